@@ -1,0 +1,11 @@
+/** Business ids: a prefix that says what it is and a time-ordered UUID, so that paging by id is paging by time. */
+import { v7 as uuidv7 } from 'uuid';
+
+export type IdPrefix =
+  | 'ten' | 'key' | 'aud' | 'plan' | 'cus' | 'sub' | 'evt' | 'inv' | 'line' | 'dpol' | 'dcase' | 'dstep'
+  | 'att' | 'pay' | 'ref' | 'ltx' | 'len' | 'ntf' | 'inb' | 'tst';
+
+/** `sub_0198f1c0…` */
+export function newId(prefix: IdPrefix): string {
+  return `${prefix}_${uuidv7().replaceAll('-', '')}`;
+}

@@ -1,0 +1,75 @@
+/**
+ * The outbox table. `appendOutbox` writes in the caller's transaction; the relay claims due rows by lease, so a
+ * relay that dies leaves them to the next one, and every delivery may happen twice.
+ */
+import { and, asc, eq, inArray, isNull, lte, min, sql } from 'drizzle-orm';
+import type { OutboxEnvelope } from '../../../domain/operations/outbox.ts';
+import { type Database, type Tx, withSystem } from '../../client.ts';
+import { outbox } from '../../schema/operations.ts';
+
+export type ClaimedOutboxRow = { id: number; tenantId: string | null; envelope: OutboxEnvelope; attempts: number };
+
+/**
+ * Adds what this transaction owes the outside. `leaseSeconds` keeps the relay away for a moment, for a caller that
+ * delivers the row itself right after the commit. Returns the rows' ids.
+ */
+export async function appendOutbox(
+  tx: Tx,
+  tenantId: string | null,
+  envelopes: OutboxEnvelope[],
+  { leaseSeconds = 0 }: { leaseSeconds?: number } = {},
+): Promise<number[]> {
+  if (envelopes.length === 0) return [];
+  const dueAt = sql`now() + make_interval(secs => ${leaseSeconds})`;
+  const rows = await tx
+    .insert(outbox)
+    .values(envelopes.map((envelope) => ({ tenantId, topic: envelope.topic, envelope, dueAt })))
+    .returning({ id: outbox.id });
+  return rows.map((row) => row.id);
+}
+
+/** Takes up to `limit` due rows for `leaseSeconds`, oldest first; other relays skip them. */
+export function claimOutbox(
+  db: Database,
+  { limit, leaseSeconds }: { limit: number; leaseSeconds: number },
+): Promise<ClaimedOutboxRow[]> {
+  return withSystem(db, async (tx) => {
+    const due = tx
+      .select({ id: outbox.id })
+      .from(outbox)
+      .where(and(undelivered, lte(outbox.dueAt, sql`now()`)))
+      .orderBy(asc(outbox.id))
+      .limit(limit)
+      .for('update', { skipLocked: true });
+    const rows = await tx
+      .update(outbox)
+      .set({ dueAt: sql`now() + make_interval(secs => ${leaseSeconds})`, attempts: sql`${outbox.attempts} + 1` })
+      .where(inArray(outbox.id, due))
+      .returning({ id: outbox.id, tenantId: outbox.tenantId, envelope: outbox.envelope, attempts: outbox.attempts });
+    return rows.sort((a, b) => a.id - b.id);
+  });
+}
+
+export async function markDelivered(db: Database, ids: number[]): Promise<void> {
+  if (ids.length === 0) return;
+  await withSystem(db, (tx) => tx.update(outbox).set({ deliveredAt: sql`now()` }).where(inArray(outbox.id, ids)));
+}
+
+/** Records a failed delivery; `retryAt` null gives the row up for a person to look at. */
+export async function markFailed(
+  db: Database,
+  { id, error, retryAt }: { id: number; error: string; retryAt: Date | null },
+): Promise<void> {
+  const outcome = retryAt === null ? { failedAt: sql`now()` } : { dueAt: retryAt };
+  await withSystem(db, (tx) => tx.update(outbox).set({ lastError: error, ...outcome }).where(eq(outbox.id, id)));
+}
+
+/** When the earliest undelivered row is due; null when nothing is owed. */
+export function nextDueAt(db: Database): Promise<Date | null> {
+  return withSystem(db, async (tx) => {
+    const [row] = await tx.select({ dueAt: min(outbox.dueAt) }).from(outbox).where(undelivered);
+    return row?.dueAt ?? null;
+  });
+}
+
+const undelivered = and(isNull(outbox.deliveredAt), isNull(outbox.failedAt));

@@ -1,0 +1,254 @@
+/**
+ * The subscription: its states, what comes next and why. Everything here is a pure function of a snapshot of the
+ * row, so the workflow that acts, the API that answers and the Web UI that shows all agree.
+ *
+ * trialing → active → (past_due → active)* → cancelled; a trial nobody pays for is suspended, then expires.
+ */
+import { addDays, inWords } from '../instant.ts';
+import { assertNever } from '../errors.ts';
+import type { LadderLevel } from './dunning.ts';
+import type { SubscriptionPolicy, TrialTemplate, WinBackTemplate } from './plan.ts';
+
+/**
+ * - `trialing`: free until the trial's end.
+ * - `incomplete`: starts with a payment that has not arrived; expires after `incompleteHours`.
+ * - `active`: paid, or on a free plan.
+ * - `past_due`: an invoice is unpaid; the ladder decides about access.
+ * - `suspended`: the trial ended without a payment method; can be taken up until the window closes.
+ * - `cancelled`, `expired`: terminal.
+ */
+export type SubscriptionStatus =
+  | 'trialing'
+  | 'incomplete'
+  | 'active'
+  | 'past_due'
+  | 'suspended'
+  | 'cancelled'
+  | 'expired';
+
+/** What the product may give the customer right now. */
+export type Access = 'full' | 'grace' | 'restricted' | 'suspended' | 'none';
+
+export type SubscriptionEvent =
+  | 'paid'
+  | 'payment_failed'
+  | 'trial_ended_without_method'
+  | 'downgraded'
+  | 'cancelled'
+  | 'expired';
+
+/** The row as the workflow needs it. Serialisable and small; `version` rises with every change of the row. */
+export type SubscriptionSnapshot = {
+  version: number;
+  status: SubscriptionStatus;
+  ladder: LadderLevel | null;
+  hasPaymentMethod: boolean;
+  policy: SubscriptionPolicy;
+  dayMs: number;
+  /** When the current status was entered. */
+  statusSince: string;
+  startedAt: string;
+  trialEndsAt: string | null;
+  /** Trial messages sent or superseded. */
+  trialMessagesDone: TrialTemplate[];
+  /** End of the current period; `null` before the first one. */
+  periodEndsAt: string | null;
+  cancelAtPeriodEnd: boolean;
+  /** A charge that failed technically and is tried again at `retryAt`. */
+  collection: { invoiceId: string; failures: number; retryAt: string } | null;
+  winBackDone: WinBackTemplate[];
+  /** Set once nothing more will happen: personal data erased, or kept because the customer has another subscription. */
+  closedAt: string | null;
+};
+
+/** What the subscription does next, and when. An overdue act is performed at once, late. */
+export type SubscriptionAct =
+  | { kind: 'send_trial_message'; at: string; template: TrialTemplate; superseded: TrialTemplate[] }
+  | { kind: 'end_trial'; at: string }
+  | { kind: 'collect_first_invoice'; at: string }
+  | { kind: 'retry_collection'; at: string; invoiceId: string }
+  | { kind: 'renew'; at: string }
+  | { kind: 'end'; at: string }
+  | { kind: 'expire'; at: string }
+  | { kind: 'send_win_back'; at: string; template: WinBackTemplate }
+  | { kind: 'close'; at: string };
+
+const transitions: Record<SubscriptionStatus, Partial<Record<SubscriptionEvent, SubscriptionStatus>>> = {
+  trialing: {
+    paid: 'active',
+    payment_failed: 'past_due',
+    trial_ended_without_method: 'suspended',
+    cancelled: 'cancelled',
+  },
+  incomplete: { paid: 'active', expired: 'expired', cancelled: 'cancelled' },
+  active: { payment_failed: 'past_due', cancelled: 'cancelled' },
+  past_due: { paid: 'active', downgraded: 'active', cancelled: 'cancelled' },
+  suspended: { paid: 'active', expired: 'expired', cancelled: 'cancelled' },
+  cancelled: {},
+  expired: {},
+};
+
+export const terminalStatuses: readonly SubscriptionStatus[] = ['cancelled', 'expired'];
+
+export function isTerminal(status: SubscriptionStatus): boolean {
+  return terminalStatuses.includes(status);
+}
+
+/** The status after an event; `null` when the event changes nothing. A terminal status is never left. */
+export function statusAfter(status: SubscriptionStatus, event: SubscriptionEvent): SubscriptionStatus | null {
+  return transitions[status][event] ?? null;
+}
+
+/** Access follows from the status and the ladder alone (design: one pure function). */
+export function accessOf({ status, ladder }: Pick<SubscriptionSnapshot, 'status' | 'ladder'>): Access {
+  switch (status) {
+    case 'trialing':
+    case 'active':
+      return 'full';
+    case 'past_due':
+      return ladder ?? 'grace';
+    case 'suspended':
+      return 'suspended';
+    case 'incomplete':
+    case 'cancelled':
+    case 'expired':
+      return 'none';
+    default:
+      return assertNever(status);
+  }
+}
+
+/**
+ * The next act; `null` when only the outside can move the subscription on (access suspended for an unpaid invoice:
+ * no further period is opened or billed) or when nothing more will happen (`closedAt`).
+ */
+export function nextAct(subscription: SubscriptionSnapshot, now: string): SubscriptionAct | null {
+  if (subscription.closedAt !== null) return null;
+  return earliest([...lifeActs(subscription, now), ...collectionActs(subscription)]);
+}
+
+/** What the subscription waits for, in one sentence; the Web UI and the API show the same. */
+export function waitingFor(subscription: SubscriptionSnapshot): string {
+  const { status, closedAt, ladder } = subscription;
+  if (closedAt !== null) return 'Nothing: the subscription has ended and its data has been dealt with.';
+  const act = nextAct(subscription, subscription.statusSince);
+  if (act === null) {
+    return 'Waiting for payment: access is suspended and no further period is billed until the open invoice is paid.';
+  }
+  const next = `${actInWords(act)} on ${inWords(act.at)}`;
+  switch (status) {
+    case 'trialing': {
+      const method = subscription.hasPaymentMethod ? 'a payment method is on file' : 'no payment method yet';
+      return `In trial until ${inWords(subscription.trialEndsAt ?? act.at)} (${method}); next: ${next}.`;
+    }
+    case 'incomplete':
+      return `Waiting for the first payment; next: ${next}.`;
+    case 'active':
+      return `Active; next: ${next}.`;
+    case 'past_due':
+      return `Waiting for payment of an open invoice (access: ${ladder ?? 'grace'}); next: ${next}.`;
+    case 'suspended':
+      return `Suspended: the trial ended without a payment method; waiting for one, else ${next}.`;
+    case 'cancelled':
+    case 'expired':
+      return `Ended; next: ${next}.`;
+    default:
+      return assertNever(status);
+  }
+}
+
+function lifeActs(subscription: SubscriptionSnapshot, now: string): SubscriptionAct[] {
+  const { status, statusSince, policy, dayMs, periodEndsAt } = subscription;
+  switch (status) {
+    case 'trialing':
+      return trialActs(subscription, now);
+    case 'incomplete': {
+      if (periodEndsAt === null) return [{ kind: 'collect_first_invoice', at: statusSince }];
+      return [{ kind: 'expire', at: addDays(statusSince, policy.incompleteHours / hoursPerDay, dayMs) }];
+    }
+    case 'active':
+    case 'past_due': {
+      if (periodEndsAt === null) return [];
+      if (subscription.cancelAtPeriodEnd) return [{ kind: 'end', at: periodEndsAt }];
+      if (subscription.ladder === 'suspended') return [];
+      return [{ kind: 'renew', at: periodEndsAt }];
+    }
+    case 'suspended':
+      return [{ kind: 'expire', at: addDays(statusSince, policy.trialWindowDays, dayMs) }];
+    case 'cancelled':
+    case 'expired':
+      return afterlifeActs(subscription);
+    default:
+      return assertNever(status);
+  }
+}
+
+function trialActs(subscription: SubscriptionSnapshot, now: string): SubscriptionAct[] {
+  const { trialEndsAt, startedAt, policy, dayMs, trialMessagesDone, cancelAtPeriodEnd } = subscription;
+  if (trialEndsAt === null) return [];
+  if (cancelAtPeriodEnd) return [{ kind: 'end', at: trialEndsAt }];
+  const endTrial: SubscriptionAct = { kind: 'end_trial', at: trialEndsAt };
+  if (Date.parse(trialEndsAt) <= Date.parse(now)) return [endTrial];
+
+  const open = policy.trialMessages
+    .filter(({ template }) => !trialMessagesDone.includes(template))
+    .map(({ template, daysBeforeEnd }) => ({ template, at: addDays(trialEndsAt, -daysBeforeEnd, dayMs) }))
+    .filter(({ at }) => Date.parse(at) > Date.parse(startedAt))
+    .sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
+  // After an outage only the latest overdue message still makes sense.
+  const overdue = open.filter(({ at }) => Date.parse(at) <= Date.parse(now));
+  const next = overdue.at(-1) ?? open[0];
+  if (next === undefined) return [endTrial];
+  const superseded = overdue.slice(0, -1).map(({ template }) => template);
+  return [{ kind: 'send_trial_message', at: next.at, template: next.template, superseded }, endTrial];
+}
+
+function afterlifeActs(subscription: SubscriptionSnapshot): SubscriptionAct[] {
+  const { statusSince, policy, dayMs, winBackDone } = subscription;
+  const winBack = policy.winBack
+    .filter(({ template }) => !winBackDone.includes(template))
+    .map(({ template, daysAfterEnd }): SubscriptionAct => {
+      return { kind: 'send_win_back', at: addDays(statusSince, daysAfterEnd, dayMs), template };
+    });
+  return [...winBack, { kind: 'close', at: addDays(statusSince, policy.retentionDays, dayMs) }];
+}
+
+function collectionActs({ collection, status }: SubscriptionSnapshot): SubscriptionAct[] {
+  if (collection === null || isTerminal(status)) return [];
+  return [{ kind: 'retry_collection', at: collection.retryAt, invoiceId: collection.invoiceId }];
+}
+
+/** The first in time; of several at the same instant, the first listed. */
+function earliest(acts: SubscriptionAct[]): SubscriptionAct | null {
+  return acts.reduce<SubscriptionAct | null>(
+    (first, act) => (first === null || Date.parse(act.at) < Date.parse(first.at) ? act : first),
+    null,
+  );
+}
+
+function actInWords(act: SubscriptionAct): string {
+  switch (act.kind) {
+    case 'send_trial_message':
+      return `the ${act.template} mail`;
+    case 'end_trial':
+      return 'the trial ends';
+    case 'collect_first_invoice':
+      return 'the first charge';
+    case 'retry_collection':
+      return 'the charge is tried again';
+    case 'renew':
+      return 'renewal';
+    case 'end':
+      return 'the subscription ends as cancelled';
+    case 'expire':
+      return 'it expires';
+    case 'send_win_back':
+      return `the ${act.template} mail`;
+    case 'close':
+      return 'personal data is erased';
+    default:
+      return assertNever(act);
+  }
+}
+
+const hoursPerDay = 24;

@@ -1,0 +1,80 @@
+/**
+ * What we tell customers: each template with exactly the variables it needs. Names and addresses are not among
+ * them: they are read from the customer when the message is sent, so that nothing personal is copied around.
+ */
+import type { DunningTemplate } from '../billing/dunning.ts';
+import type { TrialTemplate, WinBackTemplate } from '../billing/plan.ts';
+
+/** Money and dates are already in words (`USD 29.00`, `Tue 2 Dec 2025 10:00 UTC`). */
+type InvoiceVariables = { planName: string; invoiceNumber: string; amount: string };
+type PlanVariables = { planName: string };
+
+type DunningVariables = InvoiceVariables & { reason: string; nextStep: string; payUrl: string };
+
+export type NotificationVariables = {
+  trial_started: PlanVariables & { trialEndsAt: string; price: string };
+  trial_ended: PlanVariables & { takeUpUntil: string };
+  subscription_confirmed: InvoiceVariables & { periodEndsAt: string };
+  payment_receipt: InvoiceVariables & { periodEndsAt: string };
+  payment_failed: DunningVariables;
+  payment_action_required: InvoiceVariables & { actionUrl: string };
+  payment_recovered: InvoiceVariables;
+  payment_received: InvoiceVariables;
+  payment_refunded: InvoiceVariables & { refunded: string };
+  cancellation_confirmed: PlanVariables & { accessUntil: string };
+  cancellation_undone: PlanVariables & { renewsAt: string };
+  subscription_ended: PlanVariables;
+  subscription_expired: PlanVariables;
+} & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
+  Record<WinBackTemplate, PlanVariables> &
+  Record<DunningTemplate, DunningVariables>;
+
+export type NotificationTemplate = keyof NotificationVariables;
+
+/** One message to one customer, as the transaction that decides it hands it over. */
+export type NotificationRequest = {
+  [T in NotificationTemplate]: {
+    template: T;
+    variables: NotificationVariables[T];
+    customerId: string;
+    subscriptionId?: string;
+    /** Business identity: the same message is never a second row. */
+    dedupeKey: string;
+  };
+}[NotificationTemplate];
+
+/** Variables every template may use, read from the customer and the tenant at the time of sending. */
+export type CommonVariables = { customerName: string; companyName: string };
+
+/** The variables each template needs; the renderer refuses a message that lacks one. */
+export const templateVariables: { [T in NotificationTemplate]: readonly (keyof NotificationVariables[T])[] } = {
+  trial_started: ['planName', 'trialEndsAt', 'price'],
+  trial_halfway: ['planName', 'trialEndsAt', 'price'],
+  trial_ending: ['planName', 'trialEndsAt', 'price'],
+  trial_last_chance: ['planName', 'trialEndsAt', 'price'],
+  trial_ended: ['planName', 'takeUpUntil'],
+  subscription_confirmed: ['planName', 'invoiceNumber', 'amount', 'periodEndsAt'],
+  payment_receipt: ['planName', 'invoiceNumber', 'amount', 'periodEndsAt'],
+  payment_failed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],
+  payment_recovered: ['planName', 'invoiceNumber', 'amount'],
+  payment_received: ['planName', 'invoiceNumber', 'amount'],
+  payment_refunded: ['planName', 'invoiceNumber', 'amount', 'refunded'],
+  payment_failed_1: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  payment_failed_2: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  payment_failed_final: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  update_payment_method: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  suspension_warning: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  account_restricted: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  account_suspended: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  subscription_cancelled_unpaid: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  subscription_downgraded: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+  cancellation_confirmed: ['planName', 'accessUntil'],
+  cancellation_undone: ['planName', 'renewsAt'],
+  subscription_ended: ['planName'],
+  subscription_expired: ['planName'],
+  win_back_1: ['planName'],
+  win_back_2: ['planName'],
+};
+
+export const notificationTemplates = Object.keys(templateVariables) as NotificationTemplate[];

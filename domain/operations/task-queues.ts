@@ -1,0 +1,11 @@
+/** Task queues by resource class: one for our own database and decisions, one for each downstream limit. */
+export const taskQueues = {
+  /** Workflows of the money half and activities on our own database. */
+  billing: 'billing',
+  /** Activities that call the card vendor; its rate limit is set on this queue. */
+  stripe: 'stripe',
+  /** Workflows and activities started by schedules. */
+  operations: 'operations',
+} as const;
+
+export type TaskQueue = (typeof taskQueues)[keyof typeof taskQueues];

@@ -1,0 +1,147 @@
+/**
+ * Card payments in our own words: the port every card vendor's client implements, and what a decline means for
+ * what we do next. Decline classes: Stripe's decline code page and the network rules on repeated authorisation.
+ */
+import type { Money } from '../money.ts';
+
+/**
+ * - `hard`: never try this method again; wait for another one.
+ * - `soft`: may work later; tried again on the ladder's dates.
+ * - `customer_action`: the customer must authenticate (3-D Secure).
+ * - `technical`: nobody decided anything; tried again within hours, not an attempt of the ladder.
+ */
+export type DeclineClass = 'hard' | 'soft' | 'customer_action' | 'technical';
+
+/** A card charge as the vendor sees it now. */
+export type CardCharge = {
+  /** Vendor id of the payment (Stripe: PaymentIntent). */
+  externalId: string;
+  status: 'succeeded' | 'processing' | 'requires_action' | 'failed' | 'canceled';
+  amount: Money;
+  /** Sum given back so far, in minor units. */
+  refundedMinor: number;
+  refunds: { externalId: string; amount: Money; createdAt: string }[];
+  /** Where the customer confirms, when `requires_action`. */
+  actionUrl?: string;
+  decline?: CardDecline;
+  /** What we wrote on the payment when we created it. */
+  metadata: { tenantId?: string; customerId?: string; invoiceId?: string; attemptId?: string };
+  createdAt: string;
+};
+
+export type CardDecline = { code: string; class: DeclineClass };
+
+/** What a charge needs. Amounts are minor units by our exponent table; the adapter converts where the vendor differs. */
+export type CardChargeRequest = {
+  tenantId: string;
+  customerId: string;
+  invoiceId: string;
+  attemptId: string;
+  vendorCustomerId: string;
+  paymentMethodId: string;
+  amount: Money;
+  description: string;
+  /** `invoice:<id>:charge:<ordinal>`: business identity, the same for every try of the same attempt. */
+  idempotencyKey: string;
+};
+
+export type CardPaymentMethod = {
+  externalId: string;
+  brand: string;
+  last4: string;
+  expMonth: number;
+  expYear: number;
+};
+
+/** One event of the vendor's event list, as far as we trust it: ids only, the object is fetched again. */
+export type CardVendorEvent = {
+  externalId: string;
+  type: string;
+  /** The PaymentIntent the event speaks of, when it does. */
+  paymentId?: string;
+  createdAt: string;
+  /** The event as the vendor sent it. */
+  payload: unknown;
+};
+
+/**
+ * The card vendor. Every method throws `VendorError` on failure; a decline is an answer (`status: 'failed'`),
+ * not an error.
+ */
+export type CardVendor = {
+  /** Creates the vendor's customer once per `customerId` (keyed), returns its vendor id. */
+  ensureCustomer(input: { tenantId: string; customerId: string; email: string; name: string }): Promise<string>;
+  /** Attaches a payment method to the customer and makes it the default. Safe to repeat. */
+  attachPaymentMethod(input: { vendorCustomerId: string; paymentMethodId: string }): Promise<CardPaymentMethod>;
+  /** Charges off-session. Ends `succeeded`, `processing`, `requires_action` (with a link) or `failed` (with a class). */
+  charge(input: CardChargeRequest): Promise<CardCharge>;
+  /** Finds the charge of an attempt whose answer was lost; `null` when the vendor never saw it. */
+  findCharge(input: { vendorCustomerId: string; attemptId: string; createdAfter: string }): Promise<CardCharge | null>;
+  /** The charge as it stands now. */
+  fetchCharge(externalId: string): Promise<CardCharge>;
+  /** Cancels a charge that waits for the customer; returns it as it stands (it may have succeeded meanwhile). */
+  cancelCharge(externalId: string): Promise<CardCharge>;
+  /** Events since an instant, oldest first, for the reconciler. */
+  listEvents(input: { since: string }): AsyncIterable<CardVendorEvent>;
+  /** Deletes the vendor's customer and with it the stored payment methods. Safe to repeat. */
+  deleteCustomer(vendorCustomerId: string): Promise<void>;
+};
+
+const declineClasses: Record<string, DeclineClass> = {
+  stolen_card: 'hard',
+  lost_card: 'hard',
+  pickup_card: 'hard',
+  fraudulent: 'hard',
+  do_not_try_again: 'hard',
+  revocation_of_authorization: 'hard',
+  revocation_of_all_authorizations: 'hard',
+  transaction_not_allowed: 'hard',
+  incorrect_number: 'hard',
+  invalid_account: 'hard',
+  card_not_supported: 'hard',
+  currency_not_supported: 'hard',
+  expired_card: 'hard',
+  authentication_required: 'customer_action',
+  insufficient_funds: 'soft',
+  do_not_honor: 'soft',
+  generic_decline: 'soft',
+  call_issuer: 'soft',
+  card_velocity_exceeded: 'soft',
+  processing_error: 'technical',
+  try_again_later: 'technical',
+  issuer_not_available: 'technical',
+};
+
+/** The class of a vendor's decline code; an unknown code is soft: tried again on the ladder, never in a hurry. */
+export function declineClassOf(code: string): DeclineClass {
+  return declineClasses[code] ?? 'soft';
+}
+
+/** Codes whose reason must not be told to whoever holds the card: they only hear that the card was declined. */
+const confidentialCodes: ReadonlySet<string> = new Set(['stolen_card', 'lost_card', 'pickup_card', 'fraudulent']);
+
+/** What the customer is told about a decline, in words. */
+export function declineReasonForCustomer(code: string): string {
+  if (confidentialCodes.has(code)) return 'your card was declined';
+  switch (code) {
+    case 'insufficient_funds':
+      return 'your card had insufficient funds';
+    case 'expired_card':
+      return 'your card has expired';
+    case 'authentication_required':
+      return 'your bank asks you to confirm the payment';
+    case 'payment_method_missing':
+      return 'there is no payment method on file';
+    case 'processing_error':
+    case 'try_again_later':
+    case 'issuer_not_available':
+      return 'your bank could not be reached';
+    default:
+      return 'your card was declined';
+  }
+}
+
+/** The idempotency key of a charge attempt. Never built from a retry, a run or a random number. */
+export function chargeIdempotencyKey({ invoiceId, ordinal }: { invoiceId: string; ordinal: number }): string {
+  return `invoice:${invoiceId}:charge:${ordinal}`;
+}

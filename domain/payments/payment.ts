@@ -1,0 +1,15 @@
+/** Payments on any rail: one invoice can be paid by card or by a recorded payment; more rails join this list. */
+
+export type PaymentRail = 'stripe' | 'manual';
+
+/** Why a card was charged. Only `dunning` tries count as attempts of the ladder. */
+export type ChargeOrigin = 'first_invoice' | 'renewal' | 'dunning' | 'new_payment_method';
+
+/** How an amount received is split over an invoice: what it still needs, and what is left over as credit. */
+export function allocate({
+  amountMinor,
+  dueMinor,
+}: { amountMinor: number; dueMinor: number }): { allocatedMinor: number; excessMinor: number } {
+  const allocatedMinor = Math.min(amountMinor, Math.max(0, dueMinor));
+  return { allocatedMinor, excessMinor: amountMinor - allocatedMinor };
+}

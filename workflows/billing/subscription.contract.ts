@@ -1,0 +1,79 @@
+/** What a caller of the subscription workflow needs: its name, id, input, signals and updates. Types only. */
+import { defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { SubscriptionSnapshot } from '../../domain/billing/subscription.ts';
+import type { WorkflowSignal, WorkflowStart } from '../../domain/operations/outbox.ts';
+import { taskQueues } from '../../domain/operations/task-queues.ts';
+
+export const subscriptionWorkflowType = 'subscription';
+
+export type SubscriptionInput = {
+  tenantId: string;
+  customerId: string;
+  subscriptionId: string;
+  /** Carried over when the workflow continues as new; read from the row at the first run. */
+  snapshot?: SubscriptionSnapshot;
+};
+
+/** Who asked: `api_key:<id>`; written to the audit log. */
+type Actor = { actor: string };
+
+export type CancelInput = Actor & { mode: 'at_period_end' | 'now'; reason: string; comment?: string };
+export type ExtendTrialInput = Actor & { days: number; reason?: string };
+export type ChangePaymentMethodInput = Actor & { paymentMethodId: string };
+
+/** `requires_action`: the customer must follow `actionUrl`; `processing`: the vendor will tell. */
+export type CollectionResult =
+  | { outcome: 'paid' | 'processing' | 'nothing_due' }
+  | { outcome: 'requires_action'; actionUrl: string };
+
+/** The row changed outside this workflow (payment booked, ladder step): the newer snapshot wins. */
+export const subscriptionChangedSignal = defineSignal<[SubscriptionSnapshot]>('subscriptionChanged');
+
+/** Ends the subscription at the end of the period (or trial), or at once. Fails with `state_conflict`. */
+export const cancelUpdate = defineUpdate<{ version: number }, [CancelInput]>('cancel');
+/** Takes a cancellation at period end back while the period runs. Fails with `state_conflict`. */
+export const undoCancelUpdate = defineUpdate<{ version: number }, [Actor]>('undoCancel');
+/** Moves the trial's end and every message not yet sent. Fails with `state_conflict`. */
+export const extendTrialUpdate = defineUpdate<{ version: number }, [ExtendTrialInput]>('extendTrial');
+/** Ends the trial now: charges and activates. Fails with `state_conflict`, `payment_method_missing`, `card_declined`. */
+export const convertUpdate = defineUpdate<CollectionResult, [Actor]>('convert');
+/**
+ * Attaches and uses another payment method; an open invoice is charged at once. Fails with `state_conflict`,
+ * `payment_method_invalid`, `card_declined` (the vendor refused to attach it).
+ */
+export const changePaymentMethodUpdate = defineUpdate<CollectionResult, [ChangePaymentMethodInput]>('changePaymentMethod');
+
+export function subscriptionWorkflowId(subscriptionId: string): string {
+  return `subscription/${subscriptionId}`;
+}
+
+/** The envelope that starts a subscription; delivered twice it is still one run. */
+export function startSubscription(input: {
+  tenantId: string;
+  customerId: string;
+  subscriptionId: string;
+  status: string;
+  planCode: string;
+}): WorkflowStart {
+  const { tenantId, customerId, subscriptionId, status, planCode } = input;
+  return {
+    topic: 'workflow.start',
+    workflowType: subscriptionWorkflowType,
+    workflowId: subscriptionWorkflowId(subscriptionId),
+    taskQueue: taskQueues.billing,
+    args: [{ tenantId, customerId, subscriptionId } satisfies SubscriptionInput],
+    summary: `Subscription to ${planCode}`,
+    searchAttributes: { TenantId: tenantId, CustomerId: customerId, EntityId: subscriptionId, Status: status },
+    reuse: 'reject_duplicate',
+  };
+}
+
+/** The envelope that tells a running subscription that its row changed. */
+export function subscriptionChanged(subscriptionId: string, snapshot: SubscriptionSnapshot): WorkflowSignal {
+  return {
+    topic: 'workflow.signal',
+    workflowId: subscriptionWorkflowId(subscriptionId),
+    signal: subscriptionChangedSignal.name,
+    args: [snapshot],
+  };
+}
