@@ -2,8 +2,26 @@
 import { v7 as uuidv7 } from 'uuid';
 
 export type IdPrefix =
-  | 'ten' | 'key' | 'aud' | 'plan' | 'cus' | 'sub' | 'evt' | 'inv' | 'line' | 'dpol' | 'dcase' | 'dstep'
-  | 'att' | 'pay' | 'ref' | 'ltx' | 'len' | 'ntf' | 'inb' | 'tst';
+  | 'ten'
+  | 'key'
+  | 'aud'
+  | 'plan'
+  | 'cus'
+  | 'sub'
+  | 'evt'
+  | 'inv'
+  | 'line'
+  | 'dpol'
+  | 'dcase'
+  | 'dstep'
+  | 'att'
+  | 'pay'
+  | 'ref'
+  | 'ltx'
+  | 'len'
+  | 'ntf'
+  | 'inb'
+  | 'tst';
 
 /** `sub_0198f1c0…` */
 export function newId(prefix: IdPrefix): string {

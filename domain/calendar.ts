@@ -23,8 +23,14 @@ export function periodOf({
   interval,
   index,
   calendar,
-}: { anchor: string; interval: BillingInterval; index: number; calendar: Calendar }): Period {
-  if (!Number.isSafeInteger(index) || index < 0) throw new RangeError(`Period index must be 0 or more: ${index}`);
+}: {
+  anchor: string;
+  interval: BillingInterval;
+  index: number;
+  calendar: Calendar;
+}): Period {
+  if (!Number.isSafeInteger(index) || index < 0)
+    throw new RangeError(`Period index must be 0 or more: ${index}`);
   return {
     startsAt: boundary({ anchor, interval, count: index, calendar }),
     endsAt: boundary({ anchor, interval, count: index + 1, calendar }),
@@ -37,11 +43,19 @@ export function periodIndexAt({
   interval,
   now,
   calendar,
-}: { anchor: string; interval: BillingInterval; now: string; calendar: Calendar }): number {
+}: {
+  anchor: string;
+  interval: BillingInterval;
+  now: string;
+  calendar: Calendar;
+}): number {
   const elapsedMs = Date.parse(now) - Date.parse(anchor);
   const shortestMs = shortestDays[interval.unit] * interval.count * calendar.dayMs;
+  const startOf = (count: number) => Date.parse(boundary({ anchor, interval, count, calendar }));
+  // The estimate is high where months are long, and low where a daylight-saving change made a day short.
   let index = Math.max(0, Math.floor(elapsedMs / shortestMs));
-  while (index > 0 && Date.parse(boundary({ anchor, interval, count: index, calendar })) > Date.parse(now)) index -= 1;
+  while (index > 0 && startOf(index) > Date.parse(now)) index -= 1;
+  while (startOf(index + 1) <= Date.parse(now)) index += 1;
   return index;
 }
 
@@ -53,10 +67,17 @@ function boundary({
   interval,
   count,
   calendar,
-}: { anchor: string; interval: BillingInterval; count: number; calendar: Calendar }): string {
+}: {
+  anchor: string;
+  interval: BillingInterval;
+  count: number;
+  calendar: Calendar;
+}): string {
   if (!Number.isSafeInteger(interval.count) || interval.count < 1) {
     throw new RangeError(`Interval count must be a positive integer: ${interval.count}`);
   }
+  // The first period starts at the anchor itself, even one whose wall time occurs twice that day.
+  if (count === 0) return new Date(anchor).toISOString();
   const units = interval.count * count;
   if (calendar.dayMs !== realDayMs) return addDays(anchor, linearDays[interval.unit] * units, calendar.dayMs);
 

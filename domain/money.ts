@@ -38,7 +38,9 @@ export function exponentOf(currency: string): number {
 
 /** A checked constructor: refuses fractions, unsafe integers and unknown currencies. */
 export function money(amountMinor: number, currency: string): Money {
-  if (!Number.isSafeInteger(amountMinor)) throw new RangeError(`Not an integer number of minor units: ${amountMinor}`);
+  if (!Number.isSafeInteger(amountMinor)) {
+    throw new RangeError(`Not an integer number of minor units: ${amountMinor}`);
+  }
   exponentOf(currency);
   return { amountMinor, currency };
 }

@@ -63,8 +63,12 @@ export const subscriptions = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    customerId: text().notNull().references(() => customers.id),
-    planId: text().notNull().references(() => plans.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
+    planId: text()
+      .notNull()
+      .references(() => plans.id),
     status: text().$type<SubscriptionStatus>().notNull(),
     statusSince: instant().notNull(),
     /** Set by the dunning ladder while an invoice is unpaid. */
@@ -76,6 +80,8 @@ export const subscriptions = pgTable(
     convertedAt: instant(),
     /** All periods are computed from it. */
     anchor: instant(),
+    /** Index of the period that starts at the anchor: 0 unless the subscription was anchored anew. */
+    anchorIndex: integer().notNull().default(0),
     periodIndex: integer(),
     periodStartsAt: instant(),
     periodEndsAt: instant(),
@@ -90,7 +96,10 @@ export const subscriptions = pgTable(
     version: integer().notNull().default(1),
     createdAt: createdAt(),
   },
-  (t) => [index('subscriptions_customer').on(t.tenantId, t.customerId), index('subscriptions_status').on(t.tenantId, t.status)],
+  (t) => [
+    index('subscriptions_customer').on(t.tenantId, t.customerId),
+    index('subscriptions_status').on(t.tenantId, t.status),
+  ],
 );
 
 /** The timeline: why was I charged, why was I suspended. Sentences hold no personal data. */
@@ -99,7 +108,9 @@ export const subscriptionEvents = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    subscriptionId: text().notNull().references(() => subscriptions.id),
+    subscriptionId: text()
+      .notNull()
+      .references(() => subscriptions.id),
     at: instant().notNull(),
     kind: text().notNull(),
     message: text().notNull(),
@@ -109,6 +120,21 @@ export const subscriptionEvents = pgTable(
   (t) => [index('subscription_events_subscription').on(t.tenantId, t.subscriptionId, t.id)],
 );
 
+/** Requests that were carried out, so that a repeated activity does not extend a trial twice. */
+export const subscriptionRequests = pgTable(
+  'subscription_requests',
+  {
+    tenantId: tenantId().references(() => tenants.id),
+    subscriptionId: text()
+      .notNull()
+      .references(() => subscriptions.id),
+    /** The caller's idempotency key. */
+    requestId: text().notNull(),
+    at: instant().notNull(),
+  },
+  (t) => [uniqueIndex('subscription_requests_once').on(t.subscriptionId, t.requestId)],
+);
+
 /** One trial per person and plan family, for ever. */
 export const trialGrants = pgTable(
   'trial_grants',
@@ -116,7 +142,9 @@ export const trialGrants = pgTable(
     tenantId: tenantId().references(() => tenants.id),
     personKey: text().notNull(),
     planFamily: text().notNull(),
-    subscriptionId: text().notNull().references(() => subscriptions.id),
+    subscriptionId: text()
+      .notNull()
+      .references(() => subscriptions.id),
     grantedAt: instant().notNull(),
   },
   (t) => [uniqueIndex('trial_grants_person_family').on(t.tenantId, t.personKey, t.planFamily)],
@@ -129,8 +157,12 @@ export const invoices = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    customerId: text().notNull().references(() => customers.id),
-    subscriptionId: text().notNull().references(() => subscriptions.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
+    subscriptionId: text()
+      .notNull()
+      .references(() => subscriptions.id),
     /** Gapless per tenant: `INV-000001`. */
     number: text().notNull(),
     /** The subscription's period it bills. */
@@ -157,7 +189,10 @@ export const invoices = pgTable(
     uniqueIndex('invoices_period').on(t.subscriptionId, t.periodIndex).where(sql`${t.status} <> 'void'`),
     index('invoices_customer').on(t.tenantId, t.customerId, t.id),
     index('invoices_unpaid').on(t.tenantId, t.customerId).where(sql`${t.status} = 'open'`),
-    check('invoices_amounts', sql`${t.totalMinor} >= 0 and ${t.paidMinor} between 0 and ${t.totalMinor} and ${t.refundedMinor} >= 0`),
+    check(
+      'invoices_amounts',
+      sql`${t.totalMinor} >= 0 and ${t.paidMinor} between 0 and ${t.totalMinor} and ${t.refundedMinor} >= 0`,
+    ),
   ],
 );
 
@@ -166,7 +201,9 @@ export const invoiceLines = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    invoiceId: text().notNull().references(() => invoices.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
     description: text().notNull(),
     quantity: integer().notNull(),
     unitMinor: amountMinor().notNull(),
@@ -177,7 +214,9 @@ export const invoiceLines = pgTable(
 
 /** The row lock that makes numbers gapless: taken and raised in the transaction that issues. */
 export const invoiceCounters = pgTable('invoice_counters', {
-  tenantId: text().primaryKey().references(() => tenants.id),
+  tenantId: text()
+    .primaryKey()
+    .references(() => tenants.id),
   lastNumber: integer().notNull(),
 });
 
@@ -205,10 +244,16 @@ export const dunningCases = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    customerId: text().notNull().references(() => customers.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
     /** The invoice whose first failure is the clock. */
-    invoiceId: text().notNull().references(() => invoices.id),
-    policyId: text().notNull().references(() => dunningPolicies.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
+    policyId: text()
+      .notNull()
+      .references(() => dunningPolicies.id),
     firstFailedAt: instant().notNull(),
     nextStepIndex: integer().notNull().default(0),
     /** Raised with every change that the dunning workflow must hear of. */
@@ -227,9 +272,15 @@ export const dunningSteps = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    caseId: text().notNull().references(() => dunningCases.id),
-    invoiceId: text().notNull().references(() => invoices.id),
-    policyId: text().notNull().references(() => dunningPolicies.id),
+    caseId: text()
+      .notNull()
+      .references(() => dunningCases.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
+    policyId: text()
+      .notNull()
+      .references(() => dunningPolicies.id),
     stepIndex: integer().notNull(),
     /** The step's own date; `performedAt` is later when a worker was down. */
     dueAt: instant().notNull(),

@@ -14,7 +14,9 @@ export const paymentMethods = pgTable(
     /** The vendor's id (`pm_…`). */
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    customerId: text().notNull().references(() => customers.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
     brand: text().notNull(),
     last4: text().notNull(),
     expMonth: integer().notNull(),
@@ -35,19 +37,25 @@ export const chargeAttempts = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    invoiceId: text().notNull().references(() => invoices.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
     /** 1, 2, 3 … per invoice; part of the vendor's idempotency key. */
     ordinal: integer().notNull(),
     origin: text().$type<ChargeOrigin>().notNull(),
     /** Business identity of the try (`renewal`, `dunning:<case>:<step>` …): the same try is never a second row. */
     originKey: text().notNull(),
-    paymentMethodId: text().notNull().references(() => paymentMethods.id),
+    paymentMethodId: text()
+      .notNull()
+      .references(() => paymentMethods.id),
     vendorCustomerId: text().notNull(),
     status: text().$type<ChargeAttemptStatus>().notNull(),
     /** The vendor's payment id once known. */
     externalId: text(),
     amountMinor: amountMinor().notNull(),
     currency: currency().notNull(),
+    /** Where the customer confirms, while the attempt waits for it. */
+    actionUrl: text(),
     declineCode: text(),
     declineClass: text().$type<DeclineClass>(),
     startedAt: instant().notNull(),
@@ -59,7 +67,9 @@ export const chargeAttempts = pgTable(
     uniqueIndex('charge_attempts_origin').on(t.invoiceId, t.originKey),
     uniqueIndex('charge_attempts_external').on(t.externalId),
     // One charge under way per invoice.
-    uniqueIndex('charge_attempts_in_flight').on(t.invoiceId).where(sql`${t.status} in ('pending', 'processing', 'requires_action')`),
+    uniqueIndex('charge_attempts_in_flight')
+      .on(t.invoiceId)
+      .where(sql`${t.status} in ('pending', 'processing', 'requires_action')`),
   ],
 );
 
@@ -69,8 +79,12 @@ export const payments = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    customerId: text().notNull().references(() => customers.id),
-    invoiceId: text().notNull().references(() => invoices.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
     rail: text().$type<PaymentRail>().notNull(),
     externalId: text().notNull(),
     amountMinor: amountMinor().notNull(),
@@ -86,7 +100,10 @@ export const payments = pgTable(
     // The same money is never booked twice.
     uniqueIndex('payments_external').on(t.tenantId, t.rail, t.externalId),
     index('payments_invoice').on(t.tenantId, t.invoiceId),
-    check('payments_amounts', sql`${t.amountMinor} > 0 and ${t.allocatedMinor} between 0 and ${t.amountMinor} and ${t.refundedMinor} between 0 and ${t.amountMinor}`),
+    check(
+      'payments_amounts',
+      sql`${t.amountMinor} > 0 and ${t.allocatedMinor} between 0 and ${t.amountMinor} and ${t.refundedMinor} between 0 and ${t.amountMinor}`,
+    ),
   ],
 );
 
@@ -95,7 +112,9 @@ export const refunds = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    paymentId: text().notNull().references(() => payments.id),
+    paymentId: text()
+      .notNull()
+      .references(() => payments.id),
     externalId: text().notNull(),
     amountMinor: amountMinor().notNull(),
     currency: currency().notNull(),
@@ -125,7 +144,9 @@ export const ledgerEntries = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    transactionId: text().notNull().references(() => ledgerTransactions.id),
+    transactionId: text()
+      .notNull()
+      .references(() => ledgerTransactions.id),
     /** `receivable`, `revenue`, `cash:<rail>`, `customer_credit`, `refunds`, `bad_debt`. */
     account: text().notNull(),
     currency: currency().notNull(),

@@ -45,7 +45,10 @@ export const idempotencyKeys = pgTable(
     responseBody: jsonb(),
     createdAt: createdAt(),
   },
-  (t) => [uniqueIndex('idempotency_keys_key').on(t.tenantId, t.key), index('idempotency_keys_age').on(t.createdAt)],
+  (t) => [
+    uniqueIndex('idempotency_keys_key').on(t.tenantId, t.key),
+    index('idempotency_keys_age').on(t.createdAt),
+  ],
 );
 
 /** Append-only. `details` names fields and ids, never personal values. */

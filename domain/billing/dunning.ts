@@ -115,7 +115,12 @@ export function levelAfter(level: LadderLevel, step: DunningStep): LadderLevel {
 }
 
 /** When to try again after the n-th technical failure in a row (0 is the first); `null` when it counts as a decline. */
-export function technicalRetryAt(policy: Pick<DunningPolicy, 'technicalRetryMinutes'>, failures: number, now: string, dayMs: number): string | null {
+export function technicalRetryAt(
+  policy: Pick<DunningPolicy, 'technicalRetryMinutes'>,
+  failures: number,
+  now: string,
+  dayMs: number,
+): string | null {
   const minutes = policy.technicalRetryMinutes[failures];
   if (minutes === undefined) return null;
   const minutesPerDay = 24 * 60;
@@ -127,13 +132,17 @@ export function policyMistakes(policy: Pick<DunningPolicy, 'graceDays' | 'steps'
   const mistakes: string[] = [];
   const { steps, graceDays } = policy;
   if (steps.length === 0) return ['steps: a policy needs at least one step'];
+  if (!(graceDays >= 0)) mistakes.push(`graceDays: ${graceDays} is not a number of days`);
   steps.forEach((step, index) => {
-    const previous = steps[index - 1];
-    if (previous !== undefined && step.day <= previous.day) {
-      mistakes.push(`steps[${index}].day: ${step.day} must be later than day ${previous.day} of the step before`);
+    const previousDay = steps[index - 1]?.day ?? 0;
+    if (!Number.isFinite(step.day) || step.day <= previousDay) {
+      const before = index === 0 ? 'the first failed charge' : `day ${previousDay} of the step before`;
+      mistakes.push(`steps[${index}].day: ${step.day} must be later than ${before}`);
     }
-    if (step.restrict !== undefined && step.day < graceDays) {
-      mistakes.push(`steps[${index}]: restricts on day ${step.day}, inside the grace of ${graceDays} days`);
+    if ((step.restrict !== undefined || step.end !== undefined) && step.day < graceDays) {
+      mistakes.push(
+        `steps[${index}]: takes access on day ${step.day}, inside the grace of ${graceDays} days`,
+      );
     }
     if (step.end !== undefined && index !== steps.length - 1) {
       mistakes.push(`steps[${index}].end: only the last step may end the ladder`);
@@ -142,7 +151,8 @@ export function policyMistakes(policy: Pick<DunningPolicy, 'graceDays' | 'steps'
       mistakes.push(`steps[${index}]: a step that ends the ladder neither charges nor restricts`);
     }
   });
-  if (steps.at(-1)?.end === undefined) mistakes.push('steps: the last step must end the ladder (cancel or downgrade)');
+  if (steps.at(-1)?.end === undefined)
+    mistakes.push('steps: the last step must end the ladder (cancel or downgrade)');
   return mistakes;
 }
 

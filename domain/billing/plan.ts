@@ -72,17 +72,23 @@ export function subscriptionPolicyMistakes(policy: SubscriptionPolicy): string[]
   const mistakes: string[] = [];
   for (const { template, daysAfterEnd } of policy.winBack) {
     if (daysAfterEnd >= policy.retentionDays) {
-      mistakes.push(`winBack ${template}: day ${daysAfterEnd} is not before the erasure on day ${policy.retentionDays}`);
+      mistakes.push(
+        `winBack ${template}: day ${daysAfterEnd} is not before the erasure on day ${policy.retentionDays}`,
+      );
     }
   }
-  const repeated = policy.trialMessages.filter(
-    ({ template }, index, all) => all.findIndex((other) => other.template === template) !== index,
-  );
-  for (const { template } of repeated) mistakes.push(`trialMessages: ${template} is listed twice`);
+  for (const template of repeatedIn(policy.trialMessages))
+    mistakes.push(`trialMessages: ${template} is listed twice`);
+  for (const template of repeatedIn(policy.winBack)) mistakes.push(`winBack: ${template} is listed twice`);
   return mistakes;
 }
 
 /** The length of a day for a tenant; only a demo tenant's differs from the real one. */
 export function dayLengthMs(tenant: { demoDaySeconds: number | null }): number {
   return tenant.demoDaySeconds === null ? realDayMs : tenant.demoDaySeconds * 1000;
+}
+
+function repeatedIn(messages: readonly { template: string }[]): string[] {
+  const templates = messages.map(({ template }) => template);
+  return templates.filter((template, index) => templates.indexOf(template) !== index);
 }

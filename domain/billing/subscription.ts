@@ -4,8 +4,9 @@
  *
  * trialing → active → (past_due → active)* → cancelled; a trial nobody pays for is suspended, then expires.
  */
-import { addDays, inWords } from '../instant.ts';
+
 import { assertNever } from '../errors.ts';
+import { addDays, inWords } from '../instant.ts';
 import type { LadderLevel } from './dunning.ts';
 import type { SubscriptionPolicy, TrialTemplate, WinBackTemplate } from './plan.ts';
 
@@ -132,9 +133,10 @@ export function waitingFor(subscription: SubscriptionSnapshot): string {
   const { status, closedAt, ladder } = subscription;
   if (closedAt !== null) return 'Nothing: the subscription has ended and its data has been dealt with.';
   const act = nextAct(subscription, subscription.statusSince);
-  if (act === null) {
+  if (act === null && ladder === 'suspended') {
     return 'Waiting for payment: access is suspended and no further period is billed until the open invoice is paid.';
   }
+  if (act === null) return 'Nothing is scheduled: no period is running.';
   const next = `${actInWords(act)} on ${inWords(act.at)}`;
   switch (status) {
     case 'trialing': {
@@ -190,8 +192,13 @@ function trialActs(subscription: SubscriptionSnapshot, now: string): Subscriptio
   const endTrial: SubscriptionAct = { kind: 'end_trial', at: trialEndsAt };
   if (Date.parse(trialEndsAt) <= Date.parse(now)) return [endTrial];
 
+  // An extension moves what was not sent, but never back to a message earlier in the trial than one already sent.
+  const isDone = ({ template }: { template: TrialTemplate }) => trialMessagesDone.includes(template);
+  const reachedDays = Math.min(
+    ...policy.trialMessages.filter(isDone).map(({ daysBeforeEnd }) => daysBeforeEnd),
+  );
   const open = policy.trialMessages
-    .filter(({ template }) => !trialMessagesDone.includes(template))
+    .filter((message) => !isDone(message) && message.daysBeforeEnd < reachedDays)
     .map(({ template, daysBeforeEnd }) => ({ template, at: addDays(trialEndsAt, -daysBeforeEnd, dayMs) }))
     .filter(({ at }) => Date.parse(at) > Date.parse(startedAt))
     .sort((a, b) => Date.parse(a.at) - Date.parse(b.at));
@@ -226,7 +233,8 @@ function earliest(acts: SubscriptionAct[]): SubscriptionAct | null {
   );
 }
 
-function actInWords(act: SubscriptionAct): string {
+/** What an act does, for timers and sentences. */
+export function actInWords(act: SubscriptionAct): string {
   switch (act.kind) {
     case 'send_trial_message':
       return `the ${act.template} mail`;

@@ -29,7 +29,12 @@ type WorkflowStartFields = {
 export type WorkflowStart = { topic: 'workflow.start' } & WorkflowStartFields;
 
 /** Signals a workflow; where none runs any more, nothing waits for it and it counts as delivered. */
-export type WorkflowSignal = { topic: 'workflow.signal'; workflowId: string; signal: string; args: unknown[] };
+export type WorkflowSignal = {
+  topic: 'workflow.signal';
+  workflowId: string;
+  signal: string;
+  args: unknown[];
+};
 
 /** Signals a workflow, starting it first where it does not run. */
 export type WorkflowSignalWithStart = {

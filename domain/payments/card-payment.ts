@@ -70,13 +70,25 @@ export type CardVendorEvent = {
  */
 export type CardVendor = {
   /** Creates the vendor's customer once per `customerId` (keyed), returns its vendor id. */
-  ensureCustomer(input: { tenantId: string; customerId: string; email: string; name: string }): Promise<string>;
+  ensureCustomer(input: {
+    tenantId: string;
+    customerId: string;
+    email: string;
+    name: string;
+  }): Promise<string>;
   /** Attaches a payment method to the customer and makes it the default. Safe to repeat. */
-  attachPaymentMethod(input: { vendorCustomerId: string; paymentMethodId: string }): Promise<CardPaymentMethod>;
+  attachPaymentMethod(input: {
+    vendorCustomerId: string;
+    paymentMethodId: string;
+  }): Promise<CardPaymentMethod>;
   /** Charges off-session. Ends `succeeded`, `processing`, `requires_action` (with a link) or `failed` (with a class). */
   charge(input: CardChargeRequest): Promise<CardCharge>;
   /** Finds the charge of an attempt whose answer was lost; `null` when the vendor never saw it. */
-  findCharge(input: { vendorCustomerId: string; attemptId: string; createdAfter: string }): Promise<CardCharge | null>;
+  findCharge(input: {
+    vendorCustomerId: string;
+    attemptId: string;
+    createdAfter: string;
+  }): Promise<CardCharge | null>;
   /** The charge as it stands now. */
   fetchCharge(externalId: string): Promise<CardCharge>;
   /** Cancels a charge that waits for the customer; returns it as it stands (it may have succeeded meanwhile). */
@@ -87,38 +99,45 @@ export type CardVendor = {
   deleteCustomer(vendorCustomerId: string): Promise<void>;
 };
 
-const declineClasses: Record<string, DeclineClass> = {
-  stolen_card: 'hard',
-  lost_card: 'hard',
-  pickup_card: 'hard',
-  fraudulent: 'hard',
-  do_not_try_again: 'hard',
-  revocation_of_authorization: 'hard',
-  revocation_of_all_authorizations: 'hard',
-  transaction_not_allowed: 'hard',
-  incorrect_number: 'hard',
-  invalid_account: 'hard',
-  card_not_supported: 'hard',
-  currency_not_supported: 'hard',
-  expired_card: 'hard',
-  authentication_required: 'customer_action',
-  insufficient_funds: 'soft',
-  do_not_honor: 'soft',
-  generic_decline: 'soft',
-  call_issuer: 'soft',
-  card_velocity_exceeded: 'soft',
-  processing_error: 'technical',
-  try_again_later: 'technical',
-  issuer_not_available: 'technical',
+const codesByClass: Record<DeclineClass, readonly string[]> = {
+  hard: [
+    'stolen_card',
+    'lost_card',
+    'pickup_card',
+    'fraudulent',
+    'do_not_try_again',
+    'revocation_of_authorization',
+    'revocation_of_all_authorizations',
+    'transaction_not_allowed',
+    'incorrect_number',
+    'invalid_account',
+    'card_not_supported',
+    'currency_not_supported',
+    'expired_card',
+  ],
+  soft: ['insufficient_funds', 'do_not_honor', 'generic_decline', 'call_issuer', 'card_velocity_exceeded'],
+  customer_action: ['authentication_required'],
+  technical: ['processing_error', 'try_again_later', 'issuer_not_available'],
 };
+
+const declineClasses: ReadonlyMap<string, DeclineClass> = new Map(
+  (Object.keys(codesByClass) as DeclineClass[]).flatMap((kind) =>
+    codesByClass[kind].map((code) => [code, kind] as const),
+  ),
+);
 
 /** The class of a vendor's decline code; an unknown code is soft: tried again on the ladder, never in a hurry. */
 export function declineClassOf(code: string): DeclineClass {
-  return declineClasses[code] ?? 'soft';
+  return declineClasses.get(code) ?? 'soft';
 }
 
 /** Codes whose reason must not be told to whoever holds the card: they only hear that the card was declined. */
-const confidentialCodes: ReadonlySet<string> = new Set(['stolen_card', 'lost_card', 'pickup_card', 'fraudulent']);
+const confidentialCodes: ReadonlySet<string> = new Set([
+  'stolen_card',
+  'lost_card',
+  'pickup_card',
+  'fraudulent',
+]);
 
 /** What the customer is told about a decline, in words. */
 export function declineReasonForCustomer(code: string): string {

@@ -6,10 +6,10 @@ export type PaymentRail = 'stripe' | 'manual';
 export type ChargeOrigin = 'first_invoice' | 'renewal' | 'dunning' | 'new_payment_method';
 
 /** How an amount received is split over an invoice: what it still needs, and what is left over as credit. */
-export function allocate({
-  amountMinor,
-  dueMinor,
-}: { amountMinor: number; dueMinor: number }): { allocatedMinor: number; excessMinor: number } {
+export function allocate({ amountMinor, dueMinor }: { amountMinor: number; dueMinor: number }): {
+  allocatedMinor: number;
+  excessMinor: number;
+} {
   const allocatedMinor = Math.min(amountMinor, Math.max(0, dueMinor));
   return { allocatedMinor, excessMinor: amountMinor - allocatedMinor };
 }

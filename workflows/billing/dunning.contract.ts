@@ -12,14 +12,12 @@ export type DunningCaseState = DunningCase & {
   version: number;
   /** The invoice whose first failure is the clock. */
   invoiceId: string;
-  /** A customer action that must be answered with a charge at once: the id of the new payment method. */
-  chargeNow: string | null;
   closed: boolean;
 };
 
 export type DunningInput = { tenantId: string; customerId: string; dunningCase: DunningCaseState };
 
-/** The case changed: opened, closed (paid, cancelled), driven by another invoice, or a new payment method came. */
+/** The case changed: opened, closed (paid, cancelled) or driven by another invoice. */
 export const dunningChangedSignal = defineSignal<[DunningCaseState]>('dunningChanged');
 
 export function dunningWorkflowId(customerId: string): string {
@@ -39,7 +37,12 @@ export function dunningChanged(input: DunningInput): WorkflowSignalWithStart {
     taskQueue: taskQueues.billing,
     args: [input],
     summary: `Dunning by ${dunningCase.policy.name} v${dunningCase.policy.version}`,
-    searchAttributes: { TenantId: tenantId, CustomerId: customerId, EntityId: dunningCase.caseId, Status: 'grace' },
+    searchAttributes: {
+      TenantId: tenantId,
+      CustomerId: customerId,
+      EntityId: dunningCase.caseId,
+      Status: 'grace',
+    },
     reuse: 'allow_duplicate',
     signal: dunningChangedSignal.name,
     signalArgs: [dunningCase],

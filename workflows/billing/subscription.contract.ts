@@ -1,7 +1,7 @@
 /** What a caller of the subscription workflow needs: its name, id, input, signals and updates. Types only. */
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { SubscriptionSnapshot } from '../../domain/billing/subscription.ts';
-import type { WorkflowSignal, WorkflowStart } from '../../domain/operations/outbox.ts';
+import type { SearchAttributes, WorkflowSignal, WorkflowStart } from '../../domain/operations/outbox.ts';
 import { taskQueues } from '../../domain/operations/task-queues.ts';
 
 export const subscriptionWorkflowType = 'subscription';
@@ -10,8 +10,8 @@ export type SubscriptionInput = {
   tenantId: string;
   customerId: string;
   subscriptionId: string;
-  /** Carried over when the workflow continues as new; read from the row at the first run. */
-  snapshot?: SubscriptionSnapshot;
+  /** The row at the start, or where the previous run left off. */
+  snapshot: SubscriptionSnapshot;
 };
 
 /** Who asked: `api_key:<id>`; written to the audit log. */
@@ -41,7 +41,9 @@ export const convertUpdate = defineUpdate<CollectionResult, [Actor]>('convert');
  * Attaches and uses another payment method; an open invoice is charged at once. Fails with `state_conflict`,
  * `payment_method_invalid`, `card_declined` (the vendor refused to attach it).
  */
-export const changePaymentMethodUpdate = defineUpdate<CollectionResult, [ChangePaymentMethodInput]>('changePaymentMethod');
+export const changePaymentMethodUpdate = defineUpdate<CollectionResult, [ChangePaymentMethodInput]>(
+  'changePaymentMethod',
+);
 
 export function subscriptionWorkflowId(subscriptionId: string): string {
   return `subscription/${subscriptionId}`;
@@ -52,19 +54,35 @@ export function startSubscription(input: {
   tenantId: string;
   customerId: string;
   subscriptionId: string;
-  status: string;
   planCode: string;
+  snapshot: SubscriptionSnapshot;
 }): WorkflowStart {
-  const { tenantId, customerId, subscriptionId, status, planCode } = input;
+  const { tenantId, customerId, subscriptionId, planCode, snapshot } = input;
   return {
     topic: 'workflow.start',
     workflowType: subscriptionWorkflowType,
     workflowId: subscriptionWorkflowId(subscriptionId),
     taskQueue: taskQueues.billing,
-    args: [{ tenantId, customerId, subscriptionId } satisfies SubscriptionInput],
+    args: [{ tenantId, customerId, subscriptionId, snapshot } satisfies SubscriptionInput],
     summary: `Subscription to ${planCode}`,
-    searchAttributes: { TenantId: tenantId, CustomerId: customerId, EntityId: subscriptionId, Status: status },
+    searchAttributes: subscriptionSearchAttributes(input),
     reuse: 'reject_duplicate',
+  };
+}
+
+/** Columns and filters of the Web UI for a subscription; they change with its status and period. */
+export function subscriptionSearchAttributes({
+  tenantId,
+  customerId,
+  subscriptionId,
+  snapshot,
+}: SubscriptionInput): SearchAttributes {
+  return {
+    TenantId: tenantId,
+    CustomerId: customerId,
+    EntityId: subscriptionId,
+    Status: snapshot.status,
+    ...(snapshot.periodEndsAt !== null && { PeriodEnd: snapshot.periodEndsAt }),
   };
 }
 

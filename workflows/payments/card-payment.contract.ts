@@ -7,15 +7,15 @@ export const cardPaymentWorkflowType = 'cardPayment';
 
 export type CardPaymentInput = { paymentId: string };
 
-/** One inbox event about the payment; the payment itself is read again at the vendor. */
-export const paymentEventSignal = defineSignal<[{ inboxEventId: string }]>('paymentEvent');
+/** A stored inbox event about the payment, or null for a look of our own; the payment is read again at the vendor. */
+export const paymentEventSignal = defineSignal<[{ inboxEventId: string | null }]>('paymentEvent');
 
 export function cardPaymentWorkflowId(paymentId: string): string {
   return `card-payment/${paymentId}`;
 }
 
-/** The envelope of one stored event. A burst of events about one payment meets in one run. */
-export function cardPaymentEvent(paymentId: string, inboxEventId: string): WorkflowSignalWithStart {
+/** The envelope of one stored event (or of our own wish to look). A burst about one payment meets in one run. */
+export function cardPaymentEvent(paymentId: string, inboxEventId: string | null): WorkflowSignalWithStart {
   return {
     topic: 'workflow.signal_with_start',
     workflowType: cardPaymentWorkflowType,

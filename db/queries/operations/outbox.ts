@@ -7,7 +7,12 @@ import type { OutboxEnvelope } from '../../../domain/operations/outbox.ts';
 import { type Database, type Tx, withSystem } from '../../client.ts';
 import { outbox } from '../../schema/operations.ts';
 
-export type ClaimedOutboxRow = { id: number; tenantId: string | null; envelope: OutboxEnvelope; attempts: number };
+export type ClaimedOutboxRow = {
+  id: number;
+  tenantId: string | null;
+  envelope: OutboxEnvelope;
+  attempts: number;
+};
 
 /**
  * Adds what this transaction owes the outside. `leaseSeconds` keeps the relay away for a moment, for a caller that
@@ -43,16 +48,26 @@ export function claimOutbox(
       .for('update', { skipLocked: true });
     const rows = await tx
       .update(outbox)
-      .set({ dueAt: sql`now() + make_interval(secs => ${leaseSeconds})`, attempts: sql`${outbox.attempts} + 1` })
+      .set({
+        dueAt: sql`now() + make_interval(secs => ${leaseSeconds})`,
+        attempts: sql`${outbox.attempts} + 1`,
+      })
       .where(inArray(outbox.id, due))
-      .returning({ id: outbox.id, tenantId: outbox.tenantId, envelope: outbox.envelope, attempts: outbox.attempts });
+      .returning({
+        id: outbox.id,
+        tenantId: outbox.tenantId,
+        envelope: outbox.envelope,
+        attempts: outbox.attempts,
+      });
     return rows.sort((a, b) => a.id - b.id);
   });
 }
 
 export async function markDelivered(db: Database, ids: number[]): Promise<void> {
   if (ids.length === 0) return;
-  await withSystem(db, (tx) => tx.update(outbox).set({ deliveredAt: sql`now()` }).where(inArray(outbox.id, ids)));
+  await withSystem(db, (tx) =>
+    tx.update(outbox).set({ deliveredAt: sql`now()` }).where(inArray(outbox.id, ids)),
+  );
 }
 
 /** Records a failed delivery; `retryAt` null gives the row up for a person to look at. */
@@ -61,13 +76,21 @@ export async function markFailed(
   { id, error, retryAt }: { id: number; error: string; retryAt: Date | null },
 ): Promise<void> {
   const outcome = retryAt === null ? { failedAt: sql`now()` } : { dueAt: retryAt };
-  await withSystem(db, (tx) => tx.update(outbox).set({ lastError: error, ...outcome }).where(eq(outbox.id, id)));
+  await withSystem(db, (tx) =>
+    tx
+      .update(outbox)
+      .set({ lastError: error, ...outcome })
+      .where(eq(outbox.id, id)),
+  );
 }
 
 /** When the earliest undelivered row is due; null when nothing is owed. */
 export function nextDueAt(db: Database): Promise<Date | null> {
   return withSystem(db, async (tx) => {
-    const [row] = await tx.select({ dueAt: min(outbox.dueAt) }).from(outbox).where(undelivered);
+    const [row] = await tx
+      .select({ dueAt: min(outbox.dueAt) })
+      .from(outbox)
+      .where(undelivered);
     return row?.dueAt ?? null;
   });
 }

@@ -1,0 +1,238 @@
+/**
+ * What people ask of a subscription: cancel, take the cancellation back, extend the trial, convert now.
+ *
+ * Why it is safe to run twice: each request is one transaction under the customer's lock that first asks whether it
+ * still applies. The id of a request that was carried out is kept, so its repeat changes nothing; a request that does not
+ * apply is refused with `state_conflict` and writes nothing.
+ */
+
+import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
+import { closeUnpaidInvoice, openInvoices } from '../../db/queries/billing/invoices.ts';
+import {
+  changeSubscription,
+  lockSubscription,
+  type SubscriptionContext,
+  snapshotOf,
+  statusChange,
+} from '../../db/queries/billing/subscriptions.ts';
+import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
+import { subscriptionRequests } from '../../db/schema/billing.ts';
+import { isTerminal } from '../../domain/billing/subscription.ts';
+import { DomainError } from '../../domain/errors.ts';
+import { addDays, inWords } from '../../domain/instant.ts';
+import type { CancelInput, ExtendTrialInput } from '../../workflows/billing/subscription.contract.ts';
+import { type ActInput, type ActResult, beginFirstPeriod, stopDunning } from './subscription.ts';
+
+/** `requestId` is the update's id: the caller's idempotency key. */
+type Request = ActInput & { requestId: string };
+
+export function createSubscriptionRequestActivities({ db }: { db: Database }) {
+  return {
+    cancelSubscription(input: Request & CancelInput): Promise<ActResult> {
+      return request(db, input, async (tx, context, at) => {
+        refuseEnded(context);
+        const { subscription } = context;
+        if (input.mode === 'at_period_end' && subscription.cancelAtPeriodEnd) {
+          throw conflict(
+            'already_cancelled',
+            'The subscription is already cancelled for the end of its period.',
+          );
+        }
+        const reasons = {
+          cancelReason: input.reason,
+          cancelComment: input.comment ?? null,
+          cancelRequestedAt: at,
+        };
+        const endsLater = input.mode === 'at_period_end' && accessUntil(context) !== null;
+        const after = endsLater
+          ? await changeSubscription(tx, context, {
+              set: { ...reasons, cancelAtPeriodEnd: true },
+              at,
+              entry: { kind: 'cancellation_requested', message: 'Cancelled for the end of the period.' },
+            })
+          : await cancelNow(tx, context, reasons, at);
+        await writeAudit(tx, {
+          ...audit(input, at),
+          action: 'subscription.cancelled',
+          details: { mode: input.mode },
+        });
+        await enqueueNotification(tx, {
+          tenantId: input.tenantId,
+          at,
+          request: {
+            template: 'cancellation_confirmed',
+            variables: {
+              planName: context.plan.name,
+              accessUntil: inWords((endsLater ? accessUntil(context) : at)?.toISOString() ?? input.at),
+            },
+            customerId: subscription.customerId,
+            subscriptionId: subscription.id,
+            dedupeKey: `subscription:${subscription.id}:cancelled:${input.requestId}`,
+          },
+        });
+        return after;
+      });
+    },
+
+    undoCancelSubscription(input: Request & { actor: string }): Promise<ActResult> {
+      return request(db, input, async (tx, context, at) => {
+        refuseEnded(context);
+        const { subscription } = context;
+        const until = accessUntil(context);
+        if (!subscription.cancelAtPeriodEnd || until === null) {
+          throw conflict('not_cancelled', 'There is no cancellation to take back.');
+        }
+        if (until <= at)
+          throw conflict('period_over', 'The period is over; start a new subscription instead.');
+        const after = await changeSubscription(tx, context, {
+          set: { cancelAtPeriodEnd: false, cancelReason: null, cancelComment: null, cancelRequestedAt: null },
+          at,
+          entry: { kind: 'cancellation_undone', message: 'The cancellation was taken back.' },
+        });
+        await writeAudit(tx, { ...audit(input, at), action: 'subscription.cancellation_undone' });
+        await enqueueNotification(tx, {
+          tenantId: input.tenantId,
+          at,
+          request: {
+            template: 'cancellation_undone',
+            variables: { planName: context.plan.name, renewsAt: inWords(until.toISOString()) },
+            customerId: subscription.customerId,
+            subscriptionId: subscription.id,
+            dedupeKey: `subscription:${subscription.id}:cancellation_undone:${input.requestId}`,
+          },
+        });
+        return after;
+      });
+    },
+
+    extendTrial(input: Request & ExtendTrialInput): Promise<ActResult> {
+      return request(db, input, async (tx, context, at) => {
+        const { subscription } = context;
+        if (subscription.status !== 'trialing' || subscription.trialEndsAt === null) {
+          throw conflict('not_trialing', 'Only a running trial can be extended.');
+        }
+        const before = subscription.trialEndsAt.toISOString();
+        const trialEndsAt = addDays(before, input.days, snapshotOf(context).dayMs);
+        const after = await changeSubscription(tx, context, {
+          set: { trialEndsAt: new Date(trialEndsAt) },
+          at,
+          entry: {
+            kind: 'trial_extended',
+            message: `The trial was extended by ${input.days} days, to ${inWords(trialEndsAt)}.`,
+            details: { from: before, to: trialEndsAt },
+          },
+        });
+        await writeAudit(tx, {
+          ...audit(input, at),
+          action: 'subscription.trial_extended',
+          details: { days: input.days, from: before, to: trialEndsAt },
+        });
+        return after;
+      });
+    },
+
+    /** Issues the first invoice now, for a trial that converts early or one that had ended and is taken up. */
+    beginConversion(input: Request & { actor: string }): Promise<ActResult> {
+      return withTenant(db, input.tenantId, async (tx) => {
+        const context = await lockSubscription(tx, input.subscriptionId);
+        const { status } = context.subscription;
+        if (status !== 'trialing' && status !== 'suspended') {
+          throw conflict(
+            `subscription_${status}`,
+            `The subscription is ${status}; only a trial can be converted.`,
+          );
+        }
+        if (context.customer.defaultPaymentMethodId === null) {
+          throw new DomainError({
+            code: 'payment_method_missing',
+            reason: 'payment_method_missing',
+            message:
+              'The customer has no payment method; set one with PUT /v1/subscriptions/{id}/payment-method first.',
+          });
+        }
+        const { after, invoice } = await beginFirstPeriod(tx, context, new Date(input.at));
+        return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null };
+      });
+    },
+  };
+}
+
+/** Carries a request out once: its id is kept in the same transaction. */
+function request(
+  db: Database,
+  { tenantId, subscriptionId, requestId, at }: Request,
+  perform: (tx: Tx, context: SubscriptionContext, at: Date) => Promise<SubscriptionContext>,
+): Promise<ActResult> {
+  return withTenant(db, tenantId, async (tx) => {
+    const context = await lockSubscription(tx, subscriptionId);
+    const first = await tx
+      .insert(subscriptionRequests)
+      .values({ tenantId, subscriptionId, requestId, at: new Date(at) })
+      .onConflictDoNothing()
+      .returning({ requestId: subscriptionRequests.requestId });
+    const after = first.length === 0 ? context : await perform(tx, context, new Date(at));
+    return { snapshot: snapshotOf(after), invoiceId: null };
+  });
+}
+
+async function cancelNow(
+  tx: Tx,
+  context: SubscriptionContext,
+  reasons: Pick<SubscriptionContext['subscription'], 'cancelReason' | 'cancelComment' | 'cancelRequestedAt'>,
+  at: Date,
+): Promise<SubscriptionContext> {
+  const { subscription } = context;
+  if (subscription.policy.openInvoiceOnCancel === 'void') {
+    for (const invoice of await openInvoices(tx, { subscriptionId: subscription.id })) {
+      await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
+    }
+  }
+  const after = await changeSubscription(tx, context, {
+    set: {
+      ...reasons,
+      ...statusChange(context, 'cancelled', at),
+      endedAt: at,
+      ladder: null,
+      collection: null,
+    },
+    at,
+    entry: { kind: 'cancelled', message: 'The subscription was cancelled at once.' },
+  });
+  if ((await findOpenCase(tx, subscription.customerId)) !== null) await stopDunning(tx, after, at);
+  return after;
+}
+
+/** The end of what is paid for or granted; null when nothing runs (an unpaid start, an ended trial). */
+function accessUntil({ subscription }: SubscriptionContext): Date | null {
+  switch (subscription.status) {
+    case 'trialing':
+      return subscription.trialEndsAt;
+    case 'active':
+    case 'past_due':
+      return subscription.periodEndsAt;
+    default:
+      return null;
+  }
+}
+
+function refuseEnded({ subscription: { status } }: SubscriptionContext): void {
+  if (isTerminal(status)) throw conflict(`subscription_${status}`, `The subscription is already ${status}.`);
+}
+
+function audit(input: Request & { actor: string; reason?: string }, at: Date) {
+  const { tenantId, actor, subscriptionId, reason } = input;
+  return {
+    tenantId,
+    actor,
+    entityType: 'subscription',
+    entityId: subscriptionId,
+    at,
+    ...(reason !== undefined && { reason }),
+  };
+}
+
+function conflict(reason: string, message: string): DomainError {
+  return new DomainError({ code: 'state_conflict', reason, message });
+}

@@ -1,0 +1,328 @@
+/**
+ * What a subscription does on its own dates: trial messages, the end of the trial, renewals, its end and what follows.
+ *
+ * Why it is safe to run twice: each act locks the customer, asks the same pure function as the workflow whether the
+ * act is still the next one, and otherwise changes nothing. Messages, invoices and timeline entries are written in
+ * that transaction; nothing outside is touched here.
+ */
+
+import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { findOpenCase, moveOnCase } from '../../db/queries/billing/dunning-cases.ts';
+import {
+  closeUnpaidInvoice,
+  type InvoiceRow,
+  issueInvoice,
+  openInvoices,
+} from '../../db/queries/billing/invoices.ts';
+import {
+  calendarOf,
+  changeSubscription,
+  lockSubscription,
+  type SubscriptionContext,
+  snapshotOf,
+  statusChange,
+} from '../../db/queries/billing/subscriptions.ts';
+import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { firstPeriod } from '../../db/queries/payments/settle-payment.ts';
+import { technicalRetryAt } from '../../domain/billing/dunning.ts';
+import {
+  nextAct,
+  type SubscriptionAct,
+  type SubscriptionSnapshot,
+} from '../../domain/billing/subscription.ts';
+import { periodOf } from '../../domain/calendar.ts';
+import { addDays, inWords } from '../../domain/instant.ts';
+import { formatMoney, money } from '../../domain/money.ts';
+
+export type SubscriptionRef = { tenantId: string; subscriptionId: string };
+
+/** `at` is workflow time: the act's date, or later when a worker was down. */
+export type ActInput = SubscriptionRef & { at: string };
+
+/** The subscription after an act, and the invoice to collect next, if any. */
+export type ActResult = { snapshot: SubscriptionSnapshot; invoiceId: string | null };
+
+export function createSubscriptionActivities({ db }: { db: Database }) {
+  return {
+    /** Mails the trial message that is due; earlier ones that were missed are marked as superseded. */
+    sendTrialMessage(input: ActInput): Promise<ActResult> {
+      return act(db, input, 'send_trial_message', async (tx, context, due) => {
+        const { subscription, plan } = context;
+        await notify(tx, context, input.at, {
+          template: due.template,
+          variables: {
+            planName: plan.name,
+            trialEndsAt: inWords(subscription.trialEndsAt?.toISOString() ?? input.at),
+            price: formatMoney(money(plan.priceMinor, plan.currency)),
+          },
+        });
+        const done = [...subscription.trialMessagesDone, ...due.superseded, due.template];
+        const after = await changeSubscription(tx, context, {
+          set: { trialMessagesDone: done },
+          at: new Date(input.at),
+          entry: { kind: 'trial_message', message: `The ${due.template} mail was sent.` },
+        });
+        return { after, invoice: null };
+      });
+    },
+
+    /** With a payment method: issues the first invoice, to be collected now. Without: suspends, with notice. */
+    endTrial(input: ActInput): Promise<ActResult> {
+      return act(db, input, 'end_trial', async (tx, context, due) => {
+        const at = new Date(due.at);
+        if (context.customer.defaultPaymentMethodId === null) {
+          return { after: await suspendAfterTrial(tx, context, at), invoice: null };
+        }
+        return beginFirstPeriod(tx, context, at);
+      });
+    },
+
+    /** Issues the first invoice of a subscription that starts with a payment. */
+    issueFirstInvoice(input: ActInput): Promise<ActResult> {
+      return act(db, input, 'collect_first_invoice', async (tx, context, due) => {
+        const { after, invoice } = await beginFirstPeriod(tx, context, new Date(due.at));
+        if (invoice === null) return { after, invoice };
+        const opened = await changeSubscription(tx, after, {
+          set: firstPeriod(invoice),
+          at: new Date(input.at),
+        });
+        return { after: opened, invoice };
+      });
+    },
+
+    /** Opens the next period from the anchor and issues its invoice. */
+    renew(input: ActInput): Promise<ActResult> {
+      return act(db, input, 'renew', async (tx, context) => {
+        const { anchor, periodIndex } = context.subscription;
+        if (anchor === null || periodIndex === null)
+          throw new Error('A subscription without a period cannot renew');
+        return openPeriod(tx, context, { index: periodIndex + 1, anchor, at: new Date(input.at) });
+      });
+    },
+
+    /** Ends a subscription that was cancelled for the end of its period or trial. */
+    endSubscription(input: ActInput): Promise<ActResult> {
+      return act(db, input, 'end', async (tx, context, due) => {
+        const at = new Date(due.at);
+        const after = await changeSubscription(tx, context, {
+          set: { ...statusChange(context, 'cancelled', at), endedAt: at, ladder: null, collection: null },
+          at,
+          entry: { kind: 'cancelled', message: 'The subscription ended as cancelled.' },
+        });
+        await stopDunning(tx, after, new Date(input.at));
+        await notify(tx, after, input.at, {
+          template: 'subscription_ended',
+          variables: { planName: context.plan.name },
+        });
+        return { after, invoice: null };
+      });
+    },
+
+    /** Closes a first payment or a trial that nobody took up. */
+    expireSubscription(input: ActInput): Promise<ActResult> {
+      return act(db, input, 'expire', async (tx, context, due) => {
+        const at = new Date(due.at);
+        for (const invoice of await openInvoices(tx, { subscriptionId: context.subscription.id })) {
+          await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
+        }
+        const after = await changeSubscription(tx, context, {
+          set: { ...statusChange(context, 'expired', at), endedAt: at, collection: null },
+          at,
+          entry: { kind: 'expired', message: 'The subscription expired: it was not paid for in time.' },
+        });
+        await notify(tx, after, input.at, {
+          template: 'subscription_expired',
+          variables: { planName: context.plan.name },
+        });
+        return { after, invoice: null };
+      });
+    },
+
+    /** Mails the win-back message that is due. */
+    sendWinBack(input: ActInput): Promise<ActResult> {
+      return act(db, input, 'send_win_back', async (tx, context, due) => {
+        await notify(tx, context, input.at, {
+          template: due.template,
+          variables: { planName: context.plan.name },
+        });
+        const after = await changeSubscription(tx, context, {
+          set: { winBackDone: [...context.subscription.winBackDone, due.template] },
+          at: new Date(input.at),
+          entry: { kind: 'win_back', message: `The ${due.template} mail was sent.` },
+        });
+        return { after, invoice: null };
+      });
+    },
+
+    /**
+     * The card vendor could not be asked, or its answer was lost: look again later. The attempt stays as it is, so
+     * the next run finds out what happened before it charges.
+     */
+    postponeCollection(input: ActInput & { invoiceId: string }): Promise<SubscriptionSnapshot> {
+      return withTenant(db, input.tenantId, async (tx) => {
+        const context = await lockSubscription(tx, input.subscriptionId);
+        return snapshotOf(await postpone(tx, context, input));
+      });
+    },
+  };
+}
+
+/** Performs an act when the pure rules, asked again under the lock, still call for it. */
+function act<K extends SubscriptionAct['kind']>(
+  db: Database,
+  { tenantId, subscriptionId, at }: ActInput,
+  kind: K,
+  perform: (
+    tx: Tx,
+    context: SubscriptionContext,
+    due: Extract<SubscriptionAct, { kind: K }>,
+  ) => Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }>,
+): Promise<ActResult> {
+  return withTenant(db, tenantId, async (tx) => {
+    const context = await lockSubscription(tx, subscriptionId);
+    const due = nextAct(snapshotOf(context), at);
+    if (due === null || due.kind !== kind || Date.parse(due.at) > Date.parse(at)) {
+      return { snapshot: snapshotOf(context), invoiceId: null };
+    }
+    const { after, invoice } = await perform(tx, context, due as Extract<SubscriptionAct, { kind: K }>);
+    return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null };
+  });
+}
+
+/** Issues the invoice of the first period, anchored at `at`. A free plan needs none and is active at once. */
+export async function beginFirstPeriod(
+  tx: Tx,
+  context: SubscriptionContext,
+  at: Date,
+): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
+  const { tenant, plan } = context;
+  const period = periodOf({
+    anchor: at.toISOString(),
+    interval: plan.interval,
+    index: 0,
+    calendar: calendarOf(tenant),
+  });
+  if (plan.priceMinor > 0)
+    return { after: context, invoice: await issueInvoice(tx, context, { periodIndex: 0, period, at }) };
+  const after = await changeSubscription(tx, context, {
+    set: {
+      ...statusChange(context, 'paid', at),
+      anchor: at,
+      periodIndex: 0,
+      periodStartsAt: at,
+      periodEndsAt: new Date(period.endsAt),
+      convertedAt: at,
+    },
+    at,
+    entry: { kind: 'activated', message: 'Activated: the plan is free.' },
+  });
+  return { after, invoice: null };
+}
+
+async function openPeriod(
+  tx: Tx,
+  context: SubscriptionContext,
+  { index, anchor, at }: { index: number; anchor: Date; at: Date },
+): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
+  const { tenant, plan } = context;
+  const period = periodOf({
+    anchor: anchor.toISOString(),
+    interval: plan.interval,
+    index: index - context.subscription.anchorIndex,
+    calendar: calendarOf(tenant),
+  });
+  const after = await changeSubscription(tx, context, {
+    set: {
+      periodIndex: index,
+      periodStartsAt: new Date(period.startsAt),
+      periodEndsAt: new Date(period.endsAt),
+    },
+    at,
+    entry: {
+      kind: 'renewed',
+      message: `A new period runs until ${inWords(period.endsAt)}.`,
+      details: { periodIndex: index },
+    },
+  });
+  const invoice =
+    plan.priceMinor > 0 ? await issueInvoice(tx, after, { periodIndex: index, period, at }) : null;
+  return { after, invoice };
+}
+
+async function suspendAfterTrial(
+  tx: Tx,
+  context: SubscriptionContext,
+  at: Date,
+): Promise<SubscriptionContext> {
+  const after = await changeSubscription(tx, context, {
+    set: statusChange(context, 'trial_ended_without_method', at),
+    at,
+    entry: { kind: 'suspended', message: 'Suspended: the trial ended without a payment method.' },
+  });
+  const { policy, dayMs } = snapshotOf(after);
+  await notify(tx, after, at.toISOString(), {
+    template: 'trial_ended',
+    variables: {
+      planName: context.plan.name,
+      takeUpUntil: inWords(addDays(at.toISOString(), policy.trialWindowDays, dayMs)),
+    },
+  });
+  return after;
+}
+
+/** The customer left: nobody is chased any more for this subscription. */
+export async function stopDunning(
+  tx: Tx,
+  { tenant, customer }: SubscriptionContext,
+  at: Date,
+): Promise<void> {
+  const dunningCase = await findOpenCase(tx, customer.id);
+  if (dunningCase !== null) await moveOnCase(tx, tenant, dunningCase, { at, outcome: 'cancelled' });
+}
+
+/** Plans the next look at a charge whose outcome is not known. */
+export async function postpone(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoiceId, at }: { invoiceId: string; at: string },
+): Promise<SubscriptionContext> {
+  const { subscription } = context;
+  const { collection, policy } = subscription;
+  const failures = collection?.invoiceId === invoiceId ? collection.failures : 0;
+  const lastDelay = Math.max(0, policy.technicalRetryMinutes.length - 1);
+  const retryAt = technicalRetryAt(policy, Math.min(failures, lastDelay), at, snapshotOf(context).dayMs);
+  if (retryAt === null) throw new Error('The policy has no delays for technical failures');
+  return changeSubscription(tx, context, {
+    set: { collection: { invoiceId, failures: failures + 1, retryAt } },
+    at: new Date(at),
+    entry: {
+      kind: 'collection_postponed',
+      message: `The card vendor could not be asked; the charge is looked up and tried again on ${inWords(retryAt)}.`,
+      details: { invoiceId },
+    },
+  });
+}
+
+type SubscriptionMessage = Omit<
+  Parameters<typeof enqueueNotification>[1]['request'],
+  'customerId' | 'dedupeKey'
+>;
+
+/** One message of each kind per subscription: none of these can occur twice in its life. */
+function notify(
+  tx: Tx,
+  { subscription }: SubscriptionContext,
+  at: string,
+  message: SubscriptionMessage,
+): Promise<void> {
+  return enqueueNotification(tx, {
+    tenantId: subscription.tenantId,
+    at: new Date(at),
+    request: {
+      ...message,
+      customerId: subscription.customerId,
+      subscriptionId: subscription.id,
+      dedupeKey: `subscription:${subscription.id}:${message.template}`,
+    } as Parameters<typeof enqueueNotification>[1]['request'],
+  });
+}

@@ -1,0 +1,74 @@
+/**
+ * Collects an invoice by card: decide and record the attempt, ask the vendor, book the answer.
+ *
+ * Why it is safe to run twice: if we die before the vendor is called, the next run finds the attempt `pending`, sees
+ * that the vendor never heard of it and charges under the same idempotency key. If we die after the charge, or its
+ * answer is lost, the next run finds the charge at the vendor by the attempt's id, also after the vendor has
+ * forgotten the key. Booking is unique per vendor payment.
+ */
+
+import { type Database, withTenant } from '../../db/client.ts';
+import {
+  type BeginChargeInput,
+  type BegunCharge,
+  beginCharge,
+  type CollectOutcome,
+  finishCharge,
+} from '../../db/queries/payments/charge-attempts.ts';
+import type { CardCharge, CardVendor } from '../../domain/payments/card-payment.ts';
+
+export type CollectInvoiceInput = Omit<BeginChargeInput, 'at'> & { at: string };
+
+/** Throws `VendorError` when the vendor could not be asked or its answer was lost; run it again then. */
+export async function collectInvoice(
+  { db, cardVendor }: { db: Database; cardVendor: CardVendor },
+  input: CollectInvoiceInput,
+): Promise<CollectOutcome> {
+  const { tenantId } = input;
+  const at = new Date(input.at);
+  const finish = (attemptId: string, charge: CardCharge) =>
+    withTenant(db, tenantId, (tx) => finishCharge(tx, { attemptId, charge, at }));
+
+  for (;;) {
+    const begun = await withTenant(db, tenantId, (tx) => beginCharge(tx, { ...input, at }));
+    switch (begun.kind) {
+      case 'done':
+        return begun.result;
+      case 'cancel_waiting': {
+        const { outcome, ...rest } = await finish(
+          begun.attemptId,
+          await cardVendor.cancelCharge(begun.externalId),
+        );
+        // The customer was quicker than the cancellation, or the bank still works on it: no second charge beside it.
+        if (outcome === 'paid' || outcome === 'processing' || outcome === 'requires_action')
+          return { outcome, ...rest };
+        break;
+      }
+      case 'charge':
+        return finish(begun.request.attemptId, await ask(cardVendor, begun));
+      default:
+        return begun satisfies never;
+    }
+  }
+}
+
+async function ask(
+  cardVendor: CardVendor,
+  begun: Extract<BegunCharge, { kind: 'charge' }>,
+): Promise<CardCharge> {
+  const { request, resumed, startedAt } = begun;
+  if (resumed) {
+    const { vendorCustomerId, attemptId } = request;
+    const known = await cardVendor.findCharge({ vendorCustomerId, attemptId, createdAfter: startedAt });
+    if (known !== null && !isAbandoned(known)) return known;
+  }
+  return cardVendor.charge(request);
+}
+
+/**
+ * A payment that asks for authentication but has no link yet: we died between the bank's wish and ours for a link.
+ * Repeating the keyed request continues from there.
+ */
+function isAbandoned(charge: CardCharge): boolean {
+  return charge.status === 'failed' && charge.decline?.class === 'customer_action';
+}

@@ -1,0 +1,1 @@
+ALTER TABLE "charge_attempts" ADD COLUMN "action_url" text;

@@ -1,0 +1,1 @@
+ALTER TABLE "subscriptions" ADD COLUMN "anchor_index" integer DEFAULT 0 NOT NULL;

@@ -1,0 +1,69 @@
+/** Customers: whom a tenant bills. */
+import { and, desc, eq, lt } from 'drizzle-orm';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { customers } from '../../schema/billing.ts';
+import type { CustomerRow } from './subscriptions.ts';
+
+export type NewCustomer = {
+  tenantId: string;
+  email: string;
+  name: string;
+  externalRef: string | null;
+  currency: string;
+  /** Keyed hash of the normalised e-mail address. */
+  personKey: string;
+};
+
+/** `null` when another customer has this external reference. */
+export async function createCustomer(tx: Tx, customer: NewCustomer): Promise<CustomerRow | null> {
+  const [row] = await tx
+    .insert(customers)
+    .values({ id: newId('cus'), ...customer })
+    .onConflictDoNothing({ target: [customers.tenantId, customers.externalRef] })
+    .returning();
+  return row ?? null;
+}
+
+export async function findCustomer(tx: Tx, customerId: string): Promise<CustomerRow | null> {
+  const [row] = await tx.select().from(customers).where(eq(customers.id, customerId));
+  return row ?? null;
+}
+
+export async function findCustomerByRef(tx: Tx, externalRef: string): Promise<CustomerRow | null> {
+  const [row] = await tx.select().from(customers).where(eq(customers.externalRef, externalRef));
+  return row ?? null;
+}
+
+/** Newest first. */
+export function listCustomers(
+  tx: Tx,
+  {
+    externalRef,
+    cursor,
+    limit,
+  }: { externalRef: string | undefined; cursor: string | undefined; limit: number },
+): Promise<CustomerRow[]> {
+  return tx
+    .select()
+    .from(customers)
+    .where(
+      and(
+        externalRef === undefined ? undefined : eq(customers.externalRef, externalRef),
+        cursor === undefined ? undefined : lt(customers.id, cursor),
+      ),
+    )
+    .orderBy(desc(customers.id))
+    .limit(limit);
+}
+
+/** Changes who the customer is. The currency never changes: invoices and credit are in it. */
+export async function changeCustomer(
+  tx: Tx,
+  customerId: string,
+  set: Partial<Pick<NewCustomer, 'email' | 'name' | 'externalRef' | 'personKey'>>,
+): Promise<CustomerRow> {
+  const [row] = await tx.update(customers).set(set).where(eq(customers.id, customerId)).returning();
+  if (row === undefined) throw new Error(`Customer ${customerId} disappeared`);
+  return row;
+}

@@ -1,0 +1,96 @@
+/**
+ * A real erasure: every column of ours that holds something personal of a customer is emptied. Invoices and payments
+ * stay, with a pseudonym; the keyed hash in the ledger of granted trials stays, it cannot be turned back.
+ */
+import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import type { Tx } from '../../client.ts';
+import { customers, invoices, subscriptions } from '../../schema/billing.ts';
+import { notifications } from '../../schema/messaging.ts';
+import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
+import { idempotencyKeys } from '../../schema/tenants.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
+import type { CustomerRow, SubscriptionContext } from './subscriptions.ts';
+
+/** Whether another subscription of the customer still runs or waits for its own erasure. */
+export async function hasOtherLife(
+  tx: Tx,
+  { customer, subscription }: SubscriptionContext,
+): Promise<boolean> {
+  const others = await tx
+    .select({ status: subscriptions.status })
+    .from(subscriptions)
+    .where(
+      and(
+        eq(subscriptions.customerId, customer.id),
+        ne(subscriptions.id, subscription.id),
+        isNull(subscriptions.closedAt),
+      ),
+    );
+  return others.length > 0;
+}
+
+/** Empties the personal columns and writes the audit log. Call under the customer's lock. */
+export async function eraseCustomer(
+  tx: Tx,
+  customer: CustomerRow,
+  { actor, at }: { actor: string; at: Date },
+): Promise<void> {
+  const { id, tenantId, email } = customer;
+  await tx
+    .update(customers)
+    .set({
+      email: null,
+      name: null,
+      externalRef: null,
+      vendorCustomerId: null,
+      defaultPaymentMethodId: null,
+      erasedAt: at,
+    })
+    .where(eq(customers.id, id));
+  await tx
+    .update(paymentMethods)
+    .set({ brand: '', last4: '', expMonth: 0, expYear: 0 })
+    .where(eq(paymentMethods.customerId, id));
+  await tx
+    .update(invoices)
+    .set({ billTo: { name: 'Erased customer', email: '' } })
+    .where(eq(invoices.customerId, id));
+  await tx.update(payments).set({ note: null }).where(eq(payments.customerId, id));
+  await tx
+    .update(notifications)
+    .set({ recipient: null, subject: null, variables: {}, error: null })
+    .where(eq(notifications.customerId, id));
+  await tx.update(subscriptions).set({ cancelComment: null }).where(eq(subscriptions.customerId, id));
+  const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, id));
+  await tx.update(chargeAttempts).set({ actionUrl: null }).where(inArray(chargeAttempts.invoiceId, owned));
+  if (email !== null) {
+    // Stored answers of the API may repeat what was sent.
+    await tx
+      .delete(idempotencyKeys)
+      .where(
+        and(
+          eq(idempotencyKeys.tenantId, tenantId),
+          sql`strpos(${idempotencyKeys.responseBody}::text, ${email}) > 0`,
+        ),
+      );
+  }
+  await writeAudit(tx, {
+    tenantId,
+    actor,
+    action: 'customer.erased',
+    entityType: 'customer',
+    entityId: id,
+    details: {
+      fields: [
+        'email',
+        'name',
+        'externalRef',
+        'paymentMethods',
+        'invoices.billTo',
+        'payments.note',
+        'notifications',
+      ],
+    },
+    at,
+  });
+}

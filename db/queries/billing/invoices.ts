@@ -1,0 +1,182 @@
+/**
+ * Invoices: issued once per subscription and period, with a gapless number.
+ *
+ * Why it is safe to run twice: issuing happens under the customer's lock and first looks for the period's invoice; a
+ * partial unique index backs that up. The number is taken from a locked counter in the same transaction, so a
+ * rollback gives it back.
+ */
+import { and, eq, isNotNull, ne, notInArray, sql } from 'drizzle-orm';
+import { terminalStatuses } from '../../../domain/billing/subscription.ts';
+import type { Period } from '../../../domain/calendar.ts';
+import { formatMoney, type Money, money } from '../../../domain/money.ts';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { invoiceCounters, invoiceLines, invoices, subscriptions } from '../../schema/billing.ts';
+import { postToLedger } from '../payments/ledger.ts';
+import { releaseCharges } from '../payments/release-charges.ts';
+import { addTimelineEntry, notFound, type SubscriptionContext } from './subscriptions.ts';
+
+export type InvoiceRow = typeof invoices.$inferSelect;
+
+/** Issues the invoice of a period of the current plan, or returns the one that exists. */
+export async function issueInvoice(
+  tx: Tx,
+  context: SubscriptionContext,
+  { periodIndex, period, at }: { periodIndex: number; period: Period; at: Date },
+): Promise<InvoiceRow> {
+  const { subscription, plan, customer } = context;
+  const { tenantId } = subscription;
+  const [existing] = await tx
+    .select()
+    .from(invoices)
+    .where(
+      and(
+        eq(invoices.subscriptionId, subscription.id),
+        eq(invoices.periodIndex, periodIndex),
+        ne(invoices.status, 'void'),
+      ),
+    );
+  if (existing !== undefined) return existing;
+
+  const total = money(plan.priceMinor, plan.currency);
+  const number = await nextInvoiceNumber(tx, tenantId);
+  const [invoice] = await tx
+    .insert(invoices)
+    .values({
+      id: newId('inv'),
+      tenantId,
+      customerId: customer.id,
+      subscriptionId: subscription.id,
+      number,
+      periodIndex,
+      periodStartsAt: new Date(period.startsAt),
+      periodEndsAt: new Date(period.endsAt),
+      status: 'open',
+      totalMinor: total.amountMinor,
+      currency: total.currency,
+      billTo: { name: customer.name ?? '', email: customer.email ?? '' },
+      issuedAt: at,
+    })
+    .returning();
+  if (invoice === undefined) throw new Error('An inserted invoice was not returned');
+
+  await tx.insert(invoiceLines).values({
+    id: newId('line'),
+    tenantId,
+    invoiceId: invoice.id,
+    description: `${plan.name}, ${period.startsAt.slice(0, 10)} to ${period.endsAt.slice(0, 10)}`,
+    quantity: 1,
+    unitMinor: total.amountMinor,
+    amountMinor: total.amountMinor,
+  });
+  await postToLedger(tx, {
+    tenantId,
+    kind: 'invoice',
+    reference: invoice.id,
+    at,
+    lines: [
+      { account: 'receivable', amount: total },
+      { account: 'revenue', amount: negative(total) },
+    ],
+  });
+  await addTimelineEntry(tx, subscription, at, {
+    kind: 'invoice_issued',
+    message: `Invoice ${number} over ${formatMoney(total)} was issued for the period from ${period.startsAt.slice(0, 10)} to ${period.endsAt.slice(0, 10)}.`,
+    details: { invoiceId: invoice.id, periodIndex },
+  });
+  return invoice;
+}
+
+/** Throws `not_found`. Lock the customer before deciding anything by its state. */
+export async function readInvoice(tx: Tx, invoiceId: string): Promise<InvoiceRow> {
+  const [invoice] = await tx.select().from(invoices).where(eq(invoices.id, invoiceId));
+  if (invoice === undefined) throw notFound('invoice', invoiceId);
+  return invoice;
+}
+
+/**
+ * What dunning is about: open invoices of a customer whose charge has failed, the earliest failure first. An invoice
+ * of an ended subscription stays collectable, but nobody is chased for it.
+ */
+export async function unpaidInvoices(tx: Tx, customerId: string): Promise<InvoiceRow[]> {
+  const rows = await tx
+    .select({ invoice: invoices })
+    .from(invoices)
+    .innerJoin(subscriptions, eq(subscriptions.id, invoices.subscriptionId))
+    .where(
+      and(
+        eq(invoices.customerId, customerId),
+        eq(invoices.status, 'open'),
+        isNotNull(invoices.firstFailedAt),
+        notInArray(subscriptions.status, [...terminalStatuses]),
+      ),
+    )
+    .orderBy(invoices.firstFailedAt, invoices.id);
+  return rows.map((row) => row.invoice);
+}
+
+export function openInvoices(
+  tx: Tx,
+  where: { customerId: string } | { subscriptionId: string },
+): Promise<InvoiceRow[]> {
+  const owner =
+    'customerId' in where
+      ? eq(invoices.customerId, where.customerId)
+      : eq(invoices.subscriptionId, where.subscriptionId);
+  return tx
+    .select()
+    .from(invoices)
+    .where(and(owner, eq(invoices.status, 'open')))
+    .orderBy(invoices.id);
+}
+
+/** What is still to be paid. */
+export function dueOf(invoice: InvoiceRow): Money {
+  return money(invoice.totalMinor - invoice.paidMinor, invoice.currency);
+}
+
+/**
+ * Closes an open invoice without payment: `void` takes the revenue back (the service was not given), `uncollectible`
+ * books what is due as bad debt (it was). A payment that still arrives is booked either way.
+ */
+export async function closeUnpaidInvoice(
+  tx: Tx,
+  invoice: InvoiceRow,
+  { as, at }: { as: 'void' | 'uncollectible'; at: Date },
+): Promise<void> {
+  const closed = await tx
+    .update(invoices)
+    .set({ status: as, closedAt: at })
+    .where(and(eq(invoices.id, invoice.id), eq(invoices.status, 'open')))
+    .returning({ id: invoices.id });
+  if (closed.length === 0) return;
+  const due = dueOf(invoice);
+  await postToLedger(tx, {
+    tenantId: invoice.tenantId,
+    kind: as === 'void' ? 'invoice_voided' : 'invoice_written_off',
+    reference: invoice.id,
+    at,
+    lines: [
+      { account: as === 'void' ? 'revenue' : 'bad_debt', amount: due },
+      { account: 'receivable', amount: negative(due) },
+    ],
+  });
+  await releaseCharges(tx, { tenantId: invoice.tenantId, invoiceId: invoice.id });
+}
+
+export function negative(amount: Money): Money {
+  return money(-amount.amountMinor, amount.currency);
+}
+
+async function nextInvoiceNumber(tx: Tx, tenantId: string): Promise<string> {
+  const [counter] = await tx
+    .insert(invoiceCounters)
+    .values({ tenantId, lastNumber: 1 })
+    .onConflictDoUpdate({
+      target: invoiceCounters.tenantId,
+      set: { lastNumber: sql`${invoiceCounters.lastNumber} + 1` },
+    })
+    .returning({ lastNumber: invoiceCounters.lastNumber });
+  if (counter === undefined) throw new Error('The invoice counter was not returned');
+  return `INV-${String(counter.lastNumber).padStart(6, '0')}`;
+}

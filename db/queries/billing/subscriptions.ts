@@ -1,0 +1,170 @@
+/**
+ * The subscription's row and its neighbours, changed under one lock. Every deed that concerns a customer takes the
+ * customer's row lock first, so payments, ladder steps and cancellations of one customer happen one after the other,
+ * in whatever order they arrive, and each sees what the one before did.
+ */
+import { eq, sql } from 'drizzle-orm';
+import { dayLengthMs } from '../../../domain/billing/plan.ts';
+import {
+  accessOf,
+  type SubscriptionEvent,
+  type SubscriptionSnapshot,
+  statusAfter,
+} from '../../../domain/billing/subscription.ts';
+import type { Calendar } from '../../../domain/calendar.ts';
+import { DomainError } from '../../../domain/errors.ts';
+import { subscriptionChanged } from '../../../workflows/billing/subscription.contract.ts';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { customers, plans, subscriptionEvents, subscriptions } from '../../schema/billing.ts';
+import { tenants } from '../../schema/tenants.ts';
+import { appendOutbox } from '../operations/outbox.ts';
+
+export type TenantRow = typeof tenants.$inferSelect;
+export type CustomerRow = typeof customers.$inferSelect;
+export type PlanRow = typeof plans.$inferSelect;
+export type SubscriptionRow = typeof subscriptions.$inferSelect;
+
+/** A subscription with everything a decision about it needs, read under the customer's lock. */
+export type SubscriptionContext = {
+  tenant: TenantRow;
+  customer: CustomerRow;
+  plan: PlanRow;
+  subscription: SubscriptionRow;
+};
+
+export type TimelineEntry = { kind: string; message: string; details?: Record<string, unknown> };
+
+/** Takes the lock under which everything about one customer changes. Throws `not_found`. */
+export async function lockCustomer(tx: Tx, customerId: string): Promise<CustomerRow> {
+  const [customer] = await tx.select().from(customers).where(eq(customers.id, customerId)).for('update');
+  if (customer === undefined) throw notFound('customer', customerId);
+  return customer;
+}
+
+/** Locks the customer and reads one of its subscriptions. Throws `not_found`. */
+export async function lockSubscription(tx: Tx, subscriptionId: string): Promise<SubscriptionContext> {
+  const [owner] = await tx
+    .select({ customerId: subscriptions.customerId })
+    .from(subscriptions)
+    .where(eq(subscriptions.id, subscriptionId));
+  if (owner === undefined) throw notFound('subscription', subscriptionId);
+  await lockCustomer(tx, owner.customerId);
+
+  const [context] = await tx
+    .select({ tenant: tenants, customer: customers, plan: plans, subscription: subscriptions })
+    .from(subscriptions)
+    .innerJoin(customers, eq(customers.id, subscriptions.customerId))
+    .innerJoin(plans, eq(plans.id, subscriptions.planId))
+    .innerJoin(tenants, eq(tenants.id, subscriptions.tenantId))
+    .where(eq(subscriptions.id, subscriptionId));
+  if (context === undefined) throw notFound('subscription', subscriptionId);
+  return context;
+}
+
+/** The row as the workflow holds it. */
+export function snapshotOf({
+  tenant,
+  customer,
+  subscription,
+}: Omit<SubscriptionContext, 'plan'>): SubscriptionSnapshot {
+  const { trialEndsAt, periodEndsAt, closedAt } = subscription;
+  return {
+    version: subscription.version,
+    status: subscription.status,
+    ladder: subscription.ladder,
+    hasPaymentMethod: customer.defaultPaymentMethodId !== null,
+    policy: subscription.policy,
+    dayMs: dayLengthMs(tenant),
+    statusSince: subscription.statusSince.toISOString(),
+    startedAt: subscription.startedAt.toISOString(),
+    trialEndsAt: trialEndsAt?.toISOString() ?? null,
+    trialMessagesDone: subscription.trialMessagesDone,
+    periodEndsAt: periodEndsAt?.toISOString() ?? null,
+    cancelAtPeriodEnd: subscription.cancelAtPeriodEnd,
+    collection: subscription.collection,
+    winBackDone: subscription.winBackDone,
+    closedAt: closedAt?.toISOString() ?? null,
+  };
+}
+
+/**
+ * Changes the row: raises its version, writes the timeline and, when access changed with it, exactly one
+ * `access_changed` entry. Returns the context with the new row.
+ */
+export async function changeSubscription(
+  tx: Tx,
+  context: SubscriptionContext,
+  { set, at, entry }: { set: Partial<SubscriptionRow>; at: Date; entry?: TimelineEntry },
+): Promise<SubscriptionContext> {
+  const before = context.subscription;
+  const [after] = await tx
+    .update(subscriptions)
+    .set({ ...set, version: sql`${subscriptions.version} + 1` })
+    .where(eq(subscriptions.id, before.id))
+    .returning();
+  if (after === undefined) throw notFound('subscription', before.id);
+
+  if (entry !== undefined) await addTimelineEntry(tx, after, at, entry);
+  const [was, is] = [accessOf(before), accessOf(after)];
+  if (was !== is) {
+    await addTimelineEntry(tx, after, at, {
+      kind: 'access_changed',
+      message: `Access changed from ${was} to ${is}.`,
+      details: { from: was, to: is },
+    });
+  }
+  return { ...context, subscription: after };
+}
+
+/** The columns that an event of the state machine changes; throws `state_conflict` where the event is not allowed. */
+export function statusChange(
+  { subscription }: Pick<SubscriptionContext, 'subscription'>,
+  event: SubscriptionEvent,
+  at: Date,
+): Pick<SubscriptionRow, 'status' | 'statusSince'> {
+  const status = statusAfter(subscription.status, event);
+  if (status === null) {
+    throw new DomainError({
+      code: 'state_conflict',
+      reason: `subscription_${subscription.status}`,
+      message: `The subscription is ${subscription.status}; ${event.replaceAll('_', ' ')} does not apply to it.`,
+    });
+  }
+  return { status, statusSince: at };
+}
+
+/** Tells the running workflow about a change that was not its own. */
+export async function announceSubscription(tx: Tx, context: SubscriptionContext): Promise<void> {
+  const { tenantId, id } = context.subscription;
+  await appendOutbox(tx, tenantId, [subscriptionChanged(id, snapshotOf(context))]);
+}
+
+export async function addTimelineEntry(
+  tx: Tx,
+  subscription: Pick<SubscriptionRow, 'id' | 'tenantId'>,
+  at: Date,
+  { kind, message, details = {} }: TimelineEntry,
+): Promise<void> {
+  await tx.insert(subscriptionEvents).values({
+    id: newId('evt'),
+    tenantId: subscription.tenantId,
+    subscriptionId: subscription.id,
+    at,
+    kind,
+    message,
+    details,
+  });
+}
+
+export function calendarOf(tenant: TenantRow): Calendar {
+  return { timeZone: tenant.timeZone, dayMs: dayLengthMs(tenant) };
+}
+
+export function notFound(noun: string, id: string): DomainError {
+  return new DomainError({
+    code: 'not_found',
+    reason: `${noun}_not_found`,
+    message: `There is no ${noun} ${id}.`,
+  });
+}

@@ -1,0 +1,225 @@
+/**
+ * What a charge that did not collect means: the trial goes on, the first payment is still awaited, or the
+ * subscription is past due and dunning begins. Runs in the transaction that records the vendor's answer; repeated
+ * for the same invoice it changes nothing more (first failure, case and mail are all once per invoice).
+ */
+import { and, eq, isNull } from 'drizzle-orm';
+import { technicalRetryAt } from '../../../domain/billing/dunning.ts';
+import { dayLengthMs } from '../../../domain/billing/plan.ts';
+import { inWords } from '../../../domain/instant.ts';
+import { formatMoney, money } from '../../../domain/money.ts';
+import { type DeclineClass, declineReasonForCustomer } from '../../../domain/payments/card-payment.ts';
+import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
+import type { Tx } from '../../client.ts';
+import { invoices } from '../../schema/billing.ts';
+import { paymentMethods } from '../../schema/payments.ts';
+import { caseState, openCase } from '../billing/dunning-cases.ts';
+import { closeUnpaidInvoice, dueOf, type InvoiceRow } from '../billing/invoices.ts';
+import {
+  addTimelineEntry,
+  announceSubscription,
+  changeSubscription,
+  type SubscriptionContext,
+  statusChange,
+} from '../billing/subscriptions.ts';
+import { enqueueNotification } from '../messaging/notifications.ts';
+import { dunningVariables } from './dunning-message.ts';
+import { firstPeriod } from './settle-payment.ts';
+
+export type FailedCharge = {
+  invoice: InvoiceRow;
+  origin: ChargeOrigin;
+  code: string;
+  declineClass: DeclineClass;
+  /** The method that was refused; null when there was none to charge. */
+  paymentMethodId: string | null;
+  /** Where the customer can still confirm this very charge. */
+  actionUrl: string | null;
+  at: Date;
+};
+
+/** Applies a charge that failed, or that waits for the customer. Returns the subscription as it is then. */
+export async function applyFailedCharge(
+  tx: Tx,
+  context: SubscriptionContext,
+  failed: FailedCharge,
+): Promise<SubscriptionContext> {
+  const { invoice, code, declineClass, at } = failed;
+  if (declineClass === 'hard' && failed.paymentMethodId !== null) {
+    await refuseMethod(tx, failed.paymentMethodId, at);
+  }
+  await addTimelineEntry(tx, context.subscription, at, {
+    kind: failed.actionUrl === null ? 'charge_failed' : 'charge_requires_action',
+    message:
+      failed.actionUrl === null
+        ? `The charge for invoice ${invoice.number} failed (${code}, ${declineClass}).`
+        : `The charge for invoice ${invoice.number} waits for the customer to confirm it.`,
+    details: { invoiceId: invoice.id, origin: failed.origin, code, declineClass },
+  });
+  if (invoice.status !== 'open') return context;
+
+  const retried = declineClass === 'technical' ? await scheduleRetry(tx, context, failed) : null;
+  if (retried !== null) return retried;
+  const settled = await forgetRetry(tx, context, failed);
+  return consequence(tx, settled, failed);
+}
+
+/** Nobody decided anything: try again in minutes to hours. Null when that has been tried often enough. */
+async function scheduleRetry(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoice, origin, at }: FailedCharge,
+): Promise<SubscriptionContext | null> {
+  const { subscription, tenant } = context;
+  const { collection } = subscription;
+  const failures = collection?.invoiceId === invoice.id ? collection.failures : 0;
+  const retryAt = technicalRetryAt(subscription.policy, failures, at.toISOString(), dayLengthMs(tenant));
+  if (retryAt === null) return null;
+  const after = await changeSubscription(tx, context, {
+    set: { collection: { invoiceId: invoice.id, failures: failures + 1, retryAt } },
+    at,
+  });
+  if (origin === 'dunning') await announceSubscription(tx, after);
+  return after;
+}
+
+async function forgetRetry(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoice, at }: FailedCharge,
+): Promise<SubscriptionContext> {
+  if (context.subscription.collection?.invoiceId !== invoice.id) return context;
+  return changeSubscription(tx, context, { set: { collection: null }, at });
+}
+
+async function consequence(
+  tx: Tx,
+  context: SubscriptionContext,
+  failed: FailedCharge,
+): Promise<SubscriptionContext> {
+  const { subscription } = context;
+  const { invoice, actionUrl, at } = failed;
+  switch (subscription.status) {
+    case 'trialing': {
+      const trialEnded = subscription.trialEndsAt !== null && subscription.trialEndsAt <= at;
+      if (trialEnded) return fallPastDue(tx, context, failed);
+      return giveUpActivation(tx, context, failed);
+    }
+    case 'suspended':
+      return giveUpActivation(tx, context, failed);
+    case 'incomplete':
+      await notifyFailure(tx, context, failed, 'the first payment is awaited for another day');
+      return context;
+    case 'active':
+      return fallPastDue(tx, context, failed);
+    case 'past_due':
+      if (actionUrl !== null && invoice.firstFailedAt !== null) await notifyAction(tx, context, failed);
+      return invoice.firstFailedAt === null ? fallPastDue(tx, context, failed) : context;
+    case 'cancelled':
+    case 'expired':
+      return context;
+    default:
+      return subscription.status satisfies never;
+  }
+}
+
+/** An early conversion did not work: the trial (or the window to take it up) goes on as if it had not been tried. */
+async function giveUpActivation(
+  tx: Tx,
+  context: SubscriptionContext,
+  failed: FailedCharge,
+): Promise<SubscriptionContext> {
+  if (failed.actionUrl !== null) {
+    await notifyAction(tx, context, failed);
+    return context;
+  }
+  await closeUnpaidInvoice(tx, failed.invoice, { as: 'void', at: failed.at });
+  return context;
+}
+
+async function fallPastDue(
+  tx: Tx,
+  context: SubscriptionContext,
+  failed: FailedCharge,
+): Promise<SubscriptionContext> {
+  const { subscription } = context;
+  const { invoice, at } = failed;
+  const firstFailedAt = invoice.firstFailedAt ?? at;
+  await tx.update(invoices).set({ firstFailedAt }).where(eq(invoices.id, invoice.id));
+  const opened = await openCase(tx, context, { invoice, firstFailedAt, at });
+  const after =
+    subscription.status === 'past_due'
+      ? context
+      : await changeSubscription(tx, context, {
+          set: {
+            ...statusChange(context, 'payment_failed', at),
+            ...(subscription.status === 'trialing' && firstPeriod(invoice)),
+            ladder: 'grace',
+          },
+          at,
+          entry: {
+            kind: 'past_due',
+            message: `Past due: invoice ${invoice.number} is unpaid; dunning has begun.`,
+            details: { invoiceId: invoice.id, caseId: opened.id },
+          },
+        });
+  const { policy } = await caseState(tx, context.tenant, opened);
+  const [firstStep] = policy.steps;
+  const nextTry =
+    firstStep === undefined
+      ? 'we will be in touch'
+      : `we try again on ${inWords(new Date(firstFailedAt.getTime() + firstStep.day * dayLengthMs(context.tenant)).toISOString())}`;
+  await notifyFailure(tx, after, failed, nextTry);
+  return after;
+}
+
+/** The notice of the first failure, once per invoice; with a link when the customer can still confirm. */
+async function notifyFailure(
+  tx: Tx,
+  context: SubscriptionContext,
+  failed: FailedCharge,
+  nextStep: string,
+): Promise<void> {
+  if (failed.actionUrl !== null) return notifyAction(tx, context, failed);
+  const { invoice, code, at } = failed;
+  await enqueueNotification(tx, {
+    tenantId: invoice.tenantId,
+    at,
+    request: {
+      template: 'payment_failed',
+      variables: dunningVariables(context, { invoice, reason: declineReasonForCustomer(code), nextStep }),
+      customerId: invoice.customerId,
+      subscriptionId: invoice.subscriptionId,
+      dedupeKey: `invoice:${invoice.id}:payment_failed`,
+    },
+  });
+}
+
+/** The 3-D Secure mail, once per link. */
+async function notifyAction(tx: Tx, { plan }: SubscriptionContext, failed: FailedCharge): Promise<void> {
+  const { invoice, actionUrl, at } = failed;
+  if (actionUrl === null) return;
+  await enqueueNotification(tx, {
+    tenantId: invoice.tenantId,
+    at,
+    request: {
+      template: 'payment_action_required',
+      variables: {
+        planName: plan.name,
+        invoiceNumber: invoice.number,
+        amount: formatMoney(money(dueOf(invoice).amountMinor, invoice.currency)),
+        actionUrl,
+      },
+      customerId: invoice.customerId,
+      subscriptionId: invoice.subscriptionId,
+      dedupeKey: `invoice:${invoice.id}:action:${actionUrl}`,
+    },
+  });
+}
+
+async function refuseMethod(tx: Tx, paymentMethodId: string, at: Date): Promise<void> {
+  await tx
+    .update(paymentMethods)
+    .set({ refusedAt: at })
+    .where(and(eq(paymentMethods.id, paymentMethodId), isNull(paymentMethods.refusedAt)));
+}

@@ -1,0 +1,35 @@
+/** Payments as they are read. */
+import { and, desc, eq, lt } from 'drizzle-orm';
+import type { Tx } from '../../client.ts';
+import { payments } from '../../schema/payments.ts';
+
+export type PaymentRow = typeof payments.$inferSelect;
+
+export type PaymentFilter = {
+  customerId: string | undefined;
+  invoiceId: string | undefined;
+  cursor: string | undefined;
+  limit: number;
+};
+
+/** Newest first. */
+export function listPayments(tx: Tx, filter: PaymentFilter): Promise<PaymentRow[]> {
+  const { customerId, invoiceId, cursor, limit } = filter;
+  return tx
+    .select()
+    .from(payments)
+    .where(
+      and(
+        customerId === undefined ? undefined : eq(payments.customerId, customerId),
+        invoiceId === undefined ? undefined : eq(payments.invoiceId, invoiceId),
+        cursor === undefined ? undefined : lt(payments.id, cursor),
+      ),
+    )
+    .orderBy(desc(payments.id))
+    .limit(limit);
+}
+
+export async function findPayment(tx: Tx, paymentId: string): Promise<PaymentRow | null> {
+  const [row] = await tx.select().from(payments).where(eq(payments.id, paymentId));
+  return row ?? null;
+}

@@ -1,0 +1,309 @@
+/**
+ * The one act every rail ends in: money that arrived is booked, allocated to its invoice, and what follows from a
+ * paid invoice (activation, recovery, receipts) happens in the same transaction.
+ *
+ * Why it is safe to run twice: a payment is unique on rail and external id, so the second run finds it and changes
+ * nothing; all of it is one transaction under the customer's lock, so a crash leaves everything or nothing.
+ */
+import { and, eq, sql } from 'drizzle-orm';
+import { periodIndexAt, periodOf } from '../../../domain/calendar.ts';
+import { DomainError } from '../../../domain/errors.ts';
+import { inWords } from '../../../domain/instant.ts';
+import type { NotificationRequest } from '../../../domain/messaging/notification.ts';
+import { formatMoney, type Money, money } from '../../../domain/money.ts';
+import { allocate, type PaymentRail } from '../../../domain/payments/payment.ts';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { customers, invoices } from '../../schema/billing.ts';
+import { payments } from '../../schema/payments.ts';
+import { findOpenCase, moveOnCase } from '../billing/dunning-cases.ts';
+import { dueOf, type InvoiceRow, readInvoice, unpaidInvoices } from '../billing/invoices.ts';
+import {
+  addTimelineEntry,
+  announceSubscription,
+  calendarOf,
+  changeSubscription,
+  lockSubscription,
+  type SubscriptionContext,
+  statusChange,
+} from '../billing/subscriptions.ts';
+import { enqueueNotification } from '../messaging/notifications.ts';
+import { type LedgerAccount, postToLedger } from './ledger.ts';
+import { releaseCharges } from './release-charges.ts';
+
+export type SettlePaymentInput = {
+  tenantId: string;
+  invoiceId: string;
+  rail: PaymentRail;
+  /** The vendor's id, or the reference of a recorded payment. */
+  externalId: string;
+  amount: Money;
+  /** When the money was received, business time. */
+  at: Date;
+  note?: string;
+};
+
+/**
+ * - `settled`: the invoice is paid with it (an excess became credit).
+ * - `partial`: it pays a part.
+ * - `credited`: the invoice needed nothing any more; all of it is the customer's credit.
+ * - `duplicate`: this payment was booked before; nothing changed.
+ */
+export type SettleOutcome = 'settled' | 'partial' | 'credited' | 'duplicate';
+
+/** Books a payment. Throws `not_found`, or `state_conflict` for another currency or a reference used elsewhere. */
+export async function settlePayment(
+  tx: Tx,
+  input: SettlePaymentInput,
+): Promise<{ paymentId: string; outcome: SettleOutcome }> {
+  const { tenantId, invoiceId, rail, externalId, amount, at } = input;
+  const { subscriptionId } = await readInvoice(tx, invoiceId);
+  const context = await lockSubscription(tx, subscriptionId);
+  const invoice = await readInvoice(tx, invoiceId);
+  if (amount.currency !== invoice.currency) {
+    throw new DomainError({
+      code: 'state_conflict',
+      reason: 'currency_mismatch',
+      message: `Invoice ${invoice.number} is in ${invoice.currency}; a payment in ${amount.currency} cannot settle it.`,
+    });
+  }
+
+  const booked = await findPayment(tx, rail, externalId);
+  if (booked !== null) return duplicateOf(booked, input);
+
+  const dueMinor = invoice.status === 'void' ? 0 : dueOf(invoice).amountMinor;
+  const { allocatedMinor, excessMinor } = allocate({ amountMinor: amount.amountMinor, dueMinor });
+  const paymentId = newId('pay');
+  await tx.insert(payments).values({
+    id: paymentId,
+    tenantId,
+    customerId: invoice.customerId,
+    invoiceId,
+    rail,
+    externalId,
+    amountMinor: amount.amountMinor,
+    allocatedMinor,
+    currency: amount.currency,
+    receivedAt: at,
+    note: input.note ?? null,
+  });
+  await postPayment(tx, { input, invoice, paymentId, allocatedMinor, excessMinor });
+  await addTimelineEntry(tx, context.subscription, at, {
+    kind: 'payment_received',
+    message: `${formatMoney(amount)} received for invoice ${invoice.number} (${rail}).`,
+    details: { paymentId, invoiceId, allocatedMinor, excessMinor },
+  });
+  if (allocatedMinor === 0) return { paymentId, outcome: 'credited' };
+
+  const paid = await payInvoice(tx, invoice, allocatedMinor, at);
+  if (paid.status !== 'paid') return { paymentId, outcome: 'partial' };
+  await afterInvoicePaid(tx, context, paid, at);
+  if (rail !== 'stripe') await releaseCharges(tx, { tenantId, invoiceId });
+  return { paymentId, outcome: 'settled' };
+}
+
+async function findPayment(tx: Tx, rail: PaymentRail, externalId: string) {
+  const [payment] = await tx
+    .select()
+    .from(payments)
+    .where(and(eq(payments.rail, rail), eq(payments.externalId, externalId)));
+  return payment ?? null;
+}
+
+function duplicateOf(
+  booked: typeof payments.$inferSelect,
+  { invoiceId, amount, externalId }: SettlePaymentInput,
+): { paymentId: string; outcome: SettleOutcome } {
+  if (booked.invoiceId !== invoiceId || booked.amountMinor !== amount.amountMinor) {
+    throw new DomainError({
+      code: 'state_conflict',
+      reason: 'reference_already_booked',
+      message: `The reference ${externalId} already stands for another payment (${booked.id}); use a reference of its own.`,
+    });
+  }
+  return { paymentId: booked.id, outcome: 'duplicate' };
+}
+
+async function postPayment(
+  tx: Tx,
+  {
+    input,
+    invoice,
+    paymentId,
+    allocatedMinor,
+    excessMinor,
+  }: {
+    input: SettlePaymentInput;
+    invoice: InvoiceRow;
+    paymentId: string;
+    allocatedMinor: number;
+    excessMinor: number;
+  },
+): Promise<void> {
+  const { tenantId, rail, amount, at } = input;
+  // A written-off invoice that is paid after all takes its bad debt back.
+  const claim: LedgerAccount = invoice.status === 'uncollectible' ? 'bad_debt' : 'receivable';
+  await postToLedger(tx, {
+    tenantId,
+    kind: 'payment',
+    reference: paymentId,
+    at,
+    lines: [
+      { account: `cash:${rail}`, amount },
+      { account: claim, amount: money(-allocatedMinor, amount.currency) },
+      { account: 'customer_credit', amount: money(-excessMinor, amount.currency) },
+    ],
+  });
+  if (excessMinor > 0) {
+    await tx
+      .update(customers)
+      .set({ creditMinor: sql`${customers.creditMinor} + ${excessMinor}` })
+      .where(eq(customers.id, invoice.customerId));
+  }
+}
+
+async function payInvoice(
+  tx: Tx,
+  invoice: InvoiceRow,
+  allocatedMinor: number,
+  at: Date,
+): Promise<InvoiceRow> {
+  const paidMinor = invoice.paidMinor + allocatedMinor;
+  const complete = paidMinor === invoice.totalMinor ? ({ status: 'paid', paidAt: at } as const) : {};
+  const [paid] = await tx
+    .update(invoices)
+    .set({ paidMinor, ...complete })
+    .where(eq(invoices.id, invoice.id))
+    .returning();
+  if (paid === undefined) throw new Error(`Invoice ${invoice.id} disappeared`);
+  return paid;
+}
+
+/** What a paid invoice means: the subscription becomes or stays active, the ladder ends, one mail tells of it. */
+async function afterInvoicePaid(
+  tx: Tx,
+  context: SubscriptionContext,
+  invoice: InvoiceRow,
+  at: Date,
+): Promise<void> {
+  const after = await applyToSubscription(tx, context, invoice, at);
+  const dunningCase = await findOpenCase(tx, invoice.customerId);
+  const recovered =
+    dunningCase !== null && (await moveOnCase(tx, context.tenant, dunningCase, { at, outcome: 'recovered' }));
+  if (after.subscription.version !== context.subscription.version) await announceSubscription(tx, after);
+  await enqueueNotification(tx, {
+    tenantId: invoice.tenantId,
+    at,
+    request: paidMessage({
+      before: context,
+      after,
+      invoice,
+      recoveredCaseId: recovered ? dunningCase.id : null,
+    }),
+  });
+}
+
+async function applyToSubscription(
+  tx: Tx,
+  context: SubscriptionContext,
+  invoice: InvoiceRow,
+  at: Date,
+): Promise<SubscriptionContext> {
+  const { subscription } = context;
+  const collected = subscription.collection?.invoiceId === invoice.id ? { collection: null } : {};
+  switch (subscription.status) {
+    case 'trialing':
+    case 'incomplete':
+    case 'suspended':
+      return changeSubscription(tx, context, {
+        set: { ...statusChange(context, 'paid', at), ...firstPeriod(invoice), ...collected, convertedAt: at },
+        at,
+        entry: { kind: 'activated', message: `Activated: invoice ${invoice.number} is paid.` },
+      });
+    case 'past_due': {
+      const unpaid = await unpaidInvoices(tx, invoice.customerId);
+      if (unpaid.some((other) => other.subscriptionId === subscription.id)) return context;
+      return changeSubscription(tx, context, {
+        set: {
+          ...statusChange(context, 'paid', at),
+          ...resumedPeriod(context, at),
+          ...collected,
+          ladder: null,
+          convertedAt: subscription.convertedAt ?? at,
+        },
+        at,
+        entry: { kind: 'recovered', message: `Recovered: invoice ${invoice.number} is paid.` },
+      });
+    }
+    case 'active':
+      return 'collection' in collected ? changeSubscription(tx, context, { set: collected, at }) : context;
+    case 'cancelled':
+    case 'expired':
+      return context;
+    default:
+      return subscription.status satisfies never;
+  }
+}
+
+/** The period an activation opens: the one its invoice bills. */
+export function firstPeriod(invoice: InvoiceRow) {
+  return {
+    anchor: invoice.periodStartsAt,
+    periodIndex: invoice.periodIndex,
+    periodStartsAt: invoice.periodStartsAt,
+    periodEndsAt: invoice.periodEndsAt,
+  };
+}
+
+/**
+ * A suspended subscription is not billed for periods it spends suspended. On recovery it continues with the period
+ * that contains the payment, which is then billed in full; dates keep the original anchor.
+ */
+function resumedPeriod({ tenant, plan, subscription }: SubscriptionContext, at: Date) {
+  const { ladder, anchor, anchorIndex, periodIndex, periodEndsAt } = subscription;
+  if (ladder !== 'suspended' || anchor === null || periodIndex === null || periodEndsAt === null) return {};
+  if (periodEndsAt > at) return {};
+  const schedule = { anchor: anchor.toISOString(), interval: plan.interval, calendar: calendarOf(tenant) };
+  const current = periodIndexAt({ ...schedule, now: at.toISOString() });
+  const before = periodOf({ ...schedule, index: current - 1 });
+  return {
+    periodIndex: anchorIndex + current - 1,
+    periodStartsAt: new Date(before.startsAt),
+    periodEndsAt: new Date(before.endsAt),
+  };
+}
+
+function paidMessage({
+  before,
+  after,
+  invoice,
+  recoveredCaseId,
+}: {
+  before: SubscriptionContext;
+  after: SubscriptionContext;
+  invoice: InvoiceRow;
+  recoveredCaseId: string | null;
+}): NotificationRequest {
+  const variables = {
+    planName: after.plan.name,
+    invoiceNumber: invoice.number,
+    amount: formatMoney(money(invoice.totalMinor, invoice.currency)),
+  };
+  const message = { customerId: invoice.customerId, subscriptionId: invoice.subscriptionId };
+  const forInvoice = { ...message, dedupeKey: `invoice:${invoice.id}:paid` };
+  if (recoveredCaseId !== null) {
+    return {
+      ...message,
+      template: 'payment_recovered',
+      variables,
+      dedupeKey: `dunning:${recoveredCaseId}:recovered`,
+    };
+  }
+  const wasPastDue = before.subscription.status === 'past_due';
+  if (after.subscription.status !== 'active' || wasPastDue) {
+    return { ...forInvoice, template: 'payment_received', variables };
+  }
+  const withPeriod = { ...variables, periodEndsAt: inWords(invoice.periodEndsAt.toISOString()) };
+  const template = before.subscription.status === 'active' ? 'payment_receipt' : 'subscription_confirmed';
+  return { ...forInvoice, template, variables: withPeriod };
+}

@@ -1,0 +1,62 @@
+/**
+ * Idempotency keys: what a caller asked for under a key, and what it was answered.
+ *
+ * Why it is safe to run twice: a key is one row. For a creation the row is inserted in the transaction that creates,
+ * so both exist or neither; a second request under the same key waits for the first one's commit and then finds its
+ * answer. For an act that happens elsewhere the row is committed first, without an answer; whoever comes again under
+ * the key repeats the act under the same identity and stores the same answer.
+ */
+import { and, eq, isNull, sql } from 'drizzle-orm';
+import type { Tx } from '../../client.ts';
+import { idempotencyKeys } from '../../schema/tenants.ts';
+
+/** A request as it is remembered. `operation` is method and path, `requestHash` a keyed hash of the body. */
+export type KeyedRequest = { tenantId: string; key: string; operation: string; requestHash: string };
+
+export type StoredAnswer = { status: number; body: unknown };
+
+/**
+ * - `claimed`: the key is new; act, then store the answer.
+ * - `under_way`: the same request began before and its answer is not known; repeat the act under the same identity.
+ * - `answered`: give the stored answer again.
+ * - `reused`: the key stands for another request.
+ */
+export type KeyClaim =
+  | { kind: 'claimed' | 'under_way' | 'reused' }
+  | { kind: 'answered'; answer: StoredAnswer };
+
+export async function claimKey(tx: Tx, request: KeyedRequest): Promise<KeyClaim> {
+  const inserted = await tx
+    .insert(idempotencyKeys)
+    .values(request)
+    .onConflictDoNothing({ target: [idempotencyKeys.tenantId, idempotencyKeys.key] })
+    .returning({ key: idempotencyKeys.key });
+  if (inserted.length > 0) return { kind: 'claimed' };
+
+  const [known] = await tx.select().from(idempotencyKeys).where(eq(idempotencyKeys.key, request.key));
+  // Whoever held the key gave it back between the two statements: the request was refused, as this one will be.
+  if (known === undefined) return claimKey(tx, request);
+  if (known.operation !== request.operation || known.requestHash !== request.requestHash) return { kind: 'reused' };
+  if (known.responseStatus === null) return { kind: 'under_way' };
+  return { kind: 'answered', answer: { status: known.responseStatus, body: known.responseBody } };
+}
+
+/** Keeps the answer for whoever repeats the request. The body must hold neither secrets nor personal data. */
+export async function storeAnswer(tx: Tx, key: string, { status, body }: StoredAnswer): Promise<void> {
+  await tx
+    .update(idempotencyKeys)
+    .set({ responseStatus: status, responseBody: sql`${JSON.stringify(body)}::jsonb` })
+    .where(eq(idempotencyKeys.key, key));
+}
+
+/** The answer was stored before its last effect; that effect changed the status (202 became 201). */
+export async function storeStatus(tx: Tx, key: string, status: number): Promise<void> {
+  await tx.update(idempotencyKeys).set({ responseStatus: status }).where(eq(idempotencyKeys.key, key));
+}
+
+/** The act was refused and nothing happened, so the key is free again. */
+export async function releaseKey(tx: Tx, key: string): Promise<void> {
+  await tx
+    .delete(idempotencyKeys)
+    .where(and(eq(idempotencyKeys.key, key), isNull(idempotencyKeys.responseStatus)));
+}

@@ -1,0 +1,41 @@
+/** Every message names exactly the variables it needs, and no personal data among them. */
+import { describe, expect, it } from 'vitest';
+import { defaultDunningPolicies } from '../billing/dunning.ts';
+import { defaultSubscriptionPolicy } from '../billing/plan.ts';
+import { notificationTemplates, templateVariables } from './notification.ts';
+
+describe('the list of messages', () => {
+  it('has a message for every step of the default ladders', () => {
+    const used = defaultDunningPolicies.flatMap(({ steps }) => steps.map(({ template }) => template));
+    expect(used.filter((template) => !notificationTemplates.includes(template))).toEqual([]);
+  });
+
+  it('has a message for every trial and win-back mail of the default policy', () => {
+    const { trialMessages, winBack } = defaultSubscriptionPolicy;
+    const used = [...trialMessages, ...winBack].map(({ template }) => template);
+    expect(used.filter((template) => !notificationTemplates.includes(template))).toEqual([]);
+  });
+
+  it('is listed in full', () => {
+    expect(notificationTemplates).toEqual(Object.keys(templateVariables));
+    expect(notificationTemplates).toHaveLength(27);
+  });
+});
+
+describe.each(notificationTemplates)('%s', (template) => {
+  const names: readonly string[] = templateVariables[template];
+
+  it('names the plan and each variable once', () => {
+    expect(names).toContain('planName');
+    expect(new Set(names).size).toBe(names.length);
+  });
+
+  it('copies no personal data: names and addresses are read when the message is sent', () => {
+    expect(names.filter((name) => /customer|email|company|phone|address|card/i.test(name))).toEqual([]);
+  });
+
+  it('never speaks of a failed charge without its reason, what happens next and a link', () => {
+    if (!names.includes('reason')) return;
+    expect(names).toEqual(expect.arrayContaining(['invoiceNumber', 'amount', 'nextStep', 'payUrl']));
+  });
+});

@@ -1,0 +1,288 @@
+/**
+ * A subscription from its trial to the erasure of its data: trial messages, conversion, renewals on the anchor,
+ * cancellation, win-back. What comes next is decided by the pure rules in domain/billing/subscription.ts; this
+ * workflow waits for that date or for a change, performs the act and continues as new with each period.
+ *
+ * Why it is safe to run twice: every act asks the same rules again under the customer's lock before it changes
+ * anything, so a repeated, late or overtaken act does nothing. Charges carry an attempt's own idempotency key; when the
+ * vendor's answer is lost the attempt stays open and is looked up before anything is tried again.
+ */
+import {
+  ActivityFailure,
+  ApplicationFailure,
+  allHandlersFinished,
+  condition,
+  currentUpdateInfo,
+  log,
+  makeContinueAsNewFunc,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { createCustomerActivities } from '../../activities/billing/customer.ts';
+import type { ActResult, createSubscriptionActivities } from '../../activities/billing/subscription.ts';
+import type { createSubscriptionRequestActivities } from '../../activities/billing/subscription-requests.ts';
+import type { createCardPaymentActivities } from '../../activities/payments/card-payment.ts';
+import {
+  actInWords,
+  isTerminal,
+  nextAct,
+  type SubscriptionAct,
+  type SubscriptionSnapshot,
+  waitingFor,
+} from '../../domain/billing/subscription.ts';
+import { assertNever } from '../../domain/errors.ts';
+import { declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
+import type { ChargeOrigin } from '../../domain/payments/payment.ts';
+import { createDeadline } from '../deadline.ts';
+import { keyedWrite, record } from '../effect-classes.ts';
+import { createMutex } from '../mutex.ts';
+import { toSearchAttributePairs } from '../search-attributes.ts';
+import {
+  type CollectionResult,
+  cancelUpdate,
+  changePaymentMethodUpdate,
+  convertUpdate,
+  extendTrialUpdate,
+  type SubscriptionInput,
+  subscriptionChangedSignal,
+  subscriptionSearchAttributes,
+  undoCancelUpdate,
+} from './subscription.contract.ts';
+
+const own = proxyLocalActivities<
+  ReturnType<typeof createSubscriptionActivities> & ReturnType<typeof createSubscriptionRequestActivities>
+>(record);
+const vendor = proxyActivities<
+  ReturnType<typeof createCardPaymentActivities> & ReturnType<typeof createCustomerActivities>
+>(keyedWrite);
+
+export async function subscription(input: SubscriptionInput): Promise<void> {
+  const { tenantId, subscriptionId } = input;
+  const oneAtATime = createMutex();
+  const deadline = createDeadline();
+  let state = input.snapshot;
+  let shownStatus = state.status;
+  setCurrentDetails(waitingFor(state));
+
+  /** The newer snapshot wins, whoever brings it and in whatever order. */
+  function adopt(snapshot: SubscriptionSnapshot): void {
+    if (snapshot.version <= state.version) return;
+    state = snapshot;
+    setCurrentDetails(waitingFor(state));
+  }
+
+  setHandler(subscriptionChangedSignal, adopt, {
+    description: 'The row changed outside this workflow (payment booked, ladder step).',
+  });
+
+  /** A request to an ended subscription is refused before it leaves a trace in the history. */
+  const whileAlive = <Request>(description: string) => ({
+    description,
+    validator: (_request: Request) => refuseWhenEnded(state),
+  });
+  setHandler(
+    cancelUpdate,
+    (request) => oneAtATime(() => answer(own.cancelSubscription({ ...requested(), ...request }))),
+    whileAlive('Cancel at the end of the period, or at once.'),
+  );
+  setHandler(
+    undoCancelUpdate,
+    (request) => oneAtATime(() => answer(own.undoCancelSubscription({ ...requested(), ...request }))),
+    whileAlive('Take a cancellation at period end back.'),
+  );
+  setHandler(
+    extendTrialUpdate,
+    (request) => oneAtATime(() => answer(own.extendTrial({ ...requested(), ...request }))),
+    whileAlive('Move the end of a running trial and the messages not yet sent.'),
+  );
+  setHandler(
+    convertUpdate,
+    (request) => oneAtATime(() => convert(request)),
+    whileAlive('End the trial now: charge and activate.'),
+  );
+  setHandler(
+    changePaymentMethodUpdate,
+    (request) => oneAtATime(() => changePaymentMethod(request)),
+    whileAlive('Use another payment method and charge what is open with it.'),
+  );
+
+  while (state.closedAt === null) {
+    const considered = state;
+    const act = nextAct(state, now());
+    await deadline.until(act?.at ?? null, {
+      summary: act === null ? 'payment' : actInWords(act),
+      changed: () => state !== considered,
+    });
+    if (act !== null && state === considered) await oneAtATime(() => perform(act));
+    if (continuesAsNew()) {
+      await condition(allHandlersFinished);
+      await nextRun({ ...input, snapshot: state });
+    }
+    showStatus();
+  }
+  await condition(allHandlersFinished);
+
+  async function perform(act: SubscriptionAct): Promise<void> {
+    const due = { tenantId, subscriptionId, at: now() };
+    switch (act.kind) {
+      case 'send_trial_message':
+        return done(await own.sendTrialMessage(due));
+      case 'end_trial':
+        return collectIssued(await own.endTrial(due), 'first_invoice');
+      case 'collect_first_invoice':
+        return collectIssued(await own.issueFirstInvoice(due), 'first_invoice');
+      case 'renew':
+        return collectIssued(await own.renew(due), 'renewal');
+      case 'retry_collection':
+        await collect({ invoiceId: act.invoiceId, origin: 'renewal', originKey: `retry:${act.at}` });
+        return;
+      case 'end':
+        return done(await own.endSubscription(due));
+      case 'expire':
+        return done(await own.expireSubscription(due));
+      case 'send_win_back':
+        return done(await own.sendWinBack(due));
+      case 'close':
+        return adopt(await vendor.closeSubscription(due));
+      default:
+        return assertNever(act);
+    }
+  }
+
+  function done({ snapshot }: ActResult): void {
+    adopt(snapshot);
+  }
+
+  async function collectIssued({ snapshot, invoiceId }: ActResult, origin: ChargeOrigin): Promise<void> {
+    adopt(snapshot);
+    if (invoiceId !== null) await collect({ invoiceId, origin, originKey: origin });
+  }
+
+  /** Charges an invoice. When the vendor cannot be asked, the attempt stays open and is looked at again later. */
+  async function collect(charge: {
+    invoiceId: string;
+    origin: ChargeOrigin;
+    originKey: string;
+  }): Promise<Collected> {
+    try {
+      const { snapshot, ...result } = await vendor.collectInvoice({ tenantId, ...charge, at: now() });
+      adopt(snapshot);
+      return result;
+    } catch (error) {
+      if (!(error instanceof ActivityFailure)) throw error;
+      log.warn('the charge could not be completed and is looked up later', { error });
+      const { invoiceId } = charge;
+      adopt(await own.postponeCollection({ tenantId, subscriptionId, invoiceId, at: now() }));
+      return { outcome: 'technical' };
+    }
+  }
+
+  async function convert(request: { actor: string }): Promise<CollectionResult> {
+    const { snapshot, invoiceId } = await refusable(own.beginConversion({ ...requested(), ...request }));
+    adopt(snapshot);
+    if (invoiceId === null) return { outcome: 'nothing_due' };
+    return resultFor(
+      await collect({ invoiceId, origin: 'first_invoice', originKey: `convert:${updateId()}` }),
+    );
+  }
+
+  async function changePaymentMethod(request: {
+    paymentMethodId: string;
+    actor: string;
+  }): Promise<CollectionResult> {
+    const adopted = await refusable(vendor.attachPaymentMethod({ ...requested(), ...request }));
+    adopt(adopted.snapshot);
+    // A trial that had ended without a method is taken up with this one.
+    if (state.status === 'suspended') return convert(request);
+    let result: Collected = { outcome: 'nothing_due' };
+    for (const invoiceId of adopted.openInvoiceIds) {
+      result = await collect({ invoiceId, origin: 'new_payment_method', originKey: `method:${updateId()}` });
+    }
+    return resultFor(result);
+  }
+
+  async function answer(act: Promise<ActResult>): Promise<{ version: number }> {
+    const { snapshot } = await refusable(act);
+    adopt(snapshot);
+    return { version: snapshot.version };
+  }
+
+  function requested() {
+    return { tenantId, subscriptionId, requestId: updateId(), at: now() };
+  }
+
+  /** A period boundary is where a run ends: histories stay small and new code is picked up. */
+  function continuesAsNew(): boolean {
+    return state.periodEndsAt !== input.snapshot.periodEndsAt || workflowInfo().continueAsNewSuggested;
+  }
+
+  function showStatus(): void {
+    if (state.status === shownStatus) return;
+    shownStatus = state.status;
+    upsertSearchAttributes(toSearchAttributePairs({ Status: state.status }));
+  }
+}
+
+type Collected = Omit<Awaited<ReturnType<typeof vendor.collectInvoice>>, 'snapshot'>;
+
+function nextRun(input: SubscriptionInput): Promise<never> {
+  const continueRun = makeContinueAsNewFunc<typeof subscription>({
+    typedSearchAttributes: toSearchAttributePairs(subscriptionSearchAttributes(input)),
+  });
+  return continueRun(input);
+}
+
+/** What the caller hears of a charge; a decline is an error it can show to the customer. */
+function resultFor({ outcome, actionUrl, code }: Collected): CollectionResult {
+  switch (outcome) {
+    case 'paid':
+    case 'nothing_due':
+      return { outcome };
+    case 'processing':
+    case 'technical':
+      return { outcome: 'processing' };
+    case 'requires_action':
+      return { outcome, actionUrl: actionUrl ?? '' };
+    case 'declined':
+      throw ApplicationFailure.create({
+        type: code === 'payment_method_missing' ? code : 'card_declined',
+        message: `The payment failed: ${declineReasonForCustomer(code ?? 'generic_decline')}.`,
+        nonRetryable: true,
+        details: [{ reason: code === 'payment_method_missing' ? code : 'card_declined' }],
+      });
+    default:
+      return assertNever(outcome);
+  }
+}
+
+/** Hands the activity's own refusal to the caller of an update, without Temporal's wrapping. */
+async function refusable<T>(act: Promise<T>): Promise<T> {
+  try {
+    return await act;
+  } catch (error) {
+    if (error instanceof ActivityFailure && error.cause instanceof ApplicationFailure) throw error.cause;
+    throw error;
+  }
+}
+
+function refuseWhenEnded({ status }: SubscriptionSnapshot): void {
+  if (!isTerminal(status)) return;
+  throw ApplicationFailure.create({
+    type: 'state_conflict',
+    message: `The subscription is already ${status}.`,
+    nonRetryable: true,
+    details: [{ reason: `subscription_${status}` }],
+  });
+}
+
+function updateId(): string {
+  return currentUpdateInfo()?.id ?? workflowInfo().runId;
+}
+
+function now(): string {
+  return new Date().toISOString();
+}

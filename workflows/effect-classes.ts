@@ -1,0 +1,42 @@
+/**
+ * Activity options by effect class (design: each activity belongs to one). Retry policies name error codes, never
+ * messages; errors that a retry cannot mend are marked so where they are thrown.
+ */
+import type { ActivityOptions, LocalActivityOptions } from '@temporalio/workflow';
+import { taskQueues } from '../domain/operations/task-queues.ts';
+
+/** Our own database, next to a decision: unique keys make it idempotent, so it is tried until it works. */
+export const record: LocalActivityOptions = {
+  startToCloseTimeout: '15 seconds',
+  retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+};
+
+/**
+ * The card vendor, with a key it honours: tried for about five minutes. After that the outcome is unknown or the
+ * vendor is down, and the workflow decides when to look again.
+ */
+export const keyedWrite: ActivityOptions = {
+  taskQueue: taskQueues.stripe,
+  startToCloseTimeout: '60 seconds',
+  scheduleToCloseTimeout: '15 minutes',
+  retry: {
+    initialInterval: '1 second',
+    backoffCoefficient: 2,
+    maximumInterval: '1 minute',
+    maximumAttempts: 9,
+  },
+};
+
+/** Reading at the card vendor and booking what it says: tried until it works. */
+export const read: ActivityOptions = {
+  taskQueue: taskQueues.stripe,
+  startToCloseTimeout: '60 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
+};
+
+/** A schedule's job: the next firing takes over what this one could not do. */
+export const sweep: ActivityOptions = {
+  taskQueue: taskQueues.operations,
+  startToCloseTimeout: '3 minutes',
+  retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumAttempts: 3 },
+};

@@ -1,0 +1,10 @@
+/** Finds events of the card vendor whose webhook never came. Started hourly by its schedule. */
+import { proxyActivities } from '@temporalio/workflow';
+import type { createMissedWebhooksActivities } from '../../activities/operations/missed-webhooks.ts';
+import { sweep } from '../effect-classes.ts';
+
+const { reconcileMissedWebhooks } = proxyActivities<ReturnType<typeof createMissedWebhooksActivities>>(sweep);
+
+export async function missedWebhooks(): Promise<Awaited<ReturnType<typeof reconcileMissedWebhooks>>> {
+  return reconcileMissedWebhooks({ at: new Date().toISOString() });
+}
