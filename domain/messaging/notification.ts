@@ -9,6 +9,7 @@ import type { TrialTemplate, WinBackTemplate } from '../billing/plan.ts';
 type InvoiceVariables = { planName: string; invoiceNumber: string; amount: string };
 type PlanVariables = { planName: string };
 
+/** `reason` and `nextStep` are clauses: they follow "because" and "unless it is paid before,". */
 type DunningVariables = InvoiceVariables & { reason: string; nextStep: string; payUrl: string };
 
 export type NotificationVariables = {
@@ -44,7 +45,18 @@ export type NotificationRequest = {
 }[NotificationTemplate];
 
 /** Variables every template may use, read from the customer and the tenant at the time of sending. */
-export type CommonVariables = { customerName: string; companyName: string };
+export type CommonVariables = {
+  customerName: string;
+  companyName: string;
+  /** Where the customer manages the subscription and sees the invoices. */
+  portalUrl: string;
+};
+
+export const commonVariables: readonly (keyof CommonVariables)[] = [
+  'customerName',
+  'companyName',
+  'portalUrl',
+];
 
 /** The variables each template needs; the renderer refuses a message that lacks one. */
 export const templateVariables: { [T in NotificationTemplate]: readonly (keyof NotificationVariables[T])[] } =

@@ -1,0 +1,185 @@
+/**
+ * Carries a validated request out, at most once per Idempotency-Key.
+ *
+ * Why it is safe to run twice: a write claims its key, does its work and keeps its answer in one transaction, so after
+ * a kill at any moment all of it is there or nothing. An act of a process commits its key first; a retry repeats the act
+ * under the same update id, which Temporal and the process's own list of requests know, and gets the first outcome.
+ * What a committed write still owes Temporal is in the outbox; it is delivered here ahead of the relay, and a delivery
+ * that fails or is cut off is the relay's.
+ */
+import { createHmac } from 'node:crypto';
+import { type Tx, withTenant } from '../db/client.ts';
+import { markDelivered } from '../db/queries/operations/outbox.ts';
+import {
+  claimKey,
+  type KeyClaim,
+  releaseKey,
+  type StoredAnswer,
+  storeAnswer,
+  storeStatus,
+} from '../db/queries/tenants/idempotency-keys.ts';
+import { deliverToTemporal } from '../temporal/deliver.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import { toProblem } from './failures.ts';
+import { Problem, type ProblemCode } from './problem.ts';
+import type { Caller, Delivery, ReadContext, ResponseSpec, Route } from './route.ts';
+
+/** A request after authentication and validation. `key` is absent where none is needed. */
+export type ValidRequest = {
+  route: Route;
+  caller: Caller;
+  /** Method and path, as sent. */
+  operation: string;
+  key: string | undefined;
+  input: { params: unknown; query: unknown; body: unknown };
+};
+
+/** `afterwards` is done once the answer is on its way; it may be lost without harm. */
+export type Outcome = { answer: StoredAnswer; replayed: boolean; afterwards?: () => Promise<void> };
+
+/** Throws a `Problem`, or an error that `toProblem` understands. */
+export function carryOut(deps: ApiDependencies, request: ValidRequest): Promise<Outcome> {
+  switch (request.route.effect) {
+    case 'read':
+      return read(deps, request, request.route.handler);
+    case 'write':
+      return write(deps, request, request.route.handler);
+    case 'act':
+      return act(deps, request, request.route.handler);
+    default:
+      return request.route satisfies never;
+  }
+}
+
+type HandlerOf<E extends Route['effect']> = Extract<Route, { effect: E }>['handler'];
+
+async function read(
+  deps: ApiDependencies,
+  { caller, input }: ValidRequest,
+  handler: HandlerOf<'read'>,
+): Promise<Outcome> {
+  const answer = await withTenant(deps.db, caller.tenantId, (tx) => handler({ ...contextOf(deps, caller, tx), ...input }));
+  return { answer, replayed: false };
+}
+
+async function write(
+  deps: ApiDependencies,
+  request: ValidRequest,
+  handler: HandlerOf<'write'>,
+): Promise<Outcome> {
+  const { caller, input, key } = request;
+  const done = await withTenant(deps.db, caller.tenantId, async (tx) => {
+    const context = { ...contextOf(deps, caller, tx), ...input };
+    const claim = await claimFor(tx, deps, request);
+    if (claim.kind === 'answered') return { replay: await restored(context, request, claim.answer) };
+    const { delivery, ...answer } = await handler(context);
+    if (key !== undefined) await storeAnswer(tx, key, kept(request, answer));
+    return { answer, delivery };
+  });
+  if (done.replay !== undefined) return { answer: done.replay, replayed: true };
+  if (done.delivery === undefined) return { answer: done.answer, replayed: false };
+  return deliver(deps, request, done.answer, done.delivery);
+}
+
+async function act(deps: ApiDependencies, request: ValidRequest, handler: HandlerOf<'act'>): Promise<Outcome> {
+  const { caller, input, key } = request;
+  if (key === undefined) throw new Error(`An act needs an Idempotency-Key: ${request.operation}`);
+  const inTenant = <T>(work: (tx: Tx) => Promise<T>) => withTenant(deps.db, caller.tenantId, work);
+
+  const replay = await inTenant(async (tx) => {
+    const claim = await claimFor(tx, deps, request);
+    if (claim.kind !== 'answered') return undefined;
+    return restored({ ...contextOf(deps, caller, tx), ...input }, request, claim.answer);
+  });
+  if (replay !== undefined) return { answer: replay, replayed: true };
+
+  try {
+    const answer = await handler({ deps, caller, now: deps.clock(), updateId: key, ...input });
+    await inTenant((tx) => storeAnswer(tx, key, kept(request, answer)));
+    return { answer, replayed: false };
+  } catch (error) {
+    const problem = toProblem(error);
+    // Nobody knows whether it happened: the key stays claimed, and the next request under it repeats the act.
+    if (problem.status >= 500) throw error;
+    const { status, body } = problem;
+    await inTenant((tx) =>
+      leavesTraces.has(problem.code) ? storeAnswer(tx, key, { status, body }) : releaseKey(tx, key),
+    );
+    throw error;
+  }
+}
+
+/** Refusals after something happened (a charge was tried): a repeated request hears of them, not of a second try. */
+const leavesTraces: ReadonlySet<ProblemCode> = new Set(['card_declined', 'authentication_required']);
+
+/** Long enough for a process engine that is up; then the caller gets 202 and the relay goes on. */
+const DELIVERY_TIMEOUT_MS = 2_000;
+
+async function deliver(
+  deps: ApiDependencies,
+  { caller, key }: ValidRequest,
+  accepted: StoredAnswer,
+  { outboxId, envelope, delivered }: Delivery<Record<number, ResponseSpec>>,
+): Promise<Outcome> {
+  try {
+    await deliverToTemporal(deps.temporal, envelope, { timeoutMs: DELIVERY_TIMEOUT_MS });
+  } catch (err) {
+    deps.log.warn({ err, outboxId }, 'Temporal did not take the start; the relay will deliver it');
+    return { answer: accepted, replayed: false };
+  }
+  return {
+    answer: delivered,
+    replayed: false,
+    afterwards: async () => {
+      await markDelivered(deps.db, [outboxId]);
+      if (key !== undefined) {
+        await withTenant(deps.db, caller.tenantId, (tx) => storeStatus(tx, key, delivered.status));
+      }
+    },
+  };
+}
+
+function contextOf(deps: ApiDependencies, caller: Caller, tx: Tx): ReadContext {
+  return { deps, caller, now: deps.clock(), tx };
+}
+
+async function claimFor(tx: Tx, deps: ApiDependencies, request: ValidRequest): Promise<KeyClaim> {
+  const { key, operation, caller, input } = request;
+  if (key === undefined) return { kind: 'claimed' };
+  const requestHash = hashOf(deps.config.personKeySecret, input.body);
+  const claim = await claimKey(tx, { tenantId: caller.tenantId, key, operation, requestHash });
+  if (claim.kind === 'reused') {
+    throw new Problem({
+      code: 'idempotency_key_reused',
+      detail: 'This Idempotency-Key was sent with another request before; take a new key for a new request.',
+    });
+  }
+  return claim;
+}
+
+/** Keyed, because a plain hash of a short body would let one guess an e-mail address. */
+function hashOf(secret: string, body: unknown): string {
+  return createHmac('sha256', secret).update(canonicalJson(body)).digest('hex');
+}
+
+/** The same for bodies that differ in the order of their fields only. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, child: unknown) =>
+    typeof child === 'object' && child !== null && !Array.isArray(child)
+      ? Object.fromEntries(Object.entries(child).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : child,
+  ) ?? 'null';
+}
+
+function kept({ route }: ValidRequest, { status, body }: StoredAnswer): StoredAnswer {
+  return { status, body: route.replay === undefined ? body : route.replay.keep(body as never) };
+}
+
+async function restored(
+  context: Parameters<NonNullable<Route['replay']>['restore']>[0],
+  { route }: ValidRequest,
+  { status, body }: StoredAnswer,
+): Promise<StoredAnswer> {
+  if (route.replay === undefined || status >= 400) return { status, body };
+  return { status, body: await route.replay.restore(context, body as never) };
+}

@@ -1,0 +1,142 @@
+/**
+ * Turns whatever was thrown into a problem. What our rules refuse keeps its code and sentence; an outage of the
+ * database or of Temporal is 503 and may be tried again; what nobody foresaw is 500 and tells nothing about our inside.
+ */
+import {
+  isGrpcServiceError,
+  ServiceError,
+  WorkflowFailedError,
+  WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
+} from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
+import type { ErrorRequestHandler } from 'express';
+import type { Logger } from '../config/logger.ts';
+import { DomainError, VendorError } from '../domain/errors.ts';
+import { isProblemCode, Problem, type ProblemCode } from './problem.ts';
+
+/** The last handler of the chain: answers every error as a problem and logs those that are ours. */
+export function answerProblems(log: Logger): ErrorRequestHandler {
+  return (error, req, res, next) => {
+    const problem = toProblem(error);
+    if (problem.status >= 500) (req.log ?? log).error({ err: error, code: problem.code }, problem.message);
+    if (res.headersSent) return void next(error);
+    res
+      .status(problem.status)
+      .set({ ...problem.headers, 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' })
+      .send(JSON.stringify(problem.body));
+  };
+}
+
+/** Never throws; an error nobody foresaw becomes `internal_error`. */
+export function toProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  if (error instanceof DomainError) return refusal({ ...error, message: error.message });
+  if (error instanceof VendorError) return new Problem({ code: error.code, detail: error.message, cause: error });
+  return (
+    fromUpdate(error) ??
+    fromBodyParser(error) ??
+    fromTemporal(error) ??
+    fromDatabase(error) ??
+    new Problem({
+      code: 'internal_error',
+      detail: 'The request was not carried out. The log has more, under the X-Request-Id of this answer.',
+      cause: error,
+    })
+  );
+}
+
+/** A reason that has an entry of its own in the table says more than the code it came with. */
+function refusal({ code, reason, message }: { code: ProblemCode; reason?: string | undefined; message: string }): Problem {
+  return new Problem({ code: reason !== undefined && isProblemCode(reason) ? reason : code, detail: message, reason });
+}
+
+/** An update that ran and failed: its failure's type is one of our codes. */
+function fromUpdate(error: unknown): Problem | undefined {
+  if (error instanceof WorkflowUpdateRPCTimeoutOrCancelledError) {
+    return new Problem({
+      code: 'outcome_unknown',
+      detail:
+        'The process did not answer in time; it may still carry the request out. Send it again with the same Idempotency-Key to learn the outcome.',
+      cause: error,
+    });
+  }
+  if (!(error instanceof WorkflowUpdateFailedError || error instanceof WorkflowFailedError)) return undefined;
+  const failure = rootFailure(error.cause);
+  if (failure?.type == null || !isProblemCode(failure.type)) return undefined;
+  const [detail] = (failure.details ?? []) as { reason?: string }[];
+  return refusal({ code: failure.type, reason: detail?.reason, message: failure.message });
+}
+
+/** The failure of an activity is wrapped by the activity's; the innermost of our own is the reason. */
+function rootFailure(error: unknown): ApplicationFailure | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof ApplicationFailure) return cause;
+  }
+  return undefined;
+}
+
+/** Errors of Express and its body parser carry a `type` and the status they want. */
+function fromBodyParser(error: unknown): Problem | undefined {
+  const { type, status } = (error ?? {}) as { type?: unknown; status?: unknown };
+  if (error instanceof URIError || (status === 400 && error instanceof Error && /decode param/.test(error.message))) {
+    return new Problem({ code: 'invalid_request', detail: 'The path is not a valid URL path.', cause: error });
+  }
+  if (typeof type !== 'string') return undefined;
+  switch (type) {
+    case 'entity.too.large':
+      return new Problem({ code: 'payload_too_large', detail: 'The body may have 1 MiB at most.', cause: error });
+    case 'encoding.unsupported':
+    case 'charset.unsupported':
+      return new Problem({
+        code: 'unsupported_media_type',
+        detail: 'Send UTF-8, uncompressed or compressed with gzip, deflate or br.',
+        cause: error,
+      });
+    case 'entity.parse.failed':
+      return new Problem({ code: 'malformed_json', detail: 'The body cannot be parsed as JSON.', cause: error });
+    case 'request.aborted':
+    case 'request.size.invalid':
+    case 'entity.verify.failed':
+      return new Problem({ code: 'invalid_request', detail: 'The body did not arrive as announced.', cause: error });
+    default:
+      return status === 400
+        ? new Problem({ code: 'invalid_request', detail: 'The body cannot be read.', cause: error })
+        : undefined;
+  }
+}
+
+function fromTemporal(error: unknown): Problem | undefined {
+  const cause = error instanceof ServiceError ? error.cause : error;
+  if (!(error instanceof ServiceError) && !isGrpcServiceError(error)) return undefined;
+  const { code } = cause as { code?: number };
+  if (!transientGrpcCodes.includes(code ?? 0)) return undefined;
+  return new Problem({
+    code: 'temporal_unavailable',
+    detail: 'Nothing was lost; send the request again with the same Idempotency-Key.',
+    cause: error,
+  });
+}
+
+/** CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE. */
+const transientGrpcCodes = [1, 2, 4, 8, 10, 13, 14];
+
+/** The driver names lost connections by system codes, the server by SQLSTATE classes; some have only a text. */
+function fromDatabase(error: unknown): Problem | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { code = '' } = cause as { code?: unknown };
+    if (typeof code === 'string' && (transientDatabaseCode.test(code) || lostConnection.test(cause.message))) {
+      return new Problem({
+        code: 'database_unavailable',
+        detail: 'The request was not carried out, or its answer was lost; send it again with the same Idempotency-Key.',
+        cause: error,
+      });
+    }
+  }
+  return undefined;
+}
+
+/** Connection exceptions (08), shutdown (57P), too many connections (53), serialisation and deadlock (40). */
+const transientDatabaseCode = /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|08...|57P0.|53...|40001|40P01)$/;
+const lostConnection =
+  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end)/;

@@ -1,0 +1,116 @@
+/**
+ * Everything that can go wrong, as problems of RFC 9457. One table says which status and title a code has; programs
+ * branch on `code`, people read `detail`.
+ */
+import type { ErrorCode } from '../domain/errors.ts';
+
+type ProblemKind = { status: number; title: string };
+
+/** The table. A code never changes its meaning. */
+export const problemKinds = {
+  malformed_json: { status: 400, title: 'The body is not JSON' },
+  invalid_request: { status: 400, title: 'The request does not have the required form' },
+  idempotency_key_required: { status: 400, title: 'An Idempotency-Key is required' },
+  invalid_signature: { status: 400, title: 'The webhook was refused' },
+  unauthenticated: { status: 401, title: 'A valid API key is required' },
+  api_key_expired: { status: 401, title: 'The API key has expired' },
+  api_key_revoked: { status: 401, title: 'The API key was revoked' },
+  card_declined: { status: 402, title: 'The card was declined' },
+  authentication_required: { status: 402, title: 'The customer must confirm the payment' },
+  insufficient_scope: { status: 403, title: 'The API key lacks a scope' },
+  not_found: { status: 404, title: 'Not found' },
+  method_not_allowed: { status: 405, title: 'The method is not allowed here' },
+  state_conflict: { status: 409, title: 'The state does not allow it' },
+  subscription_ended: { status: 409, title: 'The subscription has ended' },
+  trial_already_used: { status: 409, title: 'The trial was already used' },
+  already_exists: { status: 409, title: 'It already exists' },
+  customer_erased: { status: 409, title: 'The data of the customer was erased' },
+  payment_method_missing: { status: 409, title: 'The customer has no payment method' },
+  reference_already_booked: { status: 409, title: 'The reference stands for another payment' },
+  idempotency_key_reused: { status: 409, title: 'The Idempotency-Key stands for another request' },
+  payload_too_large: { status: 413, title: 'The body is too large' },
+  unsupported_media_type: { status: 415, title: 'The media type is not supported' },
+  currency_mismatch: { status: 422, title: 'The currencies differ' },
+  plan_archived: { status: 422, title: 'The plan is archived' },
+  plan_without_trial: { status: 422, title: 'The plan has no trial' },
+  policy_unusable: { status: 422, title: 'The policy cannot be used' },
+  payment_method_invalid: { status: 422, title: 'The payment method cannot be used' },
+  internal_error: { status: 500, title: 'Something went wrong on our side' },
+  vendor_rejected_request: { status: 502, title: 'The payment vendor refused our request' },
+  database_unavailable: { status: 503, title: 'The database cannot be reached' },
+  temporal_unavailable: { status: 503, title: 'The process engine cannot be reached' },
+  vendor_unavailable: { status: 503, title: 'The payment vendor cannot be reached' },
+  rate_limited: { status: 503, title: 'The payment vendor asks us to slow down' },
+  outcome_unknown: { status: 503, title: 'The outcome is not known yet' },
+} as const satisfies Record<ErrorCode, ProblemKind> & Record<string, ProblemKind>;
+
+export type ProblemCode = keyof typeof problemKinds;
+
+/** One mistake in a request: where it is and what is wrong with it. */
+export type RequestMistake = { path: string; message: string };
+
+/** The body of an answer with media type `application/problem+json`. */
+export type ProblemBody = {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ProblemCode;
+  /** A finer, stable name of the cause, where there is one. */
+  reason?: string;
+  errors?: RequestMistake[];
+};
+
+/** Thrown anywhere in a request; answered as it is. */
+export class Problem extends Error {
+  readonly code: ProblemCode;
+  readonly body: ProblemBody;
+  readonly headers: Readonly<Record<string, string>>;
+
+  constructor({
+    code,
+    detail,
+    reason,
+    errors,
+    headers = {},
+    cause,
+  }: {
+    code: ProblemCode;
+    detail: string;
+    reason?: string | undefined;
+    errors?: RequestMistake[];
+    headers?: Record<string, string>;
+    cause?: unknown;
+  }) {
+    super(detail, { cause });
+    this.name = 'Problem';
+    this.code = code;
+    const { status, title } = problemKinds[code];
+    this.body = {
+      type: `urn:perennial:problem:${code}`,
+      title,
+      status,
+      detail,
+      code,
+      ...(reason !== undefined && { reason }),
+      ...(errors !== undefined && { errors }),
+    };
+    this.headers = { ...(status === 503 && { 'Retry-After': RETRY_AFTER_SECONDS }), ...headers };
+  }
+
+  get status(): number {
+    return this.body.status;
+  }
+}
+
+/** Another tenant's object does not exist for the caller either. */
+export function notFound(noun: string, id: string): Problem {
+  return new Problem({ code: 'not_found', detail: `There is no ${noun} ${id}.`, reason: `${noun.replaceAll(' ', '_')}_not_found` });
+}
+
+export function isProblemCode(code: string): code is ProblemCode {
+  return Object.hasOwn(problemKinds, code);
+}
+
+/** After this the caller may try again, with the same Idempotency-Key. */
+const RETRY_AFTER_SECONDS = '2';

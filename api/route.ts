@@ -1,0 +1,134 @@
+/**
+ * How an operation is declared: once, with the schemas that validate it and document it. `serveRoutes` makes Express
+ * serve it, `openApiDocument` describes it; neither knows anything the declaration does not say.
+ *
+ * Three kinds by effect:
+ * - `read`: one transaction that sees the caller's tenant.
+ * - `write`: one such transaction; the Idempotency-Key is claimed and answered in it.
+ * - `act`: an act of a process (a Temporal Update); the key is committed first and names the act.
+ */
+import type { RequestHandler } from 'express';
+import type { z } from 'zod';
+import type { Tx } from '../db/client.ts';
+import type { OutboxEnvelope } from '../domain/operations/outbox.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import type { ProblemCode } from './problem.ts';
+import type { Scope } from './scopes.ts';
+
+export type Method = 'get' | 'post' | 'put' | 'patch';
+
+/** One response that is not a problem. */
+export type ResponseSpec = {
+  description: string;
+  schema: z.ZodType;
+  example?: unknown;
+  /** What can be done next with this answer: name → operation and where its parameters come from. */
+  links?: Record<string, LinkSpec>;
+};
+
+export type LinkSpec = { operationId: string; parameters?: Record<string, string>; description?: string };
+
+type Responses = Record<number, ResponseSpec>;
+
+/** An answer of one of the declared statuses, with its body. */
+export type Answer<R extends Responses = Responses> = {
+  [Status in keyof R & number]: { status: Status; body: z.input<R[Status]['schema']> };
+}[keyof R & number];
+
+/** Who asks, and when. */
+export type Caller = {
+  tenantId: string;
+  /** `api_key:<id>`, as the audit log names it. */
+  actor: string;
+  scopes: readonly string[];
+};
+
+type Input<P, Q, B> = { params: P; query: Q; body: B };
+
+/** What a handler gets beside the validated input. */
+export type ReadContext = { deps: ApiDependencies; caller: Caller; now: Date; tx: Tx };
+export type WriteContext = ReadContext;
+export type ActContext = {
+  deps: ApiDependencies;
+  caller: Caller;
+  now: Date;
+  /** The caller's Idempotency-Key, under which the act is known to Temporal. */
+  updateId: string;
+};
+
+/** A start left in the outbox that the API delivers itself right after the commit. */
+export type Delivery<R extends Responses> = {
+  outboxId: number;
+  envelope: Exclude<OutboxEnvelope, { topic: 'mail.send' }>;
+  /** The answer once it is delivered; until then (Temporal is down) the relay owns it. */
+  delivered: Answer<R>;
+};
+
+export type WriteAnswer<R extends Responses> = Answer<R> & { delivery?: Delivery<R> };
+
+type Handlers<P, Q, B, R extends Responses> = {
+  read: (context: ReadContext & Input<P, Q, B>) => Promise<Answer<R>>;
+  write: (context: WriteContext & Input<P, Q, B>) => Promise<WriteAnswer<R>>;
+  act: (context: ActContext & Input<P, Q, B>) => Promise<Answer<R>>;
+};
+
+export type Effect = 'read' | 'write' | 'act';
+
+type Definition<P, Q, B, R extends Responses> = {
+  method: Method;
+  /** `/v1/customers/{customerId}` */
+  path: string;
+  operationId: string;
+  tag: string;
+  scope: Scope;
+  summary: string;
+  description?: string;
+  params?: z.ZodType<P>;
+  query?: z.ZodType<Q>;
+  body?: z.ZodType<B>;
+  /** An example request, for the document. */
+  example?: B | Record<string, unknown>;
+  responses: R;
+  /** Codes beyond those every operation can answer. */
+  problems?: readonly ProblemCode[];
+  /**
+   * Where an answer holds a secret or personal data: what of it is kept with the Idempotency-Key, and how the answer
+   * is made whole again for a repeated request.
+   */
+  replay?: {
+    keep: (body: never) => unknown;
+    restore: (context: ReadContext & Input<P, Q, B>, kept: never) => Promise<unknown>;
+  };
+};
+
+/** Declares an operation. */
+export function route<E extends Effect, R extends Responses, P = unknown, Q = unknown, B = unknown>(
+  definition: Definition<P, Q, B, R> & { effect: E; handler: Handlers<P, Q, B, R>[E] },
+): Route {
+  return definition as unknown as Route;
+}
+
+/** An operation with its types forgotten, as the server and the document take it. */
+export type Route = Definition<unknown, unknown, unknown, Responses> & {
+  [E in Effect]: { effect: E; handler: Handlers<unknown, unknown, unknown, Responses>[E] };
+}[Effect];
+
+/** An operation without a key: health, and what vendors call. It handles its request itself. */
+export type OpenRoute = {
+  method: 'get' | 'post';
+  path: string;
+  operationId: string;
+  tag: string;
+  summary: string;
+  description?: string;
+  /** Raw bodies and headers are described as they are. */
+  request?: { mediaType: string; schema: z.ZodType; headers?: Record<string, string> };
+  responses: Responses;
+  problems?: readonly ProblemCode[];
+  handlers: RequestHandler[];
+};
+
+/** Whether a caller must send an Idempotency-Key: for everything that creates or acts. PATCH sets values and needs none. */
+export function needsKey({ effect, method }: Pick<Route, 'effect' | 'method'>): boolean {
+  return effect !== 'read' && method !== 'patch';
+}

@@ -1,0 +1,365 @@
+// The settings of every process, read once from the environment.
+// In development nothing needs to be set: vendors fall back to their sandboxes, secrets to fixed development
+// values. In production every secret must be given. All mistakes are listed at once, each with what to do,
+// and no value is ever repeated in a message, because a value may be a secret.
+
+import { homedir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { z } from 'zod';
+import { localAdminUrl, localLoginUrl } from './local-database.ts';
+
+/** Everything a process may be told from outside, grouped by what it concerns. */
+export type Config = {
+  readonly environment: 'development' | 'test' | 'production';
+  readonly logLevel: LogLevel;
+  /** Where customers and vendors reach the API from outside; links in mails start with it. */
+  readonly publicUrl: string;
+  readonly api: { readonly host: string; readonly port: number };
+  readonly database: {
+    /** Connection of the API and the workers: a login that may step down to the app and system roles. */
+    readonly url: string;
+    /** Connection of the owner, used by migrations only. */
+    readonly adminUrl: string;
+    /** Port of the embedded server; meaningless when `external`. */
+    readonly localPort: number;
+    /** DATABASE_URL was given, so no embedded server is started. */
+    readonly external: boolean;
+  };
+  readonly temporal: {
+    readonly address: string;
+    readonly namespace: string;
+    readonly uiUrl: string;
+    readonly localPort: number;
+    readonly localUiPort: number;
+    /** TEMPORAL_ADDRESS was given, so no dev server is started. */
+    readonly external: boolean;
+  };
+  readonly encryption: {
+    /** New payloads are encrypted with this key; the others only decrypt. */
+    readonly activeKeyId: string;
+    readonly keys: ReadonlyMap<string, Uint8Array>;
+  };
+  /** HMAC key of the person keys in the ledger of granted trials. */
+  readonly personKeySecret: string;
+  readonly stripe: {
+    readonly secretKey: string;
+    /** Any of these may have signed a webhook; two during a rotation. */
+    readonly webhookSecrets: readonly string[];
+    /** Undefined means Stripe itself. */
+    readonly apiBase: string | undefined;
+    readonly sandboxPort: number;
+    /** No key was given: the sandbox stands in for Stripe. */
+    readonly sandboxed: boolean;
+  };
+  readonly resend: {
+    readonly apiKey: string;
+    /** Undefined means Resend itself. */
+    readonly baseUrl: string | undefined;
+    readonly sandboxPort: number;
+    readonly sandboxed: boolean;
+    readonly mailFrom: string;
+  };
+  readonly worker: {
+    /** Where health, metrics and the codec endpoint listen. */
+    readonly host: string;
+    readonly port: number;
+    readonly metricsPort: number;
+    readonly codecPort: number;
+    /** Prebuilt workflow bundle; undefined means bundling at start. */
+    readonly bundlePath: string | undefined;
+    readonly maxCachedWorkflows: number | undefined;
+    /** Both set: Worker Deployment Versioning is on. */
+    readonly deploymentName: string | undefined;
+    readonly buildId: string | undefined;
+  };
+  /** Length of a "day" for the demo tenant only. */
+  readonly demoDaySeconds: number;
+  /** Where the servers of development keep their state. */
+  readonly home: string;
+  /** Where built server binaries are kept, shared by all checkouts of this user. */
+  readonly cacheDir: string;
+};
+
+export type LogLevel = (typeof logLevels)[number];
+
+/**
+ * Reads and checks the environment. Throws one ConfigError that lists every mistake.
+ */
+export function loadConfig(env: Environment = process.env): Config {
+  const given = withoutEmpty(env);
+  const parsed = variables.safeParse(given);
+  const mistakes = [
+    ...(parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`)),
+    ...combinationMistakes(given),
+  ];
+  if (!parsed.success || mistakes.length > 0) throw new ConfigError(mistakes);
+  return deepFreeze(toConfig(parsed.data));
+}
+
+/** The environment is wrong; `mistakes` has one sentence for each variable, without its value. */
+export class ConfigError extends Error {
+  readonly mistakes: readonly string[];
+
+  constructor(mistakes: readonly string[]) {
+    const count = mistakes.length === 1 ? 'one mistake' : `${mistakes.length} mistakes`;
+    super(
+      `The environment has ${count} (each variable is explained in .env.example):\n` +
+        mistakes.map((mistake) => `  - ${mistake}`).join('\n'),
+    );
+    this.name = 'ConfigError';
+    this.mistakes = mistakes;
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+const port = (fallback: number) =>
+  z.coerce
+    .number({ error: 'must be a port number from 1 to 65535.' })
+    .int('must be a port number from 1 to 65535.')
+    .min(1, 'must be a port number from 1 to 65535.')
+    .max(65_535, 'must be a port number from 1 to 65535.')
+    .default(fallback);
+
+const httpUrl = z
+  .url({ protocol: /^https?$/, error: 'must be an http or https URL, such as http://127.0.0.1:3000.' })
+  .transform((value) => value.replace(/\/+$/, ''));
+
+const postgresUrl = z.url({
+  protocol: /^postgres(ql)?$/,
+  error: 'must look like postgres://user:password@host:5432/database.',
+});
+
+const encryptionKeys = z.string().transform((list, context) => {
+  const keys = new Map<string, Uint8Array>();
+  for (const [position, entry] of list.split(',').entries()) {
+    const [keyId, encoded, ...rest] = entry.trim().split(':');
+    const key = Buffer.from(encoded ?? '', 'base64');
+    if (!keyId || rest.length > 0 || !/^[\w.-]+$/.test(keyId) || key.length !== 32) {
+      context.addIssue({
+        code: 'custom',
+        message: `entry ${position + 1} must be <keyId>:<32 bytes in base64>; make a key with: openssl rand -base64 32`,
+      });
+    } else if (keys.has(keyId)) {
+      context.addIssue({
+        code: 'custom',
+        message: `entry ${position + 1} repeats a key id; each id names one key.`,
+      });
+    } else {
+      keys.set(keyId, new Uint8Array(key));
+    }
+  }
+  return keys;
+});
+
+const commaSeparated = z.string().transform((list) =>
+  list
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+
+const variables = z.object({
+  NODE_ENV: z
+    .enum(['development', 'test', 'production'], { error: 'must be development, test or production.' })
+    .default('development'),
+  LOG_LEVEL: z.enum(logLevels, { error: `must be one of ${logLevels.join(', ')}.` }).default('info'),
+
+  API_HOST: z.string().default('127.0.0.1'),
+  API_PORT: port(3000),
+  PUBLIC_URL: httpUrl.optional(),
+
+  DATABASE_URL: postgresUrl.optional(),
+  DATABASE_ADMIN_URL: postgresUrl.optional(),
+  POSTGRES_PORT: port(5433),
+
+  TEMPORAL_ADDRESS: z
+    .string()
+    .regex(/^[^\s/]+:\d+$/, 'must be host:port without a scheme, such as 127.0.0.1:7233.')
+    .optional(),
+  TEMPORAL_NAMESPACE: z.string().default('perennial'),
+  TEMPORAL_UI_URL: httpUrl.optional(),
+  TEMPORAL_PORT: port(7233),
+  TEMPORAL_UI_PORT: port(8233),
+
+  PERENNIAL_ENCRYPTION_KEYS: encryptionKeys.optional(),
+  PERSON_KEY_SECRET: z
+    .string()
+    .min(16, 'must have at least 16 characters; make one with: openssl rand -hex 32')
+    .optional(),
+
+  STRIPE_SECRET_KEY: z
+    .string()
+    .regex(
+      /^(sk|rk)_(test|live)_/,
+      'must be a secret or restricted key of Stripe (sk_test_…, sk_live_…, rk_…).',
+    )
+    .optional(),
+  STRIPE_WEBHOOK_SECRETS: commaSeparated.optional(),
+  STRIPE_API_BASE: httpUrl.optional(),
+  STRIPE_SANDBOX_PORT: port(3010),
+
+  RESEND_API_KEY: z.string().regex(/^re_/, 'must be an API key of Resend (re_…).').optional(),
+  RESEND_BASE_URL: httpUrl.optional(),
+  RESEND_SANDBOX_PORT: port(3011),
+  MAIL_FROM: z
+    .string()
+    .regex(
+      /^([^<>]+<[^<>\s@]+@[^<>\s@]+>|[^<>\s@]+@[^<>\s@]+)$/,
+      'must be an address: name@host or Name <name@host>.',
+    )
+    .default('Perennial <billing@perennial.example>'),
+
+  WORKER_HOST: z.string().default('127.0.0.1'),
+  WORKER_PORT: port(3002),
+  METRICS_PORT: port(3003),
+  CODEC_PORT: port(3001),
+  WORKFLOW_BUNDLE: z.string().optional(),
+  MAX_CACHED_WORKFLOWS: z.coerce
+    .number({ error: 'must be a whole number, 2 or more.' })
+    .int('must be a whole number, 2 or more.')
+    .min(2, 'must be a whole number, 2 or more.')
+    .optional(),
+  WORKER_DEPLOYMENT_NAME: z.string().optional(),
+  WORKER_BUILD_ID: z.string().optional(),
+
+  DEMO_DAY_SECONDS: z.coerce
+    .number({ error: 'must be a number of seconds above 0.' })
+    .positive('must be a number of seconds above 0.')
+    .default(5),
+  PERENNIAL_HOME: z.string().optional(),
+  XDG_CACHE_HOME: z.string().optional(),
+});
+
+/** Every variable this program reads, in the order of `.env.example`. */
+export const variableNames: readonly string[] = Object.keys(variables.shape);
+
+/** Public on purpose: development data is protected by being on this machine only. */
+const developmentSecrets = {
+  encryptionKey: new Uint8Array(Buffer.from('perennial-development-key-32byte')),
+  personKey: 'perennial-development-person-key',
+  stripeKey: 'sk_test_sandbox',
+  stripeWebhook: 'whsec_sandbox',
+  resendKey: 're_sandbox',
+} as const;
+
+/** What is wrong only in combination; looks at raw values, so that it runs even when single ones are wrong. */
+function combinationMistakes(env: Environment): string[] {
+  const mistakes: string[] = [];
+  if (env['NODE_ENV'] === 'production') mistakes.push(...missingInProduction(env));
+  if (env['STRIPE_SECRET_KEY']?.includes('_live_') && env['STRIPE_API_BASE']) {
+    mistakes.push('STRIPE_API_BASE must not be set with a live STRIPE_SECRET_KEY; unset one of the two.');
+  }
+  if (env['STRIPE_SECRET_KEY'] && !env['STRIPE_API_BASE'] && !env['STRIPE_WEBHOOK_SECRETS']) {
+    mistakes.push(
+      'STRIPE_WEBHOOK_SECRETS is missing; copy the signing secret of your webhook endpoint from the Stripe dashboard.',
+    );
+  }
+  if (Boolean(env['WORKER_DEPLOYMENT_NAME']) !== Boolean(env['WORKER_BUILD_ID'])) {
+    mistakes.push(
+      'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID switch versioning on together; set both or neither.',
+    );
+  }
+  if (env['DATABASE_ADMIN_URL'] && !env['DATABASE_URL']) {
+    mistakes.push(
+      'DATABASE_URL is missing beside DATABASE_ADMIN_URL; set both, or neither for the embedded server.',
+    );
+  }
+  return mistakes;
+}
+
+function missingInProduction(env: Environment): string[] {
+  const required: Record<string, string> = {
+    DATABASE_URL: 'set the connection of the API and the workers.',
+    PERENNIAL_ENCRYPTION_KEYS: 'set <keyId>:<key>, with a key made by: openssl rand -base64 32',
+    PERSON_KEY_SECRET: 'set a random secret made by: openssl rand -hex 32',
+    PUBLIC_URL: 'set the address under which customers and vendors reach the API.',
+    MAIL_FROM: 'set the sender of all mail, such as Billing <billing@your-company.example>.',
+  };
+  const mistakes = Object.entries(required)
+    .filter(([name]) => !env[name])
+    .map(([name, advice]) => `${name} is required in production; ${advice}`);
+  if (!env['STRIPE_SECRET_KEY'] && !env['STRIPE_API_BASE']) {
+    mistakes.push(
+      'STRIPE_SECRET_KEY is required in production; set it, or set STRIPE_API_BASE to a sandbox on purpose.',
+    );
+  }
+  if (!env['RESEND_API_KEY'] && !env['RESEND_BASE_URL']) {
+    mistakes.push(
+      'RESEND_API_KEY is required in production; set it, or set RESEND_BASE_URL to a sandbox on purpose.',
+    );
+  }
+  return mistakes;
+}
+
+function toConfig(env: z.infer<typeof variables>): Config {
+  const keys = env.PERENNIAL_ENCRYPTION_KEYS ?? new Map([['development', developmentSecrets.encryptionKey]]);
+  return {
+    environment: env.NODE_ENV,
+    logLevel: env.LOG_LEVEL,
+    publicUrl: env.PUBLIC_URL ?? `http://127.0.0.1:${env.API_PORT}`,
+    api: { host: env.API_HOST, port: env.API_PORT },
+    database: {
+      url: env.DATABASE_URL ?? localLoginUrl({ port: env.POSTGRES_PORT }),
+      adminUrl: env.DATABASE_ADMIN_URL ?? env.DATABASE_URL ?? localAdminUrl({ port: env.POSTGRES_PORT }),
+      localPort: env.POSTGRES_PORT,
+      external: env.DATABASE_URL !== undefined,
+    },
+    temporal: {
+      address: env.TEMPORAL_ADDRESS ?? `127.0.0.1:${env.TEMPORAL_PORT}`,
+      namespace: env.TEMPORAL_NAMESPACE,
+      uiUrl: env.TEMPORAL_UI_URL ?? `http://127.0.0.1:${env.TEMPORAL_UI_PORT}`,
+      localPort: env.TEMPORAL_PORT,
+      localUiPort: env.TEMPORAL_UI_PORT,
+      external: env.TEMPORAL_ADDRESS !== undefined,
+    },
+    encryption: { activeKeyId: [...keys.keys()][0] ?? 'development', keys },
+    personKeySecret: env.PERSON_KEY_SECRET ?? developmentSecrets.personKey,
+    stripe: {
+      secretKey: env.STRIPE_SECRET_KEY ?? developmentSecrets.stripeKey,
+      webhookSecrets: env.STRIPE_WEBHOOK_SECRETS ?? [developmentSecrets.stripeWebhook],
+      apiBase:
+        env.STRIPE_API_BASE ??
+        (env.STRIPE_SECRET_KEY ? undefined : `http://127.0.0.1:${env.STRIPE_SANDBOX_PORT}`),
+      sandboxPort: env.STRIPE_SANDBOX_PORT,
+      sandboxed: env.STRIPE_SECRET_KEY === undefined,
+    },
+    resend: {
+      apiKey: env.RESEND_API_KEY ?? developmentSecrets.resendKey,
+      baseUrl:
+        env.RESEND_BASE_URL ??
+        (env.RESEND_API_KEY ? undefined : `http://127.0.0.1:${env.RESEND_SANDBOX_PORT}`),
+      sandboxPort: env.RESEND_SANDBOX_PORT,
+      sandboxed: env.RESEND_API_KEY === undefined,
+      mailFrom: env.MAIL_FROM,
+    },
+    worker: {
+      host: env.WORKER_HOST,
+      port: env.WORKER_PORT,
+      metricsPort: env.METRICS_PORT,
+      codecPort: env.CODEC_PORT,
+      bundlePath: env.WORKFLOW_BUNDLE,
+      maxCachedWorkflows: env.MAX_CACHED_WORKFLOWS,
+      deploymentName: env.WORKER_DEPLOYMENT_NAME,
+      buildId: env.WORKER_BUILD_ID,
+    },
+    demoDaySeconds: env.DEMO_DAY_SECONDS,
+    home: resolve(env.PERENNIAL_HOME ?? join(import.meta.dirname, '..', '.perennial')),
+    cacheDir: join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'perennial'),
+  };
+}
+
+/** `VARIABLE=` in a file of settings means "not set". */
+function withoutEmpty(env: Environment): Environment {
+  return Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+}
+
+function deepFreeze<T extends object>(value: T): T {
+  for (const child of Object.values(value)) {
+    const isPlain = Array.isArray(child) || Object.getPrototypeOf(child ?? 0) === Object.prototype;
+    if (isPlain) deepFreeze(child as object);
+  }
+  return Object.freeze(value);
+}

@@ -1,0 +1,68 @@
+/** The Stripe sandbox's own control endpoints: cards, banks' answers, the dashboard's refunds, webhooks. */
+import { z } from 'zod';
+import { control, jsonBody } from '../../sandbox/controls.ts';
+import { jsonAnswer, type Route } from '../../sandbox/http.ts';
+import type { StripeControl } from './control.ts';
+
+const outcomes = z.array(z.string().min(1)).min(1);
+
+const card = z.strictObject({
+  brand: z.string().optional(),
+  last4: z
+    .string()
+    .regex(/^\d{4}$/)
+    .optional(),
+  expMonth: z.number().int().min(1).max(12).optional(),
+  expYear: z.number().int().optional(),
+  outcomes,
+});
+
+const endpoint = z.strictObject({
+  url: z.url(),
+  secret: z.string().min(1),
+  events: z.array(z.string()).optional(),
+});
+
+export function stripeControlRoutes(actions: StripeControl): Route[] {
+  return [
+    control('POST', '/_sandbox/cards', (request) =>
+      jsonAnswer(200, { id: actions.createCard(card.parse(jsonBody(request))) }),
+    ),
+    control('POST', '/_sandbox/cards/:id/outcomes', (request) => {
+      const body = z.strictObject({ outcomes }).parse(jsonBody(request));
+      actions.setCardOutcomes(request.pathParams['id'] ?? '', body.outcomes);
+      return jsonAnswer(200, body);
+    }),
+    control('POST', '/_sandbox/payment_intents/:id/authenticate', (request) => {
+      const { answer } = z.strictObject({ answer: z.enum(['confirm', 'fail']) }).parse(jsonBody(request));
+      return jsonAnswer(200, { status: actions.authenticate(request.pathParams['id'] ?? '', answer) });
+    }),
+    control('POST', '/_sandbox/payment_intents/:id/settle', (request) => {
+      const { outcome } = z.strictObject({ outcome: z.string().min(1) }).parse(jsonBody(request));
+      return jsonAnswer(200, { status: actions.settle(request.pathParams['id'] ?? '', outcome) });
+    }),
+    control('POST', '/_sandbox/refunds', (request) => {
+      const body = z
+        .strictObject({ paymentIntent: z.string(), amount: z.number().int().positive().optional() })
+        .parse(jsonBody(request));
+      return jsonAnswer(200, { id: actions.refund(body) });
+    }),
+    control('GET', '/_sandbox/webhooks', () => jsonAnswer(200, { deliveries: actions.webhookDeliveries() })),
+    control('POST', '/_sandbox/webhooks/endpoint', (request) => {
+      actions.setWebhookEndpoint(endpoint.parse(jsonBody(request)));
+      return jsonAnswer(200, { configured: true });
+    }),
+    control('POST', '/_sandbox/webhooks/flush', async (request) => {
+      const body = z
+        .strictObject({ order: z.enum(['created', 'reversed', 'shuffled']).optional() })
+        .parse(jsonBody(request));
+      await actions.flushWebhooks(body.order);
+      return jsonAnswer(200, { flushed: true });
+    }),
+    control('POST', '/_sandbox/webhooks/redeliver', (request) => {
+      const { eventId } = z.strictObject({ eventId: z.string() }).parse(jsonBody(request));
+      actions.redeliverWebhook(eventId);
+      return jsonAnswer(200, { redelivering: eventId });
+    }),
+  ];
+}

@@ -1,0 +1,112 @@
+/** What tests and the demo do to the Stripe sandbox from outside: everything Stripe's API does not offer. */
+import type { EffectLog } from '../../sandbox/effect-log.ts';
+import { VendorRefusal } from '../../sandbox/vendor-api.ts';
+import { type AuthenticationAnswer, completeAuthentication } from './authentication-page.ts';
+import { resolveIntent } from './confirmation.ts';
+import { intentNote, noRequest, type StripeContext } from './context.ts';
+import { refundIntent } from './refunds.ts';
+import { createCard, setCardOutcomes } from './test-cards.ts';
+import type { FlushOrder, WebhookDelivery, WebhookEndpoint, WebhookSender } from './webhooks.ts';
+
+export type NewCard = {
+  brand?: string | undefined;
+  last4?: string | undefined;
+  expMonth?: number | undefined;
+  expYear?: number | undefined;
+  /** One for each attempt, the last one repeating; see test-cards.ts for what an outcome may be. */
+  outcomes: string[];
+};
+
+export type StripeControl = {
+  /** Makes a card that can be attached; returns its payment method id. */
+  createCard(card: NewCard): string;
+  /** Decides what the issuer says to a card's next attempts. */
+  setCardOutcomes(paymentMethodId: string, outcomes: string[]): void;
+  /** Does what the customer does on the bank's page; returns the payment's status. */
+  authenticate(paymentIntentId: string, answer: AuthenticationAnswer): string;
+  /** Ends a payment in process with `succeeded` or a decline code; returns its status. */
+  settle(paymentIntentId: string, outcome: string): string;
+  /** A refund made in the dashboard; the rest of the charge when no amount is given. Returns its id. */
+  refund(refund: { paymentIntent: string; amount?: number | undefined }): string;
+  webhookDeliveries(): WebhookDelivery[];
+  setWebhookEndpoint(
+    endpoint: Omit<WebhookEndpoint, 'events'> & { events?: readonly string[] | undefined },
+  ): void;
+  /** Releases held webhooks and waits until none is pending. */
+  flushWebhooks(order?: FlushOrder): Promise<void>;
+  /** Sends an event once more, as Stripe may do days later. */
+  redeliverWebhook(eventId: string): void;
+};
+
+/** The events an endpoint gets when it asks for none in particular. */
+export const defaultWebhookEvents: readonly string[] = [
+  'payment_intent.succeeded',
+  'payment_intent.payment_failed',
+  'payment_intent.requires_action',
+  'payment_intent.processing',
+  'payment_intent.canceled',
+  'charge.refunded',
+];
+
+export function createStripeControl({
+  context,
+  log,
+  webhooks,
+  commit,
+}: {
+  context: StripeContext;
+  log: EffectLog;
+  webhooks: WebhookSender;
+  commit: () => void;
+}): StripeControl {
+  return {
+    createCard({ brand = 'visa', last4 = '4242', expMonth = 12, expYear = 2034, outcomes }) {
+      const { id } = createCard(context, { brand, last4, expMonth, expYear, outcomes });
+      commit();
+      return id;
+    },
+    setCardOutcomes(paymentMethodId, outcomes) {
+      if (!context.paymentMethods.get(paymentMethodId)) throw new RangeError(`No card ${paymentMethodId}`);
+      setCardOutcomes(context, paymentMethodId, outcomes);
+      commit();
+    },
+    authenticate(paymentIntentId, answer) {
+      const intent = completeAuthentication(context, log, paymentIntentId, answer);
+      commit();
+      if (!intent) throw new RangeError(`No payment ${paymentIntentId}`);
+      return intent.status;
+    },
+    settle(paymentIntentId, outcome) {
+      const status = settle(context, log, paymentIntentId, outcome);
+      commit();
+      return status;
+    },
+    refund({ paymentIntent, amount }) {
+      const { refund, note } = refundIntent(context, { payment_intent: paymentIntent, amount }, noRequest);
+      commit();
+      log.append({ op: 'refunds.create', idempotencyKey: null, bodyHash: '', faultInjected: null }, note);
+      return refund.id;
+    },
+    webhookDeliveries: () => webhooks.deliveries(),
+    setWebhookEndpoint: ({ url, secret, events = defaultWebhookEvents }) =>
+      webhooks.setEndpoint({ url, secret, events }),
+    flushWebhooks: (order) => webhooks.flush(order),
+    redeliverWebhook: (eventId) => webhooks.redeliver(eventId),
+  };
+}
+
+function settle(context: StripeContext, log: EffectLog, paymentIntentId: string, outcome: string): string {
+  const intent = context.intents.get(paymentIntentId);
+  if (intent?.status !== 'processing') throw new RangeError(`Payment ${paymentIntentId} is not processing`);
+  try {
+    resolveIntent(context, intent, outcome, noRequest);
+  } catch (error) {
+    if (!(error instanceof VendorRefusal)) throw error;
+  }
+  const moved = intent.status === 'succeeded';
+  log.append(
+    { op: 'payment_intents.settle', idempotencyKey: null, bodyHash: '', faultInjected: null },
+    intentNote(intent, { outcome: moved ? 'effect' : 'refused', detail: outcome, moved }),
+  );
+  return intent.status;
+}

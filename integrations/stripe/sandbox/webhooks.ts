@@ -1,0 +1,241 @@
+/**
+ * Sends events to the configured endpoint as Stripe does: signed, at least once, in no promised order, tried again
+ * until it answers 2xx. Deliveries are kept on disk, so a restarted sandbox goes on with what it still owes.
+ * The plan can make them worse: duplicated, overtaken, late, dropped, held back, preceded by a forgery.
+ */
+import Stripe from 'stripe';
+import type { Faults } from '../../sandbox/faults.ts';
+import { shuffled, vendorId } from '../../sandbox/random.ts';
+import type { Collection, Store } from '../../sandbox/store.ts';
+
+export type WebhookEndpoint = {
+  url: string;
+  secret: string;
+  /** Event types sent there; others stay in the event list. */
+  events: readonly string[];
+};
+
+export type WebhookDelivery = {
+  id: string;
+  eventId: string;
+  type: string;
+  state: 'held' | 'pending' | 'delivered' | 'failed' | 'dropped';
+  forged: boolean;
+  /** Status of each answer, or what kept it from coming. */
+  answers: (number | string)[];
+};
+
+export type FlushOrder = 'created' | 'reversed' | 'shuffled';
+
+export type WebhookSender = {
+  setEndpoint(endpoint: WebhookEndpoint | null): void;
+  /** Takes over a new event. */
+  deliver(event: Stripe.Event): void;
+  /** Sends an event once more, however long ago it was. */
+  redeliver(eventId: string): void;
+  /** Releases what is held, in this order, and waits until nothing is pending. */
+  flush(order?: FlushOrder): Promise<void>;
+  deliveries(): WebhookDelivery[];
+  /** Sends what an earlier process left pending. */
+  resume(): void;
+  close(): void;
+};
+
+const attemptsMax = 60;
+const firstRetryMs = 200;
+const longestRetryMs = 15_000;
+const answerTimeoutMs = 10_000;
+const concurrentMax = 8;
+/** An event that is to be overtaken waits no longer than this for the next one. */
+const overtakeWaitMs = 500;
+
+export function createWebhookSender({
+  store,
+  events,
+  faults,
+}: {
+  store: Store;
+  events: Collection<Stripe.Event>;
+  faults: Faults;
+}): WebhookSender {
+  const deliveries = store.collection<WebhookDelivery>('webhook_deliveries');
+  const ready: WebhookDelivery[] = [];
+  const timers = new Set<NodeJS.Timeout>();
+  const idleWaiters: (() => void)[] = [];
+  let endpoint: WebhookEndpoint | null = null;
+  let overtaken: WebhookDelivery | null = null;
+  let active = 0;
+  let unfinished = 0;
+  let closed = false;
+
+  const add = (event: Stripe.Event, state: WebhookDelivery['state'], forged = false): WebhookDelivery => {
+    const delivery: WebhookDelivery = {
+      id: vendorId('whd'),
+      eventId: event.id,
+      type: event.type,
+      state,
+      forged,
+      answers: [],
+    };
+    deliveries.put(delivery.id, delivery);
+    return delivery;
+  };
+
+  /** Sending starts after the request that made the event has been committed. */
+  const enqueue = (delivery: WebhookDelivery, delayMs = 0) => {
+    unfinished += 1;
+    after(delayMs, () => {
+      ready.push(delivery);
+      pump();
+    });
+  };
+
+  const after = (delayMs: number, act: () => void) => {
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      if (!closed) act();
+    }, delayMs);
+    timer.unref();
+    timers.add(timer);
+  };
+
+  const pump = () => {
+    while (active < concurrentMax && ready.length > 0) {
+      const delivery = ready.shift() as WebhookDelivery;
+      active += 1;
+      attempt(delivery).finally(() => {
+        active -= 1;
+        pump();
+      });
+    }
+  };
+
+  const attempt = async (delivery: WebhookDelivery) => {
+    const event = events.get(delivery.eventId);
+    const answer = endpoint && event ? await post(endpoint, event, delivery.forged) : 'nowhere to send';
+    if (closed) return;
+    delivery.answers.push(answer);
+    const accepted = typeof answer === 'number' && answer >= 200 && answer < 300;
+    const isOver = accepted || delivery.forged || !event || delivery.answers.length >= attemptsMax;
+    if (isOver) delivery.state = accepted ? 'delivered' : 'failed';
+    deliveries.put(delivery.id, delivery);
+    store.commit();
+    unfinished -= 1;
+    if (!isOver)
+      enqueue(delivery, Math.min(firstRetryMs * 2 ** (delivery.answers.length - 1), longestRetryMs));
+    if (unfinished === 0) for (const resolve of idleWaiters.splice(0)) resolve();
+  };
+
+  const releaseOvertaken = (expected: WebhookDelivery | null = overtaken) => {
+    if (overtaken === null || overtaken !== expected) return;
+    overtaken = null;
+    enqueue(expected);
+  };
+
+  return {
+    setEndpoint(next) {
+      endpoint = next;
+    },
+    deliver(event) {
+      if (!endpoint?.events.includes(event.type)) return;
+      const plan = faults.plan().webhooks;
+      const happens = (share: number) => faults.random() < share;
+      const [drops, forges, duplicates, isLate, isOvertaken] = [
+        happens(plan.drop),
+        happens(plan.forge),
+        happens(plan.duplicate),
+        happens(plan.delay),
+        happens(plan.reorder),
+      ];
+      if (drops) {
+        add(event, 'dropped');
+        return;
+      }
+      const copies = Array.from({ length: duplicates ? plan.copies : 1 });
+      if (plan.hold) {
+        for (const _ of copies) add(event, 'held');
+        return;
+      }
+      if (forges) enqueue(add(event, 'pending', true));
+      if (isOvertaken && overtaken === null) {
+        const waiting = add(event, 'pending');
+        overtaken = waiting;
+        after(overtakeWaitMs, () => releaseOvertaken(waiting));
+        return;
+      }
+      for (const _ of copies) enqueue(add(event, 'pending'), isLate ? plan.delayMs : 0);
+      releaseOvertaken();
+    },
+    redeliver(eventId) {
+      const event = events.get(eventId);
+      if (!event) throw new RangeError(`No event ${eventId}`);
+      enqueue(add(event, 'pending'));
+    },
+    async flush(order = 'created') {
+      releaseOvertaken();
+      const held = deliveries.values().filter((delivery) => delivery.state === 'held');
+      for (const delivery of inOrder(held, order, faults.random)) {
+        delivery.state = 'pending';
+        deliveries.put(delivery.id, delivery);
+        enqueue(delivery);
+        // One after the other: the order is what the caller asked for.
+        await untilIdle();
+      }
+      await untilIdle();
+    },
+    deliveries: () => deliveries.values(),
+    resume() {
+      for (const delivery of deliveries.values()) if (delivery.state === 'pending') enqueue(delivery);
+    },
+    close() {
+      closed = true;
+      for (const timer of timers) clearTimeout(timer);
+      for (const resolve of idleWaiters.splice(0)) resolve();
+    },
+  };
+
+  function untilIdle(): Promise<void> {
+    if (unfinished === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      idleWaiters.push(resolve);
+    });
+  }
+}
+
+/** The signature carries the real time, as Stripe signs every attempt anew. */
+async function post(
+  endpoint: WebhookEndpoint,
+  event: Stripe.Event,
+  forged: boolean,
+): Promise<number | string> {
+  const payload = JSON.stringify(event, null, 2);
+  const secret = forged ? `${endpoint.secret}-forged` : endpoint.secret;
+  try {
+    const response = await fetch(endpoint.url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json; charset=utf-8',
+        'stripe-signature': Stripe.webhooks.generateTestHeaderString({ payload, secret }),
+        'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
+      },
+      body: payload,
+      redirect: 'manual',
+      signal: AbortSignal.timeout(answerTimeoutMs),
+    });
+    await response.arrayBuffer();
+    return response.status;
+  } catch (error) {
+    return error instanceof Error ? error.name : 'failed';
+  }
+}
+
+function inOrder(held: WebhookDelivery[], order: FlushOrder, random: () => number): WebhookDelivery[] {
+  switch (order) {
+    case 'created':
+      return held;
+    case 'reversed':
+      return held.toReversed();
+    case 'shuffled':
+      return shuffled(held, random);
+  }
+}

@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { toCardCharge, toCardPaymentMethod, toCardVendorEvent } from './transform.ts';
+
+// biome-ignore lint/suspicious/noExplicitAny: recorded JSON stands for whatever Stripe sends
+function recorded(name: string): any {
+  return JSON.parse(readFileSync(join(import.meta.dirname, 'recorded', `${name}.json`), 'utf8'));
+}
+
+it.each([
+  'payment-intent-succeeded',
+  'payment-intent-partly-refunded',
+  'payment-intent-declined',
+  'payment-intent-authentication-required',
+  'payment-intent-requires-action',
+  'payment-intent-authentication-failed',
+  'payment-intent-processing',
+  'payment-intent-canceled',
+  'payment-intent-succeeded-after-decline',
+])('reads %s', (name) => {
+  expect(toCardCharge(recorded(name))).toMatchSnapshot();
+});
+
+it('a decline that was overcome later is not a decline any more', () => {
+  const charge = toCardCharge(recorded('payment-intent-succeeded-after-decline'));
+  expect(charge).toMatchObject({ status: 'succeeded', amount: { amountMinor: 500, currency: 'JPY' } });
+  expect(charge).not.toHaveProperty('decline');
+});
+
+it('a refund the bank sent back gave nothing back', () => {
+  const charge = toCardCharge(recorded('payment-intent-partly-refunded'));
+  const sum = charge.refunds.reduce((total, refund) => total + refund.amount.amountMinor, 0);
+  expect(sum).toBe(charge.refundedMinor);
+});
+
+it('takes the refunds it is given over those that fit into the answer', () => {
+  const intent = recorded('payment-intent-partly-refunded');
+  const [first] = intent.latest_charge.refunds.data;
+  expect(toCardCharge(intent, [first]).refunds).toHaveLength(1);
+});
+
+it('reads a card', () => {
+  expect(toCardPaymentMethod(recorded('payment-method-card'))).toMatchSnapshot();
+});
+
+it.each(['event-payment-intent-succeeded', 'event-charge-refunded', 'event-customer-updated'])(
+  'reads %s as ids, and keeps it as it came',
+  (name) => {
+    const { payload, ...ids } = toCardVendorEvent(recorded(name));
+    expect(ids).toMatchSnapshot();
+    expect(payload).toEqual(recorded(name));
+  },
+);

@@ -1,0 +1,121 @@
+/** Stripe's objects in our words. Pure: what Stripe said goes in, what it means to us comes out. */
+import type Stripe from 'stripe';
+import type {
+  CardCharge,
+  CardDecline,
+  CardPaymentMethod,
+  CardVendorEvent,
+} from '../../domain/payments/card-payment.ts';
+import { declineClassOf } from '../../domain/payments/card-payment.ts';
+import { fromStripeAmount } from './amounts.ts';
+
+/**
+ * A PaymentIntent as a charge. `refunds` are those of its latest charge; they need `latest_charge.refunds` to be
+ * expanded, or to be given when there are more than fit in one answer.
+ */
+export function toCardCharge(intent: Stripe.PaymentIntent, refunds = embeddedRefunds(intent)): CardCharge {
+  const actionUrl = intent.next_action?.redirect_to_url?.url;
+  const decline = declineOf(intent);
+  return {
+    externalId: intent.id,
+    status: statusOf(intent),
+    amount: fromStripeAmount(intent),
+    refundedMinor: refundedMinorOf(intent),
+    refunds: refunds.filter(isGivenBack).map((refund) => ({
+      externalId: refund.id,
+      amount: fromStripeAmount(refund),
+      createdAt: toInstant(refund.created),
+    })),
+    ...(intent.status === 'requires_action' && actionUrl ? { actionUrl } : {}),
+    ...(decline ? { decline } : {}),
+    metadata: ownMetadata(intent.metadata),
+    createdAt: toInstant(intent.created),
+  };
+}
+
+/** A card's PaymentMethod; anything that is not a card has no brand to show. */
+export function toCardPaymentMethod(method: Stripe.PaymentMethod): CardPaymentMethod {
+  return {
+    externalId: method.id,
+    brand: method.card?.brand ?? method.type,
+    last4: method.card?.last4 ?? '',
+    expMonth: method.card?.exp_month ?? 0,
+    expYear: method.card?.exp_year ?? 0,
+  };
+}
+
+/** An event reduced to ids; `payload` keeps it as it came. */
+export function toCardVendorEvent(event: StripeEventFields): CardVendorEvent {
+  const paymentId = paymentIdOf(event.data.object);
+  return {
+    externalId: event.id,
+    type: event.type,
+    ...(paymentId === undefined ? {} : { paymentId }),
+    createdAt: toInstant(event.created),
+    payload: event,
+  };
+}
+
+/** What is read of an event, whatever its type. */
+export type StripeEventFields = { id: string; type: string; created: number; data: { object: object } };
+
+/** A payment that waits for a method after a try is a failed one; nothing ever leaves it there without a try. */
+function statusOf({ status }: Stripe.PaymentIntent): CardCharge['status'] {
+  return statuses[status] ?? 'failed';
+}
+
+const statuses: Partial<Record<string, CardCharge['status']>> = {
+  succeeded: 'succeeded',
+  processing: 'processing',
+  requires_action: 'requires_action',
+  canceled: 'canceled',
+};
+
+/** The last error stays on a payment that succeeded later; it is a decline only while the payment is failed. */
+function declineOf(intent: Stripe.PaymentIntent): CardDecline | undefined {
+  const error = intent.last_payment_error;
+  if (!error || statusOf(intent) !== 'failed') return undefined;
+  const code = error.decline_code ?? error.code ?? 'generic_decline';
+  return { code, class: declineClassOf(code) };
+}
+
+function refundedMinorOf(intent: Stripe.PaymentIntent): number {
+  const charge = intent.latest_charge;
+  if (charge === null || typeof charge === 'string') return 0;
+  return fromStripeAmount({ amount: charge.amount_refunded, currency: charge.currency }).amountMinor;
+}
+
+function embeddedRefunds(intent: Stripe.PaymentIntent): Stripe.Refund[] {
+  const charge = intent.latest_charge;
+  return charge === null || typeof charge === 'string' ? [] : (charge.refunds?.data ?? []);
+}
+
+/** A refund the bank sent back, or that was called off, gave nothing back. */
+function isGivenBack({ status }: Stripe.Refund): boolean {
+  return status !== 'failed' && status !== 'canceled';
+}
+
+function ownMetadata(metadata: Stripe.Metadata): CardCharge['metadata'] {
+  const { tenantId, customerId, invoiceId, attemptId } = metadata as Partial<Record<string, string>>;
+  return {
+    ...(tenantId === undefined ? {} : { tenantId }),
+    ...(customerId === undefined ? {} : { customerId }),
+    ...(invoiceId === undefined ? {} : { invoiceId }),
+    ...(attemptId === undefined ? {} : { attemptId }),
+  };
+}
+
+/** PaymentIntents name themselves; charges, refunds and disputes name the PaymentIntent they belong to. */
+function paymentIdOf(subject: object): string | undefined {
+  const { object, id, payment_intent } = subject as {
+    object?: unknown;
+    id?: unknown;
+    payment_intent?: unknown;
+  };
+  if (object === 'payment_intent') return typeof id === 'string' ? id : undefined;
+  return typeof payment_intent === 'string' ? payment_intent : undefined;
+}
+
+function toInstant(seconds: number): string {
+  return new Date(seconds * 1000).toISOString();
+}

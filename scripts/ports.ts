@@ -1,0 +1,86 @@
+// The ports of the development stack: which variable moves which one, which are taken, and free ones for tests.
+
+import { createServer } from 'node:net';
+
+/** Every port of the stack with the variable that changes it. */
+export const portVariables = {
+  api: 'API_PORT',
+  codec: 'CODEC_PORT',
+  worker: 'WORKER_PORT',
+  metrics: 'METRICS_PORT',
+  stripeSandbox: 'STRIPE_SANDBOX_PORT',
+  resendSandbox: 'RESEND_SANDBOX_PORT',
+  temporal: 'TEMPORAL_PORT',
+  temporalUi: 'TEMPORAL_UI_PORT',
+  postgres: 'POSTGRES_PORT',
+} as const;
+
+export type PortName = keyof typeof portVariables;
+export type Ports = Record<PortName, number>;
+
+/** A free port for every name, all different, chosen by the operating system. */
+export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
+  // All stay open until the last is known; otherwise the same number may be handed out twice.
+  const servers = await Promise.all(names.map(() => listen(0)));
+  const entries = names.map((name, index) => [name, portOf(servers[index])]);
+  await Promise.all(servers.map(close));
+  return Object.fromEntries(entries) as Record<Name, number>;
+}
+
+/** Whether nothing listens on the port of this machine. */
+export async function isFree(port: number): Promise<boolean> {
+  try {
+    await close(await listen(port));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** One line for each port that is taken, with the variable that moves ours elsewhere. */
+export async function takenPorts(wanted: Partial<Ports>): Promise<string[]> {
+  const checks = Object.entries(wanted).map(async ([name, port]) => {
+    if (await isFree(port)) return [];
+    const variable = portVariables[name as PortName];
+    return [`Port ${port} is taken by another program; ${adviceFor(name as PortName, variable, port)}`];
+  });
+  return (await Promise.all(checks)).flat();
+}
+
+function adviceFor(name: PortName, variable: string, port: number): string {
+  const move = `set another one for the ${labels[name]}: ${variable}=${port + 10_000 > 65_535 ? port - 10_000 : port + 10_000}`;
+  if (name === 'temporal') return `use the server there with TEMPORAL_ADDRESS=127.0.0.1:${port}, or ${move}`;
+  return move;
+}
+
+const labels: Record<PortName, string> = {
+  api: 'API',
+  codec: 'codec endpoint',
+  worker: "workers' health page",
+  metrics: "workers' metrics",
+  stripeSandbox: 'Stripe sandbox',
+  resendSandbox: 'Resend sandbox',
+  temporal: 'Temporal server',
+  temporalUi: 'Temporal Web UI',
+  postgres: 'PostgreSQL server',
+};
+
+type Listener = ReturnType<typeof createServer>;
+
+function listen(port: number): Promise<Listener> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => resolve(server));
+  });
+}
+
+function close(server: Listener): Promise<void> {
+  return new Promise((resolve) => server.close(() => resolve()));
+}
+
+function portOf(server: Listener | undefined): number {
+  const address = server?.address();
+  if (typeof address !== 'object' || address === null) throw new Error('A listening server has no port.');
+  return address.port;
+}

@@ -1,0 +1,134 @@
+// What a stack consists of: its settings, its ports and the processes that run here. Decided before anything starts,
+// so that mistakes in the settings and taken ports are told at once.
+
+import { type Config, loadConfig, variableNames } from '../config/env.ts';
+import type { Report } from '../config/local-binaries.ts';
+import { freePorts, type PortName, type Ports, portVariables, takenPorts } from './ports.ts';
+import { type ProcessName, processNames } from './processes.ts';
+
+export type StackOptions = {
+  /** Folder of the state and the logs; a second start with the same folder continues where the first one ended. */
+  home: string;
+  /** `free`: all chosen by the operating system. Otherwise the given ones, and the configured ones for the rest. */
+  ports?: 'free' | Partial<Ports>;
+  /** Laid over the environment of the API, the workers and the sandboxes. */
+  env?: Record<string, string>;
+  /** Only these processes; all of them by default. */
+  only?: readonly ProcessName[];
+  /** Ignores settings in the environment, such as DATABASE_URL: for everything that writes test data. */
+  isolated?: boolean;
+  /** Loses the database in a power cut and gains speed. */
+  durable?: boolean;
+  /** Creates the demo tenant. */
+  seed?: boolean;
+  /** Starts API and workers again when their files change. */
+  watch?: boolean;
+  report?: Report;
+  /** Every line a process prints. */
+  onLine?: (name: string, line: string) => void;
+};
+
+export type StackUrls = {
+  api: string;
+  apiDocs: string;
+  temporalUi: string;
+  mail: string;
+  stripeSandbox: string;
+  codec: string;
+  worker: string;
+  metrics: string;
+};
+
+/** Everything decided before the start. */
+export type Plan = { config: Config; env: NodeJS.ProcessEnv; ports: Ports; names: readonly ProcessName[] };
+
+/** Decides ports, environment and processes. */
+export async function planStack({
+  home,
+  ports = {},
+  env = {},
+  only = processNames,
+  isolated = false,
+}: StackOptions): Promise<Plan> {
+  const inherited = isolated ? withoutSettings(process.env) : process.env;
+  const chosen = ports === 'free' ? await freePorts(Object.keys(portVariables) as PortName[]) : ports;
+  const base = { ...inherited, PERENNIAL_HOME: home, ...portEnvironment(chosen) };
+  const local = loadConfig(base);
+
+  // Written out, so that programs which read only these (the SDK, the CLI) see the same servers as ours do.
+  const complete = {
+    ...base,
+    TEMPORAL_ADDRESS: local.temporal.address,
+    TEMPORAL_NAMESPACE: local.temporal.namespace,
+    ...env,
+  };
+  const names = only.filter(
+    (name) =>
+      !(name === 'postgres' && local.database.external) &&
+      !(name === 'temporal' && local.temporal.external) &&
+      !(name === 'stripe-sandbox' && !local.stripe.sandboxed) &&
+      !(name === 'resend-sandbox' && !local.resend.sandboxed),
+  );
+  return { config: loadConfig(complete), env: complete, ports: portsOf(local), names };
+}
+
+/** Names every port that is taken, before anything is started. */
+export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
+  const owners: Record<ProcessName, readonly PortName[]> = {
+    postgres: ['postgres'],
+    temporal: ['temporal', 'temporalUi'],
+    'stripe-sandbox': ['stripeSandbox'],
+    'resend-sandbox': ['resendSandbox'],
+    workers: ['worker', 'metrics', 'codec'],
+    api: ['api'],
+  };
+  const wanted = names.flatMap((name) => owners[name]).map((name) => [name, ports[name]]);
+  const taken = await takenPorts(Object.fromEntries(wanted) as Partial<Ports>);
+  if (taken.length > 0) throw new Error(taken.join('\n'));
+}
+
+/** Where people find what runs. */
+export function urlsOf(config: Config): StackUrls {
+  const at = (port: number) => `http://127.0.0.1:${port}`;
+  return {
+    api: at(config.api.port),
+    apiDocs: `${at(config.api.port)}/docs`,
+    temporalUi: config.temporal.uiUrl,
+    mail: at(config.resend.sandboxPort),
+    stripeSandbox: at(config.stripe.sandboxPort),
+    codec: at(config.worker.codecPort),
+    worker: at(config.worker.port),
+    metrics: at(config.worker.metricsPort),
+  };
+}
+
+function portsOf(config: Config): Ports {
+  return {
+    api: config.api.port,
+    codec: config.worker.codecPort,
+    worker: config.worker.port,
+    metrics: config.worker.metricsPort,
+    stripeSandbox: config.stripe.sandboxPort,
+    resendSandbox: config.resend.sandboxPort,
+    temporal: config.temporal.localPort,
+    temporalUi: config.temporal.localUiPort,
+    postgres: config.database.localPort,
+  };
+}
+
+/** The ports as the processes read them. */
+export function portEnvironment(ports: Partial<Ports>): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(ports).map(([name, port]) => [portVariables[name as PortName], String(port)]),
+  );
+}
+
+/** Where to find programs and how much to log is about the machine, not about whose data is touched. */
+function withoutSettings(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const kept = new Set(['XDG_CACHE_HOME', 'LOG_LEVEL']);
+  return Object.fromEntries(
+    Object.entries(env).filter(
+      ([name]) => kept.has(name) || !(variableNames.includes(name) || name.startsWith('TEMPORAL_')),
+    ),
+  );
+}

@@ -1,0 +1,90 @@
+// `npm start`: the whole product on this machine, until Ctrl-C. `npm run dev` is the same with API and workers
+// starting again when a file changes, and with everything they log.
+
+import { loadConfig } from '../config/env.ts';
+import { loadEnvironmentFile } from './environment-file.ts';
+import { type Stack, startStack } from './stack.ts';
+import { progress, runScript, table } from './terminal.ts';
+
+await runScript(async () => {
+  loadEnvironmentFile();
+  const watch = process.argv.includes('--watch');
+  const startedAt = Date.now();
+  const interrupted = untilInterrupted();
+  const starting = startStack({
+    home: loadConfig().home,
+    watch,
+    report: progress,
+    onLine: (name, line) => showLine({ name, line, everything: watch }),
+  });
+
+  // An interrupt during the start waits for it to end, so that no child is left behind.
+  const stack = await starting;
+  if (!interrupted.happened()) {
+    progress(`Ready in ${Math.round((Date.now() - startedAt) / 1000)} s.\n`);
+    process.stdout.write(`${welcome(stack)}\n`);
+  }
+  const failure = await Promise.race([interrupted.promise, stack.failed]);
+  if (failure) progress(`\n${failure}\n  (all of it is in ${stack.home}/logs)\n`);
+  await stack.stop();
+  progress('Stopped.');
+  if (failure) process.exitCode = 1;
+});
+
+function welcome({ urls, demo, config, home }: Stack): string {
+  const addresses: [string, string][] = [
+    ['API', urls.api],
+    ['API reference', urls.apiDocs],
+    ['Temporal Web UI', `${urls.temporalUi}/namespaces/${config.temporal.namespace}/workflows`],
+    ['Mail that was sent', config.resend.sandboxed ? urls.mail : 'by Resend (RESEND_API_KEY is set)'],
+    ['Stripe sandbox', config.stripe.sandboxed ? urls.stripeSandbox : 'not used (STRIPE_SECRET_KEY is set)'],
+    ['Codec endpoint', urls.codec],
+    ['Workers', `${urls.worker}/readyz`],
+    ['Logs', `${home}/logs`],
+    ['Demo tenant', demo?.tenantId ?? '-'],
+    ['Demo API key', demo?.apiKey ?? '-'],
+  ];
+  const next = [`curl -s ${urls.api}/v1/plans \\`, `  -H 'Authorization: Bearer ${demo?.apiKey ?? '<key>'}'`];
+  return `${table(addresses)}\n\nTry:\n  ${next.join('\n  ')}\n\nCtrl-C stops everything; what happened stays for the next start.`;
+}
+
+/** Of what the processes log, a person needs to see what went wrong; the files have the rest. */
+function showLine({ name, line, everything }: { name: string; line: string; everything: boolean }): void {
+  const isOurs = name === 'api' || name === 'workers' || name.endsWith('-sandbox');
+  if (!isOurs) return;
+  const { level, msg, err } = parseLogLine(line);
+  if (level === undefined) {
+    // A stack of a process that dies is told once, when it has died.
+    if (everything) progress(`[${name}] ${line}`);
+    return;
+  }
+  if (!everything && !['warn', 'error', 'fatal'].includes(level)) return;
+  const reason = err?.message && err.message !== msg ? `: ${err.message}` : '';
+  progress(`[${name}] ${level}: ${msg ?? ''}${reason}`);
+}
+
+function parseLogLine(line: string): { level?: string; msg?: string; err?: { message?: string } } {
+  try {
+    return JSON.parse(line) as { level?: string; msg?: string };
+  } catch {
+    return {};
+  }
+}
+
+/** Ctrl-C in a terminal arrives here several times: from the terminal and from each process above this one. */
+const SAME_KEYSTROKE_MS = 1_000;
+
+function untilInterrupted(): { promise: Promise<undefined>; happened: () => boolean } {
+  let firstAt: number | undefined;
+  const promise = new Promise<undefined>((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+      process.on(signal, () => {
+        if (firstAt !== undefined && Date.now() - firstAt > SAME_KEYSTROKE_MS) process.exit(1);
+        if (firstAt === undefined) progress('\nStopping; press Ctrl-C again to stop at once …');
+        firstAt ??= Date.now();
+        resolve(undefined);
+      });
+    }
+  });
+  return { promise, happened: () => firstAt !== undefined };
+}

@@ -1,0 +1,263 @@
+/**
+ * The contract with Stripe, as far as it can be checked without Stripe: stripe-mock knows Stripe's OpenAPI
+ * description. Every request our client makes must pass it, and the sandbox's objects must have the fields and
+ * types of stripe-mock's.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server } from 'node:http';
+import { type AddressInfo, createServer as createSocketServer } from 'node:net';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
+import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
+
+const binary =
+  process.env['STRIPE_MOCK_BIN'] ??
+  join(
+    process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
+    'perennial/stripe-mock-v0.203.0/stripe-mock',
+  );
+const isInstalled = existsSync(binary);
+if (!isInstalled) {
+  console.warn(
+    `SKIPPED: the contract with Stripe is not checked, stripe-mock is not at ${binary}. ` +
+      'Install it with `go install github.com/stripe/stripe-mock@v0.203.0` and name it in STRIPE_MOCK_BIN.',
+  );
+}
+
+type Recorded = { method: string; path: string; body: string };
+
+const recorded: Recorded[] = [];
+let mock: ChildProcess;
+let mockUrl: string;
+let sandbox: StripeSandbox;
+let recorder: Server;
+let vendor: CardVendor;
+
+describe.skipIf(!isInstalled)('the contract with Stripe', () => {
+  beforeAll(async () => {
+    const port = await freePort();
+    mockUrl = `http://127.0.0.1:${port}`;
+    mock = spawn(binary, ['-http-addr', `127.0.0.1:${port}`], { stdio: 'ignore' });
+    await until(
+      async () => (await send(mockUrl, { method: 'GET', path: '/v1/customers/cus_1', body: '' })).ok,
+    );
+
+    sandbox = await startStripeSandbox({ port: 0 });
+    recorder = await recordRequestsTo(sandbox.url);
+    vendor = createStripeCardVendor({
+      secretKey: 'sk_test_sandbox',
+      apiBase: `http://127.0.0.1:${(recorder.address() as AddressInfo).port}`,
+      returnUrl: 'https://billing.example.com/return',
+    });
+    await useEveryMethod();
+  });
+
+  afterAll(async () => {
+    mock.kill();
+    recorder.closeAllConnections();
+    recorder.close();
+    await sandbox.close();
+  });
+
+  it('every request our client makes is one Stripe understands', async () => {
+    const shapes = recorded.map(({ method, path }) => `${method} ${withoutIds(path.split('?')[0] ?? '')}`);
+    expect([...new Set(shapes)].toSorted()).toEqual([
+      'DELETE /v1/customers/:id',
+      'GET /v1/customers',
+      'GET /v1/events',
+      'GET /v1/payment_intents',
+      'GET /v1/payment_intents/:id',
+      'GET /v1/payment_methods/:id',
+      'GET /v1/refunds',
+      'POST /v1/customers',
+      'POST /v1/customers/:id',
+      'POST /v1/payment_intents',
+      'POST /v1/payment_intents/:id/cancel',
+      'POST /v1/payment_intents/:id/confirm',
+      'POST /v1/payment_methods/:id/attach',
+    ]);
+    for (const request of recorded) {
+      const answer = await send(mockUrl, request);
+      expect(
+        `${answer.status} ${request.method} ${request.path}\n${answer.ok ? '' : await answer.text()}`,
+      ).toBe(`200 ${request.method} ${request.path}\n`);
+    }
+  });
+
+  it('stripe-mock would notice a parameter Stripe does not have (negative control)', async () => {
+    const wrong = {
+      method: 'POST',
+      path: '/v1/payment_intents',
+      body: 'amount=2900&currency=usd&colour=blue',
+    };
+    expect((await send(mockUrl, wrong)).status).toBe(400);
+  });
+
+  it('the sandbox’s objects have the fields and types of Stripe’s', async () => {
+    const ids = await makeOneOfEach();
+    const expandRefunds = 'expand%5B%5D=latest_charge.refunds';
+    for (const path of [
+      `/v1/customers/${ids.customer}`,
+      `/v1/payment_methods/${ids.method}`,
+      `/v1/payment_intents/${ids.intent}`,
+      `/v1/payment_intents/${ids.intent}?${expandRefunds}`,
+      `/v1/payment_intents?customer=${ids.customer}&limit=1`,
+      `/v1/charges/${ids.charge}`,
+      `/v1/refunds/${ids.refund}`,
+      '/v1/events?limit=1',
+    ]) {
+      const request = { method: 'GET', path, body: '' };
+      const [ours, theirs] = await Promise.all(
+        [sandbox.url, mockUrl].map(async (url) => (await send(url, request)).json()),
+      );
+      expect({ path, differences: differences(ours, theirs) }).toEqual({ path, differences: [] });
+    }
+  });
+});
+
+/** Takes every path through the client on which a request of its own is sent. */
+async function useEveryMethod(): Promise<void> {
+  const customer = { tenantId: 'ten_1', customerId: 'cus_1', email: 'ada@example.com', name: 'Ada' };
+  sandbox.setFaults({ next: [{ fault: 'error_after', op: 'customers.create' }] });
+  const vendorCustomerId = await vendor.ensureCustomer(customer);
+  const card = sandbox.createCard({ outcomes: ['authentication_required', 'succeeded'] });
+  sandbox.setFaults({ next: [{ fault: 'error_after', op: 'payment_methods.attach' }] });
+  await vendor.attachPaymentMethod({ vendorCustomerId, paymentMethodId: card });
+  const charge = (ordinal: number) =>
+    vendor.charge({
+      tenantId: 'ten_1',
+      customerId: 'cus_1',
+      invoiceId: 'inv_1',
+      attemptId: `att_${ordinal}`,
+      vendorCustomerId,
+      paymentMethodId: card,
+      amount: { amountMinor: 2900, currency: 'USD' },
+      description: 'Invoice 2025-0001',
+      idempotencyKey: `invoice:inv_1:charge:${ordinal}`,
+    });
+  const waiting = await charge(1);
+  await vendor.cancelCharge(waiting.externalId);
+  const paid = await charge(2);
+  for (let count = 0; count < 11; count += 1) sandbox.refund({ paymentIntent: paid.externalId, amount: 100 });
+  await vendor.fetchCharge(paid.externalId);
+  await vendor.findCharge({ vendorCustomerId, attemptId: 'att_2', createdAfter: '2020-01-01T00:00:00Z' });
+  for await (const _ of vendor.listEvents({ since: '2020-01-01T00:00:00Z' })) break;
+  await vendor.deleteCustomer(vendorCustomerId);
+}
+
+async function makeOneOfEach() {
+  const post = async (path: string, fields: Record<string, string>) => {
+    const body = new URLSearchParams(fields).toString();
+    const answer = await send(sandbox.url, { method: 'POST', path, body });
+    return (await answer.json()) as { id: string; latest_charge: string };
+  };
+  const { id: customer } = await post('/v1/customers', { email: 'ada@example.com' });
+  const { id: method } = await post('/v1/payment_methods/pm_card_visa/attach', { customer });
+  const intent = await post('/v1/payment_intents', {
+    amount: '2900',
+    currency: 'usd',
+    customer,
+    payment_method: method,
+    confirm: 'true',
+    'allowed_payment_method_types[0]': 'card',
+  });
+  const { id: refund } = await post('/v1/refunds', { payment_intent: intent.id, amount: '900' });
+  return { customer, method, intent: intent.id, charge: intent.latest_charge, refund };
+}
+
+/**
+ * Fields only one side has, and values of different types. `null` fits everything. Inside an object without a type
+ * of its own, fields may be missing on our side: we fill in what is read.
+ */
+function differences(ours: unknown, theirs: unknown, path = ''): string[] {
+  if (ours === null || theirs === null || ours === undefined || theirs === undefined) return [];
+  if (typeOf(ours) !== typeOf(theirs)) return [`${path}: ${typeOf(ours)} here, ${typeOf(theirs)} at Stripe`];
+  if (Array.isArray(ours) && Array.isArray(theirs)) return differences(ours[0], theirs[0], `${path}[0]`);
+  if (typeof ours !== 'object' || freeForm.has(path.split('.').at(-1) ?? '')) return [];
+
+  const [mine, stripes] = [ours as Record<string, unknown>, theirs as Record<string, unknown>];
+  const unknown = Object.keys(mine).filter((key) => !(key in stripes));
+  const missing = 'object' in stripes ? Object.keys(stripes).filter((key) => !(key in mine)) : [];
+  return [
+    ...unknown.map((key) => `${path}.${key}: not at Stripe`),
+    ...missing.map((key) => `${path}.${key}: missing here`),
+    ...Object.keys(mine).flatMap((key) => differences(mine[key], stripes[key], `${path}.${key}`)),
+  ];
+}
+
+/** What is inside differs from object to object. */
+const freeForm = new Set(['metadata', 'fraud_details', 'payment_method_options']);
+
+function typeOf(value: unknown): string {
+  return Array.isArray(value) ? 'list' : typeof value;
+}
+
+function withoutIds(path: string): string {
+  return path.replace(/\/(cus|pm|pi|re|ch|evt)_\w+/g, '/:id');
+}
+
+function send(base: string, { method, path, body }: Recorded): Promise<Response> {
+  return fetch(`${base}${path}`, {
+    method,
+    headers: {
+      authorization: 'Bearer sk_test_123',
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    ...(method === 'POST' ? { body } : {}),
+  });
+}
+
+/** Hands every request on, with its headers, and keeps it. */
+async function recordRequestsTo(target: string): Promise<Server> {
+  const server = createServer(async (message, response) => {
+    const body = await bodyOf(message);
+    const { method = 'GET', url: path = '/' } = message;
+    recorded.push({ method, path, body });
+    const key = message.headers['idempotency-key'];
+    const answer = await fetch(`${target}${path}`, {
+      method,
+      headers: {
+        authorization: message.headers.authorization ?? '',
+        ...(typeof key === 'string' ? { 'idempotency-key': key } : {}),
+      },
+      ...(method === 'POST' ? { body } : {}),
+    });
+    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return server;
+}
+
+async function bodyOf(message: IncomingMessage): Promise<string> {
+  let body = '';
+  for await (const chunk of message) body += String(chunk);
+  return body;
+}
+
+async function freePort(): Promise<number> {
+  const server = createSocketServer();
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => {
+    server.close(resolve);
+  });
+  return port;
+}
+
+/** Polls until the condition holds; a refused connection counts as not yet. */
+async function until(condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 20_000;
+  while (Date.now() < deadline) {
+    if (await condition().catch(() => false)) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('stripe-mock did not start');
+}

@@ -1,0 +1,34 @@
+/** When a row that could not be delivered is tried again: by what failed, and how often it has. */
+import { errorCodes, VendorError } from '../domain/errors.ts';
+import type { OutboxEnvelope } from '../domain/operations/outbox.ts';
+import { isTemporalAway } from '../temporal/connection.ts';
+
+/**
+ * Milliseconds until the next try; null gives the row up. What goes to Temporal is never given up, because a process
+ * depends on it, and goes out soon after Temporal is back. A mail is tried for about three days, and not again where
+ * the vendor refuses it for good.
+ */
+export function retryDelayMs({
+  topic,
+  attempts,
+  error,
+}: {
+  topic: OutboxEnvelope['topic'];
+  /** Tries so far, this one included. */
+  attempts: number;
+  error: Error;
+}): number | null {
+  const backoffMs = FIRST_MS * 2 ** Math.min(attempts - 1, 20);
+  if (topic !== 'mail.send') return Math.min(backoffMs, isTemporalAway(error) ? AWAY_MAX_MS : MAX_MS);
+
+  if (error instanceof VendorError && !errorCodes[error.code].retryable) return null;
+  if (attempts >= MAIL_ATTEMPTS_MAX) return null;
+  const wantedMs = error instanceof VendorError ? (error.retryAfterMs ?? 0) : 0;
+  return Math.max(Math.min(backoffMs, MAX_MS), wantedMs);
+}
+
+const FIRST_MS = 1_000;
+const MAX_MS = 3_600_000;
+const AWAY_MAX_MS = 15_000;
+/** Twelve doublings up to an hour, then hourly: 80 tries take 69 hours. */
+const MAIL_ATTEMPTS_MAX = 80;

@@ -1,0 +1,223 @@
+/**
+ * The outbox relay: turns rows that transactions left behind into workflow starts, signals and mails.
+ * A notification of Postgres wakes it at the commit; it also wakes when a row falls due again or a lease ends.
+ *
+ * Why it is safe to run twice: a row is taken for the time of a lease, so several relays share the work, and one that
+ * dies leaves its rows to the others. A row can then be delivered twice, which every topic expects: starts name their
+ * workflow, signals carry versions, a mail is sent under its notification's key.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import type { Logger } from '../config/logger.ts';
+import type { Database } from '../db/client.ts';
+import {
+  type ClaimedOutboxRow,
+  claimOutbox,
+  markDelivered,
+  markFailed,
+  nextDueAt,
+} from '../db/queries/operations/outbox.ts';
+import { isTemporalAway } from '../temporal/connection.ts';
+import { deliverToTemporal } from '../temporal/deliver.ts';
+import type { Listen } from './listen.ts';
+import { retryDelayMs } from './relay-retry.ts';
+
+export type RelayDeps = {
+  db: Database;
+  listen: Listen;
+  client: Client;
+  /** Sends one mail; throws when it is to be tried again. */
+  sendNotification: (input: { tenantId: string; notificationId: string }) => Promise<unknown>;
+  log: Logger;
+};
+
+export type Relay = {
+  start(): void;
+  /** Delivers what is due now and returns how many rows were delivered. */
+  drainOnce(): Promise<number>;
+  /** Ends after the rows in hand. */
+  stop(): Promise<void>;
+  health(): RelayHealth;
+};
+
+export type RelayHealth = {
+  running: boolean;
+  /** False while the connection that waits for notifications is being opened again; rows are then polled. */
+  listening: boolean;
+  /** Why the last turn failed; null after one that worked. */
+  lastError: string | null;
+};
+
+export function createRelay(deps: RelayDeps): Relay {
+  const { db, listen, log } = deps;
+  const stopping = new AbortController();
+  const bell = createBell();
+  let listener: { close(): Promise<void> } | undefined;
+  let loop: Promise<void> | undefined;
+  let lastError: string | null = null;
+
+  const run = async () => {
+    let failures = 0;
+    while (!stopping.signal.aborted) {
+      try {
+        listener ??= await listen({ onWake: bell.ring, onLost });
+        const { away } = await drain(deps);
+        lastError = away?.message ?? null;
+        failures = 0;
+        if (away) await sleep(AWAY_PAUSE_MS, undefined, { signal: stopping.signal });
+        else await bell.waitAtMost(async () => untilDue(await nextDueAt(db)));
+      } catch (err) {
+        if (stopping.signal.aborted) break;
+        lastError = err instanceof Error ? err.message : String(err);
+        log.error({ err, failures }, 'the relay failed, trying again');
+        await sleep(Math.min(1000 * 2 ** failures++, IDLE_MS), undefined, { signal: stopping.signal }).catch(() => {});
+      }
+    }
+    await listener?.close().catch(() => {});
+  };
+
+  /** Notifications sent meanwhile are lost, so the next turn looks at the table first. */
+  const onLost = (error: Error) => {
+    listener = undefined;
+    if (stopping.signal.aborted) return;
+    log.warn({ reason: error.message }, 'the relay lost its notifications, connecting again');
+    bell.ring();
+  };
+
+  return {
+    start: () => {
+      loop ??= run();
+    },
+    drainOnce: async () => (await drain(deps)).delivered,
+    stop: async () => {
+      stopping.abort();
+      bell.ring();
+      await loop;
+    },
+    health: () => ({
+      running: loop !== undefined && !stopping.signal.aborted,
+      listening: listener !== undefined,
+      lastError,
+    }),
+  };
+}
+
+const BATCH_SIZE = 100;
+const CONCURRENCY = 10;
+/** Longer than a batch of deliveries that all run into their timeout. */
+const LEASE_SECONDS = 120;
+/** The longest wait, in case a notification was lost on the way. */
+const IDLE_MS = 30_000;
+/** Keeps the relay from turning while the clock of the database is behind ours. */
+const DUE_SOON_MS = 20;
+/** Rows that cannot be delivered now fall due again at different times; this keeps the relay from turning over them. */
+const AWAY_PAUSE_MS = 1_000;
+
+/** `away`: why Temporal could not be reached. */
+type Drained = { delivered: number; away: Error | undefined };
+
+/** Takes batch after batch until none is due, or Temporal is away. */
+async function drain(deps: RelayDeps): Promise<Drained> {
+  let delivered = 0;
+  for (;;) {
+    const rows = await claimOutbox(deps.db, { limit: BATCH_SIZE, leaseSeconds: LEASE_SECONDS });
+    const batch = await deliverBatch(deps, rows);
+    delivered += batch.delivered;
+    if (batch.away) deps.log.warn({ reason: batch.away.message }, 'Temporal is away; the outbox waits for it');
+    if (batch.away || rows.length < BATCH_SIZE) return { delivered, away: batch.away };
+  }
+}
+
+/** Rows for one workflow go in their order; a row waits where an earlier one for the same workflow failed. */
+async function deliverBatch(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
+  const lanes = [...Map.groupBy(rows, (row) => laneOf(row)).values()];
+  const batch: Drained = { delivered: 0, away: undefined };
+  await forEachBounded(lanes, CONCURRENCY, async (lane) => {
+    const done: number[] = [];
+    for (const [position, row] of lane.entries()) {
+      const known = row.envelope.topic === 'mail.send' ? undefined : batch.away;
+      const error = known ?? (await deliver(deps, row).catch(asError));
+      if (error) {
+        if (row.envelope.topic !== 'mail.send' && isTemporalAway(error)) batch.away = error;
+        await postpone(deps, lane.slice(position), error);
+        break;
+      }
+      done.push(row.id);
+    }
+    await markDelivered(deps.db, done);
+    batch.delivered += done.length;
+  });
+  return batch;
+}
+
+async function deliver({ client, sendNotification, log }: RelayDeps, row: ClaimedOutboxRow): Promise<void> {
+  const { envelope, tenantId } = row;
+  if (envelope.topic === 'mail.send') {
+    if (tenantId === null) throw new Error('A mail in the outbox names no tenant.');
+    await sendNotification({ tenantId, notificationId: envelope.notificationId });
+    return;
+  }
+  const delivery = await deliverToTemporal(client, envelope);
+  log.debug({ outboxId: row.id, topic: envelope.topic, workflowId: envelope.workflowId, delivery }, 'delivered');
+}
+
+async function postpone({ db, log }: RelayDeps, rows: readonly ClaimedOutboxRow[], error: Error): Promise<void> {
+  for (const { id, attempts, envelope } of rows) {
+    const delayMs = retryDelayMs({ topic: envelope.topic, attempts, error });
+    const retryAt = delayMs === null ? null : new Date(Date.now() + delayMs);
+    await markFailed(db, { id, error: error.message, retryAt });
+    const fields = { outboxId: id, topic: envelope.topic, attempts, retryAt, err: error };
+    if (retryAt === null) log.error(fields, 'an outbox row was given up');
+    else if (!isTemporalAway(error)) log.warn(fields, 'an outbox row could not be delivered');
+  }
+}
+
+/** Mails are independent of each other. */
+function laneOf({ id, envelope }: ClaimedOutboxRow): string {
+  return envelope.topic === 'mail.send' ? `mail:${id}` : `workflow:${envelope.workflowId}`;
+}
+
+function untilDue(dueAt: Date | null): number {
+  if (dueAt === null) return IDLE_MS;
+  return Math.min(Math.max(dueAt.getTime() - Date.now(), DUE_SOON_MS), IDLE_MS);
+}
+
+/** A wake-up call that is not lost when it comes while nobody waits. */
+function createBell() {
+  let rung = false;
+  let wake: (() => void) | undefined;
+  return {
+    ring: () => {
+      rung = true;
+      wake?.();
+    },
+    /** Waits for the bell; asks how long only if it has not rung yet. */
+    waitAtMost: async (durationMs: () => Promise<number>): Promise<void> => {
+      const ms = rung ? 0 : await durationMs();
+      if (!rung && ms > 0) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms);
+          wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+      wake = undefined;
+      rung = false;
+    },
+  };
+}
+
+async function forEachBounded<T>(items: readonly T[], limit: number, act: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const lane = async () => {
+    for (const item of queue) await act(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(limit, items.length) }, lane));
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+

@@ -1,0 +1,98 @@
+/**
+ * One worker for each task queue. They share a connection and a workflow bundle, and differ in what they may do at
+ * once: the queue of the card vendor carries its rate limit, which the server keeps across all processes.
+ */
+import type { DataConverter } from '@temporalio/common';
+import { type NativeConnection, Worker, type WorkerOptions, type WorkflowBundleOption } from '@temporalio/worker';
+import { failureInterceptor } from '../activities/failures.ts';
+import type { createActivities } from '../activities/index.ts';
+import { type TaskQueue, taskQueues } from '../domain/operations/task-queues.ts';
+
+export type WorkerSettings = {
+  /** Workflows kept in memory; one that is not must be replayed when it wakes. */
+  maxCachedWorkflows?: number | undefined;
+  /** Calls a second to the card vendor, over all processes together. */
+  cardVendorCallsPerSecond?: number | undefined;
+  /** Worker Deployment Versioning; both or neither. */
+  deploymentName?: string | undefined;
+  buildId?: string | undefined;
+};
+
+export type TaskQueueWorkers = Record<TaskQueue, Worker>;
+
+/** Creates the workers; each polls once it runs. */
+export async function createTaskQueueWorkers({
+  connection,
+  namespace,
+  dataConverter,
+  workflowBundle,
+  activities,
+  settings = {},
+}: {
+  connection: NativeConnection;
+  namespace: string;
+  dataConverter: DataConverter;
+  workflowBundle: WorkflowBundleOption;
+  activities: ReturnType<typeof createActivities>;
+  settings?: WorkerSettings;
+}): Promise<TaskQueueWorkers> {
+  const common = {
+    connection,
+    namespace,
+    dataConverter,
+    shutdownGraceTime: SHUTDOWN_GRACE,
+    shutdownForceTime: SHUTDOWN_FORCE,
+    interceptors: { activity: [() => ({ inbound: failureInterceptor })] },
+    ...versioning(settings),
+  } satisfies Partial<WorkerOptions>;
+
+  return {
+    billing: await Worker.create({
+      ...common,
+      taskQueue: taskQueues.billing,
+      workflowBundle,
+      activities: activities.billing,
+      maxCachedWorkflows: settings.maxCachedWorkflows ?? CACHED_WORKFLOWS,
+    }),
+    stripe: await Worker.create({
+      ...common,
+      taskQueue: taskQueues.stripe,
+      activities: activities.stripe,
+      maxTaskQueueActivitiesPerSecond: settings.cardVendorCallsPerSecond ?? CARD_VENDOR_CALLS_PER_SECOND,
+      maxConcurrentActivityTaskExecutions: CARD_VENDOR_CALLS_AT_ONCE,
+    }),
+    operations: await Worker.create({
+      ...common,
+      taskQueue: taskQueues.operations,
+      workflowBundle,
+      activities: activities.operations,
+      // Schedules start short workflows, one of a kind at a time.
+      maxCachedWorkflows: 20,
+      maxConcurrentWorkflowTaskExecutions: 5,
+      maxConcurrentWorkflowTaskPolls: 2,
+      maxConcurrentActivityTaskExecutions: 5,
+      maxConcurrentActivityTaskPolls: 2,
+    }),
+  };
+}
+
+/** About 0.25 MB each. */
+const CACHED_WORKFLOWS = 1_000;
+/** Stripe allows 100 a second in live mode; the rest is for the API and for people. */
+const CARD_VENDOR_CALLS_PER_SECOND = 80;
+const CARD_VENDOR_CALLS_AT_ONCE = 40;
+/** As long as the slowest call to a vendor may take; supervisors wait 30 s before they kill. */
+const SHUTDOWN_GRACE = '20s';
+const SHUTDOWN_FORCE = '25s';
+
+/** Running workflows move to the new build by themselves, which patches and replay tests make safe. */
+function versioning({ deploymentName, buildId }: WorkerSettings): Partial<WorkerOptions> {
+  if (deploymentName === undefined || buildId === undefined) return {};
+  return {
+    workerDeploymentOptions: {
+      version: { deploymentName, buildId },
+      useWorkerVersioning: true,
+      defaultVersioningBehavior: 'AUTO_UPGRADE',
+    },
+  };
+}
