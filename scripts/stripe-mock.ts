@@ -1,7 +1,7 @@
 // stripe-mock is Stripe's own stand-in: it answers from their OpenAPI document and refuses parameters they do not
 // have. Our sandbox remembers what happened; this one knows what requests must look like. Tests use both.
 
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   buildOnce,
   findOnPath,
@@ -21,10 +21,8 @@ export async function findStripeMock({
   cacheDir: string;
   report: Report;
 }): Promise<string> {
-  const folder = join(cacheDir, `stripe-mock-${VERSION}`);
-  const found = [findOnPath('stripe-mock'), join(folder, 'stripe-mock')].find(
-    (path) => path && isExecutable(path),
-  );
+  const cached = cachedStripeMock(cacheDir);
+  const found = [findOnPath('stripe-mock'), cached].find((path) => path && isExecutable(path));
   if (found) return found;
 
   const go = findOnPath('go');
@@ -35,7 +33,7 @@ export async function findStripeMock({
     );
   }
   return buildOnce({
-    folder,
+    folder: dirname(cached),
     file: 'stripe-mock',
     build: (into) =>
       goInstall({
@@ -46,6 +44,11 @@ export async function findStripeMock({
         report,
       }),
   });
+}
+
+/** Where the program is kept once it has been built. */
+export function cachedStripeMock(cacheDir: string): string {
+  return join(cacheDir, `stripe-mock-${VERSION}`, 'stripe-mock');
 }
 
 /** Command line of the server. It listens for HTTPS too, on one fixed port for all of them unless told otherwise. */

@@ -3,13 +3,11 @@
  * temporal.toml, both read by the SDK's envconfig (TLS and API keys too). A file that nobody named is not read:
  * a person's default profile may point to a production cluster.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, Connection, defaultGrpcRetryOptions, makeGrpcRetryInterceptor } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
 import { loadClientConnectConfig } from '@temporalio/envconfig';
-import { NativeConnection, type NativeConnectionOptions } from '@temporalio/worker';
+import type { NativeConnectionOptions } from '@temporalio/worker';
 import type { Config } from '../config/env.ts';
-import type { Logger } from '../config/logger.ts';
 
 /** What to connect to. */
 export type TemporalTarget = {
@@ -60,51 +58,6 @@ export function createTemporalClient({
   return new Client({ connection, namespace: target.namespace, dataConverter });
 }
 
-/** The workers' connection. Waits for the server for as long as it takes; `signal` ends the waiting. */
-export async function connectWorkers({
-  target,
-  log,
-  signal,
-}: {
-  target: TemporalTarget;
-  log: Logger;
-  signal?: AbortSignal;
-}): Promise<NativeConnection> {
-  const { address, namespace, credentials } = target;
-  const connection = await retryWhileAway({ log, signal, isAway: () => true }, () =>
-    NativeConnection.connect({
-      address,
-      ...credentials,
-      ...(isLoopback(address) ? { grpcCompression: { codec: 'none' } } : {}),
-    }),
-  );
-  log.info({ temporal: address, namespace }, 'connected to Temporal');
-  return connection;
-}
-
-/** Does `act` again as long as Temporal cannot be reached, and says so in the log. Other errors are thrown. */
-export async function retryWhileAway<T>(
-  {
-    log,
-    signal,
-    isAway = isTemporalAway,
-  }: { log: Logger; signal?: AbortSignal | undefined; isAway?: (error: unknown) => boolean },
-  act: () => Promise<T>,
-): Promise<T> {
-  for (let attempt = 1; ; attempt++) {
-    signal?.throwIfAborted();
-    try {
-      return await act();
-    } catch (error) {
-      if (!isAway(error)) throw error;
-      const delayMs = Math.min(RETRY_MS * 2 ** (attempt - 1), RETRY_MAX_MS);
-      const reason = error instanceof Error ? error.message : String(error);
-      log.warn({ attempt, delayMs, reason }, 'Temporal cannot be reached, trying again');
-      await sleep(delayMs, undefined, signal ? { signal } : {});
-    }
-  }
-}
-
 /** Temporal cannot be reached or has no time for us: nothing is wrong with what was asked. */
 export function isTemporalAway(error: unknown): boolean {
   for (let each = error; each instanceof Error; each = each.cause) {
@@ -117,18 +70,9 @@ export function isTemporalAway(error: unknown): boolean {
 /** gRPC: CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, UNAVAILABLE. */
 const awayCodes: ReadonlySet<number> = new Set([1, 4, 8, 14]);
 
-/** Waits between the tries at the start of a process. */
-const RETRY_MS = 500;
-const RETRY_MAX_MS = 10_000;
-
 const CALL_ATTEMPTS = 4;
 /** The default of two minutes would keep a client away from a server that has long been back. */
 const RECONNECT_MAX_MS = 2_000;
-
-/** Compressing for a server on this machine costs time and saves nothing. */
-function isLoopback(address: string): boolean {
-  return /^(localhost|127\.[\d.]+|\[::1\]):/.test(address);
-}
 
 function onlyTemporal(env: Readonly<Record<string, string | undefined>>): Record<string, string> {
   const entries = Object.entries(env).filter(

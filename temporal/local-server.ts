@@ -2,7 +2,7 @@
 // where the program comes from and with which settings it runs; starting and stopping it is the caller's business.
 
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
   buildOnce,
@@ -26,21 +26,28 @@ export async function findTemporalCli({
   cacheDir,
   report,
   env = process.env,
+  download = downloadBySdk,
 }: {
   cacheDir: string;
   report: Report;
   env?: NodeJS.ProcessEnv;
+  download?: typeof downloadBySdk;
 }): Promise<string> {
   const onPath = findOnPath('temporal', env);
   if (onPath && (await isRecentEnough(onPath, report))) return onPath;
 
-  const cached = join(cacheDir, `temporal-cli-${CLI_VERSION}`, 'temporal');
+  const cached = cachedTemporalCli(cacheDir);
   if (isExecutable(cached)) return cached;
 
-  const downloaded = await downloadBySdk({ server: 'dev-server', cacheDir, report });
+  const downloaded = await download({ server: 'dev-server', cacheDir, report });
   if (downloaded) return downloaded;
 
   return buildWithGo({ cacheDir, report, env });
+}
+
+/** Where the program is kept once it has been built. */
+export function cachedTemporalCli(cacheDir: string): string {
+  return join(cacheDir, `temporal-cli-${CLI_VERSION}`, 'temporal');
 }
 
 /** Command line of the dev server. Without `databaseFile` it forgets everything when it stops. */
@@ -114,7 +121,7 @@ async function buildWithGo({
   if (!go) throw new MissingProgramError(choices('Go is not installed.'));
   try {
     return await buildOnce({
-      folder: join(cacheDir, `temporal-cli-${CLI_VERSION}`),
+      folder: dirname(cachedTemporalCli(cacheDir)),
       file: 'temporal',
       build: (into) =>
         goInstall({

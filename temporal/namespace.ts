@@ -103,7 +103,10 @@ async function ensureSearchAttributes(client: Client, namespace: string, log: Lo
     log.info({ namespace, attributes: missing.map(({ name }) => name) }, 'added search attributes');
   } catch (error) {
     if (!refusals.includes(grpcCode(error) ?? 0)) throw error;
-    log.warn({ namespace }, 'search attributes are not ours to manage on this server; checking that they exist');
+    log.warn(
+      { namespace },
+      'search attributes are not ours to manage on this server; checking that they exist',
+    );
   }
 }
 

@@ -57,7 +57,12 @@ export const scheduleManifest: Record<ScheduleName, ScheduleEntry> = {
 };
 
 /** What a reconciliation changed, by schedule id. */
-export type ReconcileReport = { created: string[]; updated: string[]; unchanged: string[]; deleted: string[] };
+export type ReconcileReport = {
+  created: string[];
+  updated: string[];
+  unchanged: string[];
+  deleted: string[];
+};
 
 /**
  * Makes the server's schedules equal to the manifest; a second run changes nothing. A pause set by an operator stays.
@@ -146,7 +151,10 @@ function desiredSchedule(name: string, entry: ScheduleEntry): Desired {
   };
 }
 
-async function createOrUpdate(client: Client, desired: Desired): Promise<'created' | 'updated' | 'unchanged'> {
+async function createOrUpdate(
+  client: Client,
+  desired: Desired,
+): Promise<'created' | 'updated' | 'unchanged'> {
   try {
     await client.schedule.create(desired);
     return 'created';

@@ -3,7 +3,7 @@
 // `server: { executable: { type: 'existing-path', path } }`.
 
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import {
   buildOnce,
   findOnPath,
@@ -22,25 +22,36 @@ export async function findTimeSkippingServer({
   cacheDir,
   report,
   env = process.env,
+  download = downloadBySdk,
 }: {
   cacheDir: string;
   report: Report;
   env?: NodeJS.ProcessEnv;
+  download?: typeof downloadBySdk;
 }): Promise<string> {
-  const folder = join(cacheDir, `temporal-test-server-${JAR_VERSION}`);
+  const cached = cachedTimeSkippingServer(cacheDir);
   const java = findOnPath('java', env);
-  if (java && isExecutable(join(folder, LAUNCHER))) return join(folder, LAUNCHER);
+  if (java && isExecutable(cached)) return cached;
 
-  const downloaded = await downloadBySdk({ server: 'time-skipping', cacheDir, report });
+  const downloaded = await download({ server: 'time-skipping', cacheDir, report });
   if (downloaded) return downloaded;
 
   const maven = findOnPath('mvn', env);
   if (!java || !maven) throw new MissingProgramError(choices('Java and Maven are not both installed.'));
   try {
-    return await buildOnce({ folder, file: LAUNCHER, build: (into) => fetchJars({ maven, into, report }) });
+    return await buildOnce({
+      folder: dirname(cached),
+      file: LAUNCHER,
+      build: (into) => fetchJars({ maven, into, report }),
+    });
   } catch (error) {
     throw new MissingProgramError(choices(`Fetching it with Maven failed: ${(error as Error).message}`));
   }
+}
+
+/** Where the program is kept once it has been fetched. */
+export function cachedTimeSkippingServer(cacheDir: string): string {
+  return join(cacheDir, `temporal-test-server-${JAR_VERSION}`, LAUNCHER);
 }
 
 async function fetchJars({

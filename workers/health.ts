@@ -10,7 +10,11 @@ import type { OverdueSchedule } from '../temporal/schedules.ts';
 /** One thing the process needs. */
 export type Check = { ok: boolean } & Record<string, unknown>;
 
-export type Readiness = { ready: boolean; checks: Record<string, Check>; overdueSchedules: OverdueSchedule[] };
+export type Readiness = {
+  ready: boolean;
+  checks: Record<string, Check>;
+  overdueSchedules: OverdueSchedule[];
+};
 
 /** A running health endpoint. */
 export type HealthServer = { port: number; close(): Promise<void> };
@@ -48,7 +52,9 @@ export async function startHealthServer({
 }
 
 /** Runs all checks at once, each within its time; one that throws or hangs is not ok. */
-export async function runChecks(checks: Record<string, () => Promise<Check> | Check>): Promise<Record<string, Check>> {
+export async function runChecks(
+  checks: Record<string, () => Promise<Check> | Check>,
+): Promise<Record<string, Check>> {
   const entries = Object.entries(checks).map(async ([name, check]) => {
     const late = rejectAfter(CHECK_TIMEOUT_MS);
     try {

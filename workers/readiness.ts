@@ -60,7 +60,10 @@ function checkWorkers(workers: TaskQueueWorkers | undefined): Check {
       activities: status.activityPollerState,
     };
     const ok = status.runState === 'RUNNING' && Object.values(pollers).every((state) => state === 'POLLING');
-    return [queue, { ok, state: status.runState, pollers, cachedWorkflows: status.numCachedWorkflows }] as const;
+    return [
+      queue,
+      { ok, state: status.runState, pollers, cachedWorkflows: status.numCachedWorkflows },
+    ] as const;
   });
   return { ok: queues.every(([, { ok }]) => ok), ...Object.fromEntries(queues) };
 }

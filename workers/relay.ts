@@ -70,7 +70,9 @@ export function createRelay(deps: RelayDeps): Relay {
         if (stopping.signal.aborted) break;
         lastError = err instanceof Error ? err.message : String(err);
         log.error({ err, failures }, 'the relay failed, trying again');
-        await sleep(Math.min(1000 * 2 ** failures++, IDLE_MS), undefined, { signal: stopping.signal }).catch(() => {});
+        await sleep(Math.min(1000 * 2 ** failures++, IDLE_MS), undefined, { signal: stopping.signal }).catch(
+          () => {},
+        );
       }
     }
     await listener?.close().catch(() => {});
@@ -123,7 +125,8 @@ async function drain(deps: RelayDeps): Promise<Drained> {
     const rows = await claimOutbox(deps.db, { limit: BATCH_SIZE, leaseSeconds: LEASE_SECONDS });
     const batch = await deliverBatch(deps, rows);
     delivered += batch.delivered;
-    if (batch.away) deps.log.warn({ reason: batch.away.message }, 'Temporal is away; the outbox waits for it');
+    if (batch.away)
+      deps.log.warn({ reason: batch.away.message }, 'Temporal is away; the outbox waits for it');
     if (batch.away || rows.length < BATCH_SIZE) return { delivered, away: batch.away };
   }
 }
@@ -158,10 +161,17 @@ async function deliver({ client, sendNotification, log }: RelayDeps, row: Claime
     return;
   }
   const delivery = await deliverToTemporal(client, envelope);
-  log.debug({ outboxId: row.id, topic: envelope.topic, workflowId: envelope.workflowId, delivery }, 'delivered');
+  log.debug(
+    { outboxId: row.id, topic: envelope.topic, workflowId: envelope.workflowId, delivery },
+    'delivered',
+  );
 }
 
-async function postpone({ db, log }: RelayDeps, rows: readonly ClaimedOutboxRow[], error: Error): Promise<void> {
+async function postpone(
+  { db, log }: RelayDeps,
+  rows: readonly ClaimedOutboxRow[],
+  error: Error,
+): Promise<void> {
   for (const { id, attempts, envelope } of rows) {
     const delayMs = retryDelayMs({ topic: envelope.topic, attempts, error });
     const retryAt = delayMs === null ? null : new Date(Date.now() + delayMs);
@@ -209,7 +219,11 @@ function createBell() {
   };
 }
 
-async function forEachBounded<T>(items: readonly T[], limit: number, act: (item: T) => Promise<void>): Promise<void> {
+async function forEachBounded<T>(
+  items: readonly T[],
+  limit: number,
+  act: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = items.values();
   const lane = async () => {
     for (const item of queue) await act(item);
@@ -220,4 +234,3 @@ async function forEachBounded<T>(items: readonly T[], limit: number, act: (item:
 function asError(error: unknown): Error {
   return error instanceof Error ? error : new Error(String(error));
 }
-

@@ -27,12 +27,14 @@ export function watchSchedules({
       if (!known.has(each.schedule)) log.error(each, 'a schedule has not succeeded for two intervals');
     }
     const still = new Set(overdue.map(({ schedule }) => schedule));
-    for (const schedule of known) if (!still.has(schedule)) log.info({ schedule }, 'a schedule succeeds again');
+    for (const schedule of known)
+      if (!still.has(schedule)) log.info({ schedule }, 'a schedule succeeds again');
     known = still;
     return overdue;
   };
 
-  const lookAndLog = () => look().catch((err: unknown) => log.warn({ err }, 'the schedules could not be looked at'));
+  const lookAndLog = () =>
+    look().catch((err: unknown) => log.warn({ err }, 'the schedules could not be looked at'));
   void lookAndLog();
   const timer = setInterval(lookAndLog, INTERVAL_MS);
   return { look, stop: () => clearInterval(timer) };

@@ -3,7 +3,12 @@
  * once: the queue of the card vendor carries its rate limit, which the server keeps across all processes.
  */
 import type { DataConverter } from '@temporalio/common';
-import { type NativeConnection, Worker, type WorkerOptions, type WorkflowBundleOption } from '@temporalio/worker';
+import {
+  type NativeConnection,
+  Worker,
+  type WorkerOptions,
+  type WorkflowBundleOption,
+} from '@temporalio/worker';
 import { failureInterceptor } from '../activities/failures.ts';
 import type { createActivities } from '../activities/index.ts';
 import { type TaskQueue, taskQueues } from '../domain/operations/task-queues.ts';

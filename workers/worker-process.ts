@@ -15,16 +15,11 @@ import { createResendMailer } from '../integrations/resend/client.ts';
 import { createStripeCardVendor } from '../integrations/stripe/client.ts';
 import { createEncryptionCodec } from '../temporal/codec.ts';
 import { startCodecServer, webUiOrigins } from '../temporal/codec-server.ts';
-import {
-  connectWorkers,
-  createTemporalClient,
-  retryWhileAway,
-  type TemporalTarget,
-  temporalTarget,
-} from '../temporal/connection.ts';
+import { createTemporalClient, type TemporalTarget, temporalTarget } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
 import { ensureNamespace } from '../temporal/namespace.ts';
 import { reconcileSchedules } from '../temporal/schedules.ts';
+import { connectWorkers, retryWhileAway } from '../temporal/worker-connection.ts';
 import { startHealthServer } from './health.ts';
 import { listenToOutbox } from './listen.ts';
 import { createReadiness } from './readiness.ts';
@@ -90,13 +85,14 @@ function compose({ config, db, client, log }: { config: Config; db: Database; cl
     returnUrl: `${config.publicUrl}/payments/return`,
     log,
   });
-  const mailer = createResendMailer({ ...config.resend, log });
+  const { apiKey, baseUrl, mailFrom } = config.resend;
+  const mailer = createResendMailer({ apiKey, baseUrl, from: mailFrom });
   const relay = createRelay({
     db,
     client,
     log: log.child({ component: 'relay' }),
     listen: listenToOutbox(config.database.url),
-    sendNotification: createSendNotification({ db, mailer }),
+    sendNotification: createSendNotification({ db, mailer, log }),
   });
   return { relay, activities: createActivities({ db, cardVendor, log, drainOutbox: relay.drainOnce }) };
 }

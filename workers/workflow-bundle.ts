@@ -21,7 +21,11 @@ export async function loadWorkflowBundle({
 }
 
 /** The same bundle for development, production, tests and replay. */
-export async function bundleWorkflows({ log }: { log: Logger }): Promise<{ code: string; sourceMap: string }> {
+export async function bundleWorkflows({
+  log,
+}: {
+  log: Logger;
+}): Promise<{ code: string; sourceMap: string }> {
   return bundleWorkflowCode({
     workflowsPath,
     failureConverterPath,

@@ -182,7 +182,8 @@ async function takeAccess(tx: Tx, customerId: string, step: DunningStep, at: Dat
       at,
       entry: { kind: `access_${ladder}`, message: `Day ${step.day} of dunning: access is ${ladder}.` },
     });
-    await announceSubscription(tx, after);
+    // Only a suspension changes what the subscription itself waits for: it opens no further period.
+    if (ladder === 'suspended') await announceSubscription(tx, after);
   }
 }
 

@@ -61,7 +61,7 @@ export function renderNotification({
   // What an inbox shows beside the subject: the first thing the mail says.
   const preview = blocks.find((block) => block.kind === 'paragraph')?.text ?? heading;
 
-  const text = [heading, greeting, ...blocks.map(textOf), '--', footer].join('\n\n');
+  const text = [heading, greeting, ...blocks.map(textOf), `--\n${footer}`].join('\n\n');
   const html = escaping.renderSync(layout(), {
     subject,
     preview,

@@ -415,7 +415,7 @@ describe('the sentence', () => {
     [
       'an unpaid one',
       { ...active(), status: 'past_due', ladder: 'restricted' },
-      'Waiting for payment of an open invoice (access: restricted); next: renewal on Tue 1 Apr 2025 15:00 UTC.',
+      'Waiting for payment of an open invoice, see the dunning case; next: renewal on Tue 1 Apr 2025 15:00 UTC.',
     ],
     [
       'an unpaid one before the ladder begins',
@@ -424,7 +424,7 @@ describe('the sentence', () => {
         status: 'past_due',
         collection: { invoiceId: 'inv_1', failures: 1, retryAt: day(1) },
       },
-      'Waiting for payment of an open invoice (access: grace); next: the charge is tried again on Sun 2 Mar 2025 15:00 UTC.',
+      'Waiting for payment of an open invoice, see the dunning case; next: the charge is tried again on Sun 2 Mar 2025 15:00 UTC.',
     ],
     [
       'one whose access is suspended',

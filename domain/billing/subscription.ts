@@ -148,7 +148,7 @@ export function waitingFor(subscription: SubscriptionSnapshot): string {
     case 'active':
       return `Active; next: ${next}.`;
     case 'past_due':
-      return `Waiting for payment of an open invoice (access: ${ladder ?? 'grace'}); next: ${next}.`;
+      return `Waiting for payment of an open invoice, see the dunning case; next: ${next}.`;
     case 'suspended':
       return `Suspended: the trial ended without a payment method; waiting for one, else ${next}.`;
     case 'cancelled':

@@ -9,7 +9,7 @@ import type { TrialTemplate, WinBackTemplate } from '../billing/plan.ts';
 type InvoiceVariables = { planName: string; invoiceNumber: string; amount: string };
 type PlanVariables = { planName: string };
 
-/** `reason` and `nextStep` are clauses: they follow "because" and "unless it is paid before,". */
+/** `reason` and `nextStep` are clauses: they follow "because" and "unless it is paid first,". */
 type DunningVariables = InvoiceVariables & { reason: string; nextStep: string; payUrl: string };
 
 export type NotificationVariables = {

@@ -59,9 +59,9 @@ export type CardVendorEvent = {
   type: string;
   /** The PaymentIntent the event speaks of, when it does. */
   paymentId?: string;
+  /** The attempt of ours that the payment names, by the metadata the event carries. */
+  attempt?: { tenantId: string; attemptId: string };
   createdAt: string;
-  /** The event as the vendor sent it. */
-  payload: unknown;
 };
 
 /**

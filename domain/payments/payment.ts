@@ -2,8 +2,11 @@
 
 export type PaymentRail = 'stripe' | 'manual';
 
-/** Why a card was charged. Only `dunning` tries count as attempts of the ladder. */
-export type ChargeOrigin = 'first_invoice' | 'renewal' | 'dunning' | 'new_payment_method';
+/**
+ * Why a card was charged. Only `dunning` tries count as attempts of the ladder; a `technical_retry` repeats one that
+ * nobody decided, and lapses when the subscription no longer waits for it.
+ */
+export type ChargeOrigin = 'first_invoice' | 'renewal' | 'technical_retry' | 'dunning' | 'new_payment_method';
 
 /** How an amount received is split over an invoice: what it still needs, and what is left over as credit. */
 export function allocate({ amountMinor, dueMinor }: { amountMinor: number; dueMinor: number }): {

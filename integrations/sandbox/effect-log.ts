@@ -8,7 +8,7 @@ import { dirname } from 'node:path';
 import type { FaultKind } from './faults.ts';
 
 /**
- * - `effect`: it happened. With an amount: money moved, or a mail left.
+ * - `effect`: it happened. With an amount: money moved.
  * - `refused`: the vendor said no, or a fault ended the request before anything happened.
  * - `replay`: the stored answer of an earlier request with the same key; nothing happened again.
  * - `conflict`: the key came with another body, or while its first request was still running.

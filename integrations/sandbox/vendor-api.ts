@@ -3,75 +3,26 @@
  * the act itself, the log. The order is the vendor's: what is refused before the act began is not remembered
  * under the key, what the act answered is, errors included.
  */
-import type { EffectLog, EffectNote } from './effect-log.ts';
-import type { FaultKind, Faults } from './faults.ts';
+import type { SandboxCore } from './core.ts';
+import type { EffectNote } from './effect-log.ts';
+import type { FaultKind } from './faults.ts';
 import { type HttpAnswer, type HttpRequest, jsonAnswer, type Route } from './http.ts';
-import { hashRequest, type IdempotencyKeys, type KeyState } from './idempotency.ts';
-import type { Store } from './store.ts';
+import { hashRequest, type KeyState, type StoredAnswer } from './idempotency.ts';
+import {
+  type Operation,
+  type VendorAnswer,
+  VendorRefusal,
+  type VendorRequest,
+  type VendorRules,
+} from './vendor.ts';
 
-/** What an operation is given. */
-export type VendorRequest<Params> = {
-  params: Params;
-  pathParams: Record<string, string>;
-  idempotencyKey: string | null;
-  requestId: string;
-};
-
-export type VendorAnswer = { status: number; body: unknown; headers?: Record<string, string> };
-
-/** A mutation says what it did, for the log. */
-export type VendorResult = { body: unknown; note?: EffectNote };
-
-export type Operation<Params> = {
-  /** Its name in logs and fault plans, such as `payment_intents.create`. */
-  op: string;
-  method: Route['method'];
-  path: string;
-  mutates: boolean;
-  run(request: VendorRequest<Params>): VendorResult;
-};
-
-/** Thrown by an operation to answer with an error of the vendor's. */
-export class VendorRefusal extends Error {
-  readonly answer: VendorAnswer;
-  readonly note: EffectNote;
-
-  constructor(answer: VendorAnswer, note: EffectNote = { outcome: 'refused' }) {
-    super(`Refused with ${answer.status}`);
-    this.answer = answer;
-    this.note = note;
-  }
-}
-
-/** What differs from vendor to vendor. */
-export type VendorRules<Params> = {
-  newRequestId(): string;
-  /** Headers every answer carries. */
-  headers(requestId: string): Record<string, string>;
-  /** Throws a VendorRefusal on missing or wrong credentials. */
-  authenticate(request: HttpRequest): void;
-  /** Throws a VendorRefusal on parameters the operation does not take. */
-  readParams(op: string, request: HttpRequest): Params;
-  /** Whether a 500 is remembered under the key and repeated, as Stripe does. */
-  remembersServerErrors: boolean;
-  failures: {
-    serverError(): VendorAnswer;
-    unavailable(): VendorAnswer;
-    rateLimited(): VendorAnswer;
-    otherRequestUnderKey(key: string): VendorAnswer;
-    keyInFlight(key: string): VendorAnswer;
-  };
-};
-
-export type VendorApiParts<Params> = {
+export type VendorApiParts<Params> = Omit<SandboxCore, 'clock'> & {
   rules: VendorRules<Params>;
-  store: Store;
-  log: EffectLog;
-  faults: Faults;
-  keys: IdempotencyKeys;
-  /** Counts every request by operation, reads included. */
-  countCall(op: string): void;
+  requestLog?: RequestLog | undefined;
 };
+
+/** Takes what pino's loggers offer. */
+export type RequestLog = { debug(fields: object, message: string): void };
 
 /** Makes the routes of a vendor's operations. */
 export function createVendorRoutes<Params>(
@@ -92,7 +43,8 @@ async function answerOperation<Params>(
 ): Promise<HttpAnswer> {
   const { rules, faults } = parts;
   const { op } = operation;
-  parts.countCall(op);
+  parts.calls.count(op);
+  parts.requestLog?.debug({ op }, 'sandbox was called');
   const requestId = rules.newRequestId();
   const fault = faults.draw(op);
   const reply = (answer: VendorAnswer) =>
@@ -148,7 +100,7 @@ function act<Params>(
   switch (known.state) {
     case 'replay':
       record({ ...known.answer.note, outcome: 'replay' });
-      return { answer: replayed(known.answer), acted: true };
+      return { answer: replayed(known.answer, rules), acted: true };
     case 'other_request':
       record({ outcome: 'conflict' });
       return { answer: rules.failures.otherRequestUnderKey(key ?? ''), acted: false };
@@ -213,8 +165,8 @@ function earlyFailure<Params>(rules: VendorRules<Params>, fault: FaultKind | nul
   }
 }
 
-function replayed({ status, body }: { status: number; body: unknown }): VendorAnswer {
-  return { status, body, headers: { 'idempotent-replayed': 'true' } };
+function replayed<Params>({ status, body }: StoredAnswer, rules: VendorRules<Params>): VendorAnswer {
+  return { status, body, headers: rules.replayHeaders };
 }
 
 function idempotencyKeyOf(request: HttpRequest): string | null {

@@ -3,21 +3,12 @@
  * refunds, honours idempotency keys as Stripe does, signs and sends webhooks, injects faults on request, and
  * keeps its own record of every effect outside our database. Development, the demo and the tests run on it.
  */
-import { join } from 'node:path';
-import { createClock, type SandboxClock } from '../sandbox/clock.ts';
-import {
-  type ControlParts,
-  createCallCounter,
-  createControlRoutes,
-  resetSandbox,
-} from '../sandbox/controls.ts';
-import { type Effect, openEffectLog } from '../sandbox/effect-log.ts';
-import { createFaults, type FaultPlanInput } from '../sandbox/faults.ts';
+import { createControlRoutes } from '../sandbox/control-routes.ts';
+import { createSandboxControl, openSandboxCore, type SandboxControl } from '../sandbox/core.ts';
 import { type HttpRequest, jsonAnswer, serve } from '../sandbox/http.ts';
-import { createIdempotencyKeys } from '../sandbox/idempotency.ts';
 import { vendorId } from '../sandbox/random.ts';
-import { openStore } from '../sandbox/store.ts';
-import { createVendorRoutes, VendorRefusal, type VendorRules } from '../sandbox/vendor-api.ts';
+import { VendorRefusal, type VendorRules } from '../sandbox/vendor.ts';
+import { createVendorRoutes, type RequestLog } from '../sandbox/vendor-api.ts';
 import { authenticationRoutes } from './sandbox/authentication-page.ts';
 import { chargeOperations } from './sandbox/charges.ts';
 import { openObjects, type StripeContext } from './sandbox/context.ts';
@@ -26,6 +17,7 @@ import { stripeControlRoutes } from './sandbox/control-routes.ts';
 import { customerOperations } from './sandbox/customers.ts';
 import { errorAnswer, rateLimited, stripeFailures } from './sandbox/errors.ts';
 import { eventOperations } from './sandbox/events.ts';
+import { overviewRoute } from './sandbox/overview-page.ts';
 import { readParams, type StripeOperation } from './sandbox/params.ts';
 import { paymentIntentOperations } from './sandbox/payment-intents.ts';
 import { paymentMethodOperations } from './sandbox/payment-methods.ts';
@@ -39,26 +31,14 @@ export type StripeSandboxOptions = {
   stateDir?: string;
   webhookUrl?: string;
   webhookSecret?: string;
-  log?: { debug(fields: object, message: string): void };
+  log?: RequestLog;
 };
 
-export type StripeSandbox = StripeControl & {
-  url: string;
-  clock: Pick<SandboxClock, 'now' | 'set' | 'advance'>;
-  /** Every mutating request and what it did. */
-  effects(): Effect[];
-  /** The effects by which money was taken, one for each successful charge. */
-  charges(): Effect[];
-  /** How often each operation was called, reads included. */
-  calls(): Record<string, number>;
-  /** Replaces the fault plan; `{}` ends all faults. */
-  setFaults(plan: FaultPlanInput): void;
-  /** Forgets idempotency keys, as Stripe does after 24 hours. */
-  forgetIdempotencyKeys(): void;
-  /** Forgets everything but the webhook endpoint. */
-  reset(): void;
-  close(): Promise<void>;
-};
+export type StripeSandbox = SandboxControl &
+  StripeControl & {
+    url: string;
+    close(): Promise<void>;
+  };
 
 /** Starts the sandbox; with a `stateDir` it goes on where an earlier one stopped. */
 export async function startStripeSandbox({
@@ -68,16 +48,8 @@ export async function startStripeSandbox({
   webhookSecret = 'whsec_sandbox',
   log: requestLog,
 }: StripeSandboxOptions): Promise<StripeSandbox> {
-  const store = openStore({ path: stateDir && join(stateDir, 'state.jsonl') });
-  const clock = createClock(store);
-  const log = openEffectLog({
-    vendor: 'stripe',
-    path: stateDir && join(stateDir, 'effects.jsonl'),
-    now: clock.now,
-  });
-  const faults = createFaults();
-  const calls = createCallCounter();
-  const keys = createIdempotencyKeys({ store, clock });
+  const core = openSandboxCore({ vendor: 'stripe', stateDir });
+  const { store, clock, log, faults } = core;
   const objects = openObjects(store);
   const webhooks = createWebhookSender({ store, events: objects.events, faults });
   const commit = () => store.commit();
@@ -93,19 +65,16 @@ export async function startStripeSandbox({
     eventOperations,
   ].flatMap((makeOperations) => makeOperations(context));
   const rules = stripeRules(operations, () => faults.plan().retryAfterSeconds);
-  const countCall = (op: string) => {
-    calls.count(op);
-    requestLog?.debug({ op }, 'stripe sandbox was called');
-  };
+  const common = createSandboxControl(core);
   const actions = createStripeControl({ context, log, webhooks, commit });
-  const parts: ControlParts = { store, clock, log, faults, keys, calls };
 
   const server = await serve({
     port,
     routes: [
-      ...createVendorRoutes(operations, { rules, store, log, faults, keys, countCall }),
+      ...createVendorRoutes(operations, { ...core, rules, requestLog }),
+      overviewRoute(core, context),
       ...authenticationRoutes(context, log, commit),
-      ...createControlRoutes(parts),
+      ...createControlRoutes(core, common),
       ...stripeControlRoutes(actions),
     ],
     fallback: unknownUrl,
@@ -115,25 +84,14 @@ export async function startStripeSandbox({
   webhooks.resume();
 
   return {
+    ...common,
     ...actions,
     url,
-    clock,
-    effects: log.entries,
-    charges: () => log.entries().filter(isChargeEffect),
-    calls: calls.all,
-    setFaults: (plan) => void faults.set(plan),
-    forgetIdempotencyKeys: keys.forget,
-    reset: () => resetSandbox(parts),
     close: () => {
       webhooks.close();
       return server.close();
     },
   };
-}
-
-/** Whether money was taken: an effect on a payment that has an amount. */
-export function isChargeEffect({ op, outcome, amountMinor }: Effect): boolean {
-  return outcome === 'effect' && amountMinor !== null && op.startsWith('payment_intents.');
 }
 
 function stripeRules(operations: StripeOperation[], retryAfterSeconds: () => number): VendorRules<unknown> {
@@ -147,6 +105,7 @@ function stripeRules(operations: StripeOperation[], retryAfterSeconds: () => num
       if (!schema) throw new RangeError(`No operation ${op}`);
       return readParams(schema, request);
     },
+    replayHeaders: { 'idempotent-replayed': 'true' },
     remembersServerErrors: true,
     failures: { ...stripeFailures, rateLimited: () => rateLimited(retryAfterSeconds()) },
   };

@@ -45,10 +45,8 @@ it('reads a card', () => {
 });
 
 it.each(['event-payment-intent-succeeded', 'event-charge-refunded', 'event-customer-updated'])(
-  'reads %s as ids, and keeps it as it came',
+  'reads %s as ids only',
   (name) => {
-    const { payload, ...ids } = toCardVendorEvent(recorded(name));
-    expect(ids).toMatchSnapshot();
-    expect(payload).toEqual(recorded(name));
+    expect(toCardVendorEvent(recorded(name))).toMatchSnapshot();
   },
 );

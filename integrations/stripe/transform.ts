@@ -44,15 +44,16 @@ export function toCardPaymentMethod(method: Stripe.PaymentMethod): CardPaymentMe
   };
 }
 
-/** An event reduced to ids; `payload` keeps it as it came. */
+/** An event reduced to ids. */
 export function toCardVendorEvent(event: StripeEventFields): CardVendorEvent {
   const paymentId = paymentIdOf(event.data.object);
+  const { tenantId, attemptId } = ownMetadata(metadataOf(event.data.object));
   return {
     externalId: event.id,
     type: event.type,
     ...(paymentId === undefined ? {} : { paymentId }),
+    ...(tenantId === undefined || attemptId === undefined ? {} : { attempt: { tenantId, attemptId } }),
     createdAt: toInstant(event.created),
-    payload: event,
   };
 }
 
@@ -103,6 +104,11 @@ function ownMetadata(metadata: Stripe.Metadata): CardCharge['metadata'] {
     ...(invoiceId === undefined ? {} : { invoiceId }),
     ...(attemptId === undefined ? {} : { attemptId }),
   };
+}
+
+function metadataOf(subject: object): Stripe.Metadata {
+  const { metadata } = subject as { metadata?: unknown };
+  return typeof metadata === 'object' && metadata !== null ? (metadata as Stripe.Metadata) : {};
 }
 
 /** PaymentIntents name themselves; charges, refunds and disputes name the PaymentIntent they belong to. */

@@ -3,120 +3,92 @@
  * description. Every request our client makes must pass it, and the sandbox's objects must have the fields and
  * types of stripe-mock's.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server } from 'node:http';
-import { type AddressInfo, createServer as createSocketServer } from 'node:net';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
-
-const binary =
-  process.env['STRIPE_MOCK_BIN'] ??
-  join(
-    process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'),
-    'perennial/stripe-mock-v0.203.0/stripe-mock',
-  );
-const isInstalled = existsSync(binary);
-if (!isInstalled) {
-  console.warn(
-    `SKIPPED: the contract with Stripe is not checked, stripe-mock is not at ${binary}. ` +
-      'Install it with `go install github.com/stripe/stripe-mock@v0.203.0` and name it in STRIPE_MOCK_BIN.',
-  );
-}
+import { stripeMockUrl } from '../support/services.ts';
 
 type Recorded = { method: string; path: string; body: string };
 
 const recorded: Recorded[] = [];
-let mock: ChildProcess;
-let mockUrl: string;
+const mockUrl = stripeMockUrl();
 let sandbox: StripeSandbox;
 let recorder: Server;
 let vendor: CardVendor;
 
-describe.skipIf(!isInstalled)('the contract with Stripe', () => {
-  beforeAll(async () => {
-    const port = await freePort();
-    mockUrl = `http://127.0.0.1:${port}`;
-    mock = spawn(binary, ['-http-addr', `127.0.0.1:${port}`], { stdio: 'ignore' });
-    await until(
-      async () => (await send(mockUrl, { method: 'GET', path: '/v1/customers/cus_1', body: '' })).ok,
+beforeAll(async () => {
+  sandbox = await startStripeSandbox({ port: 0 });
+  recorder = await recordRequestsTo(sandbox.url);
+  vendor = createStripeCardVendor({
+    secretKey: 'sk_test_sandbox',
+    apiBase: `http://127.0.0.1:${(recorder.address() as AddressInfo).port}`,
+    returnUrl: 'https://billing.example.com/return',
+  });
+  await useEveryMethod();
+});
+
+afterAll(async () => {
+  recorder.closeAllConnections();
+  recorder.close();
+  await sandbox.close();
+});
+
+it('every request our client makes is one Stripe understands', async () => {
+  const shapes = recorded.map(({ method, path }) => `${method} ${withoutIds(path.split('?')[0] ?? '')}`);
+  expect([...new Set(shapes)].toSorted()).toEqual([
+    'DELETE /v1/customers/:id',
+    'GET /v1/customers',
+    'GET /v1/events',
+    'GET /v1/payment_intents',
+    'GET /v1/payment_intents/:id',
+    'GET /v1/payment_methods/:id',
+    'GET /v1/refunds',
+    'POST /v1/customers',
+    'POST /v1/customers/:id',
+    'POST /v1/payment_intents',
+    'POST /v1/payment_intents/:id/cancel',
+    'POST /v1/payment_intents/:id/confirm',
+    'POST /v1/payment_methods/:id/attach',
+  ]);
+  for (const request of recorded) {
+    const answer = await send(mockUrl, request);
+    expect(
+      `${answer.status} ${request.method} ${request.path}\n${answer.ok ? '' : await answer.text()}`,
+    ).toBe(`200 ${request.method} ${request.path}\n`);
+  }
+});
+
+it('stripe-mock would notice a parameter Stripe does not have (negative control)', async () => {
+  const wrong = {
+    method: 'POST',
+    path: '/v1/payment_intents',
+    body: 'amount=2900&currency=usd&colour=blue',
+  };
+  expect((await send(mockUrl, wrong)).status).toBe(400);
+});
+
+it('the sandbox’s objects have the fields and types of Stripe’s', async () => {
+  const ids = await makeOneOfEach();
+  const expandRefunds = 'expand%5B%5D=latest_charge.refunds';
+  for (const path of [
+    `/v1/customers/${ids.customer}`,
+    `/v1/payment_methods/${ids.method}`,
+    `/v1/payment_intents/${ids.intent}`,
+    `/v1/payment_intents/${ids.intent}?${expandRefunds}`,
+    `/v1/payment_intents?customer=${ids.customer}&limit=1`,
+    `/v1/charges/${ids.charge}?expand%5B%5D=refunds`,
+    `/v1/refunds/${ids.refund}`,
+    '/v1/events?limit=1',
+  ]) {
+    const request = { method: 'GET', path, body: '' };
+    const [ours, theirs] = await Promise.all(
+      [sandbox.url, mockUrl].map(async (url) => (await send(url, request)).json()),
     );
-
-    sandbox = await startStripeSandbox({ port: 0 });
-    recorder = await recordRequestsTo(sandbox.url);
-    vendor = createStripeCardVendor({
-      secretKey: 'sk_test_sandbox',
-      apiBase: `http://127.0.0.1:${(recorder.address() as AddressInfo).port}`,
-      returnUrl: 'https://billing.example.com/return',
-    });
-    await useEveryMethod();
-  });
-
-  afterAll(async () => {
-    mock.kill();
-    recorder.closeAllConnections();
-    recorder.close();
-    await sandbox.close();
-  });
-
-  it('every request our client makes is one Stripe understands', async () => {
-    const shapes = recorded.map(({ method, path }) => `${method} ${withoutIds(path.split('?')[0] ?? '')}`);
-    expect([...new Set(shapes)].toSorted()).toEqual([
-      'DELETE /v1/customers/:id',
-      'GET /v1/customers',
-      'GET /v1/events',
-      'GET /v1/payment_intents',
-      'GET /v1/payment_intents/:id',
-      'GET /v1/payment_methods/:id',
-      'GET /v1/refunds',
-      'POST /v1/customers',
-      'POST /v1/customers/:id',
-      'POST /v1/payment_intents',
-      'POST /v1/payment_intents/:id/cancel',
-      'POST /v1/payment_intents/:id/confirm',
-      'POST /v1/payment_methods/:id/attach',
-    ]);
-    for (const request of recorded) {
-      const answer = await send(mockUrl, request);
-      expect(
-        `${answer.status} ${request.method} ${request.path}\n${answer.ok ? '' : await answer.text()}`,
-      ).toBe(`200 ${request.method} ${request.path}\n`);
-    }
-  });
-
-  it('stripe-mock would notice a parameter Stripe does not have (negative control)', async () => {
-    const wrong = {
-      method: 'POST',
-      path: '/v1/payment_intents',
-      body: 'amount=2900&currency=usd&colour=blue',
-    };
-    expect((await send(mockUrl, wrong)).status).toBe(400);
-  });
-
-  it('the sandbox’s objects have the fields and types of Stripe’s', async () => {
-    const ids = await makeOneOfEach();
-    const expandRefunds = 'expand%5B%5D=latest_charge.refunds';
-    for (const path of [
-      `/v1/customers/${ids.customer}`,
-      `/v1/payment_methods/${ids.method}`,
-      `/v1/payment_intents/${ids.intent}`,
-      `/v1/payment_intents/${ids.intent}?${expandRefunds}`,
-      `/v1/payment_intents?customer=${ids.customer}&limit=1`,
-      `/v1/charges/${ids.charge}`,
-      `/v1/refunds/${ids.refund}`,
-      '/v1/events?limit=1',
-    ]) {
-      const request = { method: 'GET', path, body: '' };
-      const [ours, theirs] = await Promise.all(
-        [sandbox.url, mockUrl].map(async (url) => (await send(url, request)).json()),
-      );
-      expect({ path, differences: differences(ours, theirs) }).toEqual({ path, differences: [] });
-    }
-  });
+    expect({ path, differences: differences(ours, theirs) }).toEqual({ path, differences: [] });
+  }
 });
 
 /** Takes every path through the client on which a request of its own is sent. */
@@ -190,7 +162,7 @@ function differences(ours: unknown, theirs: unknown, path = ''): string[] {
 }
 
 /** What is inside differs from object to object. */
-const freeForm = new Set(['metadata', 'fraud_details', 'payment_method_options']);
+const freeForm = new Set(['metadata', 'fraud_details', 'payment_method_options', 'object']);
 
 function typeOf(value: unknown): string {
   return Array.isArray(value) ? 'list' : typeof value;
@@ -213,20 +185,11 @@ function send(base: string, { method, path, body }: Recorded): Promise<Response>
 
 /** Hands every request on, with its headers, and keeps it. */
 async function recordRequestsTo(target: string): Promise<Server> {
-  const server = createServer(async (message, response) => {
-    const body = await bodyOf(message);
-    const { method = 'GET', url: path = '/' } = message;
-    recorded.push({ method, path, body });
-    const key = message.headers['idempotency-key'];
-    const answer = await fetch(`${target}${path}`, {
-      method,
-      headers: {
-        authorization: message.headers.authorization ?? '',
-        ...(typeof key === 'string' ? { 'idempotency-key': key } : {}),
-      },
-      ...(method === 'POST' ? { body } : {}),
-    });
-    response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text());
+  const server = createServer((message, response) => {
+    forward(message, target).then(
+      ({ status, text }) => response.writeHead(status, { 'content-type': 'application/json' }).end(text),
+      () => response.destroy(),
+    );
   });
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve);
@@ -234,30 +197,24 @@ async function recordRequestsTo(target: string): Promise<Server> {
   return server;
 }
 
+async function forward(message: IncomingMessage, target: string): Promise<{ status: number; text: string }> {
+  const body = await bodyOf(message);
+  const { method = 'GET', url: path = '/' } = message;
+  recorded.push({ method, path, body });
+  const key = message.headers['idempotency-key'];
+  const answer = await fetch(`${target}${path}`, {
+    method,
+    headers: {
+      authorization: message.headers.authorization ?? '',
+      ...(typeof key === 'string' ? { 'idempotency-key': key } : {}),
+    },
+    ...(method === 'POST' ? { body } : {}),
+  });
+  return { status: answer.status, text: await answer.text() };
+}
+
 async function bodyOf(message: IncomingMessage): Promise<string> {
   let body = '';
   for await (const chunk of message) body += String(chunk);
   return body;
-}
-
-async function freePort(): Promise<number> {
-  const server = createSocketServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, '127.0.0.1', resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
-}
-
-/** Polls until the condition holds; a refused connection counts as not yet. */
-async function until(condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + 20_000;
-  while (Date.now() < deadline) {
-    if (await condition().catch(() => false)) return;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('stripe-mock did not start');
 }

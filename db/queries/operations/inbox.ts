@@ -15,8 +15,11 @@ import { inboxEvents } from '../../schema/operations.ts';
 import { appendOutbox } from './outbox.ts';
 
 export type StoredEvent = {
-  /** `stored`: a payment's process will be told. `ignored`: kept, but nothing here depends on its type. */
-  outcome: 'stored' | 'ignored' | 'duplicate';
+  /**
+   * `stored`: a payment's process will be told. `known`: what it says is booked already, nobody need be told.
+   * `ignored`: kept, but nothing here depends on its type.
+   */
+  outcome: 'stored' | 'known' | 'ignored' | 'duplicate';
 };
 
 /** Stores an event of the card vendor and, where it concerns a payment, the signal to that payment's process. */
@@ -25,10 +28,13 @@ export async function storeCardEvent(
   {
     event,
     account = null,
+    known = false,
     source,
   }: {
     event: Pick<CardVendorEvent, 'externalId' | 'type' | 'paymentId' | 'createdAt'>;
     account?: string | null;
+    /** What the event says is booked already; see `isBooked`. */
+    known?: boolean;
     source: 'webhook' | 'reconciler';
   },
 ): Promise<StoredEvent> {
@@ -43,13 +49,14 @@ export async function storeCardEvent(
       type: event.type,
       objectId: event.paymentId ?? null,
       source,
-      status: paymentId === undefined ? 'ignored' : 'received',
+      status: paymentId === undefined ? 'ignored' : known ? 'processed' : 'received',
       occurredAt: new Date(event.createdAt),
     })
     .onConflictDoNothing({ target: [inboxEvents.provider, inboxEvents.account, inboxEvents.externalId] })
     .returning({ id: inboxEvents.id });
   if (row === undefined) return { outcome: 'duplicate' };
   if (paymentId === undefined) return { outcome: 'ignored' };
+  if (known) return { outcome: 'known' };
 
   await appendOutbox(tx, null, [cardPaymentEvent(paymentId, row.id)]);
   return { outcome: 'stored' };

@@ -1,6 +1,6 @@
 /** How the schedules fare: when each last did its work to the end, and how far a reconciler has read. */
-import { eq, inArray, sql } from 'drizzle-orm';
-import { type Database, withSystem } from '../../client.ts';
+import { asc, eq, inArray, sql } from 'drizzle-orm';
+import { type Database, type Tx, withSystem } from '../../client.ts';
 import { scheduleRuns } from '../../schema/operations.ts';
 
 export type ScheduleRunRow = typeof scheduleRuns.$inferSelect;
@@ -24,6 +24,11 @@ export function readScheduleRuns(db: Database, names: readonly string[]): Promis
       .returning();
     return [...rows, ...added];
   });
+}
+
+/** The rows of every schedule that was seen; any tenant may know how the jobs fare. */
+export function listScheduleRuns(tx: Tx): Promise<ScheduleRunRow[]> {
+  return tx.select().from(scheduleRuns).orderBy(asc(scheduleRuns.name));
 }
 
 /** A run did its work to the end. `watermark` moves forward only. */

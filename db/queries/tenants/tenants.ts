@@ -1,5 +1,5 @@
 /** Tenants: the companies whose billing this is. */
-import { asc } from 'drizzle-orm';
+import { asc, eq } from 'drizzle-orm';
 import type { SystemTx, Tx } from '../../client.ts';
 import { tenants } from '../../schema/tenants.ts';
 
@@ -9,6 +9,11 @@ export type TenantRow = typeof tenants.$inferSelect;
 export async function insertTenant(tx: Tx, tenant: typeof tenants.$inferInsert): Promise<boolean> {
   const inserted = await tx.insert(tenants).values(tenant).onConflictDoNothing().returning({ id: tenants.id });
   return inserted.length > 0;
+}
+
+/** Changes how long a day is for a demo tenant. */
+export async function setDayLength(tx: Tx, tenantId: string, demoDaySeconds: number): Promise<void> {
+  await tx.update(tenants).set({ demoDaySeconds }).where(eq(tenants.id, tenantId));
 }
 
 /** The tenant of this transaction. */

@@ -2,7 +2,7 @@
 import type Stripe from 'stripe';
 import type { EffectLog } from '../../sandbox/effect-log.ts';
 import { escapeHtml, htmlAnswer, type Route, redirectAnswer } from '../../sandbox/http.ts';
-import { VendorRefusal } from '../../sandbox/vendor-api.ts';
+import { VendorRefusal } from '../../sandbox/vendor.ts';
 import { failAuthentication, resolveIntent } from './confirmation.ts';
 import { intentNote, noRequest, type StripeContext } from './context.ts';
 

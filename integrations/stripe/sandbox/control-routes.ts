@@ -1,6 +1,6 @@
 /** The Stripe sandbox's own control endpoints: cards, banks' answers, the dashboard's refunds, webhooks. */
 import { z } from 'zod';
-import { control, jsonBody } from '../../sandbox/controls.ts';
+import { control, jsonBody } from '../../sandbox/control-routes.ts';
 import { jsonAnswer, type Route } from '../../sandbox/http.ts';
 import type { StripeControl } from './control.ts';
 
@@ -25,6 +25,7 @@ const endpoint = z.strictObject({
 
 export function stripeControlRoutes(actions: StripeControl): Route[] {
   return [
+    control('GET', '/_sandbox/charges', () => jsonAnswer(200, { charges: actions.charges() })),
     control('POST', '/_sandbox/cards', (request) =>
       jsonAnswer(200, { id: actions.createCard(card.parse(jsonBody(request))) }),
     ),

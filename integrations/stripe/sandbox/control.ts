@@ -1,12 +1,14 @@
 /** What tests and the demo do to the Stripe sandbox from outside: everything Stripe's API does not offer. */
-import type { EffectLog } from '../../sandbox/effect-log.ts';
-import { VendorRefusal } from '../../sandbox/vendor-api.ts';
+import type { Effect, EffectLog } from '../../sandbox/effect-log.ts';
+import { VendorRefusal } from '../../sandbox/vendor.ts';
+import { stripeEventTypes } from '../event-types.ts';
 import { type AuthenticationAnswer, completeAuthentication } from './authentication-page.ts';
 import { resolveIntent } from './confirmation.ts';
 import { intentNote, noRequest, type StripeContext } from './context.ts';
 import { refundIntent } from './refunds.ts';
 import { createCard, setCardOutcomes } from './test-cards.ts';
-import type { FlushOrder, WebhookDelivery, WebhookEndpoint, WebhookSender } from './webhooks.ts';
+import type { WebhookEndpoint } from './webhook-post.ts';
+import type { FlushOrder, WebhookDelivery, WebhookSender } from './webhooks.ts';
 
 export type NewCard = {
   brand?: string | undefined;
@@ -18,6 +20,8 @@ export type NewCard = {
 };
 
 export type StripeControl = {
+  /** The effects by which money was taken, one for each successful charge. */
+  charges(): Effect[];
   /** Makes a card that can be attached; returns its payment method id. */
   createCard(card: NewCard): string;
   /** Decides what the issuer says to a card's next attempts. */
@@ -38,16 +42,6 @@ export type StripeControl = {
   redeliverWebhook(eventId: string): void;
 };
 
-/** The events an endpoint gets when it asks for none in particular. */
-export const defaultWebhookEvents: readonly string[] = [
-  'payment_intent.succeeded',
-  'payment_intent.payment_failed',
-  'payment_intent.requires_action',
-  'payment_intent.processing',
-  'payment_intent.canceled',
-  'charge.refunded',
-];
-
 export function createStripeControl({
   context,
   log,
@@ -60,6 +54,7 @@ export function createStripeControl({
   commit: () => void;
 }): StripeControl {
   return {
+    charges: () => log.entries().filter(isChargeEffect),
     createCard({ brand = 'visa', last4 = '4242', expMonth = 12, expYear = 2034, outcomes }) {
       const { id } = createCard(context, { brand, last4, expMonth, expYear, outcomes });
       commit();
@@ -88,11 +83,16 @@ export function createStripeControl({
       return refund.id;
     },
     webhookDeliveries: () => webhooks.deliveries(),
-    setWebhookEndpoint: ({ url, secret, events = defaultWebhookEvents }) =>
+    setWebhookEndpoint: ({ url, secret, events = stripeEventTypes }) =>
       webhooks.setEndpoint({ url, secret, events }),
     flushWebhooks: (order) => webhooks.flush(order),
     redeliverWebhook: (eventId) => webhooks.redeliver(eventId),
   };
+}
+
+/** An effect with an amount is money that moved. */
+function isChargeEffect({ op, outcome, amountMinor }: Effect): boolean {
+  return outcome === 'effect' && amountMinor !== null && op.startsWith('payment_intents.');
 }
 
 function settle(context: StripeContext, log: EffectLog, paymentIntentId: string, outcome: string): string {

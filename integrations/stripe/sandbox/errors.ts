@@ -1,6 +1,6 @@
 /** Stripe's errors, in the JSON the SDK turns into its error classes. https://docs.stripe.com/error-codes */
 import type { EffectNote } from '../../sandbox/effect-log.ts';
-import { type VendorAnswer, VendorRefusal } from '../../sandbox/vendor-api.ts';
+import { type VendorAnswer, VendorRefusal } from '../../sandbox/vendor.ts';
 
 type StripeErrorFields = {
   type: 'invalid_request_error' | 'card_error' | 'idempotency_error' | 'api_error';

@@ -1,7 +1,7 @@
 /** Reading parameters as Stripe does: what an endpoint does not take is refused by name, never ignored. */
 import { z } from 'zod';
 import type { HttpRequest } from '../../sandbox/http.ts';
-import type { Operation, VendorRequest, VendorResult } from '../../sandbox/vendor-api.ts';
+import type { Operation, VendorRequest, VendorResult } from '../../sandbox/vendor.ts';
 import { invalidRequest } from './errors.ts';
 import { decodeForm } from './form.ts';
 
@@ -22,7 +22,7 @@ export function operation<Schema extends z.ZodType>(definition: {
 /** Form body of a POST, query of everything else. Throws Stripe's refusal. */
 export function readParams(schema: z.ZodType, request: HttpRequest): unknown {
   const raw = decodeForm(request.method === 'POST' ? request.rawBody.toString('utf8') : request.query);
-  const parsed = schema.safeParse(raw);
+  const parsed = schema.safeParse(raw, { reportInput: true });
   if (parsed.success) return parsed.data;
   throw refusalOf(parsed.error);
 }

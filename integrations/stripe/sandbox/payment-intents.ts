@@ -2,6 +2,7 @@
 import type Stripe from 'stripe';
 import { z } from 'zod';
 import { vendorId } from '../../sandbox/random.ts';
+import { checkAmount } from './amount-rules.ts';
 import { confirmIntent } from './confirmation.ts';
 import { intentNote, requireCustomer, requireIntent, type StripeContext } from './context.ts';
 import { invalidRequest, noSuch } from './errors.ts';
@@ -165,38 +166,6 @@ function checkMethod(context: StripeContext, id: string, customer: string | null
   );
 }
 
-const smallestAmounts: Partial<Record<string, number>> = { usd: 50, eur: 50, gbp: 30, jpy: 50, inr: 50 };
-const largestAmount = 99_999_999;
-
-/** Stripe's own rules on amounts, written from its documentation and not from our converter. */
-function checkAmount(amount: number, currency: string): void {
-  const param = 'amount';
-  if (!/^[a-z]{3}$/.test(currency)) {
-    throw invalidRequest(`Invalid currency: ${currency}.`, { param: 'currency' });
-  }
-  if (amount < 1) {
-    throw invalidRequest('This value must be greater than or equal to 1.', {
-      code: 'parameter_invalid_integer',
-      param,
-    });
-  }
-  if (amount < (smallestAmounts[currency] ?? 1)) {
-    throw invalidRequest('Amount must convert to at least 50 cents.', { code: 'amount_too_small', param });
-  }
-  if (amount > largestAmount) {
-    throw invalidRequest('Amount must be no more than 999,999.99.', { code: 'amount_too_large', param });
-  }
-  if (currency === 'isk' && amount % 100 !== 0) {
-    throw invalidRequest('Amount must be a whole number of krónur.', {
-      code: 'invalid_charge_amount_no_decimal_compatible',
-      param,
-    });
-  }
-  if (['bhd', 'jod', 'kwd', 'omr', 'tnd'].includes(currency) && amount % 10 !== 0) {
-    throw invalidRequest('Amounts in three-decimal currencies must end in 0.', { param });
-  }
-}
-
 function newIntent(params: z.output<typeof createParams>, createdSeconds: number): Stripe.PaymentIntent {
   const id = vendorId('pi');
   return {
@@ -205,7 +174,7 @@ function newIntent(params: z.output<typeof createParams>, createdSeconds: number
     allowed_payment_method_types: params.allowed_payment_method_types ?? null,
     amount: params.amount,
     amount_capturable: 0,
-    amount_details: { tip: {} },
+    amount_details: {},
     amount_received: 0,
     application: null,
     application_fee_amount: null,

@@ -3,22 +3,18 @@
  * until it answers 2xx. Deliveries are kept on disk, so a restarted sandbox goes on with what it still owes.
  * The plan can make them worse: duplicated, overtaken, late, dropped, held back, preceded by a forgery.
  */
-import Stripe from 'stripe';
+import type Stripe from 'stripe';
 import type { Faults } from '../../sandbox/faults.ts';
 import { shuffled, vendorId } from '../../sandbox/random.ts';
 import type { Collection, Store } from '../../sandbox/store.ts';
-
-export type WebhookEndpoint = {
-  url: string;
-  secret: string;
-  /** Event types sent there; others stay in the event list. */
-  events: readonly string[];
-};
+import { postEvent, type WebhookEndpoint } from './webhook-post.ts';
 
 export type WebhookDelivery = {
   id: string;
   eventId: string;
   type: string;
+  /** The payment the event speaks of, or else its own object. */
+  objectId: string;
   state: 'held' | 'pending' | 'delivered' | 'failed' | 'dropped';
   forged: boolean;
   /** Status of each answer, or what kept it from coming. */
@@ -44,7 +40,6 @@ export type WebhookSender = {
 const attemptsMax = 60;
 const firstRetryMs = 200;
 const longestRetryMs = 15_000;
-const answerTimeoutMs = 10_000;
 const concurrentMax = 8;
 /** An event that is to be overtaken waits no longer than this for the next one. */
 const overtakeWaitMs = 500;
@@ -73,6 +68,7 @@ export function createWebhookSender({
       id: vendorId('whd'),
       eventId: event.id,
       type: event.type,
+      objectId: subjectOf(event),
       state,
       forged,
       answers: [],
@@ -103,16 +99,17 @@ export function createWebhookSender({
     while (active < concurrentMax && ready.length > 0) {
       const delivery = ready.shift() as WebhookDelivery;
       active += 1;
-      attempt(delivery).finally(() => {
+      const next = () => {
         active -= 1;
         pump();
-      });
+      };
+      attempt(delivery).then(next, next);
     }
   };
 
   const attempt = async (delivery: WebhookDelivery) => {
     const event = events.get(delivery.eventId);
-    const answer = endpoint && event ? await post(endpoint, event, delivery.forged) : 'nowhere to send';
+    const answer = endpoint && event ? await postEvent(endpoint, event, delivery.forged) : 'nowhere to send';
     if (closed) return;
     delivery.answers.push(answer);
     const accepted = typeof answer === 'number' && answer >= 200 && answer < 300;
@@ -202,33 +199,6 @@ export function createWebhookSender({
   }
 }
 
-/** The signature carries the real time, as Stripe signs every attempt anew. */
-async function post(
-  endpoint: WebhookEndpoint,
-  event: Stripe.Event,
-  forged: boolean,
-): Promise<number | string> {
-  const payload = JSON.stringify(event, null, 2);
-  const secret = forged ? `${endpoint.secret}-forged` : endpoint.secret;
-  try {
-    const response = await fetch(endpoint.url, {
-      method: 'POST',
-      headers: {
-        'content-type': 'application/json; charset=utf-8',
-        'stripe-signature': Stripe.webhooks.generateTestHeaderString({ payload, secret }),
-        'user-agent': 'Stripe/1.0 (+https://stripe.com/docs/webhooks)',
-      },
-      body: payload,
-      redirect: 'manual',
-      signal: AbortSignal.timeout(answerTimeoutMs),
-    });
-    await response.arrayBuffer();
-    return response.status;
-  } catch (error) {
-    return error instanceof Error ? error.name : 'failed';
-  }
-}
-
 function inOrder(held: WebhookDelivery[], order: FlushOrder, random: () => number): WebhookDelivery[] {
   switch (order) {
     case 'created':
@@ -238,4 +208,9 @@ function inOrder(held: WebhookDelivery[], order: FlushOrder, random: () => numbe
     case 'shuffled':
       return shuffled(held, random);
   }
+}
+
+function subjectOf(event: Stripe.Event): string {
+  const { id, payment_intent } = event.data.object as { id?: string; payment_intent?: string };
+  return payment_intent ?? id ?? event.id;
 }

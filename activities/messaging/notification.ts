@@ -1,0 +1,134 @@
+/**
+ * Sends one decided message by mail and records what became of it.
+ *
+ * Why it is safe to run twice: the vendor gets the key `notification:<id>`, and the same key is never a second mail.
+ * - We die right before the call: the row says `sending`, nothing was sent; the next run sends it.
+ * - We die right after it: the row says `sending`; the next run repeats the call under the same key, the vendor sends
+ *   nothing and answers with the first mail's id, which is then recorded.
+ * - The answer is lost: the same. The vendor forgets keys after 24 hours, so a message that has been `sending` for
+ *   longer than 23 is never sent again: its outcome is `unknown` and a person decides.
+ */
+import type { Logger } from '../../config/logger.ts';
+import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import {
+  lockNotification,
+  markNotSent,
+  markRetry,
+  markSending,
+  markSent,
+  type NotificationToSend,
+} from '../../db/queries/messaging/send-notification.ts';
+import { errorCodes, VendorError } from '../../domain/errors.ts';
+import type { Mailer } from '../../domain/messaging/mailer.ts';
+import { NotificationRenderError, type RenderedNotification, renderNotification } from './render.ts';
+
+type Outgoing = RenderedNotification & { to: string; template: string; firstTry: boolean };
+
+/**
+ * Returns once the message needs nothing more: sent, or never to be sent. Throws a retryable `VendorError` when it is
+ * to be tried again later.
+ */
+export function createSendNotification({ db, mailer, log }: { db: Database; mailer: Mailer; log: Logger }) {
+  return async ({
+    tenantId,
+    notificationId,
+  }: {
+    tenantId: string;
+    notificationId: string;
+  }): Promise<void> => {
+    const inTenant = (work: (tx: Tx) => Promise<void>) => withTenant(db, tenantId, work);
+    const outgoing = await withTenant(db, tenantId, (tx) => prepare(tx, notificationId, log));
+    if (outgoing === null) return;
+
+    const { to, subject, text, html, template } = outgoing;
+    try {
+      const { externalId } = await mailer.send({
+        to,
+        subject,
+        text,
+        html,
+        idempotencyKey: `notification:${notificationId}`,
+        tags: { template, notificationId },
+      });
+      await inTenant((tx) => markSent(tx, notificationId, externalId));
+      log.info({ tenantId, notificationId, template, externalId }, 'mail sent');
+    } catch (error) {
+      if (!(error instanceof VendorError)) throw error;
+      await inTenant((tx) => recordFailure(tx, notificationId, { error, outgoing }));
+      log.warn({ tenantId, notificationId, template, code: error.code }, 'mail not sent');
+      if (errorCodes[error.code].retryable) throw error;
+    }
+  };
+}
+
+/** Decides, under the row's lock, whether there is something to send, and says so in the row before it is sent. */
+async function prepare(tx: Tx, notificationId: string, log: Logger): Promise<Outgoing | null> {
+  const found = await lockNotification(tx, notificationId);
+  if (found === null) {
+    log.warn({ notificationId }, 'there is no such message any more');
+    return null;
+  }
+  const { notification, customer, keyMayBeForgotten } = found;
+  const { status, template } = notification;
+  if (status !== 'queued' && status !== 'sending') return null;
+
+  if (customer.erasedAt !== null || customer.email === null) {
+    const error = customer.erasedAt === null ? 'the customer has no address' : 'the customer was erased';
+    await markNotSent(tx, notificationId, { status: 'skipped', error });
+    return null;
+  }
+  if (keyMayBeForgotten) {
+    const error = 'it may have been sent: the answer was lost and the vendor has forgotten our key';
+    await markNotSent(tx, notificationId, { status: 'unknown', error });
+    log.error({ notificationId, template }, 'nobody knows whether this mail was sent; a person must decide');
+    return null;
+  }
+  const rendered = await rendering(tx, found, log);
+  if (rendered === null) return null;
+
+  // The same key must carry the same mail: a message in doubt goes to the address it was first sent to.
+  const firstTry = status === 'queued';
+  const to = firstTry ? customer.email : (notification.recipient ?? customer.email);
+  await markSending(tx, notificationId, { recipient: to, subject: rendered.subject });
+  return { ...rendered, to, template, firstTry };
+}
+
+/** The mail in words; null, and the message `failed`, when it cannot be written. */
+async function rendering(
+  tx: Tx,
+  { notification, customer, tenant }: NotificationToSend,
+  log: Logger,
+): Promise<RenderedNotification | null> {
+  const { id, template, variables } = notification;
+  const common = {
+    customerName: customer.name ?? 'there',
+    companyName: tenant.name,
+    portalUrl: tenant.portalUrl,
+  };
+  try {
+    return renderNotification({ template, variables, common });
+  } catch (error) {
+    if (!(error instanceof NotificationRenderError)) throw error;
+    await markNotSent(tx, id, { status: 'failed', error: error.message });
+    log.error({ notificationId: id, template, variable: error.variable }, 'a mail could not be written');
+    return null;
+  }
+}
+
+async function recordFailure(
+  tx: Tx,
+  notificationId: string,
+  { error, outgoing }: { error: VendorError; outgoing: Outgoing },
+): Promise<void> {
+  // The vendor may quote the address; the row keeps it in one column only, where the erasure finds it.
+  const reason = `${error.code}: ${error.message}`.replaceAll(outgoing.to, 'the address');
+  if (error.code === 'idempotency_key_reused') {
+    // The vendor has our key with another content: an earlier try did arrive.
+    return markNotSent(tx, notificationId, { status: 'unknown', error: reason });
+  }
+  if (!errorCodes[error.code].retryable) {
+    return markNotSent(tx, notificationId, { status: 'failed', error: reason });
+  }
+  const nothingHappened = outgoing.firstTry && error.code !== 'outcome_unknown';
+  return markRetry(tx, notificationId, { error: reason, nothingHappened });
+}

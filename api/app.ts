@@ -1,0 +1,97 @@
+/** Composes the API: who may come in, what is served, and what an error looks like. */
+import { randomUUID } from 'node:crypto';
+import express, { type Express, type RequestHandler } from 'express';
+import helmet from 'helmet';
+import { pinoHttp } from 'pino-http';
+import { logSerializers } from '../config/logger.ts';
+import { customerRoutes } from './billing/customers.ts';
+import { dunningPolicyRoutes } from './billing/dunning-policies.ts';
+import { invoiceRoutes } from './billing/invoices.ts';
+import { planRoutes } from './billing/plans.ts';
+import { subscriptionActRoutes } from './billing/subscription-acts.ts';
+import { subscriptionRoutes } from './billing/subscriptions.ts';
+import type { ApiDependencies } from './dependencies.ts';
+import { serveDocs } from './docs.ts';
+import { answerProblems } from './failures.ts';
+import { notificationRoutes } from './messaging/notifications.ts';
+import { openApiDocument } from './openapi.ts';
+import { healthRoutes } from './operations/health.ts';
+import { scheduleRoutes } from './operations/schedules.ts';
+import { paymentRoutes } from './payments/payments.ts';
+import { stripeWebhook } from './payments/stripe-webhook.ts';
+import { trialStatisticsRoutes } from './reporting/trial-statistics.ts';
+import type { Route } from './route.ts';
+import { nothingAt, serveRoutes } from './serve.ts';
+import { apiKeyRoutes } from './tenants/api-keys.ts';
+import { auditLogRoutes } from './tenants/audit-log.ts';
+
+/** An Express application; it opens no port and no connection by itself. */
+export function createApi(deps: ApiDependencies): Express {
+  const openRoutes = [...healthRoutes(deps), stripeWebhook(deps)];
+  const document = openApiDocument({ routes, openRoutes, publicUrl: deps.config.publicUrl });
+
+  const app = express();
+  app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
+  app.use(logRequests(deps), protect(deps));
+  app.use(serveDocs(document));
+  app.use(serveRoutes(deps, routes, openRoutes));
+  app.use((req) => {
+    throw nothingAt(req.path);
+  });
+  app.use(answerProblems(deps.log));
+  return app;
+}
+
+const routes: readonly Route[] = [
+  ...customerRoutes,
+  ...planRoutes,
+  ...subscriptionRoutes,
+  ...subscriptionActRoutes,
+  ...invoiceRoutes,
+  ...paymentRoutes,
+  ...dunningPolicyRoutes,
+  ...notificationRoutes,
+  ...trialStatisticsRoutes,
+  ...scheduleRoutes,
+  ...apiKeyRoutes,
+  ...auditLogRoutes,
+];
+
+/** Every request has an id, the caller's own where it is a plain one; the answer names it. */
+function logRequests({ log }: ApiDependencies): RequestHandler {
+  return pinoHttp({
+    logger: log,
+    serializers: logSerializers,
+    wrapSerializers: false,
+    genReqId: (req, res) => {
+      const given = req.headers['x-request-id'];
+      const id = typeof given === 'string' && /^[\w.-]{1,64}$/.test(given) ? given : randomUUID();
+      res.setHeader('X-Request-Id', id);
+      return id;
+    },
+    customLogLevel: (_req, res, error) => {
+      if (error !== undefined || res.statusCode >= 500) return 'error';
+      return res.statusCode >= 400 ? 'info' : 'debug';
+    },
+  });
+}
+
+/** The API serves programs, its reference page one origin; nothing else may load or frame either. */
+function protect({ config }: ApiDependencies): RequestHandler {
+  return helmet({
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'", "'unsafe-inline'"],
+        imgSrc: ["'self'", 'data:'],
+        connectSrc: ["'self'"],
+        frameAncestors: ["'none'"],
+        baseUri: ["'none'"],
+        formAction: ["'none'"],
+      },
+    },
+    strictTransportSecurity: config.publicUrl.startsWith('https:'),
+  });
+}

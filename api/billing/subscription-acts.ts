@@ -1,0 +1,212 @@
+/** What people ask of a running subscription: another card, conversion, cancellation, a longer trial. */
+import { findSubscription } from '../../db/queries/billing/read-subscriptions.ts';
+import {
+  type CollectionResult,
+  cancelUpdate,
+  changePaymentMethodUpdate,
+  convertUpdate,
+  extendTrialUpdate,
+  undoCancelUpdate,
+} from '../../workflows/billing/subscription.contract.ts';
+import { notFound } from '../problem.ts';
+import { type ReadContext, type Route, route } from '../route.ts';
+import { askSubscription } from './ask-subscription.ts';
+import { toSubscription } from './subscription-body.ts';
+import {
+  cancellation,
+  collection,
+  exampleSubscription,
+  noBody,
+  paymentMethodChange,
+  type SubscriptionBody,
+  subscription,
+  subscriptionParams,
+  trialExtension,
+} from './subscriptions.schemas.ts';
+
+const changePaymentMethod = route({
+  effect: 'act',
+  method: 'put',
+  path: '/v1/subscriptions/{subscriptionId}/payment_method',
+  operationId: 'changePaymentMethod',
+  tag: 'Subscriptions',
+  scope: 'billing:write',
+  summary: 'Use another card',
+  description:
+    'Attaches the payment method at the card vendor and makes it the one that is charged. What is unpaid is charged at once.',
+  params: subscriptionParams,
+  body: paymentMethodChange,
+  example: { paymentMethodId: 'pm_card_visa' },
+  responses: {
+    200: {
+      description: 'The card is in use; `outcome` says what became of an open invoice.',
+      schema: collection,
+      example: { outcome: 'nothing_due', subscription: exampleSubscription },
+    },
+  },
+  problems: ['state_conflict', 'subscription_ended', 'payment_method_invalid', 'card_declined', 'vendor_unavailable', 'outcome_unknown'],
+  handler: async (context) => {
+    const { params, body, caller } = context;
+    const { result, view } = await askSubscription(context, {
+      subscriptionId: params.subscriptionId,
+      update: changePaymentMethodUpdate,
+      input: { actor: caller.actor, paymentMethodId: body.paymentMethodId },
+    });
+    return { status: 200, body: toCollection(result, toSubscription(context.deps, view)) };
+  },
+  replay: withoutComment((body: CollectionBody) => body.subscription, (body, subscription) => ({ ...body, subscription })),
+});
+
+const convert = route({
+  effect: 'act',
+  method: 'post',
+  path: '/v1/subscriptions/{subscriptionId}/convert',
+  operationId: 'convertSubscription',
+  tag: 'Subscriptions',
+  scope: 'billing:write',
+  summary: 'End the trial now: charge and activate',
+  params: subscriptionParams,
+  body: noBody,
+  responses: {
+    200: {
+      description: 'Paid and active, or on the way (`outcome`).',
+      schema: collection,
+      example: { outcome: 'paid', subscription: { ...exampleSubscription, status: 'active' } },
+    },
+  },
+  problems: [
+    'state_conflict',
+    'subscription_ended',
+    'payment_method_missing',
+    'card_declined',
+    'authentication_required',
+    'vendor_unavailable',
+    'outcome_unknown',
+  ],
+  handler: async (context) => {
+    const { result, view } = await askSubscription(context, {
+      subscriptionId: context.params.subscriptionId,
+      update: convertUpdate,
+      input: { actor: context.caller.actor },
+    });
+    return { status: 200, body: toCollection(result, toSubscription(context.deps, view)) };
+  },
+  replay: withoutComment((body: CollectionBody) => body.subscription, (body, subscription) => ({ ...body, subscription })),
+});
+
+const cancel = route({
+  effect: 'act',
+  method: 'post',
+  path: '/v1/subscriptions/{subscriptionId}/cancel',
+  operationId: 'cancelSubscription',
+  tag: 'Subscriptions',
+  scope: 'billing:write',
+  summary: 'Cancel at the end of the period, or now',
+  params: subscriptionParams,
+  body: cancellation,
+  example: { mode: 'at_period_end', reason: 'too_expensive', comment: 'I will be back in spring.' },
+  responses: {
+    200: {
+      description: 'The cancelled subscription.',
+      schema: subscription,
+      example: { ...exampleSubscription, cancelAtPeriodEnd: true },
+      links: {
+        UndoCancel: {
+          operationId: 'undoCancelSubscription',
+          parameters: { subscriptionId: '$response.body#/id' },
+        },
+      },
+    },
+  },
+  problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
+  handler: async (context) => {
+    const { mode, reason, comment } = context.body;
+    const { actor } = context.caller;
+    const { view } = await askSubscription(context, {
+      subscriptionId: context.params.subscriptionId,
+      update: cancelUpdate,
+      input: { actor, mode, reason, ...(comment !== undefined && { comment }) },
+    });
+    return { status: 200, body: toSubscription(context.deps, view) };
+  },
+  replay: withoutComment((body: SubscriptionBody) => body, (_body, subscription) => subscription),
+});
+
+const undoCancel = route({
+  effect: 'act',
+  method: 'post',
+  path: '/v1/subscriptions/{subscriptionId}/undo_cancel',
+  operationId: 'undoCancelSubscription',
+  tag: 'Subscriptions',
+  scope: 'billing:write',
+  summary: 'Take a cancellation back while the period runs',
+  params: subscriptionParams,
+  body: noBody,
+  responses: { 200: { description: 'It goes on.', schema: subscription, example: exampleSubscription } },
+  problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
+  handler: async (context) => {
+    const { view } = await askSubscription(context, {
+      subscriptionId: context.params.subscriptionId,
+      update: undoCancelUpdate,
+      input: { actor: context.caller.actor },
+    });
+    return { status: 200, body: toSubscription(context.deps, view) };
+  },
+  replay: withoutComment((body: SubscriptionBody) => body, (_body, subscription) => subscription),
+});
+
+const extendTrial = route({
+  effect: 'act',
+  method: 'post',
+  path: '/v1/subscriptions/{subscriptionId}/extend_trial',
+  operationId: 'extendTrial',
+  tag: 'Subscriptions',
+  scope: 'billing:write',
+  summary: 'Give a trial more days',
+  description: 'Messages that were not sent yet move with its end.',
+  params: subscriptionParams,
+  body: trialExtension,
+  example: { days: 7 },
+  responses: { 200: { description: 'The longer trial.', schema: subscription, example: exampleSubscription } },
+  problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
+  handler: async (context) => {
+    const { days, reason } = context.body;
+    const { actor } = context.caller;
+    const { view } = await askSubscription(context, {
+      subscriptionId: context.params.subscriptionId,
+      update: extendTrialUpdate,
+      input: { actor, days, ...(reason !== undefined && { reason }) },
+    });
+    return { status: 200, body: toSubscription(context.deps, view) };
+  },
+  replay: withoutComment((body: SubscriptionBody) => body, (_body, subscription) => subscription),
+});
+
+export const subscriptionActRoutes: readonly Route[] = [changePaymentMethod, convert, cancel, undoCancel, extendTrial];
+
+type CollectionBody = CollectionResult & { subscription: SubscriptionBody };
+
+function toCollection(result: CollectionResult, subscription: SubscriptionBody): CollectionBody {
+  return { ...result, subscription };
+}
+
+/** The comment of a cancellation is the customer's own words, which the erasure must reach: it is not kept twice. */
+function withoutComment<Body>(
+  subscriptionIn: (body: Body) => SubscriptionBody,
+  put: (body: Body, subscription: SubscriptionBody) => Body,
+) {
+  const setComment = (body: Body, comment: string | null): Body => {
+    const subscription = subscriptionIn(body);
+    const { cancellation } = subscription;
+    return put(body, { ...subscription, cancellation: cancellation === null ? null : { ...cancellation, comment } });
+  };
+  return {
+    keep: (body: Body) => setComment(body, null),
+    restore: async ({ tx }: ReadContext, kept: Body) => {
+      const { id } = subscriptionIn(kept);
+      const view = await findSubscription(tx, id);
+      if (view === null) throw notFound('subscription', id);
+      return setComment(kept, view.subscription.cancelComment);
+    },
+  };
+}

@@ -1,0 +1,51 @@
+/**
+ * The API process. It starts without Temporal and without a database: what needs them answers 503 until they are there.
+ * A signal to stop lets requests that are under way finish.
+ */
+import { createServer, type Server } from 'node:http';
+import { loadConfig } from '../config/env.ts';
+import { createLogger } from '../config/logger.ts';
+import { createDatabase } from '../db/client.ts';
+import { createTemporalClient, temporalTarget } from '../temporal/connection.ts';
+import { createDataConverter } from '../temporal/data-converter.ts';
+import { createApi } from './app.ts';
+
+const SHUTDOWN_MS = 25_000;
+
+const config = loadConfig();
+const log = createLogger({ name: 'api', level: config.logLevel });
+const db = createDatabase({ url: config.database.url });
+const temporal = createTemporalClient({
+  target: temporalTarget(config.temporal),
+  dataConverter: createDataConverter(config.encryption),
+});
+
+const server = createServer(createApi({ db, temporal, log, config, clock: () => new Date() }));
+server.once('error', (err) => {
+  log.fatal({ err, port: config.api.port }, 'the API cannot listen; set API_PORT to another port');
+  process.exit(1);
+});
+server.listen(config.api.port, config.api.host, () => {
+  log.info({ host: config.api.host, port: config.api.port }, 'the API listens');
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void shutDown(signal));
+
+/** Takes no new requests, finishes those under way, then closes what they used. */
+async function shutDown(signal: string): Promise<void> {
+  log.info({ signal }, 'the API stops');
+  setTimeout(() => {
+    log.error('requests did not finish in time');
+    process.exit(1);
+  }, SHUTDOWN_MS).unref();
+  await closed(server);
+  await Promise.allSettled([db.close(), temporal.connection.close()]);
+  log.info('the API has stopped');
+}
+
+function closed(listening: Server): Promise<void> {
+  return new Promise((resolve) => {
+    listening.close(() => resolve());
+    listening.closeIdleConnections();
+  });
+}

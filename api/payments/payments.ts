@@ -1,0 +1,71 @@
+/** Payments: what came in, on any rail. */
+import { z } from 'zod';
+import { findPayment, listPayments, type PaymentRow } from '../../db/queries/payments/read-payments.ts';
+import { page, pageOf, pageQuery } from '../pagination.ts';
+import { notFound } from '../problem.ts';
+import { type Route, route } from '../route.ts';
+import {
+  examplePayment,
+  type PaymentBody,
+  payment,
+  paymentCursor,
+  paymentFilters,
+  paymentParams,
+} from './payments.schemas.ts';
+
+const list = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/payments',
+  operationId: 'listPayments',
+  tag: 'Payments',
+  scope: 'billing:read',
+  summary: 'List payments, newest first',
+  query: z.strictObject({ ...pageQuery(paymentCursor), ...paymentFilters }),
+  responses: { 200: { description: 'A page of payments.', schema: pageOf(payment) } },
+  handler: async ({ tx, query: { limit, cursor, customerId, invoiceId } }) => ({
+    status: 200,
+    body: await page({
+      limit,
+      fetch: (count) => listPayments(tx, { customerId, invoiceId, cursor, limit: count }),
+      cursorOf: ({ id }) => id,
+      toItem: toPayment,
+    }),
+  }),
+});
+
+const read = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/payments/{paymentId}',
+  operationId: 'getPayment',
+  tag: 'Payments',
+  scope: 'billing:read',
+  summary: 'Read a payment',
+  params: paymentParams,
+  responses: { 200: { description: 'The payment.', schema: payment, example: examplePayment } },
+  handler: async ({ tx, params: { paymentId } }) => {
+    const row = await findPayment(tx, paymentId);
+    if (row === null) throw notFound('payment', paymentId);
+    return { status: 200, body: toPayment(row) };
+  },
+});
+
+export const paymentRoutes: readonly Route[] = [list, read];
+
+function toPayment(row: PaymentRow): PaymentBody {
+  const { id, customerId, invoiceId, rail, externalId, amountMinor, allocatedMinor, refundedMinor } = row;
+  return {
+    id,
+    customerId,
+    invoiceId,
+    rail,
+    externalId,
+    amountMinor,
+    allocatedMinor,
+    refundedMinor,
+    currency: row.currency,
+    receivedAt: row.receivedAt.toISOString(),
+    note: row.note,
+  };
+}

@@ -1,0 +1,133 @@
+import { expect, test } from 'vitest';
+import { ConfigError, loadConfig } from './env.ts';
+
+const production = {
+  NODE_ENV: 'production',
+  PUBLIC_URL: 'https://billing.example',
+  DATABASE_URL: 'postgres://login:pw@db:5432/perennial',
+  PERENNIAL_ENCRYPTION_KEYS: `k1:${Buffer.alloc(32, 1).toString('base64')}`,
+  PERSON_KEY_SECRET: 'a-secret-of-enough-length',
+  STRIPE_SECRET_KEY: 'sk_live_SENTINEL',
+  STRIPE_WEBHOOK_SECRETS: 'whsec_1, whsec_2',
+  RESEND_API_KEY: 're_SENTINEL',
+  MAIL_FROM: 'Billing <billing@company.example>',
+};
+
+test('development needs no variable, and both vendors are their sandboxes', () => {
+  const config = loadConfig({});
+  expect(config.environment).toBe('development');
+  expect(config.stripe).toMatchObject({ sandboxed: true, apiBase: 'http://127.0.0.1:3010' });
+  expect(config.resend).toMatchObject({ sandboxed: true, baseUrl: 'http://127.0.0.1:3011' });
+  expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
+});
+
+test('everything in development stays on this machine', () => {
+  const { api, worker, database, temporal, publicUrl } = loadConfig({});
+  expect([api.host, worker.host]).toEqual(['127.0.0.1', '127.0.0.1']);
+  expect([publicUrl, database.url, temporal.address].every((address) => address.includes('127.0.0.1'))).toBe(
+    true,
+  );
+});
+
+test('moving a port moves every address that is made from it', () => {
+  const config = loadConfig({
+    API_PORT: '4000',
+    POSTGRES_PORT: '4001',
+    TEMPORAL_PORT: '4002',
+    TEMPORAL_UI_PORT: '4003',
+  });
+  expect(config.publicUrl).toBe('http://127.0.0.1:4000');
+  expect(new URL(config.database.url).port).toBe('4001');
+  expect(config.temporal).toMatchObject({ address: '127.0.0.1:4002', uiUrl: 'http://127.0.0.1:4003' });
+});
+
+test('a variable that is empty counts as not set', () => {
+  expect(loadConfig({ STRIPE_SECRET_KEY: '', API_PORT: '', WORKFLOW_BUNDLE: '' })).toEqual(loadConfig({}));
+});
+
+test('all mistakes are listed at once, also those of combinations', () => {
+  const mistakes = mistakesOf({
+    API_PORT: 'x',
+    TEMPORAL_ADDRESS: 'http://t:1',
+    WORKER_BUILD_ID: 'b',
+    LOG_LEVEL: 'loud',
+  });
+  expect(mistakes.map((mistake) => mistake.split(' ')[0])).toEqual([
+    'LOG_LEVEL',
+    'API_PORT',
+    'TEMPORAL_ADDRESS',
+    'WORKER_DEPLOYMENT_NAME',
+  ]);
+});
+
+test('a mistake never repeats the value, which may be a secret', () => {
+  const sentinel = 'SENTINEL-4242';
+  const everythingWrong = Object.fromEntries(
+    [
+      'PERENNIAL_ENCRYPTION_KEYS',
+      'STRIPE_SECRET_KEY',
+      'RESEND_API_KEY',
+      'DATABASE_URL',
+      'MAIL_FROM',
+      'API_PORT',
+    ].map((name) => [name, `${sentinel}:${sentinel}`]),
+  );
+  expect(mistakesOf(everythingWrong)).toHaveLength(6);
+  expect(mistakesOf({ ...everythingWrong, PERSON_KEY_SECRET: 'short' }).join()).not.toMatch(/SENTINEL|short/);
+});
+
+test.each(Object.keys(production).filter((name) => name !== 'NODE_ENV'))(
+  'production does not start without %s',
+  (name) => {
+    expect(mistakesOf({ ...production, [name]: undefined }).join()).toContain(name);
+  },
+);
+
+test('production with everything it needs starts, and talks to the vendors themselves', () => {
+  const config = loadConfig(production);
+  expect(config.stripe).toMatchObject({
+    sandboxed: false,
+    apiBase: undefined,
+    webhookSecrets: ['whsec_1', 'whsec_2'],
+  });
+  expect(config.resend).toMatchObject({ sandboxed: false, baseUrl: undefined });
+});
+
+test('a live key is never sent to another server than the vendor', () => {
+  expect(mistakesOf({ ...production, STRIPE_API_BASE: 'http://127.0.0.1:3010' })).toHaveLength(1);
+});
+
+test('the first encryption key is active and the others still decrypt', () => {
+  const key = (fill: number) => Buffer.alloc(32, fill).toString('base64');
+  const { encryption } = loadConfig({ PERENNIAL_ENCRYPTION_KEYS: `new:${key(2)},old:${key(1)}` });
+  expect(encryption.activeKeyId).toBe('new');
+  expect([...encryption.keys.keys()]).toEqual(['new', 'old']);
+});
+
+test.each([
+  ['too short a key', `k:${Buffer.alloc(16).toString('base64')}`],
+  ['no key id', Buffer.alloc(32).toString('base64')],
+  [
+    'the same key id twice',
+    `k:${Buffer.alloc(32).toString('base64')},k:${Buffer.alloc(32).toString('base64')}`,
+  ],
+])('encryption keys with %s are refused', (_what, keys) => {
+  expect(mistakesOf({ PERENNIAL_ENCRYPTION_KEYS: keys })).toHaveLength(1);
+});
+
+test('settings cannot be changed after they were read', () => {
+  const config = loadConfig({});
+  expect(() => {
+    (config.api as { port: number }).port = 1;
+  }).toThrow(TypeError);
+});
+
+function mistakesOf(env: Record<string, string | undefined>): readonly string[] {
+  try {
+    loadConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}

@@ -1,0 +1,87 @@
+/** The row of one message on its way out. Its status is what a crash leaves behind, so it is written before the call. */
+import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { Tx } from '../../client.ts';
+import { customers } from '../../schema/billing.ts';
+import { type NotificationStatus, notifications } from '../../schema/messaging.ts';
+import { tenants } from '../../schema/tenants.ts';
+
+export type NotificationToSend = {
+  notification: typeof notifications.$inferSelect;
+  customer: { email: string | null; name: string | null; erasedAt: Date | null };
+  tenant: { name: string; portalUrl: string };
+  /** The first try is so long ago that the vendor may have forgotten our key. */
+  keyMayBeForgotten: boolean;
+};
+
+/** Resend remembers idempotency keys for 24 hours; an hour is left for the call itself and for clocks that differ. */
+const keyTrustedHours = 23;
+
+/** The message with everything it needs, locked until the transaction ends; null when there is no such row. */
+export async function lockNotification(tx: Tx, notificationId: string): Promise<NotificationToSend | null> {
+  const [found] = await tx
+    .select({
+      notification: notifications,
+      customer: { email: customers.email, name: customers.name, erasedAt: customers.erasedAt },
+      tenant: { name: tenants.name, portalUrl: tenants.portalUrl },
+      keyMayBeForgotten: sql<boolean>`coalesce(${notifications.firstTriedAt} < now() - make_interval(hours => ${keyTrustedHours}), false)`,
+    })
+    .from(notifications)
+    .innerJoin(customers, eq(customers.id, notifications.customerId))
+    .innerJoin(tenants, eq(tenants.id, notifications.tenantId))
+    .where(eq(notifications.id, notificationId))
+    .for('update', { of: notifications });
+  return found ?? null;
+}
+
+/** From here on the vendor may know the message. `firstTriedAt` is when its memory of our key began. */
+export async function markSending(
+  tx: Tx,
+  notificationId: string,
+  { recipient, subject }: { recipient: string; subject: string },
+): Promise<void> {
+  await tx
+    .update(notifications)
+    .set({
+      status: 'sending',
+      recipient,
+      subject,
+      attempts: sql`${notifications.attempts} + 1`,
+      firstTriedAt: sql`coalesce(${notifications.firstTriedAt}, now())`,
+      error: null,
+    })
+    .where(eq(notifications.id, notificationId));
+}
+
+export async function markSent(tx: Tx, notificationId: string, externalId: string): Promise<void> {
+  await tx
+    .update(notifications)
+    .set({ status: 'sent', externalId, sentAt: sql`now()`, error: null })
+    .where(eq(notifications.id, notificationId));
+}
+
+/** Ends a message that is not sent (`failed`, `unknown`, `skipped`). One that was sent meanwhile stays sent. */
+export async function markNotSent(
+  tx: Tx,
+  notificationId: string,
+  { status, error }: { status: Extract<NotificationStatus, 'failed' | 'unknown' | 'skipped'>; error: string },
+): Promise<void> {
+  await tx.update(notifications).set({ status, error }).where(onItsWay(notificationId));
+}
+
+/**
+ * Records a try that will be repeated. `nothingHappened`: the vendor certainly took no notice, so a message that was
+ * never in doubt is in the queue again, and a long outage does not put it in doubt.
+ */
+export async function markRetry(
+  tx: Tx,
+  notificationId: string,
+  { error, nothingHappened }: { error: string; nothingHappened: boolean },
+): Promise<void> {
+  const firstTriedAt = nothingHappened ? null : sql`coalesce(${notifications.firstTriedAt}, now())`;
+  const status = nothingHappened ? 'queued' : 'sending';
+  await tx.update(notifications).set({ status, firstTriedAt, error }).where(onItsWay(notificationId));
+}
+
+function onItsWay(notificationId: string) {
+  return and(eq(notifications.id, notificationId), inArray(notifications.status, ['queued', 'sending']));
+}

@@ -1,0 +1,80 @@
+/**
+ * The demo tenant "Acme Books": four plans, the default dunning policies, days shortened so that a person can watch a
+ * year, and an API key whose secret is kept beside the servers' state, so that it is the same after every start.
+ */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { type Database, withTenant } from '../client.ts';
+import { apiKeyToken, newApiKeySecret, putApiKey } from '../queries/tenants/api-keys.ts';
+import { setDayLength } from '../queries/tenants/tenants.ts';
+import { createPlans, createTenant, type SeedPlan } from './tenant.ts';
+
+export type DemoTenant = { tenantId: string; apiKey: string };
+
+/** Safe to repeat. `home` is the folder of the servers' state. */
+export async function seedDemo(
+  db: Database,
+  { demoDaySeconds, home }: { demoDaySeconds: number; home: string },
+): Promise<DemoTenant> {
+  const secret = await keptSecret(join(home, 'demo-api-key'));
+  await createTenant(db, {
+    id: TENANT_ID,
+    name: 'Acme Books',
+    timeZone: 'Europe/Berlin',
+    demoDaySeconds,
+    portalUrl: 'https://books.acme.example/billing',
+  });
+  await createPlans(db, TENANT_ID, plans);
+  await withTenant(db, TENANT_ID, async (tx) => {
+    await setDayLength(tx, TENANT_ID, demoDaySeconds);
+    await putApiKey(tx, { id: KEY_ID, tenantId: TENANT_ID, name: 'Demo', scopes: demoScopes, secret });
+  });
+  return { tenantId: TENANT_ID, apiKey: apiKeyToken({ id: KEY_ID, secret }) };
+}
+
+const TENANT_ID = 'ten_00000000000070008000000000000001';
+const KEY_ID = 'key_00000000000070008000000000000001';
+
+const demoScopes = [
+  'billing:read',
+  'billing:write',
+  'operations:read',
+  'operations:write',
+  'tenants:read',
+  'tenants:write',
+];
+
+const books = { family: 'books', currency: 'USD' } as const;
+
+const plans: readonly SeedPlan[] = [
+  {
+    ...books,
+    code: 'free',
+    name: 'Free',
+    rank: 0,
+    priceMinor: 0,
+    interval: { unit: 'month', count: 1 },
+    policy: { trialDays: 0, trialMessages: [] },
+  },
+  { ...books, code: 'pro-monthly', name: 'Pro monthly', rank: 1, priceMinor: 2900, interval: { unit: 'month', count: 1 } },
+  { ...books, code: 'pro-yearly', name: 'Pro yearly', rank: 2, priceMinor: 29_000, interval: { unit: 'year', count: 1 } },
+  {
+    ...books,
+    code: 'team-monthly',
+    name: 'Team monthly',
+    rank: 3,
+    priceMinor: 9900,
+    interval: { unit: 'month', count: 1 },
+    policy: { dunningPolicy: 'short_10' },
+  },
+];
+
+/** Readable by this user only. */
+async function keptSecret(file: string): Promise<string> {
+  const kept = await readFile(file, 'utf8').catch(() => '');
+  if (/^[\w-]{43}$/.test(kept.trim())) return kept.trim();
+  const secret = newApiKeySecret();
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, `${secret}\n`, { mode: 0o600 });
+  return secret;
+}

@@ -1,0 +1,17 @@
+/** Seeds the demo tenant and prints one line of JSON: `{"tenantId": …, "apiKey": …}`. For development only. */
+import { loadConfig } from '../../config/env.ts';
+import { createDatabase } from '../client.ts';
+import { seedDemo } from './demo.ts';
+
+const { environment, database, demoDaySeconds, home } = loadConfig();
+if (environment === 'production') {
+  console.error('The demo tenant is for development; with NODE_ENV=production nothing is seeded.');
+  process.exit(1);
+}
+
+const db = createDatabase({ url: database.url, max: 1 });
+try {
+  console.log(JSON.stringify(await seedDemo(db, { demoDaySeconds, home })));
+} finally {
+  await db.close();
+}

@@ -1,0 +1,145 @@
+/**
+ * Charges as PaymentIntents, created and confirmed in one request.
+ *
+ * Why it is safe to run twice: the request carries the attempt's key, so Stripe takes the money once within 24
+ * hours; later, or after an unknown outcome, `findCharge` finds what the attempt's id was written on.
+ */
+import Stripe from 'stripe';
+import { VendorError } from '../../domain/errors.ts';
+import type { CardCharge, CardChargeRequest, CardVendor } from '../../domain/payments/card-payment.ts';
+import { toStripeAmount } from './amounts.ts';
+import { toVendorError, withCode } from './errors.ts';
+import { mutation, read } from './requests.ts';
+import { toCardCharge } from './transform.ts';
+
+/** A decline comes as an error that carries the PaymentIntent, which says all there is to say. */
+export async function charge(
+  stripe: Stripe,
+  request: CardChargeRequest,
+  returnUrl: string,
+): Promise<CardCharge> {
+  const intent = await declinedIntentAsAnswer(() =>
+    stripe.paymentIntents.create(
+      {
+        ...toStripeAmount(request.amount),
+        customer: request.vendorCustomerId,
+        payment_method: request.paymentMethodId,
+        allowed_payment_method_types: ['card'],
+        confirm: true,
+        off_session: true,
+        description: request.description,
+        metadata: {
+          tenantId: request.tenantId,
+          customerId: request.customerId,
+          invoiceId: request.invoiceId,
+          attemptId: request.attemptId,
+          chargeKey: request.idempotencyKey,
+        },
+      },
+      { idempotencyKey: request.idempotencyKey },
+    ),
+  );
+  return toCardCharge(await askToAuthenticate(stripe, intent, returnUrl));
+}
+
+/**
+ * Newest first, matched on what we wrote on the payment. `createdAfter` only ends the search after a page, it
+ * never filters: a clock that differs from Stripe's must not hide a charge.
+ */
+export async function findCharge(
+  stripe: Stripe,
+  { vendorCustomerId, attemptId, createdAfter }: Parameters<CardVendor['findCharge']>[0],
+  returnUrl: string,
+): Promise<CardCharge | null> {
+  const oldestSeconds = Date.parse(createdAfter) / 1000;
+  let startingAfter: string | undefined;
+  for (;;) {
+    const page = await read(() =>
+      stripe.paymentIntents.list({
+        customer: vendorCustomerId,
+        limit: 100,
+        expand: ['data.latest_charge.refunds'],
+        ...(startingAfter === undefined ? {} : { starting_after: startingAfter }),
+      }),
+    );
+    const matching = page.data.filter((intent) => intent.metadata['attemptId'] === attemptId);
+    const found = matching.find((intent) => intent.status === 'succeeded') ?? matching[0];
+    if (found) return toCardCharge(await askToAuthenticate(stripe, found, returnUrl));
+
+    const last = page.data.at(-1);
+    if (!page.has_more || !last || last.created < oldestSeconds) return null;
+    startingAfter = last.id;
+  }
+}
+
+/** The charge with its refunds, all of them. */
+export async function fetchCharge(stripe: Stripe, externalId: string): Promise<CardCharge> {
+  const intent = await read(() =>
+    stripe.paymentIntents.retrieve(externalId, { expand: ['latest_charge.refunds'] }),
+  );
+  const { latest_charge: latest } = intent;
+  const hasMoreRefunds = latest !== null && typeof latest !== 'string' && latest.refunds?.has_more === true;
+  if (!hasMoreRefunds) return toCardCharge(intent);
+
+  const refunds = await read(() =>
+    stripe.refunds.list({ payment_intent: externalId, limit: 100 }).autoPagingToArray({ limit: 1_000 }),
+  );
+  return toCardCharge(intent, refunds);
+}
+
+/** A payment that ended meanwhile cannot be cancelled; how it ended is the answer. */
+export async function cancelCharge(stripe: Stripe, externalId: string): Promise<CardCharge> {
+  try {
+    await mutation(() =>
+      stripe.paymentIntents.cancel(externalId, {}, { idempotencyKey: `payment:${externalId}:cancel` }),
+    );
+  } catch (error) {
+    const isDoubtful =
+      error instanceof VendorError &&
+      (error.code === 'vendor_rejected_request' || error.code === 'outcome_unknown');
+    if (!isDoubtful) throw error;
+    const current = await fetchCharge(stripe, externalId);
+    if (current.status !== 'succeeded' && current.status !== 'canceled') throw error;
+    return current;
+  }
+  return fetchCharge(stripe, externalId);
+}
+
+/**
+ * The bank wants the customer, who is not there: the same payment is confirmed again as if the customer were, and
+ * so gets the link where the bank asks. Keyed by the charge, so that a repeat gets the same link.
+ */
+async function askToAuthenticate(
+  stripe: Stripe,
+  intent: Stripe.PaymentIntent,
+  returnUrl: string,
+): Promise<Stripe.PaymentIntent> {
+  const error = intent.last_payment_error;
+  const chargeKey = intent.metadata['chargeKey'];
+  const awaitsCustomer =
+    intent.status === 'requires_payment_method' && error?.code === 'authentication_required';
+  if (!awaitsCustomer || error?.payment_method === undefined || chargeKey === undefined) return intent;
+
+  const { id: paymentMethodId } = error.payment_method;
+  return declinedIntentAsAnswer(() =>
+    stripe.paymentIntents.confirm(
+      intent.id,
+      { payment_method: paymentMethodId, return_url: returnUrl },
+      { idempotencyKey: `${chargeKey}:authenticate` },
+    ),
+  );
+}
+
+async function declinedIntentAsAnswer(
+  request: () => Promise<Stripe.PaymentIntent>,
+): Promise<Stripe.PaymentIntent> {
+  try {
+    return await request();
+  } catch (error) {
+    if (error instanceof Stripe.errors.StripeCardError && error.payment_intent) return error.payment_intent;
+    const concernsMethod =
+      error instanceof Stripe.errors.StripeInvalidRequestError && error.param === 'payment_method';
+    const failure = toVendorError(error, { mutates: true });
+    throw concernsMethod ? withCode(failure, 'payment_method_invalid') : failure;
+  }
+}

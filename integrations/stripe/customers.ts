@@ -1,0 +1,92 @@
+/**
+ * Customers and their cards at Stripe.
+ *
+ * Why it is safe to run twice: creating and attaching are keyed by our ids, and where Stripe repeats a stored
+ * failure under that key, what is really there is looked up. Setting and deleting are repeatable by themselves.
+ */
+import { randomUUID } from 'node:crypto';
+import type Stripe from 'stripe';
+import { VendorError } from '../../domain/errors.ts';
+import type { CardPaymentMethod, CardVendor } from '../../domain/payments/card-payment.ts';
+import { withCode } from './errors.ts';
+import { mutation, read, readOrNull } from './requests.ts';
+import { toCardPaymentMethod } from './transform.ts';
+
+/** Keyed by our customer. Stripe repeats a stored 500 for that key, so an unknown outcome is looked up. */
+export async function ensureCustomer(
+  stripe: Stripe,
+  { tenantId, customerId, email, name }: Parameters<CardVendor['ensureCustomer']>[0],
+): Promise<string> {
+  try {
+    const customer = await mutation(() =>
+      stripe.customers.create(
+        { email, name, metadata: { tenantId, customerId } },
+        { idempotencyKey: `customer:${customerId}:create` },
+      ),
+    );
+    return customer.id;
+  } catch (error) {
+    if (!(error instanceof VendorError) || error.code !== 'outcome_unknown') throw error;
+    const candidates = await read(() => stripe.customers.list({ email, limit: 100 }));
+    const existing = candidates.data.find((customer) => customer.metadata['customerId'] === customerId);
+    if (existing) return existing.id;
+    throw error;
+  }
+}
+
+/** Attaches the card and makes it the default. */
+export async function attachPaymentMethod(
+  stripe: Stripe,
+  { vendorCustomerId, paymentMethodId }: Parameters<CardVendor['attachPaymentMethod']>[0],
+): Promise<CardPaymentMethod> {
+  const method = await attachOnce(stripe, vendorCustomerId, paymentMethodId);
+  // Setting a field is repeatable by itself. A key built from the two ids would not be: when a customer goes back
+  // to an earlier card within 24 hours, Stripe would answer from memory and leave the other card in place.
+  await mutation(() =>
+    stripe.customers.update(
+      vendorCustomerId,
+      { invoice_settings: { default_payment_method: method.id } },
+      { idempotencyKey: `customer:${vendorCustomerId}:default:${randomUUID()}` },
+    ),
+  );
+  return toCardPaymentMethod(method);
+}
+
+/** A refused or unanswered attach is fine when the method turns out to be this customer's already. */
+async function attachOnce(
+  stripe: Stripe,
+  customer: string,
+  paymentMethodId: string,
+): Promise<Stripe.PaymentMethod> {
+  try {
+    return await mutation(() =>
+      stripe.paymentMethods.attach(
+        paymentMethodId,
+        { customer },
+        { idempotencyKey: `customer:${customer}:attach:${paymentMethodId}` },
+      ),
+    );
+  } catch (error) {
+    if (!(error instanceof VendorError) || !attachDoubts.has(error.code)) throw error;
+    const method = await readOrNull(() => stripe.paymentMethods.retrieve(paymentMethodId));
+    if (method?.customer === customer) return method;
+    if (error.code === 'outcome_unknown') throw error;
+    throw withCode(error, 'payment_method_invalid');
+  }
+}
+
+const attachDoubts: ReadonlySet<string> = new Set([
+  'outcome_unknown',
+  'vendor_rejected_request',
+  'not_found',
+  'card_declined',
+]);
+
+/** A customer who is gone already is deleted. */
+export async function deleteCustomer(stripe: Stripe, vendorCustomerId: string): Promise<void> {
+  try {
+    await mutation(() => stripe.customers.del(vendorCustomerId));
+  } catch (error) {
+    if (!(error instanceof VendorError) || error.code !== 'not_found') throw error;
+  }
+}

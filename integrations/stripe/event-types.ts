@@ -1,0 +1,9 @@
+/** The events we act on: the webhook endpoint is subscribed to them, and the reconciler reads them. */
+export const stripeEventTypes: readonly string[] = [
+  'payment_intent.succeeded',
+  'payment_intent.payment_failed',
+  'payment_intent.requires_action',
+  'payment_intent.processing',
+  'payment_intent.canceled',
+  'charge.refunded',
+];

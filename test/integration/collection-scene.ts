@@ -1,0 +1,144 @@
+/** The scene of the crash test: a paying customer whose subscription has just renewed, and what the books say of it. */
+import pino from 'pino';
+import { createActivities } from '../../activities/index.ts';
+import { type CollectInvoiceInput, collectInvoice } from '../../activities/payments/collect-invoice.ts';
+import { createDatabase, type Database, type Tx, withTenant } from '../../db/client.ts';
+import { newId } from '../../db/ids.ts';
+import { createSubscription } from '../../db/queries/billing/create-subscription.ts';
+import { createCustomer } from '../../db/queries/billing/customers.ts';
+import { dunningCases, dunningPolicies, invoices, plans } from '../../db/schema/billing.ts';
+import { notifications } from '../../db/schema/messaging.ts';
+import { chargeAttempts, ledgerEntries, payments } from '../../db/schema/payments.ts';
+import { tenants } from '../../db/schema/tenants.ts';
+import { defaultDunningPolicies } from '../../domain/billing/dunning.ts';
+import { defaultSubscriptionPolicy } from '../../domain/billing/plan.ts';
+import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
+import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
+import { createTestDatabase } from '../support/database.ts';
+
+export const PRICE_MINOR = 2900;
+
+/** The invoice of a renewal, open and not yet collected. The invoice before it has been paid. */
+export type OpenInvoice = {
+  tenantId: string;
+  invoiceId: string;
+  /** The customer's card at the vendor. */
+  card: string;
+  /** What the workflow calls the activity with. */
+  input: CollectInvoiceInput;
+};
+
+export type Scene = {
+  db: Database;
+  cardVendor: CardVendor;
+  sandbox: StripeSandbox;
+  activities: ReturnType<typeof createActivities>;
+  /** `outcomes`: what the issuer says to the card's attempts, the first of which pays the first invoice. */
+  openInvoice(outcomes?: string[]): Promise<OpenInvoice>;
+  close(): Promise<void>;
+};
+
+/** A database and a vendor of their own. */
+export async function createScene(): Promise<Scene> {
+  const database = await createTestDatabase();
+  const db = createDatabase({ url: database.url });
+  const sandbox = await startStripeSandbox({ port: 0 });
+  const cardVendor = createStripeCardVendor({
+    secretKey: 'sk_test_crash',
+    apiBase: sandbox.url,
+    returnUrl: 'https://portal.example.com/thanks',
+  });
+  const log = pino({ level: 'silent' });
+  const activities = createActivities({ db, cardVendor, log, drainOutbox: async () => 0 });
+  return {
+    db,
+    cardVendor,
+    sandbox,
+    activities,
+    openInvoice: (outcomes = ['succeeded']) =>
+      renew({ db, cardVendor, activities, card: sandbox.createCard({ outcomes }) }),
+    close: async () => {
+      await sandbox.close();
+      await db.close();
+      await database.drop();
+    },
+  };
+}
+
+/** What our database says about the invoice and its tenant's money. */
+export function booksOf(db: Database, { tenantId, invoiceId }: OpenInvoice) {
+  return withTenant(db, tenantId, async (tx) => {
+    const [invoice] = (await tx.select().from(invoices)).filter(({ id }) => id === invoiceId);
+    const attempts = (await tx.select().from(chargeAttempts)).filter((each) => each.invoiceId === invoiceId);
+    const received = (await tx.select().from(payments)).filter((each) => each.invoiceId === invoiceId);
+    const entries = await tx.select().from(ledgerEntries);
+    const mails = await tx.select().from(notifications);
+    return {
+      paid: invoice?.status === 'paid',
+      receivedMinor: received.map(({ amountMinor }) => amountMinor),
+      attempts: attempts.map(({ status }) => status),
+      cashMinor: sum(entries.filter(({ account }) => account === 'cash:stripe')),
+      ledgerMinor: sum(entries),
+      cases: (await tx.select().from(dunningCases)).length,
+      mails: mails.map(({ template }) => template),
+    };
+  });
+}
+
+async function renew({
+  db,
+  cardVendor,
+  activities: { billing, stripe },
+  card,
+}: Pick<Scene, 'db' | 'cardVendor' | 'activities'> & { card: string }): Promise<OpenInvoice> {
+  const tenantId = newId('ten');
+  const startsAt = new Date('2026-01-31T10:00:00Z');
+  const subscriptionId = await withTenant(db, tenantId, (tx) => subscribe(tx, tenantId, startsAt));
+
+  const due = { tenantId, subscriptionId, at: startsAt.toISOString() };
+  await stripe.attachPaymentMethod({ ...due, paymentMethodId: card, actor: 'test' });
+  const first = await billing.issueFirstInvoice(due);
+  const { snapshot } = await collectInvoice(
+    { db, cardVendor },
+    {
+      tenantId,
+      invoiceId: first.invoiceId ?? '',
+      origin: 'first_invoice',
+      originKey: 'first_invoice',
+      at: due.at,
+    },
+  );
+  const at = snapshot.periodEndsAt ?? '';
+  const { invoiceId } = await billing.renew({ ...due, at });
+  if (invoiceId === null) throw new Error('The renewal issued no invoice');
+  return {
+    tenantId,
+    invoiceId,
+    card,
+    input: { tenantId, invoiceId, origin: 'renewal', originKey: 'renewal', at },
+  };
+}
+
+async function subscribe(tx: Tx, tenantId: string, at: Date): Promise<string> {
+  const portalUrl = 'https://portal.example.com';
+  await tx.insert(tenants).values({ id: tenantId, name: 'Acme', portalUrl });
+  for (const policy of defaultDunningPolicies) {
+    await tx.insert(dunningPolicies).values({ id: newId('dpol'), tenantId, version: 1, ...policy });
+  }
+  const terms = { priceMinor: PRICE_MINOR, currency: 'USD', interval: { unit: 'month', count: 1 } } as const;
+  const name = { code: 'pro', name: 'Pro', family: 'pro', rank: 1 };
+  const [plan] = await tx
+    .insert(plans)
+    .values({ id: newId('plan'), tenantId, ...name, ...terms, policy: defaultSubscriptionPolicy })
+    .returning();
+  const person = { email: 'ada@example.com', name: 'Ada', externalRef: null, personKey: 'ada' };
+  const customer = await createCustomer(tx, { tenantId, currency: 'USD', ...person });
+  if (plan === undefined || customer === null) throw new Error('The scene could not be set');
+  const { context } = await createSubscription(tx, { customerId: customer.id, plan, start: 'payment', at });
+  return context.subscription.id;
+}
+
+function sum(rows: readonly { amountMinor: number }[]): number {
+  return rows.reduce((total, { amountMinor }) => total + amountMinor, 0);
+}
