@@ -46,6 +46,9 @@ function isSecretOf(key: ApiKeyCredentials | null, secret: string): boolean {
   return timingSafeEqual(given, stored.length === given.length ? stored : Buffer.alloc(given.length));
 }
 
-function unauthorised(code: 'unauthenticated' | 'api_key_expired' | 'api_key_revoked', detail: string): Problem {
+function unauthorised(
+  code: 'unauthenticated' | 'api_key_expired' | 'api_key_revoked',
+  detail: string,
+): Problem {
   return new Problem({ code, detail, headers: { 'WWW-Authenticate': 'Bearer' } });
 }

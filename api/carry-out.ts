@@ -58,7 +58,9 @@ async function read(
   { caller, input }: ValidRequest,
   handler: HandlerOf<'read'>,
 ): Promise<Outcome> {
-  const answer = await withTenant(deps.db, caller.tenantId, (tx) => handler({ ...contextOf(deps, caller, tx), ...input }));
+  const answer = await withTenant(deps.db, caller.tenantId, (tx) =>
+    handler({ ...contextOf(deps, caller, tx), ...input }),
+  );
   return { answer, replayed: false };
 }
 
@@ -81,7 +83,11 @@ async function write(
   return deliver(deps, request, done.answer, done.delivery);
 }
 
-async function act(deps: ApiDependencies, request: ValidRequest, handler: HandlerOf<'act'>): Promise<Outcome> {
+async function act(
+  deps: ApiDependencies,
+  request: ValidRequest,
+  handler: HandlerOf<'act'>,
+): Promise<Outcome> {
   const { caller, input, key } = request;
   if (key === undefined) throw new Error(`An act needs an Idempotency-Key: ${request.operation}`);
   const inTenant = <T>(work: (tx: Tx) => Promise<T>) => withTenant(deps.db, caller.tenantId, work);
@@ -164,11 +170,13 @@ function hashOf(secret: string, body: unknown): string {
 
 /** The same for bodies that differ in the order of their fields only. */
 function canonicalJson(value: unknown): string {
-  return JSON.stringify(value, (_key, child: unknown) =>
-    typeof child === 'object' && child !== null && !Array.isArray(child)
-      ? Object.fromEntries(Object.entries(child).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : child,
-  ) ?? 'null';
+  return (
+    JSON.stringify(value, (_key, child: unknown) =>
+      typeof child === 'object' && child !== null && !Array.isArray(child)
+        ? Object.fromEntries(Object.entries(child).sort(([a], [b]) => (a < b ? -1 : 1)))
+        : child,
+    ) ?? 'null'
+  );
 }
 
 function kept({ route }: ValidRequest, { status, body }: StoredAnswer): StoredAnswer {

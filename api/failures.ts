@@ -31,8 +31,9 @@ export function answerProblems(log: Logger): ErrorRequestHandler {
 /** Never throws; an error nobody foresaw becomes `internal_error`. */
 export function toProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  if (error instanceof DomainError) return refusal({ ...error, message: error.message });
-  if (error instanceof VendorError) return new Problem({ code: error.code, detail: error.message, cause: error });
+  if (error instanceof DomainError) return refusal(error);
+  if (error instanceof VendorError)
+    return new Problem({ code: error.code, detail: error.message, cause: error });
   return (
     fromUpdate(error) ??
     fromBodyParser(error) ??
@@ -47,9 +48,24 @@ export function toProblem(error: unknown): Problem {
 }
 
 /** A reason that has an entry of its own in the table says more than the code it came with. */
-function refusal({ code, reason, message }: { code: ProblemCode; reason?: string | undefined; message: string }): Problem {
-  return new Problem({ code: reason !== undefined && isProblemCode(reason) ? reason : code, detail: message, reason });
+function refusal({
+  code,
+  reason = '',
+  message,
+}: {
+  code: ProblemCode;
+  reason?: string | undefined;
+  message: string;
+}): Problem {
+  const finer = reason in endedReasons ? 'subscription_ended' : reason;
+  return new Problem({
+    code: isProblemCode(finer) ? finer : code,
+    detail: message,
+    reason: reason === '' ? undefined : reason,
+  });
 }
+
+const endedReasons = { subscription_cancelled: true, subscription_expired: true };
 
 /** An update that ran and failed: its failure's type is one of our codes. */
 function fromUpdate(error: unknown): Problem | undefined {
@@ -79,13 +95,24 @@ function rootFailure(error: unknown): ApplicationFailure | undefined {
 /** Errors of Express and its body parser carry a `type` and the status they want. */
 function fromBodyParser(error: unknown): Problem | undefined {
   const { type, status } = (error ?? {}) as { type?: unknown; status?: unknown };
-  if (error instanceof URIError || (status === 400 && error instanceof Error && /decode param/.test(error.message))) {
-    return new Problem({ code: 'invalid_request', detail: 'The path is not a valid URL path.', cause: error });
+  if (
+    error instanceof URIError ||
+    (status === 400 && error instanceof Error && /decode param/.test(error.message))
+  ) {
+    return new Problem({
+      code: 'invalid_request',
+      detail: 'The path is not a valid URL path.',
+      cause: error,
+    });
   }
   if (typeof type !== 'string') return undefined;
   switch (type) {
     case 'entity.too.large':
-      return new Problem({ code: 'payload_too_large', detail: 'The body may have 1 MiB at most.', cause: error });
+      return new Problem({
+        code: 'payload_too_large',
+        detail: 'The body may have 1 MiB at most.',
+        cause: error,
+      });
     case 'encoding.unsupported':
     case 'charset.unsupported':
       return new Problem({
@@ -94,11 +121,19 @@ function fromBodyParser(error: unknown): Problem | undefined {
         cause: error,
       });
     case 'entity.parse.failed':
-      return new Problem({ code: 'malformed_json', detail: 'The body cannot be parsed as JSON.', cause: error });
+      return new Problem({
+        code: 'malformed_json',
+        detail: 'The body cannot be parsed as JSON.',
+        cause: error,
+      });
     case 'request.aborted':
     case 'request.size.invalid':
     case 'entity.verify.failed':
-      return new Problem({ code: 'invalid_request', detail: 'The body did not arrive as announced.', cause: error });
+      return new Problem({
+        code: 'invalid_request',
+        detail: 'The body did not arrive as announced.',
+        cause: error,
+      });
     default:
       return status === 400
         ? new Problem({ code: 'invalid_request', detail: 'The body cannot be read.', cause: error })
@@ -125,10 +160,14 @@ const transientGrpcCodes = [1, 2, 4, 8, 10, 13, 14];
 function fromDatabase(error: unknown): Problem | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code = '' } = cause as { code?: unknown };
-    if (typeof code === 'string' && (transientDatabaseCode.test(code) || lostConnection.test(cause.message))) {
+    if (
+      typeof code === 'string' &&
+      (transientDatabaseCode.test(code) || lostConnection.test(cause.message))
+    ) {
       return new Problem({
         code: 'database_unavailable',
-        detail: 'The request was not carried out, or its answer was lost; send it again with the same Idempotency-Key.',
+        detail:
+          'The request was not carried out, or its answer was lost; send it again with the same Idempotency-Key.',
         cause: error,
       });
     }
@@ -137,6 +176,7 @@ function fromDatabase(error: unknown): Problem | undefined {
 }
 
 /** Connection exceptions (08), shutdown (57P), too many connections (53), serialisation and deadlock (40). */
-const transientDatabaseCode = /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|08...|57P0.|53...|40001|40P01)$/;
+const transientDatabaseCode =
+  /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|08...|57P0.|53...|40001|40P01)$/;
 const lostConnection =
   /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end)/;

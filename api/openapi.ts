@@ -24,17 +24,19 @@ export function openApiDocument({
   for (const route of routes) registry.registerPath(describe(route, name));
   for (const route of openRoutes) registry.registerPath(describeOpen(route));
   const tags = new Set([...routes, ...openRoutes].map(({ tag }) => tag));
-  return new OpenApiGeneratorV31(registry.definitions, { sortComponents: 'alphabetically' }).generateDocument({
-    openapi: '3.1.0',
-    info: {
-      title: 'Perennial',
-      version: '1.0.0',
-      description: introduction,
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+  return new OpenApiGeneratorV31(registry.definitions, { sortComponents: 'alphabetically' }).generateDocument(
+    {
+      openapi: '3.1.0',
+      info: {
+        title: 'Perennial',
+        version: '1.0.0',
+        description: introduction,
+        license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      },
+      servers: [{ url: publicUrl }],
+      tags: [...tags].map((tag) => ({ name: tag })),
     },
-    servers: [{ url: publicUrl }],
-    tags: [...tags].map((tag) => ({ name: tag })),
-  });
+  );
 }
 
 const introduction = `Business processes of a small SaaS company as durable workflows.
@@ -163,7 +165,10 @@ function problems(codes: readonly ProblemCode[]): RouteConfig['responses'] {
       {
         description: group.map((code) => `\`${code}\`: ${problemKinds[code].title}.`).join(' '),
         content: {
-          'application/problem+json': { schema: problemSchema, example: exampleProblem(group[0] ?? 'internal_error') },
+          'application/problem+json': {
+            schema: problemSchema,
+            example: exampleProblem(group[0] ?? 'internal_error'),
+          },
         },
         ...(status === 503 && {
           headers: { 'Retry-After': { description: 'Seconds.', schema: { type: 'integer' as const } } },

@@ -105,7 +105,11 @@ export class Problem extends Error {
 
 /** Another tenant's object does not exist for the caller either. */
 export function notFound(noun: string, id: string): Problem {
-  return new Problem({ code: 'not_found', detail: `There is no ${noun} ${id}.`, reason: `${noun.replaceAll(' ', '_')}_not_found` });
+  return new Problem({
+    code: 'not_found',
+    detail: `There is no ${noun} ${id}.`,
+    reason: `${noun.replaceAll(' ', '_')}_not_found`,
+  });
 }
 
 export function isProblemCode(code: string): code is ProblemCode {

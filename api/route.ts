@@ -109,9 +109,10 @@ export function route<E extends Effect, R extends Responses, P = unknown, Q = un
 }
 
 /** An operation with its types forgotten, as the server and the document take it. */
-export type Route = Definition<unknown, unknown, unknown, Responses> & {
-  [E in Effect]: { effect: E; handler: Handlers<unknown, unknown, unknown, Responses>[E] };
-}[Effect];
+export type Route = Definition<unknown, unknown, unknown, Responses> &
+  {
+    [E in Effect]: { effect: E; handler: Handlers<unknown, unknown, unknown, Responses>[E] };
+  }[Effect];
 
 /** An operation without a key: health, and what vendors call. It handles its request itself. */
 export type OpenRoute = {

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { IdPrefix } from '../db/ids.ts';
 import { currencies } from '../domain/money.ts';
-import { problemKinds, type ProblemCode } from './problem.ts';
+import { type ProblemCode, problemKinds } from './problem.ts';
 
 /** `cus_` and 32 hex digits. */
 export function idPattern(prefix: IdPrefix): RegExp {
@@ -20,13 +20,13 @@ export function id(prefix: IdPrefix, noun: string) {
     .meta({ description: `Id of a ${noun}.`, example: `${prefix}_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b` });
 }
 
-/** One line of text: no control characters, because neither mails nor logs nor the database want them. */
+/** One line of text. */
 export function text(maxLength: number) {
   return z
     .string()
     .min(1)
     .max(maxLength)
-    .regex(/^[^\u0000-\u001f\u007f-\u009f]*$/, 'must not contain control characters')
+    .regex(oneLine, 'must not contain control characters')
     .refine((value) => value.isWellFormed(), 'must be valid Unicode');
 }
 
@@ -36,9 +36,15 @@ export function longText(maxLength: number) {
     .string()
     .min(1)
     .max(maxLength)
-    .regex(/^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$/, 'must not contain control characters')
+    .regex(severalLines, 'must not contain control characters')
     .refine((value) => value.isWellFormed(), 'must be valid Unicode');
 }
+
+// Neither mails nor logs nor the database want control characters.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused.
+const oneLine = /^[^\u0000-\u001f\u007f-\u009f]*$/;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is refused, but for tabs and line ends.
+const severalLines = /^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$/;
 
 /** A name that appears in URLs and in code: `pro-monthly`, `standard_30`. */
 export const codeName = z

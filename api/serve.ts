@@ -8,7 +8,11 @@ import { Problem, type RequestMistake } from './problem.ts';
 import { type Caller, needsKey, type OpenRoute, type Route } from './route.ts';
 
 /** A router of these operations; every other method on their paths is 405. */
-export function serveRoutes(deps: ApiDependencies, routes: readonly Route[], openRoutes: readonly OpenRoute[]): Router {
+export function serveRoutes(
+  deps: ApiDependencies,
+  routes: readonly Route[],
+  openRoutes: readonly OpenRoute[],
+): Router {
   const router = Router({ caseSensitive: true, strict: true });
   for (const route of routes) router[route.method](expressPath(route.path), ...handlersOf(deps, route));
   for (const { method, path, handlers } of openRoutes) router[method](expressPath(path), ...handlers);

@@ -56,14 +56,26 @@ export async function buildOnce({
   try {
     await build(unfinished);
     if (!isExecutable(join(unfinished, file))) throw new MissingProgramError(`The build left no ${file}.`);
-    if (!isExecutable(result)) {
-      await rm(folder, { recursive: true, force: true });
-      await rename(unfinished, folder);
-    }
+    await moveUnlessThere(unfinished, { folder, result });
   } finally {
     await rm(unfinished, { recursive: true, force: true });
   }
   return result;
+}
+
+/** A rename onto a folder with content fails, so that the first of two builds stays. */
+async function moveUnlessThere(
+  from: string,
+  { folder, result }: { folder: string; result: string },
+): Promise<void> {
+  try {
+    await rename(from, folder);
+  } catch (error) {
+    if (isExecutable(result)) return;
+    if (!['ENOTEMPTY', 'EEXIST'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error;
+    await rm(folder, { recursive: true, force: true });
+    await rename(from, folder);
+  }
 }
 
 /** Builds a Go program into `into`. */

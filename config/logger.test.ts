@@ -10,7 +10,9 @@ const sentinels = {
   clientSecret: 'pi_1_secret_SENTINEL',
   apiKey: 'key_0123456789abcdef0123456789abcdef.SENTINEL',
 };
-const anySentinel = new RegExp([...Object.values(sentinels), 'SENTINEL', 'Jane Doe'].map(escape).join('|'));
+const anySentinel = new RegExp(
+  [...Object.values(sentinels), 'SENTINEL', 'Jane Doe'].map(literally).join('|'),
+);
 
 test.each<[string, (log: Logger) => void]>([
   ['in a message', (log) => log.info(Object.values(sentinels).join(' and '))],
@@ -96,6 +98,6 @@ function recorded(): { log: Logger; output: () => string } {
   return { log: createLogger({ name: 'test', level: 'trace', destination }), output: () => lines.join('') };
 }
 
-function escape(text: string): string {
+function literally(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
 }

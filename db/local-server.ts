@@ -37,7 +37,10 @@ export async function preparePostgres({ dataDir: wanted }: { dataDir: string }):
   return { dataDir, postgres: programs.postgres, runAs };
 }
 
-/** Command line of the server. Not `durable` is quicker and loses data in a power cut: for tests. */
+/**
+ * Command line of the server. Not `durable` is quicker and loses data in a power cut: for tests. What was committed
+ * survives the death of the server all the same, as the fault tests need it.
+ */
 export function postgresCommand({
   dataDir,
   postgres,
@@ -48,9 +51,7 @@ export function postgresCommand({
     listen_addresses: '127.0.0.1',
     unix_socket_directories: '',
     max_connections: 200,
-    ...(durable
-      ? {}
-      : { fsync: 'off', full_page_writes: 'off', synchronous_commit: 'off', autovacuum: 'off' }),
+    ...(durable ? {} : { fsync: 'off', full_page_writes: 'off' }),
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   return { command: postgres, args: ['-D', dataDir, '-p', String(port), ...flags] };

@@ -15,7 +15,11 @@ beforeAll(async () => {
 });
 afterAll(() => Promise.all([open.close(), guarded.close()]));
 
-function send(path: string, body: unknown, { headers = {}, server = open, method = 'POST' } = {}): Promise<Response> {
+function send(
+  path: string,
+  body: unknown,
+  { headers = {}, server = open, method = 'POST' } = {},
+): Promise<Response> {
   return fetch(`http://127.0.0.1:${server.port}${path}`, {
     method,
     headers: { 'content-type': 'application/json', ...headers },
@@ -40,9 +44,11 @@ describe('the codec endpoint', () => {
     expect(decoded.headers.get('cache-control')).toBe('no-store');
     expect(await decoded.json()).toEqual({ payloads: [json(plain), json(plain)] });
 
-    const encoded = (await (await send('/encode', { payloads: [json(plain)] })).json()) as { payloads: unknown[] };
+    const encoded = (await (await send('/encode', { payloads: [json(plain)] })).json()) as {
+      payloads: unknown[];
+    };
     expect(JSON.stringify(encoded)).not.toContain(json(plain).data);
-    const again = await send('/decode', encoded);
+    const again = await send('/some/namespace/decode', encoded);
     expect(await again.json()).toEqual({ payloads: [json(plain)] });
   });
 
@@ -50,11 +56,21 @@ describe('the codec endpoint', () => {
     const [foreign] = await otherCodec.encode([plain]);
     const response = await send('/decode', { payloads: [json(foreign as Payload)] });
     expect(response.status).toBe(400);
-    expect(await response.json()).toEqual({ message: expect.stringContaining('key "o", which is not configured') });
+    expect(await response.json()).toEqual({
+      message: expect.stringContaining('key "o", which is not configured'),
+    });
+  });
+
+  it('takes an empty body for an empty list, which is how the CLI writes one', async () => {
+    for (const body of [{}, { payloads: [] }]) {
+      const response = await send('/decode', body);
+      expect(response.status).toBe(200);
+      expect(await response.json()).toEqual({ payloads: [] });
+    }
   });
 
   it('refuses bodies that hold no payloads, and other paths and methods', async () => {
-    for (const body of [{}, { payloads: 'x' }, { payloads: [1] }, { payloads: [{ data: 7 }] }, '{', '[]', '']) {
+    for (const body of [{ payloads: 'x' }, { payloads: [1] }, { payloads: [{ data: 7 }] }, '{', '[]']) {
       expect((await send('/decode', body)).status).toBe(400);
     }
     expect((await send('/other', {})).status).toBe(404);
@@ -85,7 +101,8 @@ describe('the codec endpoint', () => {
 
   it('asks for its bearer token where one is set, but not before it answers a preflight', async () => {
     const body = { payloads: [] };
-    const withToken = (authorization: string) => send('/decode', body, { server: guarded, headers: { authorization } });
+    const withToken = (authorization: string) =>
+      send('/decode', body, { server: guarded, headers: { authorization } });
     expect((await send('/decode', body, { server: guarded })).status).toBe(401);
     expect((await withToken('Bearer wrong')).status).toBe(401);
     expect((await withToken('Bearer operators-only')).status).toBe(200);
@@ -95,7 +112,10 @@ describe('the codec endpoint', () => {
 });
 
 it('knows both names under which a browser shows a Web UI of this machine', () => {
-  expect(webUiOrigins('http://127.0.0.1:8233/some/path')).toEqual(['http://127.0.0.1:8233', 'http://localhost:8233']);
+  expect(webUiOrigins('http://127.0.0.1:8233/some/path')).toEqual([
+    'http://127.0.0.1:8233',
+    'http://localhost:8233',
+  ]);
   expect(webUiOrigins('http://localhost:8080')).toEqual(['http://localhost:8080', 'http://127.0.0.1:8080']);
   expect(webUiOrigins('https://temporal.example.com')).toEqual(['https://temporal.example.com']);
 });

@@ -32,8 +32,9 @@ export async function startCodecServer({
   app.use(allowOnly(allowedOrigins));
   if (token !== undefined) app.use(requireToken(token));
   app.use(express.json({ limit: BODY_MAX, type: () => true }));
-  app.post('/decode', convertWith(codec.decode.bind(codec)));
-  app.post('/encode', convertWith(codec.encode.bind(codec)));
+  // The protocol looks at the end of the path only: clients may put the namespace before it.
+  app.post(['/decode', '/*path/decode'], convertWith(codec.decode.bind(codec)));
+  app.post(['/encode', '/*path/encode'], convertWith(codec.encode.bind(codec)));
   app.use((_req, res) => void res.status(404).json({ message: 'POST /decode or POST /encode.' }));
   app.use(answerError);
 
@@ -58,8 +59,8 @@ type JsonPayload = { metadata?: Record<string, string>; data?: string };
 
 function convertWith(convert: (payloads: Payload[]) => Promise<Payload[]>): RequestHandler {
   return async (req, res) => {
-    const payloads = (req.body as { payloads?: unknown } | undefined)?.payloads;
-    if (!Array.isArray(payloads) || !payloads.every(isJsonPayload)) {
+    const payloads = payloadsOf(req.body);
+    if (payloads === undefined) {
       res.status(400).json({ message: 'The body must be {"payloads": [{"metadata": {…}, "data": "…"}]}.' });
       return;
     }
@@ -81,7 +82,7 @@ function allowOnly(allowedOrigins: readonly string[]): RequestHandler {
       res.set({
         'Access-Control-Allow-Origin': origin,
         'Access-Control-Allow-Methods': 'POST',
-        'Access-Control-Allow-Headers': 'Content-Type, X-Namespace, Authorization',
+        'Access-Control-Allow-Headers': 'Content-Type, X-Namespace, Authorization, Authorization-Extras',
         'Access-Control-Allow-Credentials': 'true',
         'Access-Control-Max-Age': '600',
       });
@@ -107,6 +108,13 @@ const answerError: ErrorRequestHandler = (error, _req, res, _next) => {
     res.status(error.status).json({ message: error.message });
   else res.status(500).json({ message: 'The codec failed.' });
 };
+
+/** The JSON form leaves an empty list out, so the CLI sends `{}` where there is nothing to decode. */
+function payloadsOf(body: unknown): JsonPayload[] | undefined {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return undefined;
+  const { payloads = [] } = body as { payloads?: unknown };
+  return Array.isArray(payloads) && payloads.every(isJsonPayload) ? payloads : undefined;
+}
 
 function isJsonPayload(value: unknown): value is JsonPayload {
   if (typeof value !== 'object' || value === null) return false;

@@ -111,9 +111,13 @@ describe('what was tampered with', () => {
     const data = payload.data ?? new Uint8Array();
     const metadata = { ...payload.metadata, 'encryption-key-id': Buffer.from('old') };
 
-    await expect(codec.decode([{ ...payload, data: data.slice(0, -1) }])).rejects.toThrow(PayloadDecryptionError);
+    await expect(codec.decode([{ ...payload, data: data.slice(0, -1) }])).rejects.toThrow(
+      PayloadDecryptionError,
+    );
     await expect(codec.decode([{ ...payload, data: new Uint8Array() }])).rejects.toThrow(/cut off/);
-    await expect(codec.decode([{ ...payload, metadata }])).rejects.toThrow(/does not match encryption key "old"/);
+    await expect(codec.decode([{ ...payload, metadata }])).rejects.toThrow(
+      /does not match encryption key "old"/,
+    );
   });
 });
 

@@ -23,7 +23,11 @@ describe('where Temporal is', () => {
   });
 
   it('is what the TEMPORAL_* variables say, with TLS as soon as there is an API key', () => {
-    const env = { TEMPORAL_ADDRESS: 'cloud.example.com:7233', TEMPORAL_NAMESPACE: 'ours', TEMPORAL_API_KEY: 'k' };
+    const env = {
+      TEMPORAL_ADDRESS: 'cloud.example.com:7233',
+      TEMPORAL_NAMESPACE: 'ours',
+      TEMPORAL_API_KEY: 'k',
+    };
     expect(temporalTarget(defaults, env)).toEqual({
       address: 'cloud.example.com:7233',
       namespace: 'ours',
@@ -58,7 +62,14 @@ describe('an error of a call', () => {
   });
 
   it('means something else when the server refused the call or the error is not its own', () => {
-    for (const error of [withCode(3), withCode(5), withCode('ECONNREFUSED'), new Error('x'), 'text', undefined]) {
+    for (const error of [
+      withCode(3),
+      withCode(5),
+      withCode('ECONNREFUSED'),
+      new Error('x'),
+      'text',
+      undefined,
+    ]) {
       expect(isTemporalAway(error)).toBe(false);
     }
   });

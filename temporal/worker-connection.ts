@@ -54,7 +54,7 @@ export async function retryWhileAway<T>(
 
 /** Waits between the tries at the start of a process. */
 const RETRY_MS = 500;
-const RETRY_MAX_MS = 10_000;
+const RETRY_MAX_MS = 5_000;
 
 /** Compressing for a server on this machine costs time and saves nothing. */
 function isLoopback(address: string): boolean {

@@ -29,11 +29,16 @@ it('is ready with everything it found, or not ready with what is missing', async
   await server?.close();
 
   const missing = { ...fine, ready: false, checks: { database: { ok: false, error: 'refused' } } };
-  expect(await ask('/readyz?verbose', () => Promise.resolve(missing))).toEqual({ status: 503, body: missing });
+  expect(await ask('/readyz?verbose', () => Promise.resolve(missing))).toEqual({
+    status: 503,
+    body: missing,
+  });
 });
 
 it('reports a schedule that is overdue and stays ready, because restarting would not help it', async () => {
-  const { status, body } = await ask('/readyz', () => Promise.resolve({ ...fine, overdueSchedules: [overdue] }));
+  const { status, body } = await ask('/readyz', () =>
+    Promise.resolve({ ...fine, overdueSchedules: [overdue] }),
+  );
   expect(status).toBe(200);
   expect(body).toMatchObject({ overdueSchedules: [overdue] });
 });

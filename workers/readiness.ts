@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { type Check, type Readiness, runChecks } from './health.ts';
+import { pendingMigrations } from './migrations.ts';
 import type { Relay } from './relay.ts';
 import type { ScheduleWatch } from './schedule-watch.ts';
 import type { TaskQueueWorkers } from './task-queue-workers.ts';
@@ -25,6 +26,7 @@ export function createReadiness({
     const [checks, overdueSchedules] = await Promise.all([
       runChecks({
         database: () => checkDatabase(db),
+        migrations: () => checkMigrations(db),
         temporal: () => checkTemporal(client),
         workers: () => checkWorkers(workers()),
         relay: () => checkRelay(relay),
@@ -40,6 +42,11 @@ const TEMPORAL_TIMEOUT_MS = 2_000;
 async function checkDatabase(db: Database): Promise<Check> {
   await db.drizzle.execute(sql`select 1`);
   return { ok: true };
+}
+
+async function checkMigrations(db: Database): Promise<Check> {
+  const missing = await pendingMigrations(db);
+  return { ok: missing.length === 0, ...(missing.length > 0 ? { missing } : {}) };
 }
 
 async function checkTemporal(client: Client): Promise<Check> {

@@ -42,7 +42,9 @@ describe('a mail', () => {
   });
 
   it('that the vendor refuses for good is given up at once', () => {
-    expect(mail(1, new VendorError({ code: 'vendor_rejected_request', message: 'no such domain' }))).toBeNull();
+    expect(
+      mail(1, new VendorError({ code: 'vendor_rejected_request', message: 'no such domain' })),
+    ).toBeNull();
     expect(mail(1, new VendorError({ code: 'vendor_unavailable', message: 'down' }))).toBe(1000);
   });
 });

@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
-import type { Logger } from '../config/logger.ts';
+import { type Logger, redactText } from '../config/logger.ts';
 import type { Database } from '../db/client.ts';
 import {
   type ClaimedOutboxRow,
@@ -131,26 +131,44 @@ async function drain(deps: RelayDeps): Promise<Drained> {
   }
 }
 
-/** Rows for one workflow go in their order; a row waits where an earlier one for the same workflow failed. */
+/** Mails and processes go out side by side: a slow mail vendor must not hold up what money waits for. */
 async function deliverBatch(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
-  const lanes = [...Map.groupBy(rows, (row) => laneOf(row)).values()];
-  const batch: Drained = { delivered: 0, away: undefined };
-  await forEachBounded(lanes, CONCURRENCY, async (lane) => {
-    const done: number[] = [];
+  const { mails = [], processes = [] } = Object.groupBy(rows, ({ envelope }) =>
+    envelope.topic === 'mail.send' ? 'mails' : 'processes',
+  );
+  const [sent, told] = await Promise.all([deliverMails(deps, mails), deliverToProcesses(deps, processes)]);
+  return { delivered: sent + told.delivered, away: told.away };
+}
+
+/** Returns how many were sent. Each is marked at once: a mail that is sent twice costs a call to the vendor. */
+async function deliverMails(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<number> {
+  let sent = 0;
+  await forEachBounded(rows, CONCURRENCY, async (row) => {
+    const error = await deliver(deps, row).catch(asError);
+    if (error) return postpone(deps, [row], error);
+    await markDelivered(deps.db, [row.id]);
+    sent += 1;
+  });
+  return sent;
+}
+
+/** Rows for one workflow go in their order; a row waits where an earlier one for the same workflow failed. */
+async function deliverToProcesses(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
+  const byWorkflow = Map.groupBy(rows, ({ envelope }) => 'workflowId' in envelope && envelope.workflowId);
+  const done: number[] = [];
+  let away: Error | undefined;
+  await forEachBounded([...byWorkflow.values()], CONCURRENCY, async (lane) => {
     for (const [position, row] of lane.entries()) {
-      const known = row.envelope.topic === 'mail.send' ? undefined : batch.away;
-      const error = known ?? (await deliver(deps, row).catch(asError));
+      const error = away ?? (await deliver(deps, row).catch(asError));
       if (error) {
-        if (row.envelope.topic !== 'mail.send' && isTemporalAway(error)) batch.away = error;
-        await postpone(deps, lane.slice(position), error);
-        break;
+        if (isTemporalAway(error)) away = error;
+        return postpone(deps, lane.slice(position), error);
       }
       done.push(row.id);
     }
-    await markDelivered(deps.db, done);
-    batch.delivered += done.length;
   });
-  return batch;
+  await markDelivered(deps.db, done);
+  return { delivered: done.length, away };
 }
 
 async function deliver({ client, sendNotification, log }: RelayDeps, row: ClaimedOutboxRow): Promise<void> {
@@ -175,16 +193,11 @@ async function postpone(
   for (const { id, attempts, envelope } of rows) {
     const delayMs = retryDelayMs({ topic: envelope.topic, attempts, error });
     const retryAt = delayMs === null ? null : new Date(Date.now() + delayMs);
-    await markFailed(db, { id, error: error.message, retryAt });
+    await markFailed(db, { id, error: redactText(error.message), retryAt });
     const fields = { outboxId: id, topic: envelope.topic, attempts, retryAt, err: error };
     if (retryAt === null) log.error(fields, 'an outbox row was given up');
     else if (!isTemporalAway(error)) log.warn(fields, 'an outbox row could not be delivered');
   }
-}
-
-/** Mails are independent of each other. */
-function laneOf({ id, envelope }: ClaimedOutboxRow): string {
-  return envelope.topic === 'mail.send' ? `mail:${id}` : `workflow:${envelope.workflowId}`;
 }
 
 function untilDue(dueAt: Date | null): number {

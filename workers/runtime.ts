@@ -19,9 +19,17 @@ export function installRuntime({ log, metricsAddress }: { log: Logger; metricsAd
   });
 }
 
-/** The SDK's logger interface on top of pino. Its metadata also has symbols, which pino leaves out. */
+/**
+ * The SDK's logger interface on top of pino. While Temporal is away every poller of every worker reports each of its
+ * tries; one such line in a while says the same.
+ */
 export function toSdkLogger(log: Logger): SdkLogger {
+  let quietUntil = 0;
   const write = (level: LogLevel, message: string, meta: LogMetadata = {}) => {
+    if (meta['target'] === RETRIES) {
+      if (Date.now() < quietUntil) return;
+      quietUntil = Date.now() + RETRIES_QUIET_MS;
+    }
     log[pinoLevels[level]](meta, message);
   };
   return {
@@ -34,4 +42,6 @@ export function toSdkLogger(log: Logger): SdkLogger {
   };
 }
 
+const RETRIES = 'temporalio_client::retry';
+const RETRIES_QUIET_MS = 15_000;
 const pinoLevels = { TRACE: 'trace', DEBUG: 'debug', INFO: 'info', WARN: 'warn', ERROR: 'error' } as const;

@@ -71,7 +71,9 @@ export async function runWorkerProcess({
     await runWorkers({ config, log, signal, target, client, dataConverter, activities, running });
   } catch (error) {
     if (!signal.aborted) throw error;
-    log.info({ err: error }, 'stopped before everything had started or ended');
+    const wasWaiting = error instanceof Error && error.name === 'AbortError';
+    if (wasWaiting) log.info('stopped before Temporal was there');
+    else log.warn({ err: error }, 'stopped before everything had ended');
   }
 }
 

@@ -16,6 +16,7 @@ import {
   type DunningCaseRow,
   moveOnCase,
   readCase,
+  unpaidSubscriptions,
 } from '../../db/queries/billing/dunning-cases.ts';
 import { freePlanOf, moveToFreePlan } from '../../db/queries/billing/free-plan.ts';
 import {
@@ -217,11 +218,4 @@ function cancelUnpaid(tx: Tx, context: SubscriptionContext, at: Date): Promise<S
     at,
     entry: { kind: 'cancelled', message: 'Cancelled: the dunning ladder ended without payment.' },
   });
-}
-
-async function unpaidSubscriptions(tx: Tx, customerId: string): Promise<SubscriptionContext[]> {
-  const ids = new Set((await unpaidInvoices(tx, customerId)).map((invoice) => invoice.subscriptionId));
-  const contexts: SubscriptionContext[] = [];
-  for (const id of ids) contexts.push(await lockSubscription(tx, id));
-  return contexts;
 }

@@ -110,7 +110,8 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
     extendTrial(input: Request & ExtendTrialInput): Promise<ActResult> {
       return request(db, input, async (tx, context, at) => {
         const { subscription } = context;
-        if (subscription.status !== 'trialing' || subscription.trialEndsAt === null) {
+        const { status, periodEndsAt } = subscription;
+        if (status !== 'trialing' || subscription.trialEndsAt === null || periodEndsAt !== null) {
           throw conflict('not_trialing', 'Only a running trial can be extended.');
         }
         const before = subscription.trialEndsAt.toISOString();
@@ -149,7 +150,7 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
             code: 'payment_method_missing',
             reason: 'payment_method_missing',
             message:
-              'The customer has no payment method; set one with PUT /v1/subscriptions/{id}/payment-method first.',
+              'The customer has no payment method; set one with PUT /v1/subscriptions/{subscriptionId}/payment_method first.',
           });
         }
         const { after, invoice } = await beginFirstPeriod(tx, context, new Date(input.at));

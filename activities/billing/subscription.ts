@@ -13,8 +13,10 @@ import {
   type InvoiceRow,
   issueInvoice,
   openInvoices,
+  readInvoice,
 } from '../../db/queries/billing/invoices.ts';
 import {
+  announceSubscription,
   calendarOf,
   changeSubscription,
   lockSubscription,
@@ -73,20 +75,14 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
         if (context.customer.defaultPaymentMethodId === null) {
           return { after: await suspendAfterTrial(tx, context, at), invoice: null };
         }
-        return beginFirstPeriod(tx, context, at);
+        return openFirstPeriod(tx, await beginFirstPeriod(tx, context, at), input.at);
       });
     },
 
     /** Issues the first invoice of a subscription that starts with a payment. */
     issueFirstInvoice(input: ActInput): Promise<ActResult> {
       return act(db, input, 'collect_first_invoice', async (tx, context, due) => {
-        const { after, invoice } = await beginFirstPeriod(tx, context, new Date(due.at));
-        if (invoice === null) return { after, invoice };
-        const opened = await changeSubscription(tx, after, {
-          set: firstPeriod(invoice),
-          at: new Date(input.at),
-        });
-        return { after: opened, invoice };
+        return openFirstPeriod(tx, await beginFirstPeriod(tx, context, new Date(due.at)), input.at);
       });
     },
 
@@ -160,8 +156,12 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
      */
     postponeCollection(input: ActInput & { invoiceId: string }): Promise<SubscriptionSnapshot> {
       return withTenant(db, input.tenantId, async (tx) => {
-        const context = await lockSubscription(tx, input.subscriptionId);
-        return snapshotOf(await postpone(tx, context, input));
+        // A new card is charged for what another subscription of the customer owes, too; that one looks again itself.
+        const { subscriptionId: owner } = await readInvoice(tx, input.invoiceId);
+        const postponed = await postpone(tx, await lockSubscription(tx, owner), input);
+        if (owner === input.subscriptionId) return snapshotOf(postponed);
+        await announceSubscription(tx, postponed);
+        return snapshotOf(await lockSubscription(tx, input.subscriptionId));
       });
     },
   };
@@ -217,6 +217,17 @@ export async function beginFirstPeriod(
     entry: { kind: 'activated', message: 'Activated: the plan is free.' },
   });
   return { after, invoice: null };
+}
+
+/** Opens the period that the first invoice bills, so that it is issued once and what follows is its collection. */
+async function openFirstPeriod(
+  tx: Tx,
+  { after, invoice }: { after: SubscriptionContext; invoice: InvoiceRow | null },
+  at: string,
+): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
+  if (invoice === null) return { after, invoice };
+  const opened = await changeSubscription(tx, after, { set: firstPeriod(invoice), at: new Date(at) });
+  return { after: opened, invoice };
 }
 
 async function openPeriod(

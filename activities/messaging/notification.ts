@@ -122,12 +122,10 @@ async function recordFailure(
 ): Promise<void> {
   // The vendor may quote the address; the row keeps it in one column only, where the erasure finds it.
   const reason = `${error.code}: ${error.message}`.replaceAll(outgoing.to, 'the address');
-  if (error.code === 'idempotency_key_reused') {
-    // The vendor has our key with another content: an earlier try did arrive.
-    return markNotSent(tx, notificationId, { status: 'unknown', error: reason });
-  }
   if (!errorCodes[error.code].retryable) {
-    return markNotSent(tx, notificationId, { status: 'failed', error: reason });
+    // A refusal says nothing about an earlier try in doubt; a reused key even says that one arrived.
+    const inDoubt = !outgoing.firstTry || error.code === 'idempotency_key_reused';
+    return markNotSent(tx, notificationId, { status: inDoubt ? 'unknown' : 'failed', error: reason });
   }
   const nothingHappened = outgoing.firstTry && error.code !== 'outcome_unknown';
   return markRetry(tx, notificationId, { error: reason, nothingHappened });

@@ -27,7 +27,9 @@ export async function collectInvoice(
   const { tenantId } = input;
   const at = new Date(input.at);
   const finish = (attemptId: string, charge: CardCharge) =>
-    withTenant(db, tenantId, (tx) => finishCharge(tx, { attemptId, charge, at }));
+    withTenant(db, tenantId, (tx) =>
+      finishCharge(tx, { attemptId, charge, at, askedBy: input.askedBy }),
+    );
 
   for (;;) {
     const begun = await withTenant(db, tenantId, (tx) => beginCharge(tx, { ...input, at }));
@@ -44,8 +46,13 @@ export async function collectInvoice(
           return { outcome, ...rest };
         break;
       }
-      case 'charge':
-        return finish(begun.request.attemptId, await ask(cardVendor, begun));
+      case 'charge': {
+        const result = await finish(begun.request.attemptId, await ask(cardVendor, begun));
+        // What was missing was the answer to a try with the card before: the new one is asked for now.
+        const goesOn = !begun.ownTry && input.origin === 'new_payment_method';
+        if (goesOn && (result.outcome === 'declined' || result.outcome === 'technical')) break;
+        return result;
+      }
       default:
         return begun satisfies never;
     }

@@ -17,7 +17,11 @@ import type { ActContext } from '../route.ts';
 /** Returns the process's answer and the subscription as it is after it. Throws problems and the update's failures. */
 export async function askSubscription<Result, Input>(
   { deps, caller, updateId }: ActContext,
-  { subscriptionId, update, input }: { subscriptionId: string; update: UpdateDefinition<Result, [Input]>; input: Input },
+  {
+    subscriptionId,
+    update,
+    input,
+  }: { subscriptionId: string; update: UpdateDefinition<Result, [Input]>; input: Input },
 ): Promise<{ result: Result; view: SubscriptionView }> {
   const readView = async () => {
     const view = await withTenant(deps.db, caller.tenantId, (tx) => findSubscription(tx, subscriptionId));
@@ -58,13 +62,16 @@ const ANSWER_TIMEOUT_MS = 20_000;
  */
 async function withinTime<T>(client: Client, work: () => Promise<T>): Promise<T> {
   const abandon = new AbortController();
-  const answer = client.withAbortSignal(abandon.signal, () => client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, work));
+  const answer = client.withAbortSignal(abandon.signal, () =>
+    client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, work),
+  );
   const reachable = pingTemporal(client).then(
     () => answer,
     (cause: unknown) => {
       throw new Problem({
         code: 'temporal_unavailable',
-        detail: 'The request waits for nobody and was not carried out; send it again with the same Idempotency-Key.',
+        detail:
+          'The request waits for nobody and was not carried out; send it again with the same Idempotency-Key.',
         cause,
       });
     },

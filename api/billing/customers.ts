@@ -116,7 +116,9 @@ const change = route({
   params: customerParams,
   body: customerChange,
   example: { name: 'Ada King' },
-  responses: { 200: { description: 'The customer as it is now.', schema: customer, example: exampleCustomer } },
+  responses: {
+    200: { description: 'The customer as it is now.', schema: customer, example: exampleCustomer },
+  },
   problems: ['already_exists', 'customer_erased'],
   handler: async ({ tx, caller, deps, now, params: { customerId }, body }) => {
     const before = await findCustomer(tx, customerId);
@@ -176,7 +178,15 @@ function audit(
   fields: string[],
 ): Promise<void> {
   const { tenantId, actor } = caller;
-  return writeAudit(tx, { tenantId, actor, action, entityType: 'customer', entityId, details: { fields }, at: now });
+  return writeAudit(tx, {
+    tenantId,
+    actor,
+    action,
+    entityType: 'customer',
+    entityId,
+    details: { fields },
+    at: now,
+  });
 }
 
 function externalRefTaken(externalRef: string | undefined): Problem {

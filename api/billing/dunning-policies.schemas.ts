@@ -16,13 +16,23 @@ const templates = {
 } satisfies Record<DunningTemplate, true>;
 
 const stepFields = {
-  day: z.number().positive().max(365).meta({ description: 'Days after the first failed charge.', example: 3 }),
+  day: z
+    .number()
+    .positive()
+    .max(365)
+    .meta({ description: 'Days after the first failed charge.', example: 3 }),
   retry: z.boolean().meta({ description: 'Charge again before anything else.' }),
   template: z
     .enum(Object.keys(templates) as [DunningTemplate, ...DunningTemplate[]])
     .meta({ description: 'The mail of this step, sent when the charge did not succeed.' }),
-  restrict: z.enum(['restricted', 'suspended']).optional().meta({ description: 'Access taken by this step.' }),
-  end: z.enum(['cancel', 'downgrade']).optional().meta({ description: 'Ends the ladder; only on the last step.' }),
+  restrict: z
+    .enum(['restricted', 'suspended'])
+    .optional()
+    .meta({ description: 'Access taken by this step.' }),
+  end: z
+    .enum(['cancel', 'downgrade'])
+    .optional()
+    .meta({ description: 'Ends the ladder; only on the last step.' }),
 };
 
 const policyFields = {
@@ -37,7 +47,9 @@ const policyFields = {
 export const dunningPolicy = z
   .object({
     name: codeName,
-    version: z.int().meta({ description: 'Raised by every edit. A running case keeps the version it began with.' }),
+    version: z
+      .int()
+      .meta({ description: 'Raised by every edit. A running case keeps the version it began with.' }),
     ...policyFields,
     steps: z.array(z.object(stepFields)),
     createdAt: instant,

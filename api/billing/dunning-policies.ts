@@ -95,7 +95,13 @@ const put = route({
     const mistakes = policyMistakes({ graceDays, steps });
     if (mistakes.length > 0) throw unusablePolicy('', mistakes);
 
-    const row = await addPolicyVersion(tx, { tenantId, name: policyName, graceDays, steps, technicalRetryMinutes });
+    const row = await addPolicyVersion(tx, {
+      tenantId,
+      name: policyName,
+      graceDays,
+      steps,
+      technicalRetryMinutes,
+    });
     await writeAudit(tx, {
       tenantId,
       actor,

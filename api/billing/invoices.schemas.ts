@@ -2,11 +2,26 @@
 import { z } from 'zod';
 import type { SettleOutcome } from '../../db/queries/payments/settle-payment.ts';
 import type { InvoiceStatus } from '../../db/schema/billing.ts';
-import { amount, currency, id, idPattern, instant, instantInput, longText, positiveAmount, text } from '../schemas.ts';
+import {
+  amount,
+  currency,
+  id,
+  idPattern,
+  instant,
+  instantInput,
+  longText,
+  positiveAmount,
+  text,
+} from '../schemas.ts';
 
-const statuses = { open: true, paid: true, void: true, uncollectible: true } satisfies Record<InvoiceStatus, true>;
+const statuses = { open: true, paid: true, void: true, uncollectible: true } satisfies Record<
+  InvoiceStatus,
+  true
+>;
 
-const status = z.enum(Object.keys(statuses) as [InvoiceStatus, ...InvoiceStatus[]]).meta({ id: 'InvoiceStatus' });
+const status = z
+  .enum(Object.keys(statuses) as [InvoiceStatus, ...InvoiceStatus[]])
+  .meta({ id: 'InvoiceStatus' });
 
 const summaryFields = {
   id: id('inv', 'invoice'),
@@ -65,7 +80,8 @@ export const recordedPayment = z
     amountMinor: positiveAmount,
     currency,
     reference: text(200).meta({
-      description: 'What identifies this money: a bank reference, a receipt number. The same money is booked once.',
+      description:
+        'What identifies this money: a bank reference, a receipt number. The same money is booked once.',
       example: 'wire 2026-11-21/17',
     }),
     receivedAt: instantInput.optional().meta({ description: 'As usual: now. Not in the future.' }),
@@ -73,7 +89,10 @@ export const recordedPayment = z
   })
   .meta({ id: 'RecordedPayment' });
 
-const outcomes = { settled: true, partial: true, credited: true, duplicate: true } satisfies Record<SettleOutcome, true>;
+const outcomes = { settled: true, partial: true, credited: true, duplicate: true } satisfies Record<
+  SettleOutcome,
+  true
+>;
 
 export const settlement = z
   .object({
@@ -109,5 +128,7 @@ export const exampleInvoiceSummary: InvoiceSummary = {
 export const exampleInvoice: InvoiceBody = {
   ...exampleInvoiceSummary,
   billTo: { name: 'Ada Lovelace', email: 'ada@example.com' },
-  lines: [{ description: 'Pro monthly, 2026-12-05 to 2027-01-05', quantity: 1, unitMinor: 2900, amountMinor: 2900 }],
+  lines: [
+    { description: 'Pro monthly, 2026-12-05 to 2027-01-05', quantity: 1, unitMinor: 2900, amountMinor: 2900 },
+  ],
 };

@@ -1,11 +1,11 @@
 /** Invoices: list, read, and record money that came in outside of the card vendor. */
 import { z } from 'zod';
+import type { Tx } from '../../db/client.ts';
+import { dueOf, type InvoiceRow } from '../../db/queries/billing/invoices.ts';
 import type { InvoiceLineRow } from '../../db/queries/billing/read-invoices.ts';
 import { findInvoice, listInvoices } from '../../db/queries/billing/read-invoices.ts';
-import { dueOf, type InvoiceRow } from '../../db/queries/billing/invoices.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
-import type { Tx } from '../../db/client.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound, Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
@@ -98,7 +98,9 @@ const recordPayment = route({
         outcome: 'settled',
         invoice: exampleInvoiceSummary,
       },
-      links: { GetPayment: { operationId: 'getPayment', parameters: { paymentId: '$response.body#/paymentId' } } },
+      links: {
+        GetPayment: { operationId: 'getPayment', parameters: { paymentId: '$response.body#/paymentId' } },
+      },
     },
     200: { description: 'This money was booked before; nothing changed.', schema: settlement },
   },
@@ -131,7 +133,10 @@ const recordPayment = route({
 
 export const invoiceRoutes: readonly Route[] = [list, read, recordPayment];
 
-async function readInvoice(tx: Tx, invoiceId: string): Promise<{ invoice: InvoiceRow; lines: InvoiceLineRow[] }> {
+async function readInvoice(
+  tx: Tx,
+  invoiceId: string,
+): Promise<{ invoice: InvoiceRow; lines: InvoiceLineRow[] }> {
   const found = await findInvoice(tx, invoiceId);
   if (found === null) throw notFound('invoice', invoiceId);
   return found;
@@ -149,7 +154,8 @@ function receivedAt(given: string | undefined, now: Date): Date {
 }
 
 function toSummary(row: InvoiceRow): InvoiceSummary {
-  const { id, number, customerId, subscriptionId, status, currency, totalMinor, paidMinor, refundedMinor } = row;
+  const { id, number, customerId, subscriptionId, status, currency, totalMinor, paidMinor, refundedMinor } =
+    row;
   return {
     id,
     number,

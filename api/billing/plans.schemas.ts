@@ -1,9 +1,16 @@
 /** The plan as callers send and get it. */
 import { z } from 'zod';
-import { defaultSubscriptionPolicy, type TrialTemplate, type WinBackTemplate } from '../../domain/billing/plan.ts';
+import {
+  defaultSubscriptionPolicy,
+  type TrialTemplate,
+  type WinBackTemplate,
+} from '../../domain/billing/plan.ts';
 import { amount, codeName, currency, id, idPattern, instant, text } from '../schemas.ts';
 
-const trialTemplates = { trial_halfway: true, trial_ending: true, trial_last_chance: true } satisfies Record<TrialTemplate, true>;
+const trialTemplates = { trial_halfway: true, trial_ending: true, trial_last_chance: true } satisfies Record<
+  TrialTemplate,
+  true
+>;
 const winBackTemplates = { win_back_1: true, win_back_2: true } satisfies Record<WinBackTemplate, true>;
 
 const keysOf = <K extends string>(record: Record<K, true>) => Object.keys(record) as [K, ...K[]];
@@ -20,12 +27,16 @@ const days = z.int().min(0).max(3650);
 const policyFields = {
   trialDays: z.int().min(0).max(730).meta({ description: '0: no trial.' }),
   trialMessages: z
-    .array(z.strictObject({ template: z.enum(keysOf(trialTemplates)), daysBeforeEnd: z.int().min(1).max(730) }))
+    .array(
+      z.strictObject({ template: z.enum(keysOf(trialTemplates)), daysBeforeEnd: z.int().min(1).max(730) }),
+    )
     .max(3),
   trialWindowDays: days.meta({ description: 'How long an ended trial can still be taken up.' }),
   incompleteHours: z.int().min(1).max(720).meta({ description: 'How long a first payment is waited for.' }),
   winBack: z
-    .array(z.strictObject({ template: z.enum(keysOf(winBackTemplates)), daysAfterEnd: z.int().min(1).max(3650) }))
+    .array(
+      z.strictObject({ template: z.enum(keysOf(winBackTemplates)), daysAfterEnd: z.int().min(1).max(3650) }),
+    )
     .max(2),
   retentionDays: days.min(1).meta({ description: 'Personal data is erased this long after the end.' }),
   openInvoiceOnCancel: z.enum(['void', 'keep']),
@@ -58,11 +69,20 @@ export const newPlan = z
     code: codeName,
     name: text(100).meta({ example: 'Pro monthly' }),
     family: codeName.meta({ example: 'books' }),
-    rank: z.int().min(0).max(1000).default(0).meta({ description: 'Order within the family, the free plan lowest.' }),
+    rank: z
+      .int()
+      .min(0)
+      .max(1000)
+      .default(0)
+      .meta({ description: 'Order within the family, the free plan lowest.' }),
     priceMinor: amount.meta({ description: 'Per interval, in minor units; 0 is a free plan.' }),
     currency,
     interval,
-    policy: z.strictObject(policyFields).partial().optional().meta({ description: 'What is not given is as usual.' }),
+    policy: z
+      .strictObject(policyFields)
+      .partial()
+      .optional()
+      .meta({ description: 'What is not given is as usual.' }),
   })
   .meta({ id: 'NewPlan' });
 
@@ -70,7 +90,10 @@ export const planParams = z.strictObject({ planId: id('plan', 'plan') });
 
 export const planCursor = idPattern('plan');
 
-export const archivedFilter = z.enum(['true', 'false']).default('false').meta({ description: 'With archived ones.' });
+export const archivedFilter = z
+  .enum(['true', 'false'])
+  .default('false')
+  .meta({ description: 'With archived ones.' });
 
 export const examplePlan: PlanBody = {
   id: 'plan_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b',

@@ -9,7 +9,15 @@ import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound, Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
 import { emptyBody } from '../schemas.ts';
-import { archivedFilter, examplePlan, newPlan, type PlanBody, plan, planCursor, planParams } from './plans.schemas.ts';
+import {
+  archivedFilter,
+  examplePlan,
+  newPlan,
+  type PlanBody,
+  plan,
+  planCursor,
+  planParams,
+} from './plans.schemas.ts';
 import { unusablePolicy } from './policy-mistakes.ts';
 
 const create = route({
@@ -60,7 +68,14 @@ const create = route({
         reason: 'plan_code_taken',
       });
     }
-    await writeAudit(tx, { tenantId, actor, action: 'plan.created', entityType: 'plan', entityId: row.id, at: now });
+    await writeAudit(tx, {
+      tenantId,
+      actor,
+      action: 'plan.created',
+      entityType: 'plan',
+      entityId: row.id,
+      at: now,
+    });
     return { status: 201, body: toPlan(row) };
   },
 });
@@ -118,7 +133,14 @@ const archive = route({
   handler: async ({ tx, caller: { tenantId, actor }, now, params: { planId } }) => {
     const row = await archivePlan(tx, { id: planId, at: now });
     if (row === null) throw notFound('plan', planId);
-    await writeAudit(tx, { tenantId, actor, action: 'plan.archived', entityType: 'plan', entityId: planId, at: now });
+    await writeAudit(tx, {
+      tenantId,
+      actor,
+      action: 'plan.archived',
+      entityType: 'plan',
+      entityId: planId,
+      at: now,
+    });
     return { status: 200, body: toPlan(row) };
   },
 });

@@ -9,7 +9,10 @@ export function unusablePolicy(place: string, mistakes: readonly string[]): Prob
     errors: mistakes.map((mistake) => {
       const [field = '', ...rest] = mistake.split(': ');
       const path = field.replace(/\[(\d+)\]/g, '.$1').replaceAll(' ', '.');
-      return { path: ['body', place, path].filter((part) => part !== '').join('.'), message: rest.join(': ') };
+      return {
+        path: ['body', place, path].filter((part) => part !== '').join('.'),
+        message: rest.join(': '),
+      };
     }),
   });
 }

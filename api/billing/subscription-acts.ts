@@ -44,7 +44,14 @@ const changePaymentMethod = route({
       example: { outcome: 'nothing_due', subscription: exampleSubscription },
     },
   },
-  problems: ['state_conflict', 'subscription_ended', 'payment_method_invalid', 'card_declined', 'vendor_unavailable', 'outcome_unknown'],
+  problems: [
+    'state_conflict',
+    'subscription_ended',
+    'payment_method_invalid',
+    'card_declined',
+    'vendor_unavailable',
+    'outcome_unknown',
+  ],
   handler: async (context) => {
     const { params, body, caller } = context;
     const { result, view } = await askSubscription(context, {
@@ -54,7 +61,10 @@ const changePaymentMethod = route({
     });
     return { status: 200, body: toCollection(result, toSubscription(context.deps, view)) };
   },
-  replay: withoutComment((body: CollectionBody) => body.subscription, (body, subscription) => ({ ...body, subscription })),
+  replay: withoutComment(
+    (body: CollectionBody) => body.subscription,
+    (body, subscription) => ({ ...body, subscription }),
+  ),
 });
 
 const convert = route({
@@ -91,7 +101,10 @@ const convert = route({
     });
     return { status: 200, body: toCollection(result, toSubscription(context.deps, view)) };
   },
-  replay: withoutComment((body: CollectionBody) => body.subscription, (body, subscription) => ({ ...body, subscription })),
+  replay: withoutComment(
+    (body: CollectionBody) => body.subscription,
+    (body, subscription) => ({ ...body, subscription }),
+  ),
 });
 
 const cancel = route({
@@ -129,7 +142,10 @@ const cancel = route({
     });
     return { status: 200, body: toSubscription(context.deps, view) };
   },
-  replay: withoutComment((body: SubscriptionBody) => body, (_body, subscription) => subscription),
+  replay: withoutComment(
+    (body: SubscriptionBody) => body,
+    (_body, subscription) => subscription,
+  ),
 });
 
 const undoCancel = route({
@@ -152,7 +168,10 @@ const undoCancel = route({
     });
     return { status: 200, body: toSubscription(context.deps, view) };
   },
-  replay: withoutComment((body: SubscriptionBody) => body, (_body, subscription) => subscription),
+  replay: withoutComment(
+    (body: SubscriptionBody) => body,
+    (_body, subscription) => subscription,
+  ),
 });
 
 const extendTrial = route({
@@ -167,7 +186,9 @@ const extendTrial = route({
   params: subscriptionParams,
   body: trialExtension,
   example: { days: 7 },
-  responses: { 200: { description: 'The longer trial.', schema: subscription, example: exampleSubscription } },
+  responses: {
+    200: { description: 'The longer trial.', schema: subscription, example: exampleSubscription },
+  },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
   handler: async (context) => {
     const { days, reason } = context.body;
@@ -179,10 +200,19 @@ const extendTrial = route({
     });
     return { status: 200, body: toSubscription(context.deps, view) };
   },
-  replay: withoutComment((body: SubscriptionBody) => body, (_body, subscription) => subscription),
+  replay: withoutComment(
+    (body: SubscriptionBody) => body,
+    (_body, subscription) => subscription,
+  ),
 });
 
-export const subscriptionActRoutes: readonly Route[] = [changePaymentMethod, convert, cancel, undoCancel, extendTrial];
+export const subscriptionActRoutes: readonly Route[] = [
+  changePaymentMethod,
+  convert,
+  cancel,
+  undoCancel,
+  extendTrial,
+];
 
 type CollectionBody = CollectionResult & { subscription: SubscriptionBody };
 
@@ -198,7 +228,10 @@ function withoutComment<Body>(
   const setComment = (body: Body, comment: string | null): Body => {
     const subscription = subscriptionIn(body);
     const { cancellation } = subscription;
-    return put(body, { ...subscription, cancellation: cancellation === null ? null : { ...cancellation, comment } });
+    return put(body, {
+      ...subscription,
+      cancellation: cancellation === null ? null : { ...cancellation, comment },
+    });
   };
   return {
     keep: (body: Body) => setComment(body, null),

@@ -9,7 +9,10 @@ import { subscriptionWorkflowId } from '../../workflows/billing/subscription.con
 import type { ApiDependencies } from '../dependencies.ts';
 import type { SubscriptionBody } from './subscriptions.schemas.ts';
 
-export function toSubscription(deps: Pick<ApiDependencies, 'config' | 'temporal'>, view: SubscriptionView): SubscriptionBody {
+export function toSubscription(
+  deps: Pick<ApiDependencies, 'config' | 'temporal'>,
+  view: SubscriptionView,
+): SubscriptionBody {
   const { subscription, plan } = view;
   const snapshot = snapshotOf(view);
   const { id, periodIndex, periodStartsAt, periodEndsAt, cancelRequestedAt } = subscription;
@@ -55,7 +58,10 @@ export function toSubscription(deps: Pick<ApiDependencies, 'config' | 'temporal'
 }
 
 /** The Web UI's page of a process. */
-export function workflowUrl({ config, temporal }: Pick<ApiDependencies, 'config' | 'temporal'>, workflowId: string): string {
+export function workflowUrl(
+  { config, temporal }: Pick<ApiDependencies, 'config' | 'temporal'>,
+  workflowId: string,
+): string {
   const { namespace } = temporal.options;
   return `${config.temporal.uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(workflowId)}`;
 }
@@ -77,6 +83,7 @@ function toDunning(
       policy,
       firstFailedAt,
       nextStepIndex: dunningCase.nextStepIndex,
+      heldUntil: dunningCase.heldUntil?.toISOString() ?? null,
       dayMs: dayLengthMs(tenant),
     }),
     links: { temporal: workflowUrl(deps, dunningWorkflowId(dunningCase.customerId)) },

@@ -1,7 +1,17 @@
 /** The subscription as callers send and get it. */
 import { z } from 'zod';
 import type { Access, SubscriptionStatus } from '../../domain/billing/subscription.ts';
-import { amount, codeName, currency, emptyBody, id, idPattern, instant, links, longText } from '../schemas.ts';
+import {
+  amount,
+  codeName,
+  currency,
+  emptyBody,
+  id,
+  idPattern,
+  instant,
+  links,
+  longText,
+} from '../schemas.ts';
 
 const statuses = {
   trialing: true,
@@ -13,7 +23,10 @@ const statuses = {
   expired: true,
 } satisfies Record<SubscriptionStatus, true>;
 
-const accesses = { full: true, grace: true, restricted: true, suspended: true, none: true } satisfies Record<Access, true>;
+const accesses = { full: true, grace: true, restricted: true, suspended: true, none: true } satisfies Record<
+  Access,
+  true
+>;
 
 const status = z
   .enum(Object.keys(statuses) as [SubscriptionStatus, ...SubscriptionStatus[]])
@@ -37,9 +50,13 @@ const dunning = z
     caseId: id('dcase', 'dunning case'),
     policy: codeName.meta({ example: 'standard_30' }),
     policyVersion: z.int(),
-    invoiceId: id('inv', 'invoice').meta({ description: 'The earliest unpaid invoice: its first failure is the clock.' }),
+    invoiceId: id('inv', 'invoice').meta({
+      description: 'The earliest unpaid invoice: its first failure is the clock.',
+    }),
     firstFailedAt: instant,
-    waitingFor: z.string().meta({ example: 'Waiting for payment; step 2 of 6 (charge again, then mail) on …' }),
+    waitingFor: z
+      .string()
+      .meta({ example: 'Waiting for payment; step 2 of 6 (charge again, then mail) on …' }),
     links,
   })
   .meta({ id: 'Dunning' });
@@ -52,7 +69,9 @@ export const subscription = z
     status,
     statusSince: instant,
     access,
-    waitingFor: z.string().meta({ description: 'What it waits for, in one sentence; the Web UI shows the same.' }),
+    waitingFor: z
+      .string()
+      .meta({ description: 'What it waits for, in one sentence; the Web UI shows the same.' }),
     startedAt: instant,
     trialEndsAt: instant.nullable(),
     trialMessagesSent: z.array(z.string()),
@@ -65,8 +84,12 @@ export const subscription = z
       z.null(),
     ]),
     endedAt: instant.nullable(),
-    closedAt: instant.nullable().meta({ description: 'When nothing more was left to do, the erasure included.' }),
-    dunning: z.union([dunning, z.null()]).meta({ description: 'While an invoice of the customer is unpaid.' }),
+    closedAt: instant
+      .nullable()
+      .meta({ description: 'When nothing more was left to do, the erasure included.' }),
+    dunning: z
+      .union([dunning, z.null()])
+      .meta({ description: 'While an invoice of the customer is unpaid.' }),
     version: z.int().meta({ description: 'Rises with every change.' }),
     links,
   })
@@ -124,7 +147,9 @@ export const cancellation = z
       .default('at_period_end')
       .meta({ description: 'At the end of the period (or trial), with access until then; or at once.' }),
     reason: reason.default('not_given'),
-    comment: longText(2000).optional().meta({ description: 'In the words of the customer. Erased with the customer.' }),
+    comment: longText(2000)
+      .optional()
+      .meta({ description: 'In the words of the customer. Erased with the customer.' }),
   })
   .meta({ id: 'Cancellation' });
 
@@ -147,7 +172,10 @@ export const noBody = emptyBody;
 export const collection = z
   .object({
     outcome: z.enum(['paid', 'processing', 'nothing_due', 'requires_action']),
-    actionUrl: z.string().optional().meta({ description: 'Where the customer confirms, with requires_action.' }),
+    actionUrl: z
+      .string()
+      .optional()
+      .meta({ description: 'Where the customer confirms, with requires_action.' }),
     subscription,
   })
   .meta({ id: 'Collection' });

@@ -1,5 +1,6 @@
 /** Subscriptions: start, find, read, and the timeline that tells why. */
 import { z } from 'zod';
+import type { Tx } from '../../db/client.ts';
 import { createSubscription } from '../../db/queries/billing/create-subscription.ts';
 import { findPlan } from '../../db/queries/billing/plans.ts';
 import {
@@ -10,7 +11,6 @@ import {
 } from '../../db/queries/billing/read-subscriptions.ts';
 import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
-import type { Tx } from '../../db/client.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound } from '../problem.ts';
 import { type LinkSpec, type Route, route } from '../route.ts';
@@ -129,7 +129,9 @@ const read = route({
   scope: 'billing:read',
   summary: 'Read a subscription: its state, what access it gives and what it waits for',
   params: subscriptionParams,
-  responses: { 200: { description: 'The subscription.', schema: subscription, example: exampleSubscription } },
+  responses: {
+    200: { description: 'The subscription.', schema: subscription, example: exampleSubscription },
+  },
   handler: async ({ tx, deps, params: { subscriptionId } }) => {
     const view = await findSubscription(tx, subscriptionId);
     if (view === null) throw notFound('subscription', subscriptionId);
@@ -165,7 +167,10 @@ const timeline = route({
 
 export const subscriptionRoutes: readonly Route[] = [create, list, read, timeline];
 
-async function namedPlan(tx: Tx, { planId, planCode }: { planId?: string | undefined; planCode?: string | undefined }): Promise<PlanRow> {
+async function namedPlan(
+  tx: Tx,
+  { planId, planCode }: { planId?: string | undefined; planCode?: string | undefined },
+): Promise<PlanRow> {
   const plan = await findPlan(tx, planId === undefined ? { code: planCode ?? '' } : { id: planId });
   if (plan === null) throw notFound('plan', planId ?? planCode ?? '');
   return plan;

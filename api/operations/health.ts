@@ -107,7 +107,9 @@ const journal = new URL('../../db/migrations/meta/_journal.json', import.meta.ur
 
 /** The last migration we know must be applied; a newer database (during a deployment) is fine. */
 async function checkMigrations(db: Database): Promise<void> {
-  const { entries } = JSON.parse(await readFile(journal, 'utf8')) as { entries: { when: number; tag: string }[] };
+  const { entries } = JSON.parse(await readFile(journal, 'utf8')) as {
+    entries: { when: number; tag: string }[];
+  };
   const { rows } = await db.pool.query<{ last: string | null }>(
     'SELECT max(created_at) AS last FROM drizzle.__drizzle_migrations',
   );
@@ -135,7 +137,8 @@ const WORKERS_CACHE_MS = 5_000;
 function cached<T>(work: () => Promise<T>, lifetimeMs: number): () => Promise<T> {
   let held: { answer: Promise<T>; until: number } | undefined;
   return () => {
-    if (held === undefined || held.until <= Date.now()) held = { answer: work(), until: Date.now() + lifetimeMs };
+    if (held === undefined || held.until <= Date.now())
+      held = { answer: work(), until: Date.now() + lifetimeMs };
     return held.answer;
   };
 }

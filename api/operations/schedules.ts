@@ -36,7 +36,9 @@ const list = route({
   tag: 'Schedules',
   scope: 'operations:read',
   summary: 'List the recurring jobs with their last success',
-  responses: { 200: { description: 'All jobs.', schema: z.object({ data: z.array(schedule), nextCursor: z.null() }) } },
+  responses: {
+    200: { description: 'All jobs.', schema: z.object({ data: z.array(schedule), nextCursor: z.null() }) },
+  },
   handler: async ({ tx }) => {
     const runs = await listScheduleRuns(tx);
     return { status: 200, body: { data: names.map((each) => toSchedule(each, runs)), nextCursor: null } };
@@ -63,7 +65,9 @@ const trigger = route({
   },
   problems: ['temporal_unavailable'],
   handler: async ({ deps, caller: { tenantId, actor }, now, params: { scheduleName } }) => {
-    await deps.temporal.withDeadline(Date.now() + TRIGGER_TIMEOUT_MS, () => triggerSchedule(deps.temporal, scheduleName));
+    await deps.temporal.withDeadline(Date.now() + TRIGGER_TIMEOUT_MS, () =>
+      triggerSchedule(deps.temporal, scheduleName),
+    );
     await withTenant(deps.db, tenantId, (tx) =>
       writeAudit(tx, {
         tenantId,

@@ -11,7 +11,9 @@ export const payment = z
     customerId: id('cus', 'customer'),
     invoiceId: id('inv', 'invoice'),
     rail: z.enum(Object.keys(rails) as [PaymentRail, ...PaymentRail[]]),
-    externalId: z.string().meta({ description: 'The id at the vendor, or the reference of a recorded payment.' }),
+    externalId: z
+      .string()
+      .meta({ description: 'The id at the vendor, or the reference of a recorded payment.' }),
     amountMinor: amount,
     allocatedMinor: amount.meta({ description: 'The part that paid the invoice; the rest became credit.' }),
     refundedMinor: amount,

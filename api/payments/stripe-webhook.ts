@@ -8,8 +8,8 @@
 import express, { type RequestHandler } from 'express';
 import { z } from 'zod';
 import { withSystem } from '../../db/client.ts';
-import { isBooked } from '../../db/queries/payments/booked-event.ts';
 import { storeCardEvent } from '../../db/queries/operations/inbox.ts';
+import { isBooked } from '../../db/queries/payments/booked-event.ts';
 import { verifyStripeWebhook, WebhookVerificationError } from '../../integrations/stripe/webhook.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { Problem } from '../problem.ts';
@@ -22,13 +22,18 @@ export function stripeWebhook(deps: ApiDependencies): OpenRoute {
     operationId: 'receiveStripeEvent',
     tag: 'Webhooks',
     summary: 'Receive an event of Stripe',
-    description: 'Proved by the Stripe-Signature header, not by an API key. Register it in the Stripe dashboard.',
+    description:
+      'Proved by the Stripe-Signature header, not by an API key. Register it in the Stripe dashboard.',
     request: {
       mediaType: 'application/json',
-      schema: z.looseObject({ id: z.string(), type: z.string() }).meta({ description: "Stripe's Event object." }),
+      schema: z
+        .looseObject({ id: z.string(), type: z.string() })
+        .meta({ description: "Stripe's Event object." }),
       headers: { 'Stripe-Signature': 't=<seconds>,v1=<HMAC-SHA256 of the body>' },
     },
-    responses: { 200: { description: 'Stored, or known already.', schema: receipt, example: { received: 'stored' } } },
+    responses: {
+      200: { description: 'Stored, or known already.', schema: receipt, example: { received: 'stored' } },
+    },
     problems: ['invalid_signature', 'payload_too_large', 'unsupported_media_type', 'database_unavailable'],
     handlers: [readRaw, receive(deps)],
   };
@@ -36,7 +41,9 @@ export function stripeWebhook(deps: ApiDependencies): OpenRoute {
 
 const BODY_MAX_BYTES = 1024 * 1024;
 
-const receipt = z.object({ received: z.enum(['stored', 'known', 'ignored', 'duplicate']) }).meta({ id: 'WebhookReceipt' });
+const receipt = z
+  .object({ received: z.enum(['stored', 'known', 'ignored', 'duplicate']) })
+  .meta({ id: 'WebhookReceipt' });
 
 /** The signature is over the bytes as they came, whatever type they claim to have. */
 const readRaw: RequestHandler = express.raw({ limit: BODY_MAX_BYTES, type: () => true, inflate: false });

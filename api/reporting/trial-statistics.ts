@@ -13,7 +13,10 @@ const figures = {
   running: z.int(),
   converted: z.int(),
   ended: z.int().meta({ description: 'Finished without conversion.' }),
-  conversionRate: z.number().nullable().meta({ description: 'converted / (converted + ended); null before any finished.' }),
+  conversionRate: z
+    .number()
+    .nullable()
+    .meta({ description: 'converted / (converted + ended); null before any finished.' }),
   averageDaysToConvert: z.number().nullable(),
 };
 

@@ -1,12 +1,17 @@
 /** API keys: create (the token is shown this one time), list, revoke. A key never gives away more than it has. */
 import { z } from 'zod';
-import { type ApiKeyRow, createApiKey, listApiKeys, revokeApiKey } from '../../db/queries/tenants/api-keys.ts';
+import {
+  type ApiKeyRow,
+  createApiKey,
+  listApiKeys,
+  revokeApiKey,
+} from '../../db/queries/tenants/api-keys.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound, Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
-import { scopes } from '../scopes.ts';
 import { emptyBody, id, idPattern, instant, instantInput, text } from '../schemas.ts';
+import { scopes } from '../scopes.ts';
 
 const scope = z.enum(scopes).meta({ id: 'Scope' });
 
@@ -25,7 +30,8 @@ const createdApiKey = z
   .object({
     ...apiKeyFields,
     token: z.string().nullable().meta({
-      description: 'What to send as bearer token. Shown this one time; null in the answer to a repeated request.',
+      description:
+        'What to send as bearer token. Shown this one time; null in the answer to a repeated request.',
     }),
   })
   .meta({ id: 'CreatedApiKey' });
@@ -33,7 +39,11 @@ const createdApiKey = z
 const newApiKey = z
   .strictObject({
     name: text(100).meta({ example: 'Billing service' }),
-    scopes: z.array(scope).min(1).max(scopes.length).meta({ example: ['billing:read', 'billing:write'] }),
+    scopes: z
+      .array(scope)
+      .min(1)
+      .max(scopes.length)
+      .meta({ example: ['billing:read', 'billing:write'] }),
     expiresAt: instantInput.optional(),
   })
   .meta({ id: 'NewApiKey' });
@@ -84,7 +94,12 @@ const create = route({
     }
     const { tenantId, actor } = caller;
     const unique = [...new Set(body.scopes)];
-    const { apiKey: row, token } = await createApiKey(tx, { tenantId, name: body.name, scopes: unique, expiresAt });
+    const { apiKey: row, token } = await createApiKey(tx, {
+      tenantId,
+      name: body.name,
+      scopes: unique,
+      expiresAt,
+    });
     await writeAudit(tx, {
       tenantId,
       actor,
@@ -134,7 +149,11 @@ const revoke = route({
   params: z.strictObject({ apiKeyId: id('key', 'API key') }),
   body: emptyBody,
   responses: {
-    200: { description: 'The revoked key.', schema: apiKey, example: { ...exampleKey, revokedAt: exampleKey.createdAt } },
+    200: {
+      description: 'The revoked key.',
+      schema: apiKey,
+      example: { ...exampleKey, revokedAt: exampleKey.createdAt },
+    },
   },
   handler: async ({ tx, caller: { tenantId, actor }, now, params: { apiKeyId } }) => {
     const row = await revokeApiKey(tx, { id: apiKeyId, at: now });

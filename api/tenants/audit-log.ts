@@ -41,7 +41,16 @@ const list = route({
 
 export const auditLogRoutes: readonly Route[] = [list];
 
-function toAuditEntry({ id, at, actor, action, entityType, entityId, reason, details }: AuditRow): z.infer<typeof auditEntry> {
+function toAuditEntry({
+  id,
+  at,
+  actor,
+  action,
+  entityType,
+  entityId,
+  reason,
+  details,
+}: AuditRow): z.infer<typeof auditEntry> {
   return {
     id,
     at: at.toISOString(),

@@ -256,6 +256,8 @@ export const dunningCases = pgTable(
       .references(() => dunningPolicies.id),
     firstFailedAt: instant().notNull(),
     nextStepIndex: integer().notNull().default(0),
+    /** Set while the bank works on a charge of the invoice: no step before this instant. */
+    heldUntil: instant(),
     /** Raised with every change that the dunning workflow must hear of. */
     version: integer().notNull().default(1),
     openedAt: instant().notNull(),

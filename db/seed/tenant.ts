@@ -1,7 +1,8 @@
 /** A new tenant with what it needs to bill: the default dunning policies, and optionally plans and an API key. */
-import type { BillingInterval } from '../../domain/calendar.ts';
+
 import { defaultDunningPolicies } from '../../domain/billing/dunning.ts';
 import { defaultSubscriptionPolicy, type SubscriptionPolicy } from '../../domain/billing/plan.ts';
+import type { BillingInterval } from '../../domain/calendar.ts';
 import { type Database, withTenant } from '../client.ts';
 import { newId } from '../ids.ts';
 import { addPolicyVersion, hasPolicy } from '../queries/billing/dunning-policies.ts';
@@ -21,7 +22,13 @@ export type NewTenant = {
 
 /** Safe to repeat with the same id: what is there stays. Returns the tenant's id. */
 export async function createTenant(db: Database, tenant: NewTenant): Promise<string> {
-  const { id = newId('ten'), name, timeZone = 'UTC', demoDaySeconds = null, portalUrl = 'https://portal.example' } = tenant;
+  const {
+    id = newId('ten'),
+    name,
+    timeZone = 'UTC',
+    demoDaySeconds = null,
+    portalUrl = 'https://portal.example',
+  } = tenant;
   await withTenant(db, id, async (tx) => {
     await insertTenant(tx, { id, name, timeZone, demoDaySeconds, portalUrl });
     for (const policy of defaultDunningPolicies) {

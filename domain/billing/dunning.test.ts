@@ -47,6 +47,7 @@ describe('the default ladders', () => {
     expect(defaultDunningPolicies.map(({ name }) => name)).toEqual(['standard_30', 'short_10']);
     for (const policy of defaultDunningPolicies) {
       expect(policy.graceDays).toBe(3);
+      expect(policy.technicalRetryMinutes).toEqual([15, 60, 240]);
       expect(policyMistakes(policy)).toEqual([]);
     }
   });
@@ -403,7 +404,13 @@ function does(step: DunningStep): string {
 function caseOf(name: string): DunningCase {
   const policy = defaultDunningPolicies.find((candidate) => candidate.name === name);
   if (policy === undefined) throw new Error(`No policy ${name}`);
-  return { policy: { ...policy, version: 1 }, firstFailedAt, nextStepIndex: 0, dayMs: realDayMs };
+  return {
+    policy: { ...policy, version: 1 },
+    firstFailedAt,
+    nextStepIndex: 0,
+    heldUntil: null,
+    dayMs: realDayMs,
+  };
 }
 
 function dayAt(day: number): string {
@@ -461,7 +468,7 @@ function anyCase(): fc.Arbitrary<DunningCase> {
         return { day, retry, template, ...(restrict && { restrict }) } as DunningStep;
       });
       const policy = { name: 'any', version: 1, graceDays, steps, technicalRetryMinutes: [15] };
-      return { policy, firstFailedAt, nextStepIndex: 0, dayMs };
+      return { policy, firstFailedAt, nextStepIndex: 0, heldUntil: null, dayMs };
     });
 }
 

@@ -4,7 +4,7 @@
  * Ladders: `standard_30` (seed 000 §3.2) and `short_10` (seed 002 §3.1).
  */
 import { assertNever } from '../errors.ts';
-import { inWords } from '../instant.ts';
+import { addDays, inWords } from '../instant.ts';
 
 /** What one step does: it may charge, tell the customer, take access away or end the ladder. */
 export type DunningStep = {
@@ -53,6 +53,8 @@ export type DunningCase = {
   firstFailedAt: string;
   /** Steps before this index are done or superseded. */
   nextStepIndex: number;
+  /** While the bank works on a charge no step is performed, at most until this instant. */
+  heldUntil: string | null;
   dayMs: number;
 };
 
@@ -97,22 +99,41 @@ export const defaultDunningPolicies: readonly Omit<DunningPolicy, 'version'>[] =
  * step before it goes first. `null` when the ladder is exhausted.
  */
 export function nextStep(dunningCase: DunningCase, now: string): DueStep | null {
-  const { policy, nextStepIndex } = dunningCase;
+  const { policy, nextStepIndex, heldUntil } = dunningCase;
+  const heldMs = heldUntil === null ? Number.NEGATIVE_INFINITY : Date.parse(heldUntil);
+  const earliestMs = Math.max(Date.parse(now), heldMs);
   let index = nextStepIndex;
   for (let later = index + 1; later < policy.steps.length; later += 1) {
-    const overdue = stepAt(dunningCase, later) <= Date.parse(now);
+    const overdue = stepAt(dunningCase, later) <= earliestMs;
     if (overdue && policy.steps[later]?.end === undefined) index = later;
   }
   const step = policy.steps[index];
   if (step === undefined) return null;
-  return { index, step, at: new Date(stepAt(dunningCase, index)).toISOString() };
+  return { index, step, at: new Date(Math.max(stepAt(dunningCase, index), heldMs)).toISOString() };
 }
 
-/** The level after a step: levels only rise within a case. */
+/** The level after a step: levels only rise while the same invoice drives the ladder. */
 export function levelAfter(level: LadderLevel, step: DunningStep): LadderLevel {
   if (step.restrict === undefined || level === 'suspended') return level;
   return step.restrict;
 }
+
+/** The level by the clock alone: what a customer is at when the case passes on to an invoice that failed later. */
+export function levelAt(dunningCase: Pick<DunningCase, ClockFields>, now: string): LadderLevel {
+  return dunningCase.policy.steps
+    .filter((_step, index) => stepAt(dunningCase, index) <= Date.parse(now))
+    .reduce<LadderLevel>(levelAfter, 'grace');
+}
+
+/**
+ * How long a charge that the bank works on may hold the ladder. Direct debits come back within five bank days.
+ * After that the ladder goes on, without a second charge beside the one under way.
+ */
+export function holdUntil(chargeStartedAt: string, dayMs: number): string {
+  return addDays(chargeStartedAt, HOLD_DAYS, dayMs);
+}
+
+const HOLD_DAYS = 7;
 
 /** When to try again after the n-th technical failure in a row (0 is the first); `null` when it counts as a decline. */
 export function technicalRetryAt(
@@ -158,14 +179,19 @@ export function policyMistakes(policy: Pick<DunningPolicy, 'graceDays' | 'steps'
 
 /** What a dunning case waits for, in one sentence; the Web UI and the API show the same. */
 export function dunningWaitingFor(dunningCase: DunningCase): string {
-  const { policy, nextStepIndex } = dunningCase;
+  const { policy, nextStepIndex, heldUntil } = dunningCase;
   const step = policy.steps[nextStepIndex];
   if (step === undefined) return 'The ladder is exhausted; nothing is waited for.';
   const at = new Date(stepAt(dunningCase, nextStepIndex)).toISOString();
+  if (heldUntil !== null && Date.parse(heldUntil) > Date.parse(at)) {
+    return `Waiting for the bank to finish a charge; without its answer the ladder resumes on ${inWords(heldUntil)}.`;
+  }
   return `Waiting for payment; step ${nextStepIndex + 1} of ${policy.steps.length} (${stepInWords(step)}) on ${inWords(at)}.`;
 }
 
-function stepAt({ firstFailedAt, policy, dayMs }: DunningCase, index: number): number {
+type ClockFields = 'firstFailedAt' | 'policy' | 'dayMs';
+
+function stepAt({ firstFailedAt, policy, dayMs }: Pick<DunningCase, ClockFields>, index: number): number {
   const step = policy.steps[index];
   if (step === undefined) return Number.POSITIVE_INFINITY;
   return Date.parse(firstFailedAt) + Math.round(step.day * dayMs);

@@ -172,6 +172,31 @@ describe('a trial', () => {
     expect(nextAct(trial(), day(0))).toMatchObject({ template: 'trial_halfway', at: day(7), superseded: [] });
   });
 
+  it('sends its messages by date, in whatever order the policy lists them', () => {
+    const { policy } = trial();
+    const reversed = { ...policy, trialMessages: policy.trialMessages.toReversed() };
+    const acts = (snapshot: SubscriptionSnapshot, happenings: Happening[]) =>
+      live(snapshot, happenings).map(({ act }) => act);
+    const punctual = everyHours(6, 14);
+    expect(acts({ ...trial(), policy: reversed }, punctual)).toEqual(acts(trial(), punctual));
+    expect(nextAct({ ...trial(), policy: reversed }, day(13.5))).toMatchObject({
+      template: 'trial_last_chance',
+      superseded: ['trial_halfway', 'trial_ending'],
+    });
+  });
+
+  it('of two messages for the same moment one is enough', () => {
+    const trialMessages = trial().policy.trialMessages.map((message) => ({ ...message, daysBeforeEnd: 2 }));
+    const crowded = { ...trial(), policy: { ...trial().policy, trialMessages } };
+    expect(live(crowded, everyHours(6, 14)).map(({ act }) => what(act))).toEqual([
+      'trial_last_chance',
+      'end_trial',
+    ]);
+    expect(nextAct({ ...crowded, trialMessagesDone: ['trial_halfway'] }, day(1))).toMatchObject({
+      kind: 'end_trial',
+    });
+  });
+
   it('once it is over no message is sent any more, it ends', () => {
     expect(nextAct(trial(), day(14))).toEqual({ kind: 'end_trial', at: day(14) });
     expect(nextAct(trial(), day(20))).toEqual({ kind: 'end_trial', at: day(14) });

@@ -133,6 +133,10 @@ export function waitingFor(subscription: SubscriptionSnapshot): string {
   const { status, closedAt, ladder } = subscription;
   if (closedAt !== null) return 'Nothing: the subscription has ended and its data has been dealt with.';
   const act = nextAct(subscription, subscription.statusSince);
+  if (isFirstChargeOpen(subscription)) {
+    if (act === null) return 'The trial is over; waiting for the bank to finish the first charge.';
+    return `The trial is over; next: ${actInWords(act)} on ${inWords(act.at)}.`;
+  }
   if (act === null && ladder === 'suspended') {
     return 'Waiting for payment: access is suspended and no further period is billed until the open invoice is paid.';
   }
@@ -185,10 +189,16 @@ function lifeActs(subscription: SubscriptionSnapshot, now: string): Subscription
   }
 }
 
+/** The trial has ended and its first invoice is being collected: the period it bills is open. */
+function isFirstChargeOpen({ status, periodEndsAt }: SubscriptionSnapshot): boolean {
+  return status === 'trialing' && periodEndsAt !== null;
+}
+
 function trialActs(subscription: SubscriptionSnapshot, now: string): SubscriptionAct[] {
   const { trialEndsAt, startedAt, policy, dayMs, trialMessagesDone, cancelAtPeriodEnd } = subscription;
   if (trialEndsAt === null) return [];
   if (cancelAtPeriodEnd) return [{ kind: 'end', at: trialEndsAt }];
+  if (isFirstChargeOpen(subscription)) return [];
   const endTrial: SubscriptionAct = { kind: 'end_trial', at: trialEndsAt };
   if (Date.parse(trialEndsAt) <= Date.parse(now)) return [endTrial];
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { defaultDunningPolicies } from '../billing/dunning.ts';
 import { defaultSubscriptionPolicy } from '../billing/plan.ts';
-import { notificationTemplates, templateVariables } from './notification.ts';
+import { commonVariables, notificationTemplates, templateVariables } from './notification.ts';
 
 describe('the list of messages', () => {
   it('has a message for every step of the default ladders', () => {
@@ -16,6 +16,10 @@ describe('the list of messages', () => {
     expect(used.filter((template) => !notificationTemplates.includes(template))).toEqual([]);
   });
 
+  it('may greet the customer, name the company and link to the portal in every message', () => {
+    expect(commonVariables).toEqual(['customerName', 'companyName', 'portalUrl']);
+  });
+
   it('is listed in full', () => {
     expect(notificationTemplates).toEqual(Object.keys(templateVariables));
     expect(notificationTemplates).toHaveLength(27);
@@ -27,6 +31,7 @@ describe.each(notificationTemplates)('%s', (template) => {
 
   it('names the plan and each variable once', () => {
     expect(names).toContain('planName');
+    expect(names.filter((name) => !/^[a-z][A-Za-z]+$/.test(name))).toEqual([]);
     expect(new Set(names).size).toBe(names.length);
   });
 

@@ -8,6 +8,11 @@ export type PaymentRail = 'stripe' | 'manual';
  */
 export type ChargeOrigin = 'first_invoice' | 'renewal' | 'technical_retry' | 'dunning' | 'new_payment_method';
 
+/** Identifies the repeat of a technical failure by its planned instant; a repeat planned anew is another one. */
+export function technicalRetryKey(retryAt: string): string {
+  return `retry:${retryAt}`;
+}
+
 /** How an amount received is split over an invoice: what it still needs, and what is left over as credit. */
 export function allocate({ amountMinor, dueMinor }: { amountMinor: number; dueMinor: number }): {
   allocatedMinor: number;

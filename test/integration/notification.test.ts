@@ -231,6 +231,18 @@ describe('an answer that is lost', () => {
   });
 });
 
+describe('a refusal', () => {
+  it('after an answer that was lost does not deny a mail that may have been sent', async () => {
+    const id = await decided();
+    resend.setFaults({ next: [{ fault: 'drop_answer' }] });
+    await expect(send(id)).rejects.toThrow(VendorError);
+    const refusal = new VendorError({ code: 'vendor_rejected_request', message: 'the API key is not valid' });
+    await send(id, { send: () => Promise.reject(refusal) });
+
+    expect(await row(id)).toMatchObject({ status: 'unknown' });
+  });
+});
+
 describe('a vendor that is away', () => {
   it.each(['refuse', 'error_before', 'delay_beyond_timeout'] as const)(
     '(%s) delays the mail, nothing more',

@@ -6,7 +6,11 @@ import proto from '@temporalio/proto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
-import type { WorkflowSignal, WorkflowSignalWithStart, WorkflowStart } from '../../domain/operations/outbox.ts';
+import type {
+  WorkflowSignal,
+  WorkflowSignalWithStart,
+  WorkflowStart,
+} from '../../domain/operations/outbox.ts';
 import { createTemporalClient, isTemporalAway } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { deliverToTemporal } from '../../temporal/deliver.ts';
@@ -56,8 +60,9 @@ const runIdOf = async (workflowId: string) => (await handle(workflowId).describe
 
 async function signalsOf(workflowId: string): Promise<number> {
   const { events } = await handle(workflowId).fetchHistory();
-  return (events ?? []).filter(({ eventType }) => eventType === EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED)
-    .length;
+  return (events ?? []).filter(
+    ({ eventType }) => eventType === EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED,
+  ).length;
 }
 
 describe('a start', () => {
@@ -81,7 +86,9 @@ describe('a start', () => {
     expect(await deliver(envelope)).toBe('delivered');
     const runId = await runIdOf(envelope.workflowId);
 
-    expect(await Promise.all(Array.from({ length: 5 }, () => deliver(envelope)))).toEqual(Array(5).fill('delivered'));
+    expect(await Promise.all(Array.from({ length: 5 }, () => deliver(envelope)))).toEqual(
+      Array(5).fill('delivered'),
+    );
     expect(await runIdOf(envelope.workflowId)).toBe(runId);
   });
 
@@ -161,7 +168,10 @@ describe('a signal with start', () => {
 
 describe('what Temporal did not take is thrown, so that it is delivered again', () => {
   it('when the server cannot be reached, and then it is known to be away', async () => {
-    const unreachable = createTemporalClient({ target: { ...target, address: '127.0.0.1:1' }, dataConverter });
+    const unreachable = createTemporalClient({
+      target: { ...target, address: '127.0.0.1:1' },
+      dataConverter,
+    });
     const failure = await deliverToTemporal(unreachable, start()).catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(Error);
     expect(isTemporalAway(failure)).toBe(true);
@@ -170,7 +180,9 @@ describe('what Temporal did not take is thrown, so that it is delivered again', 
 
   it('when the namespace is missing: a signal into nothing must not look like one that nobody waits for', async () => {
     const elsewhere = createTemporalClient({ target: { ...target, namespace: 'missing' }, dataConverter });
-    await expect(deliverToTemporal(elsewhere, signal('subscription/1'))).rejects.toThrow(NamespaceNotFoundError);
+    await expect(deliverToTemporal(elsewhere, signal('subscription/1'))).rejects.toThrow(
+      NamespaceNotFoundError,
+    );
     await expect(deliverToTemporal(elsewhere, start())).rejects.toThrow(NamespaceNotFoundError);
     await elsewhere.connection.close();
   });

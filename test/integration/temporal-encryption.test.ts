@@ -114,7 +114,9 @@ it('an operator reads every payload of the history through the codec endpoint', 
   const response = await fetch(`http://127.0.0.1:${codecServer.port}/decode`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', 'x-namespace': target.namespace },
-    body: JSON.stringify({ payloads: payloads.map((each) => proto.temporal.api.common.v1.Payload.fromObject(each).toJSON()) }),
+    body: JSON.stringify({
+      payloads: payloads.map((each) => proto.temporal.api.common.v1.Payload.fromObject(each).toJSON()),
+    }),
   });
   expect(response.status).toBe(200);
   const decoded = (await response.json()) as { payloads: { data: string }[] };

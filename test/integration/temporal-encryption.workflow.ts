@@ -1,6 +1,14 @@
 // A process that carries the same secret through everything Temporal stores for us.
 
-import { ApplicationFailure, condition, defineQuery, defineSignal, proxyActivities, setCurrentDetails, setHandler } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  condition,
+  defineQuery,
+  defineSignal,
+  proxyActivities,
+  setCurrentDetails,
+  setHandler,
+} from '@temporalio/workflow';
 
 export const told = defineSignal<[string]>('told');
 export const asked = defineQuery<string>('asked');
@@ -22,7 +30,11 @@ export async function carrySecret(secret: string): Promise<string> {
   try {
     await refuse(secret);
   } catch {
-    throw ApplicationFailure.create({ message: `ended with ${repeated} and ${heard}`, type: 'card_declined', details: [secret] });
+    throw ApplicationFailure.create({
+      message: `ended with ${repeated} and ${heard}`,
+      type: 'card_declined',
+      details: [secret],
+    });
   }
   return repeated;
 }

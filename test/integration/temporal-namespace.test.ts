@@ -35,7 +35,9 @@ async function retentionDays(client: Client): Promise<number> {
 async function register(client: Client, days: number): Promise<void> {
   await client.workflowService.registerNamespace({
     namespace: namespaceOf(client),
-    workflowExecutionRetentionPeriod: proto.google.protobuf.Duration.fromObject({ seconds: days * daySeconds }),
+    workflowExecutionRetentionPeriod: proto.google.protobuf.Duration.fromObject({
+      seconds: days * daySeconds,
+    }),
   });
 }
 

@@ -11,7 +11,12 @@ import { createDatabase, type Database, withSystem } from '../../db/client.ts';
 import { appendOutbox, claimOutbox } from '../../db/queries/operations/outbox.ts';
 import { outbox } from '../../db/schema/operations.ts';
 import { VendorError } from '../../domain/errors.ts';
-import type { MailSend, OutboxEnvelope, WorkflowSignal, WorkflowStart } from '../../domain/operations/outbox.ts';
+import type {
+  MailSend,
+  OutboxEnvelope,
+  WorkflowSignal,
+  WorkflowStart,
+} from '../../domain/operations/outbox.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { ensureNamespace } from '../../temporal/namespace.ts';
@@ -169,7 +174,9 @@ describe('many rows', () => {
   it('are shared by several relays, and each goes out once', async () => {
     const names = Array.from({ length: 500 }, (_, index) => `ntf_${index}`);
     await owe(names.map(mail));
-    const counts = await Promise.all([relayWith(), relayWith(), relayWith()].map((relay) => relay.drainOnce()));
+    const counts = await Promise.all(
+      [relayWith(), relayWith(), relayWith()].map((relay) => relay.drainOnce()),
+    );
 
     expect(counts.reduce((sum, count) => sum + count)).toBe(500);
     expect([...mails].sort()).toEqual([...names].sort());
@@ -183,7 +190,9 @@ describe('many rows', () => {
     expect(await relayWith().drainOnce()).toBe(21);
 
     const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
-    const signals = (events ?? []).flatMap(({ workflowExecutionSignaledEventAttributes: each }) => each ?? []);
+    const signals = (events ?? []).flatMap(
+      ({ workflowExecutionSignaledEventAttributes: each }) => each ?? [],
+    );
     const [codec] = dataConverter.payloadCodecs ?? [];
     const decoded = await codec?.decode(signals.flatMap(({ input }) => input?.payloads ?? []));
     expect(decoded?.map(({ data }) => Number(Buffer.from(data ?? [])))).toEqual(versions);
@@ -203,7 +212,9 @@ describe('while Temporal is away', () => {
     expect(waiting.every(({ failedAt, lastError }) => failedAt === null && lastError !== null)).toBe(true);
     relayWith().start();
     await expect.poll(undelivered, soon).toBe(0);
-    expect(await Promise.all(envelopes.map(({ workflowId }) => exists(workflowId)))).toEqual(Array(30).fill(true));
+    expect(await Promise.all(envelopes.map(({ workflowId }) => exists(workflowId)))).toEqual(
+      Array(30).fill(true),
+    );
   });
 
   it('a signal does not overtake the start it belongs to', async () => {
@@ -229,7 +240,12 @@ describe('a row that fails', () => {
     expect(await failing(new Error('connection reset')).drainOnce()).toBe(1);
 
     const [failed] = await rows();
-    expect(failed).toMatchObject({ attempts: 1, lastError: 'connection reset', failedAt: null, deliveredAt: null });
+    expect(failed).toMatchObject({
+      attempts: 1,
+      lastError: 'connection reset',
+      failedAt: null,
+      deliveredAt: null,
+    });
     relayWith().start();
     await expect.poll(() => mails, soon).toEqual(['ntf_1']);
     expect((await rows())[0]).toMatchObject({ attempts: 2 });
@@ -237,7 +253,9 @@ describe('a row that fails', () => {
 
   it('is given up, kept and not tried again when the vendor refuses it for good', async () => {
     await owe([mail('ntf_1')]);
-    await failing(new VendorError({ code: 'vendor_rejected_request', message: 'no such domain' })).drainOnce();
+    await failing(
+      new VendorError({ code: 'vendor_rejected_request', message: 'no such domain' }),
+    ).drainOnce();
     expect((await rows())[0]).toMatchObject({ lastError: 'no such domain', failedAt: expect.any(Date) });
 
     expect(await relayWith().drainOnce()).toBe(0);

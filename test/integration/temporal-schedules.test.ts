@@ -87,7 +87,9 @@ describe('a reconciliation', () => {
     expect(state).toMatchObject({ paused: true, note: 'we look into it' });
     const webhooks = await client.schedule.getHandle('perennial/missed-webhooks').describe();
     expect(webhooks.spec.intervals).toMatchObject([{ every: 7_200_000 }]);
-    expect((await reconcileSchedules(client, { ...scheduleManifest, 'missed-webhooks': changed })).updated).toEqual([]);
+    expect(
+      (await reconcileSchedules(client, { ...scheduleManifest, 'missed-webhooks': changed })).updated,
+    ).toEqual([]);
   });
 
   it('deletes what left the manifest and leaves the schedules of other programs alone', async () => {
@@ -101,7 +103,9 @@ describe('a reconciliation', () => {
     await untilListed([...ids, 'perennial/retired', 'somebody-elses']);
 
     expect((await reconcileSchedules(client)).deleted).toEqual(['perennial/retired']);
-    await expect(client.schedule.getHandle('perennial/retired').describe()).rejects.toThrow(ScheduleNotFoundError);
+    await expect(client.schedule.getHandle('perennial/retired').describe()).rejects.toThrow(
+      ScheduleNotFoundError,
+    );
     await untilListed([...ids, 'somebody-elses']);
   });
 

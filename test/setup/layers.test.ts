@@ -35,10 +35,8 @@ const planted: Record<string, [from: string, statement: string][]> = {
   ],
   'workflows-import-workflow-packages-only': [['workflows/c.ts', "import { z } from 'zod'; z;"]],
   'no-development-packages-in-production': [['api/c.ts', "import { parse } from 'yaml'; parse;"]],
-  'no-cycles': [
-    ['domain/one.ts', "import { two } from './two.ts'; export const one = () => two;"],
-    ['domain/two.ts', "import { one } from './one.ts'; export const two = () => one;"],
-  ],
+  // A cycle is told once, at its first file.
+  'no-cycles': [['domain/one.ts', "import { two } from './two.ts'; export const one = () => two;"]],
 };
 
 const allowed: [from: string, statement: string][] = [
@@ -58,6 +56,7 @@ const allowed: [from: string, statement: string][] = [
 const targets = ['activities', 'api', 'db', 'domain', 'temporal', 'test', 'workers', 'workflows'].map(
   (folder): [string, string] => [`${folder}/x.ts`, 'export const x = 1;'],
 );
+targets.push(['domain/two.ts', "import { one } from './one.ts'; export const two = () => one;"]);
 const folder = await mkdtemp(join(tmpdir(), 'perennial-layers-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
 const violations = await cruise();

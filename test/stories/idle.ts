@@ -1,6 +1,16 @@
-/** Whether a workflow on the time-skipping server has nothing to do until time or the outside moves it. */
-import type { Client } from '@temporalio/client';
+/** Looks at a story's workflows from outside: whether one still works, and when the next has something to do. */
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import proto from '@temporalio/proto';
+import { type Database, withSystem, withTenant } from '../../db/client.ts';
+import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
+import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.ts';
+import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
+import { inboxEvents } from '../../db/schema/operations.ts';
+import { nextStep } from '../../domain/billing/dunning.ts';
+import { nextAct } from '../../domain/billing/subscription.ts';
+import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
+import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { cardPaymentWorkflowId } from '../../workflows/payments/card-payment.contract.ts';
 
 const { EventType, PendingActivityState } = proto.temporal.api.enums.v1;
 
@@ -10,21 +20,61 @@ const { EventType, PendingActivityState } = proto.temporal.api.enums.v1;
  */
 export type Rest = 'busy' | 'retrying' | 'waiting' | 'closed';
 
+export type Observer = {
+  /** The most restless of all workflows. `delivered`: rows of the outbox that may have woken a closed one. */
+  look(since: { delivered: number }): Promise<Exclude<Rest, 'closed'>>;
+  /** The next date on which a subscription or a dunning case has something to do, in milliseconds. */
+  nextWake(now: Date): Promise<number | null>;
+  /** Every workflow of the story, also ended ones. */
+  workflowIds(): Promise<string[]>;
+  /** For the message of a world that does not come to rest. */
+  restlessNow(): Promise<string>;
+};
+
+export function createObserver(story: { db: Database; client: Client; tenantId: string }): Observer {
+  const { db, client, tenantId } = story;
+  const ended = new Set<string>();
+  const rests = async (ids: string[]) => Promise.all(ids.map(async (id) => [id, await restOf(client, id)] as const));
+  const workflowIds = () => workflowIdsOf(db, tenantId);
+  return {
+    async look({ delivered }) {
+      if (delivered > 0) ended.clear();
+      const found = await rests((await workflowIds()).filter((id) => !ended.has(id)));
+      for (const [id, rest] of found) if (rest === 'closed') ended.add(id);
+      const all = new Set(found.map(([, rest]) => rest));
+      if (all.has('busy')) return 'busy';
+      return all.has('retrying') ? 'retrying' : 'waiting';
+    },
+    nextWake: (now) => nextWake(db, tenantId, now.toISOString()),
+    workflowIds,
+    async restlessNow() {
+      const found = await rests(await workflowIds());
+      return found.flatMap(([id, rest]) => (rest === 'busy' || rest === 'retrying' ? [`${id} ${rest}`] : [])).join();
+    },
+  };
+}
+
+/** Whether a workflow has nothing to do until time or the outside moves it. */
 export async function restOf(client: Client, workflowId: string): Promise<Rest> {
   const handle = client.workflow.getHandle(workflowId);
-  const { status, raw } = await handle.describe();
-  if (status.name !== 'RUNNING') return status.name === 'CONTINUED_AS_NEW' ? 'busy' : 'closed';
-  const pending = raw.pendingActivities ?? [];
-  if (pending.length > 0) {
-    const backingOff = pending.every(
-      ({ state, attempt }) =>
-        state === PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED && (attempt ?? 1) > 1,
-    );
-    return backingOff ? 'retrying' : 'busy';
+  try {
+    const { status, raw } = await handle.describe();
+    if (status.name !== 'RUNNING') return status.name === 'CONTINUED_AS_NEW' ? 'busy' : 'closed';
+    const pending = raw.pendingActivities ?? [];
+    if (pending.length > 0) {
+      const backingOff = pending.every(
+        ({ state, attempt }) =>
+          state === PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED && (attempt ?? 1) > 1,
+      );
+      return backingOff ? 'retrying' : 'busy';
+    }
+    const { events } = await handle.fetchHistory();
+    const last = events?.at(-1)?.eventType;
+    return last === undefined || last === null || leavesWork.has(last) ? 'busy' : 'waiting';
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return 'closed';
+    throw error;
   }
-  const { events } = await handle.fetchHistory();
-  const last = events?.at(-1)?.eventType;
-  return last === undefined || last === null || leavesWork.has(last) ? 'busy' : 'waiting';
 }
 
 /** Last events after which a worker still has something to do. */
@@ -43,3 +93,32 @@ const leavesWork: ReadonlySet<number> = new Set([
   EventType.EVENT_TYPE_ACTIVITY_TASK_TIMED_OUT,
   EventType.EVENT_TYPE_TIMER_FIRED,
 ]);
+
+async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> {
+  const views = await withTenant(db, tenantId, (tx) => listSubscriptions(tx, everything));
+  const customers = new Set(views.map(({ customer }) => customer.id));
+  const events = await withSystem(db, (tx) => tx.select({ paymentId: inboxEvents.objectId }).from(inboxEvents));
+  const payments = new Set(events.flatMap(({ paymentId }) => (paymentId === null ? [] : [paymentId])));
+  return [
+    ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
+    ...[...customers].map(dunningWorkflowId),
+    ...[...payments].map(cardPaymentWorkflowId),
+  ];
+}
+
+async function nextWake(db: Database, tenantId: string, now: string): Promise<number | null> {
+  const dates = await withTenant(db, tenantId, async (tx) => {
+    const found: number[] = [];
+    for (const view of await listSubscriptions(tx, everything)) {
+      const act = nextAct(snapshotOf(view), now);
+      if (act !== null) found.push(Date.parse(act.at));
+      const open = view.subscription.status === 'past_due' ? await findOpenCase(tx, view.customer.id) : null;
+      const step = open === null ? null : nextStep(await caseState(tx, view.tenant, open), now);
+      if (step !== null) found.push(Date.parse(step.at));
+    }
+    return found;
+  });
+  return dates.length === 0 ? null : Math.min(...dates);
+}
+
+const everything = { customerId: undefined, status: undefined, cursor: undefined, limit: 1_000 };

@@ -36,7 +36,7 @@ import {
 } from '../../domain/billing/subscription.ts';
 import { assertNever } from '../../domain/errors.ts';
 import { declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
-import type { ChargeOrigin } from '../../domain/payments/payment.ts';
+import { type ChargeOrigin, technicalRetryKey } from '../../domain/payments/payment.ts';
 import { createDeadline } from '../deadline.ts';
 import { keyedWrite, record } from '../effect-classes.ts';
 import { createMutex } from '../mutex.ts';
@@ -138,7 +138,11 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
       case 'renew':
         return collectIssued(await own.renew(due), 'renewal');
       case 'retry_collection':
-        await collect({ invoiceId: act.invoiceId, origin: 'renewal', originKey: `retry:${act.at}` });
+        await collect({
+          invoiceId: act.invoiceId,
+          origin: 'technical_retry',
+          originKey: technicalRetryKey(act.at),
+        });
         return;
       case 'end':
         return done(await own.endSubscription(due));
@@ -169,8 +173,10 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     originKey: string;
   }): Promise<Collected> {
     try {
-      const { snapshot, ...result } = await vendor.collectInvoice({ tenantId, ...charge, at: now() });
-      adopt(snapshot);
+      const asked = { tenantId, askedBy: subscriptionId, ...charge, at: now() };
+      const { snapshot, subscriptionId: owner, ...result } = await vendor.collectInvoice(asked);
+      // A new card also pays what other subscriptions of the customer owe.
+      if (owner === subscriptionId) adopt(snapshot);
       return result;
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
@@ -227,7 +233,7 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   }
 }
 
-type Collected = Omit<Awaited<ReturnType<typeof vendor.collectInvoice>>, 'snapshot'>;
+type Collected = Omit<Awaited<ReturnType<typeof vendor.collectInvoice>>, 'snapshot' | 'subscriptionId'>;
 
 function nextRun(input: SubscriptionInput): Promise<never> {
   const continueRun = makeContinueAsNewFunc<typeof subscription>({

@@ -3,15 +3,28 @@
  * opening. All under the customer's lock, so a payment, a step and a cancellation never decide at the same time.
  */
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
-import type { DunningPolicy } from '../../../domain/billing/dunning.ts';
+import {
+  type DunningPolicy,
+  holdUntil,
+  type LadderLevel,
+  levelAt,
+} from '../../../domain/billing/dunning.ts';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { type DunningCaseState, dunningChanged } from '../../../workflows/billing/dunning.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { type DunningOutcome, dunningCases, dunningPolicies } from '../../schema/billing.ts';
+import { chargeAttempts } from '../../schema/payments.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { type InvoiceRow, unpaidInvoices } from './invoices.ts';
-import { notFound, type SubscriptionContext, type TenantRow } from './subscriptions.ts';
+import {
+  announceSubscription,
+  changeSubscription,
+  lockSubscription,
+  notFound,
+  type SubscriptionContext,
+  type TenantRow,
+} from './subscriptions.ts';
 
 export type DunningCaseRow = typeof dunningCases.$inferSelect;
 
@@ -82,16 +95,61 @@ export async function moveOnCase(
 ): Promise<boolean> {
   const [next] = await unpaidInvoices(tx, dunningCase.customerId);
   if (next?.id === dunningCase.invoiceId) return false;
-  const changed =
-    next === undefined || next.firstFailedAt === null
-      ? await changeCase(tx, dunningCase.id, { closedAt: at, outcome })
-      : await changeCase(tx, dunningCase.id, {
-          invoiceId: next.id,
-          firstFailedAt: next.firstFailedAt,
-          nextStepIndex: 0,
-        });
-  await announceCase(tx, tenant, changed);
-  return changed.closedAt !== null;
+  if (next === undefined || next.firstFailedAt === null) {
+    await announceCase(tx, tenant, await changeCase(tx, dunningCase.id, { closedAt: at, outcome }));
+    return true;
+  }
+  const passedOn = await changeCase(tx, dunningCase.id, {
+    invoiceId: next.id,
+    firstFailedAt: next.firstFailedAt,
+    nextStepIndex: 0,
+    heldUntil: await holdOf(tx, tenant, next.id),
+  });
+  await easeAccess(tx, tenant, passedOn, at);
+  await announceCase(tx, tenant, passedOn);
+  return false;
+}
+
+/** Holds the ladder while the bank works on a charge of its invoice, and lets it go on with the bank's answer. */
+export async function holdCase(
+  tx: Tx,
+  { tenant, customer }: SubscriptionContext,
+  invoiceId: string,
+): Promise<void> {
+  const row = await findOpenCase(tx, customer.id);
+  if (row === null || row.invoiceId !== invoiceId) return;
+  const heldUntil = await holdOf(tx, tenant, invoiceId);
+  if (heldUntil?.getTime() === row.heldUntil?.getTime()) return;
+  await announceCase(tx, tenant, await changeCase(tx, row.id, { heldUntil }));
+}
+
+/** The customer's subscriptions that have an unpaid invoice: the ladder takes their access. */
+export async function unpaidSubscriptions(tx: Tx, customerId: string): Promise<SubscriptionContext[]> {
+  const ids = new Set((await unpaidInvoices(tx, customerId)).map((invoice) => invoice.subscriptionId));
+  const contexts: SubscriptionContext[] = [];
+  for (const id of ids) contexts.push(await lockSubscription(tx, id));
+  return contexts;
+}
+
+/** The invoice that drives now failed later, so its clock may not have come to the level the earlier one took. */
+async function easeAccess(tx: Tx, tenant: TenantRow, row: DunningCaseRow, at: Date): Promise<void> {
+  const ladder = levelAt(await caseState(tx, tenant, row), at.toISOString());
+  for (const context of await unpaidSubscriptions(tx, row.customerId)) {
+    if (levels.indexOf(ladder) >= levels.indexOf(context.subscription.ladder ?? 'grace')) continue;
+    await announceSubscription(tx, await changeSubscription(tx, context, { set: { ladder }, at }));
+  }
+}
+
+const levels: readonly LadderLevel[] = ['grace', 'restricted', 'suspended'];
+
+async function holdOf(tx: Tx, tenant: TenantRow, invoiceId: string): Promise<Date | null> {
+  const [charge] = await tx
+    .select({ startedAt: chargeAttempts.startedAt })
+    .from(chargeAttempts)
+    .where(and(eq(chargeAttempts.invoiceId, invoiceId), eq(chargeAttempts.status, 'processing')));
+  return charge === undefined
+    ? null
+    : new Date(holdUntil(charge.startedAt.toISOString(), dayLengthMs(tenant)));
 }
 
 /** Tells the dunning workflow, starting it where it does not run. */
@@ -111,6 +169,7 @@ export async function caseState(tx: Tx, tenant: TenantRow, row: DunningCaseRow):
     policy: await pinnedPolicy(tx, row.policyId),
     firstFailedAt: row.firstFailedAt.toISOString(),
     nextStepIndex: row.nextStepIndex,
+    heldUntil: row.heldUntil?.toISOString() ?? null,
     dayMs: dayLengthMs(tenant),
     closed: row.closedAt !== null,
   };

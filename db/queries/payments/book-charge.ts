@@ -10,7 +10,7 @@ import { newId } from '../../ids.ts';
 import { invoices } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
 import { negative, readInvoice } from '../billing/invoices.ts';
-import { addTimelineEntry, announceSubscription, lockSubscription } from '../billing/subscriptions.ts';
+import { addTimelineEntry, lockSubscription } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { findAttempt, finishCharge } from './charge-attempts.ts';
 import { postToLedger } from './ledger.ts';
@@ -22,14 +22,10 @@ export async function bookCharge(
 ): Promise<boolean> {
   const attempt = await findAttempt(tx, attemptId);
   if (attempt === null) return false;
-  const { subscriptionId } = await readInvoice(tx, attempt.invoiceId);
-  const before = await lockSubscription(tx, subscriptionId);
   await finishCharge(tx, { attemptId, charge, at });
   for (const refund of charge.refunds) {
     await bookRefund(tx, { paymentExternalId: charge.externalId, ...refund, at: new Date(refund.createdAt) });
   }
-  const after = await lockSubscription(tx, subscriptionId);
-  if (after.subscription.version > before.subscription.version) await announceSubscription(tx, after);
   const invoice = await readInvoice(tx, attempt.invoiceId);
   return charge.status === 'requires_action' && invoice.status !== 'open';
 }

@@ -13,18 +13,20 @@ import {
   type CardChargeRequest,
   chargeIdempotencyKey,
 } from '../../../domain/payments/card-payment.ts';
-import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
+import { type ChargeOrigin, technicalRetryKey } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { chargeAttempts, paymentMethods } from '../../schema/payments.ts';
+import { holdCase } from '../billing/dunning-cases.ts';
 import { dueOf, type InvoiceRow, readInvoice } from '../billing/invoices.ts';
 import {
+  announceSubscription,
   lockSubscription,
   notFound,
   type SubscriptionContext,
   snapshotOf,
 } from '../billing/subscriptions.ts';
-import { applyFailedCharge } from './failed-charge.ts';
+import { applyFailedCharge, forgetRetry } from './failed-charge.ts';
 import { settlePayment } from './settle-payment.ts';
 
 export type ChargeAttemptRow = typeof chargeAttempts.$inferSelect;
@@ -36,6 +38,8 @@ export type BeginChargeInput = {
   /** Business identity of this try: the same key is never a second attempt. */
   originKey: string;
   at: Date;
+  /** The subscription whose process asks: it hears the outcome as the answer, any other is told by a signal. */
+  askedBy?: string | undefined;
 };
 
 /** How a collection ended, with the subscription as it is now. */
@@ -45,6 +49,8 @@ export type CollectOutcome = {
   actionUrl?: string;
   /** The decline code, when `declined`. */
   code?: string;
+  /** Whose invoice it is; not always the subscription that asked. */
+  subscriptionId: string;
   snapshot: SubscriptionSnapshot;
 };
 
@@ -52,26 +58,35 @@ export type BegunCharge =
   | { kind: 'done'; result: CollectOutcome }
   /** An earlier charge waits for the customer: cancel it at the vendor, book that, begin again. */
   | { kind: 'cancel_waiting'; attemptId: string; externalId: string }
-  /** `resumed`: an earlier run may have reached the vendor; look the charge up first. */
-  | { kind: 'charge'; request: CardChargeRequest; resumed: boolean; startedAt: string };
+  /**
+   * `resumed`: an earlier run may have reached the vendor; look the charge up first. `ownTry`: it is the try that was
+   * asked for, not an earlier one whose answer is still missing.
+   */
+  | { kind: 'charge'; request: CardChargeRequest; resumed: boolean; ownTry: boolean; startedAt: string };
 
 /** Decides whether and what to charge. Commit before calling the vendor. */
 export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<BegunCharge> {
   const { context, invoice } = await lockInvoice(tx, input.invoiceId);
-  const snapshot = snapshotOf(context);
-  if (invoice.status === 'paid') return { kind: 'done', result: { outcome: 'paid', snapshot } };
-  if (invoice.status !== 'open') return { kind: 'done', result: { outcome: 'nothing_due', snapshot } };
+  const { collection } = context.subscription;
+  const isPlanned =
+    collection?.invoiceId === invoice.id && input.originKey === technicalRetryKey(collection.retryAt);
+  const done = async (outcome: ChargeOutcome): Promise<BegunCharge> => {
+    const after = isPlanned ? await forgetRetry(tx, context, { invoice, at: input.at }) : context;
+    return { kind: 'done', result: { ...outcome, ...subjectOf(after) } };
+  };
+  if (invoice.status === 'paid') return done({ outcome: 'paid' });
+  if (invoice.status !== 'open') return done({ outcome: 'nothing_due' });
 
   const attempts = await tx.select().from(chargeAttempts).where(eq(chargeAttempts.invoiceId, invoice.id));
   const inFlight = attempts.find(({ status }) => status !== 'succeeded' && status !== 'failed');
   const sameTry = attempts.find(({ originKey }) => originKey === input.originKey);
-  if (sameTry !== undefined && sameTry.status !== 'pending') {
-    return { kind: 'done', result: { ...outcomeOf(sameTry), snapshot } };
-  }
+  if (sameTry !== undefined && sameTry.status !== 'pending') return done(outcomeOf(sameTry));
+  if (input.origin === 'technical_retry' && !isPlanned) return done({ outcome: 'nothing_due' });
   if (inFlight?.status === 'pending') {
-    return { kind: 'charge', resumed: true, ...requestOf(inFlight, invoice, context) };
+    const ownTry = inFlight.id === sameTry?.id;
+    return { kind: 'charge', resumed: true, ownTry, ...requestOf(inFlight, invoice, context) };
   }
-  if (inFlight?.status === 'processing') return { kind: 'done', result: { outcome: 'processing', snapshot } };
+  if (inFlight?.status === 'processing') return done({ outcome: 'processing' });
   if (inFlight?.status === 'requires_action' && inFlight.externalId !== null) {
     return { kind: 'cancel_waiting', attemptId: inFlight.id, externalId: inFlight.externalId };
   }
@@ -80,7 +95,7 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
   if (method === null)
     return { kind: 'done', result: await declineWithoutMethod(tx, context, invoice, input) };
   const attempt = await insertAttempt(tx, { input, invoice, method, ordinal: attempts.length + 1 });
-  return { kind: 'charge', resumed: false, ...requestOf(attempt, invoice, context) };
+  return { kind: 'charge', resumed: false, ownTry: true, ...requestOf(attempt, invoice, context) };
 }
 
 /**
@@ -89,19 +104,21 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
  */
 export async function finishCharge(
   tx: Tx,
-  { attemptId, charge, at }: { attemptId: string; charge: CardCharge; at: Date },
+  { attemptId, charge, at, askedBy }: { attemptId: string; charge: CardCharge; at: Date; askedBy?: string | undefined },
 ): Promise<CollectOutcome> {
   const { invoiceId } = await readAttempt(tx, attemptId);
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   const attempt = await readAttempt(tx, attemptId);
-  if (!movesForward(attempt, charge)) return { ...outcomeOf(attempt), snapshot: snapshotOf(context) };
+  if (!movesForward(attempt, charge)) return { ...outcomeOf(attempt), ...subjectOf(context) };
 
   const answered = await recordAnswer(tx, attempt, charge, at);
+  if (charge.status !== 'succeeded') await holdCase(tx, context, invoiceId);
   if (charge.status === 'succeeded') {
     const { tenantId } = attempt;
     const { externalId, amount } = charge;
     await settlePayment(tx, { tenantId, invoiceId, rail: 'stripe', externalId, amount, at });
   }
+  if (charge.status === 'processing') await forgetRetry(tx, context, { invoice, at });
   if (charge.status === 'failed' || charge.status === 'requires_action') {
     await applyFailedCharge(tx, context, {
       invoice,
@@ -114,7 +131,8 @@ export async function finishCharge(
     });
   }
   const after = await lockSubscription(tx, context.subscription.id);
-  return { ...outcomeOf(answered), snapshot: snapshotOf(after) };
+  await tellOthers(tx, context, after, askedBy);
+  return { ...outcomeOf(answered), ...subjectOf(after) };
 }
 
 /** The attempt a vendor's payment belongs to; null when it is none of this tenant's. */
@@ -173,7 +191,24 @@ async function recordAnswer(
   return row;
 }
 
-function outcomeOf(attempt: ChargeAttemptRow): Omit<CollectOutcome, 'snapshot'> {
+type ChargeOutcome = Omit<CollectOutcome, 'subscriptionId' | 'snapshot'>;
+
+function subjectOf(context: SubscriptionContext): Pick<CollectOutcome, 'subscriptionId' | 'snapshot'> {
+  return { subscriptionId: context.subscription.id, snapshot: snapshotOf(context) };
+}
+
+/** A change that its own process did not ask for is told to it. */
+async function tellOthers(
+  tx: Tx,
+  before: SubscriptionContext,
+  after: SubscriptionContext,
+  askedBy: string | undefined,
+): Promise<void> {
+  const { id, version } = after.subscription;
+  if (version > before.subscription.version && id !== askedBy) await announceSubscription(tx, after);
+}
+
+function outcomeOf(attempt: ChargeAttemptRow): ChargeOutcome {
   switch (attempt.status) {
     case 'succeeded':
       return { outcome: 'paid' };
@@ -211,7 +246,7 @@ async function declineWithoutMethod(
   tx: Tx,
   context: SubscriptionContext,
   invoice: InvoiceRow,
-  { origin, at }: BeginChargeInput,
+  { origin, at, askedBy }: BeginChargeInput,
 ): Promise<CollectOutcome> {
   const code = 'payment_method_missing';
   const after = await applyFailedCharge(tx, context, {
@@ -223,7 +258,8 @@ async function declineWithoutMethod(
     actionUrl: null,
     at,
   });
-  return { outcome: 'declined', code, snapshot: snapshotOf(after) };
+  await tellOthers(tx, context, after, askedBy);
+  return { outcome: 'declined', code, ...subjectOf(after) };
 }
 
 async function insertAttempt(

@@ -17,7 +17,6 @@ import { caseState, openCase } from '../billing/dunning-cases.ts';
 import { closeUnpaidInvoice, dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import {
   addTimelineEntry,
-  announceSubscription,
   changeSubscription,
   type SubscriptionContext,
   statusChange,
@@ -68,25 +67,24 @@ export async function applyFailedCharge(
 async function scheduleRetry(
   tx: Tx,
   context: SubscriptionContext,
-  { invoice, origin, at }: FailedCharge,
+  { invoice, at }: FailedCharge,
 ): Promise<SubscriptionContext | null> {
   const { subscription, tenant } = context;
   const { collection } = subscription;
   const failures = collection?.invoiceId === invoice.id ? collection.failures : 0;
   const retryAt = technicalRetryAt(subscription.policy, failures, at.toISOString(), dayLengthMs(tenant));
   if (retryAt === null) return null;
-  const after = await changeSubscription(tx, context, {
+  return changeSubscription(tx, context, {
     set: { collection: { invoiceId: invoice.id, failures: failures + 1, retryAt } },
     at,
   });
-  if (origin === 'dunning') await announceSubscription(tx, after);
-  return after;
 }
 
-async function forgetRetry(
+/** The invoice's charge is decided, or under way: it is not tried again on its own. */
+export async function forgetRetry(
   tx: Tx,
   context: SubscriptionContext,
-  { invoice, at }: FailedCharge,
+  { invoice, at }: Pick<FailedCharge, 'invoice' | 'at'>,
 ): Promise<SubscriptionContext> {
   if (context.subscription.collection?.invoiceId !== invoice.id) return context;
   return changeSubscription(tx, context, { set: { collection: null }, at });

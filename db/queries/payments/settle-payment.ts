@@ -97,8 +97,12 @@ export async function settlePayment(
 
   const paid = await payInvoice(tx, invoice, allocatedMinor, at);
   if (paid.status !== 'paid') return { paymentId, outcome: 'partial' };
-  await afterInvoicePaid(tx, context, paid, at);
-  if (rail !== 'stripe') await releaseCharges(tx, { tenantId, invoiceId });
+  const after = await afterInvoicePaid(tx, context, paid, at);
+  // What a card charge did, its attempt tells; a payment on another rail comes unasked, beside a charge perhaps.
+  if (rail !== 'stripe') {
+    if (after.subscription.version > context.subscription.version) await announceSubscription(tx, after);
+    await releaseCharges(tx, { tenantId, invoiceId });
+  }
   return { paymentId, outcome: 'settled' };
 }
 
@@ -185,12 +189,11 @@ async function afterInvoicePaid(
   context: SubscriptionContext,
   invoice: InvoiceRow,
   at: Date,
-): Promise<void> {
+): Promise<SubscriptionContext> {
   const after = await applyToSubscription(tx, context, invoice, at);
   const dunningCase = await findOpenCase(tx, invoice.customerId);
   const recovered =
     dunningCase !== null && (await moveOnCase(tx, context.tenant, dunningCase, { at, outcome: 'recovered' }));
-  if (after.subscription.version !== context.subscription.version) await announceSubscription(tx, after);
   await enqueueNotification(tx, {
     tenantId: invoice.tenantId,
     at,
@@ -201,6 +204,7 @@ async function afterInvoicePaid(
       recoveredCaseId: recovered ? dunningCase.id : null,
     }),
   });
+  return after;
 }
 
 async function applyToSubscription(
@@ -222,7 +226,9 @@ async function applyToSubscription(
       });
     case 'past_due': {
       const unpaid = await unpaidInvoices(tx, invoice.customerId);
-      if (unpaid.some((other) => other.subscriptionId === subscription.id)) return context;
+      if (unpaid.some((other) => other.subscriptionId === subscription.id)) {
+        return 'collection' in collected ? changeSubscription(tx, context, { set: collected, at }) : context;
+      }
       return changeSubscription(tx, context, {
         set: {
           ...statusChange(context, 'paid', at),

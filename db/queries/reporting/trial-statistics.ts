@@ -25,11 +25,18 @@ export async function computeTrialFigures(tx: Tx): Promise<TrialFigures> {
       started: sql<number>`count(*)::int`,
       running: sql<number>`(count(*) filter (where ${isRunning}))::int`,
       converted: sql<number>`(count(*) filter (where ${wasConverted}))::int`,
-      meanSeconds: sql<number | null>`(avg(extract(epoch from ${convertedAt} - ${startedAt})) filter (where ${wasConverted}))::float8`,
+      meanSeconds: sql<
+        number | null
+      >`(avg(extract(epoch from ${convertedAt} - ${startedAt})) filter (where ${wasConverted}))::float8`,
     })
     .from(subscriptions)
     .where(isNotNull(trialEndsAt));
-  const { started, running, converted, meanSeconds } = row ?? { started: 0, running: 0, converted: 0, meanSeconds: null };
+  const { started, running, converted, meanSeconds } = row ?? {
+    started: 0,
+    running: 0,
+    converted: 0,
+    meanSeconds: null,
+  };
   const ended = started - running - converted;
   const finished = converted + ended;
   const dayMs = dayLengthMs(await currentTenant(tx));

@@ -24,7 +24,12 @@ export type ApiKeyCredentials = {
 /** Makes a key. The token is returned this one time; it cannot be read again. */
 export async function createApiKey(
   tx: Tx,
-  { tenantId, name, scopes, expiresAt }: { tenantId: string; name: string; scopes: string[]; expiresAt: Date | null },
+  {
+    tenantId,
+    name,
+    scopes,
+    expiresAt,
+  }: { tenantId: string; name: string; scopes: string[]; expiresAt: Date | null },
 ): Promise<{ apiKey: ApiKeyRow; token: string }> {
   const secret = newApiKeySecret();
   const [apiKey] = await tx

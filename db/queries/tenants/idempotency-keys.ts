@@ -36,7 +36,8 @@ export async function claimKey(tx: Tx, request: KeyedRequest): Promise<KeyClaim>
   const [known] = await tx.select().from(idempotencyKeys).where(eq(idempotencyKeys.key, request.key));
   // Whoever held the key gave it back between the two statements: the request was refused, as this one will be.
   if (known === undefined) return claimKey(tx, request);
-  if (known.operation !== request.operation || known.requestHash !== request.requestHash) return { kind: 'reused' };
+  if (known.operation !== request.operation || known.requestHash !== request.requestHash)
+    return { kind: 'reused' };
   if (known.responseStatus === null) return { kind: 'under_way' };
   return { kind: 'answered', answer: { status: known.responseStatus, body: known.responseBody } };
 }

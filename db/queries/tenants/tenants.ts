@@ -7,7 +7,11 @@ export type TenantRow = typeof tenants.$inferSelect;
 
 /** Inside `withTenant` of its own id. Run again it changes nothing; returns whether it was new. */
 export async function insertTenant(tx: Tx, tenant: typeof tenants.$inferInsert): Promise<boolean> {
-  const inserted = await tx.insert(tenants).values(tenant).onConflictDoNothing().returning({ id: tenants.id });
+  const inserted = await tx
+    .insert(tenants)
+    .values(tenant)
+    .onConflictDoNothing()
+    .returning({ id: tenants.id });
   return inserted.length > 0;
 }
 

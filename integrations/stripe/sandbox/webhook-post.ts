@@ -31,7 +31,8 @@ export async function postEvent(
     await response.arrayBuffer();
     return response.status;
   } catch (error) {
-    return error instanceof Error ? error.name : 'failed';
+    const { name, cause } = error as Error & { cause?: { code?: string } };
+    return cause?.code ?? name;
   }
 }
 

@@ -1,0 +1,156 @@
+/**
+ * What each process costs: it is played once on the time-skipping server against the sandboxes, and its actions,
+ * history events and calls to the card vendor are counted. The webhooks of the vendor are part of it.
+ */
+import type { Client } from '@temporalio/client';
+import type { History } from '@temporalio/common/lib/proto-utils.js';
+import { createWorld, type World } from '../../test/stories/world.ts';
+import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
+import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { cardPaymentWorkflowId } from '../../workflows/payments/card-payment.contract.ts';
+import { type Cost, costOf } from './count-actions.ts';
+
+export type Scenario = { name: string; vendorCalls: number } & Cost;
+
+/** Plays every scenario in a world of its own. */
+export async function runScenarios(): Promise<Scenario[]> {
+  const scenarios: Scenario[] = [];
+  for (const play of [trialConverts, quietMonth, dunning30Days]) {
+    const world = await createWorld();
+    try {
+      scenarios.push(await play(world));
+    } finally {
+      await world.close();
+    }
+  }
+  return scenarios;
+}
+
+/** 14 days with three messages, then the first invoice is issued and paid. The card was on file before. */
+async function trialConverts(world: World): Promise<Scenario> {
+  const { subscriptionId, calls } = await subscribeWithCard(world, ['succeeded']);
+  await world.advance({ days: 14, minutes: 1 });
+  await expectStatus(world, subscriptionId, 'active');
+  const [trial] = await runsOf(world.client, subscriptionWorkflowId(subscriptionId));
+  if (trial === undefined) throw new Error('The trial has left no history');
+  return { name: 'trial-converts', ...add(costOf([trial]), await webhookCost(world)), vendorCalls: calls() };
+}
+
+/** One month between two renewals of which nobody notices anything. */
+async function quietMonth(world: World): Promise<Scenario> {
+  const { subscriptionId } = await subscribeWithCard(world, ['succeeded']);
+  await world.advance({ days: 15 });
+  const before = await webhookCost(world);
+  const callsBefore = totalCalls(world);
+  await world.advance({ days: 32 });
+  const after = await webhookCost(world);
+  const [, month] = await runsOf(world.client, subscriptionWorkflowId(subscriptionId));
+  if (month === undefined) throw new Error('The first month has left no history');
+  const webhooks = {
+    actions: after.actions - before.actions,
+    historyEvents: after.historyEvents - before.historyEvents,
+  };
+  return {
+    name: 'quiet-month',
+    ...add(costOf([month]), webhooks),
+    vendorCalls: totalCalls(world) - callsBefore,
+  };
+}
+
+/** From the failed renewal to the end of the ladder, with nobody paying: six steps, of which three charge. */
+async function dunning30Days(world: World): Promise<Scenario> {
+  const { subscriptionId, customerId } = await subscribeWithCard(world, ['succeeded', 'insufficient_funds']);
+  await world.advance({ days: 14, minutes: 1 });
+  const { periodEndsAt } = await world.ok('GET', `/v1/subscriptions/${subscriptionId}`).then(periodOf);
+  await world.advanceTo(periodEndsAt);
+  await world.advance({ minutes: 1 });
+  await expectStatus(world, subscriptionId, 'past_due');
+  const from = world.now();
+  const callsBefore = totalCalls(world);
+  await world.advance({ days: 30, minutes: 1 });
+  await expectStatus(world, subscriptionId, 'cancelled');
+  const to = world.now();
+  const ladder = costOf(await runsOf(world.client, dunningWorkflowId(customerId)));
+  const meanwhile = costOf(await runsOf(world.client, subscriptionWorkflowId(subscriptionId)), { from, to });
+  return { name: 'dunning-30-days', ...add(ladder, meanwhile), vendorCalls: totalCalls(world) - callsBefore };
+}
+
+/** A second subscription of a customer whose card is on file, so that attaching it is not part of the scenario. */
+async function subscribeWithCard(world: World, outcomes: string[]) {
+  const customer = await world.ok('POST', '/v1/customers', {
+    email: 'bench@example.test',
+    name: 'Bench',
+    currency: 'USD',
+  });
+  const earlier = await world.ok('POST', '/v1/subscriptions', {
+    customerId: customer['id'],
+    planCode: 'free',
+    start: 'payment',
+  });
+  await world.ok('PUT', `/v1/subscriptions/${earlier['id']}/payment_method`, {
+    paymentMethodId: world.stripe.createCard({ outcomes }),
+  });
+  const callsBefore = totalCalls(world);
+  const subscription = await world.ok('POST', '/v1/subscriptions', {
+    customerId: customer['id'],
+    planCode: 'pro-monthly',
+  });
+  return {
+    customerId: String(customer['id']),
+    subscriptionId: String(subscription['id']),
+    calls: () => totalCalls(world) - callsBefore,
+  };
+}
+
+/** The histories of a workflow's runs, oldest first, following continue-as-new. */
+async function runsOf(client: Client, workflowId: string): Promise<History[]> {
+  const runs: History[] = [];
+  let runId: string | undefined = await firstRunId(client, workflowId);
+  while (runId !== undefined && runId !== '') {
+    const history: History = await client.workflow.getHandle(workflowId, runId).fetchHistory();
+    runs.push(history);
+    runId =
+      history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
+  }
+  return runs;
+}
+
+async function firstRunId(client: Client, workflowId: string): Promise<string | undefined> {
+  try {
+    const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+    return events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ?? undefined;
+  } catch (error) {
+    if ((error as Error).name === 'WorkflowNotFoundError') return undefined;
+    throw error;
+  }
+}
+
+async function webhookCost(world: World): Promise<Cost> {
+  const payments = new Set(
+    world.stripe
+      .effects()
+      .flatMap(({ op, objectId }) =>
+        objectId !== null && op.startsWith('payment_intents.') ? [objectId] : [],
+      ),
+  );
+  const runs = await Promise.all([...payments].map((id) => runsOf(world.client, cardPaymentWorkflowId(id))));
+  return costOf(runs.flat());
+}
+
+async function expectStatus(world: World, subscriptionId: string, status: string): Promise<void> {
+  const subscription = await world.ok('GET', `/v1/subscriptions/${subscriptionId}`);
+  if (subscription['status'] !== status)
+    throw new Error(`Expected ${status}, found ${subscription['status']}`);
+}
+
+function periodOf(subscription: Record<string, any>): { periodEndsAt: string } {
+  return { periodEndsAt: subscription['currentPeriod'].endsAt };
+}
+
+function totalCalls(world: World): number {
+  return Object.values(world.stripe.calls()).reduce((sum, count) => sum + count, 0);
+}
+
+function add(a: Cost, b: Cost): Cost {
+  return { actions: a.actions + b.actions, historyEvents: a.historyEvents + b.historyEvents };
+}

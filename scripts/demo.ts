@@ -1,0 +1,41 @@
+// `npm run demo -- <process>`: plays a process on the real servers with short days, narrates it, and ends with one
+// line of JSON.
+
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { playSubscription } from './demo/subscription.ts';
+import { type Stack, startStack } from './stack.ts';
+import { progress, runScript } from './terminal.ts';
+
+/** A day of the demo, in seconds. */
+const daySeconds = 1;
+
+const plays: Record<string, (stack: Stack) => Promise<object>> = { subscription: playSubscription };
+
+await runScript(async () => {
+  const names = Object.keys(plays);
+  const name = process.argv[2] ?? 'subscription';
+  const play = plays[name];
+  if (play === undefined) throw new Error(`There is no demo of ${name}; there is: ${names.join(', ')}.`);
+
+  const home = await mkdtemp(join(tmpdir(), 'perennial-demo-'));
+  const stack = await startStack({
+    home,
+    ports: 'free',
+    isolated: true,
+    env: { DEMO_DAY_SECONDS: String(daySeconds), LOG_LEVEL: 'warn' },
+    report: progress,
+  });
+  try {
+    progress(
+      `\nWatch it in the Web UI: ${stack.urls.temporalUi}\nRead its mails:          ${stack.urls.mail}\n`,
+    );
+    const outcome = await Promise.race([play(stack), stack.failed]);
+    if (typeof outcome === 'string') throw new Error(outcome);
+    console.log(JSON.stringify(outcome));
+  } finally {
+    await stack.stop();
+    await rm(home, { recursive: true, force: true });
+  }
+});

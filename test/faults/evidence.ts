@@ -1,0 +1,121 @@
+/** Collects what is there after the storm, from every place that keeps its own record, and asks the detector. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isNull } from 'drizzle-orm';
+import { type Database, withSystem, withTenant } from '../../db/client.ts';
+import { customers, invoices, subscriptions } from '../../db/schema/billing.ts';
+import { notifications } from '../../db/schema/messaging.ts';
+import { inboxEvents, outbox } from '../../db/schema/operations.ts';
+import { ledgerEntries, paymentMethods, payments } from '../../db/schema/payments.ts';
+import type { Effect } from '../../integrations/sandbox/effect-log.ts';
+import type { Acknowledged, ApiClient } from './api-client.ts';
+import { mailWrongs, moneyWrongs, type Wrong, wrong } from './detector.ts';
+
+/** How far the vendors' logs reach; a later run on the same stack looks only at what follows. */
+export type LogMarks = { stripe: number; resend: number };
+
+export function logMarks(home: string): LogMarks {
+  return {
+    stripe: effectsOf(home, 'stripe-sandbox').length,
+    resend: effectsOf(home, 'resend-sandbox').length,
+  };
+}
+
+/** Everything that is wrong with one tenant, by the vendors' logs, the database and what callers were told. */
+export async function findWrongs({
+  home,
+  db,
+  tenantId,
+  client,
+  since = { stripe: 0, resend: 0 },
+}: {
+  home: string;
+  db: Database;
+  tenantId: string;
+  client: Pick<ApiClient, 'acknowledged' | 'misbehaviour'>;
+  since?: LogMarks;
+}): Promise<Wrong[]> {
+  const rows = await readRows(db, tenantId);
+  return [
+    ...moneyWrongs({ ...rows, effects: effectsOf(home, 'stripe-sandbox').slice(since.stripe) }),
+    ...mailWrongs({ ...rows, effects: effectsOf(home, 'resend-sandbox').slice(since.resend) }),
+    ...acknowledgedWrongs(client.acknowledged(), rows),
+    ...client.misbehaviour().map((sentence) => wrong('api_misbehaved', sentence)),
+    ...(await leftovers(db)).map((sentence) => wrong('left_behind', sentence)),
+  ];
+}
+
+/** What is not delivered, not worked on or given up. Empty when everything has drained. */
+export async function leftovers(db: Database): Promise<string[]> {
+  return withSystem(db, async (tx) => {
+    const owed = await tx.select().from(outbox).where(isNull(outbox.deliveredAt));
+    const waiting = (await tx.select().from(inboxEvents)).filter(({ status }) => status === 'received');
+    return [
+      ...owed.map(({ id, topic, lastError }) => `the outbox still owes ${topic} ${id} (${lastError})`),
+      ...waiting.map(({ externalId, type }) => `the event ${externalId} (${type}) was not worked on`),
+    ];
+  });
+}
+
+/** The vendor's own record, as it is on disk. */
+export function effectsOf(home: string, vendor: 'stripe-sandbox' | 'resend-sandbox'): Effect[] {
+  const file = join(home, vendor, 'effects.jsonl');
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
+  return lines.map((line) => JSON.parse(line) as Effect);
+}
+
+type Rows = Awaited<ReturnType<typeof readRows>>;
+
+function readRows(db: Database, tenantId: string) {
+  return withTenant(db, tenantId, async (tx) => ({
+    customers: await tx.select().from(customers),
+    subscriptions: await tx.select().from(subscriptions),
+    invoices: await tx.select().from(invoices),
+    payments: await tx.select().from(payments),
+    paymentMethods: await tx.select().from(paymentMethods),
+    ledger: await tx.select().from(ledgerEntries),
+    notifications: await tx.select().from(notifications),
+  }));
+}
+
+/** Each confirmed write is there, once: a repeated request made nothing twice. */
+function acknowledgedWrongs(acknowledged: readonly Acknowledged[], rows: Rows): Wrong[] {
+  const lost = acknowledged.flatMap((each) =>
+    isReflected(each, rows) ? [] : [wrong('acknowledged_and_lost', `${each.operation} (${each.key})`)],
+  );
+  const made = (operation: string) =>
+    new Set(acknowledged.filter((each) => each.operation === operation).map(({ key }) => key)).size;
+  const counts = [
+    { noun: 'customers', confirmed: made('POST /v1/customers'), found: rows.customers.length },
+    { noun: 'subscriptions', confirmed: made('POST /v1/subscriptions'), found: rows.subscriptions.length },
+  ];
+  return [
+    ...lost,
+    ...counts.flatMap(({ noun, confirmed, found }) =>
+      confirmed === found
+        ? []
+        : [wrong('acknowledged_and_lost', `${confirmed} ${noun} were confirmed, ${found} are there`)],
+    ),
+  ];
+}
+
+function isReflected({ operation, body }: Acknowledged, rows: Rows): boolean {
+  const subscription = rows.subscriptions.find(({ id }) => operation.includes(`/${id}/`));
+  switch (operation.split('/').at(-1)) {
+    case 'customers':
+      return rows.customers.some(({ id }) => id === body['id']);
+    case 'subscriptions':
+      return rows.subscriptions.some(({ id }) => id === body['id']);
+    case 'payment_method':
+      return rows.paymentMethods.some(({ customerId }) => customerId === subscription?.customerId);
+    case 'cancel':
+      return subscription !== undefined && subscription.cancelRequestedAt !== null;
+    case 'payments':
+      return rows.payments.some(({ id }) => id === body['paymentId']);
+    case 'trigger':
+      return true;
+    default:
+      throw new Error(`Nobody looks after what ${operation} confirms`);
+  }
+}

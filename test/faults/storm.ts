@@ -1,0 +1,231 @@
+/**
+ * One storm: subscriptions are created through the API, convert and renew, and are cancelled, while processes are
+ * killed, the card vendor drops answers after it has charged, and its webhooks come late, twice, in the wrong order,
+ * forged or never. Then the faults end, and everything has to come to rest by itself.
+ */
+import { type Database, withTenant } from '../../db/client.ts';
+import { readScheduleRuns } from '../../db/queries/operations/schedule-runs.ts';
+import { invoices, subscriptions } from '../../db/schema/billing.ts';
+import { notifications } from '../../db/schema/messaging.ts';
+import type { FaultPlanInput } from '../../integrations/sandbox/faults.ts';
+import { seededRandom } from '../../integrations/sandbox/random.ts';
+import { type ApiClient, createApiClient } from './api-client.ts';
+import { eventually } from './eventually.ts';
+import { leftovers } from './evidence.ts';
+import type { FaultStack } from './fault-stack.ts';
+import { carryOutKills, describePlan, type KillPlan, type Victim } from './kills.ts';
+import type { FastTenant } from './tenant.ts';
+
+export type StormReport = { client: ApiClient; subscriptionIds: string[]; killed: Record<string, number> };
+
+/** `until` ends the storm early; otherwise it ends when every subscription has renewed and is cancelled. */
+export async function storm(
+  { stack, setFaults, control, db, apiUrls }: FaultStack,
+  {
+    tenant,
+    seed,
+    count,
+    kills,
+    victims,
+    until,
+  }: {
+    tenant: FastTenant;
+    seed: number;
+    count: number;
+    kills: KillPlan;
+    victims: readonly Victim[];
+    until?: () => boolean;
+  },
+): Promise<StormReport> {
+  console.log(describePlan(seed, kills));
+  const client = createApiClient({ urls: apiUrls, apiKey: tenant.apiKey, random: seededRandom(seed) });
+  await setFaults('stripe', { ...cardVendorFaults, seed });
+  await setFaults('resend', { ...mailVendorFaults, seed });
+  const calm = new AbortController();
+  const killing = carryOutKills(kills, victims, calm.signal);
+  const subscriptionIds: string[] = [];
+  try {
+    await inLanes(count, async (index) => {
+      if (until?.() === true) return;
+      subscriptionIds.push(await subscribe({ client, control, tenant, index }));
+    });
+    if (until === undefined) await cancelOnceRenewed({ client, db, tenant, subscriptionIds });
+    else await eventually(async () => until(), PHASE_MS);
+  } finally {
+    calm.abort();
+    await Promise.all([setFaults('stripe', {}), setFaults('resend', {})]);
+  }
+  const killed = await killing;
+  console.log(`killed ${JSON.stringify(killed)}, answers ${JSON.stringify(client.statuses())}`);
+  if (stack.process('postgres').isRunning()) return { client, subscriptionIds, killed };
+  throw new Error('PostgreSQL ended, and nobody killed it');
+}
+
+/** Waits until nothing is owed any more and every subscription has been lived to its end. */
+export async function drain({ db, control }: FaultStack, { tenant, client }: Driven): Promise<void> {
+  await control('stripe', 'webhooks/flush');
+  await untilAtRest(db, tenant);
+
+  // What the vendor never told is found by its hourly look, which is asked for here.
+  const look = { name: 'missed-webhooks' } as const;
+  const before = await lastSuccess(db, look.name);
+  await client.write({
+    method: 'POST',
+    path: `/v1/schedules/${look.name}/trigger`,
+    key: `look-${tenant.tenantId}`,
+  });
+  const looked = await eventually(async () => (await lastSuccess(db, look.name)) > before, DRAIN_MS);
+  if (!looked) throw new Error('The reconciler did not look');
+  await untilAtRest(db, tenant);
+}
+
+type Driven = { tenant: FastTenant; client: ApiClient };
+
+/** Clients at once. */
+const LANES = 10;
+const PHASE_MS = 150_000;
+/** A worker that is killed in a vendor call is noticed after a minute. */
+const DRAIN_MS = 150_000;
+
+/** 5 % of the answers to charges are dropped after the charge; more is made up by other faults before and after it. */
+const cardVendorFaults: FaultPlanInput = {
+  rates: {
+    drop_answer: 0.05,
+    error_after: 0.02,
+    error_before: 0.03,
+    rate_limit: 0.02,
+    malformed: 0.01,
+    delay: 0.02,
+  },
+  delayMs: 2_000,
+  webhooks: { duplicate: 0.3, copies: 3, reorder: 0.3, delay: 0.4, delayMs: 4_000, drop: 0.15, forge: 0.05 },
+};
+
+const mailVendorFaults: FaultPlanInput = {
+  rates: { drop_answer: 0.05, error_after: 0.02, error_before: 0.03, rate_limit: 0.02 },
+};
+
+/** Every fifth card is refused at its first renewal and works again on the ladder's first step. */
+const cardOf = (index: number): string[] =>
+  index % 5 === 4 ? ['succeeded', 'insufficient_funds', 'succeeded'] : ['succeeded'];
+
+async function subscribe({
+  client,
+  control,
+  tenant,
+  index,
+}: Driven & Pick<FaultStack, 'control'> & { index: number }): Promise<string> {
+  const plan = tenant.plans[index % tenant.plans.length];
+  if (plan === undefined) throw new Error('The tenant has no plans');
+  const person = { email: `customer-${index}@example.com`, name: `Customer ${index}` };
+  const customer = await created(client, '/v1/customers', `customer-${index}`, {
+    ...person,
+    currency: plan.currency,
+  });
+  const subscriptionId = await created(client, '/v1/subscriptions', `subscription-${index}`, {
+    customerId: customer,
+    planCode: plan.code,
+  });
+  const card = await control<{ id: string }>('stripe', 'cards', { outcomes: cardOf(index) });
+  const { status, body } = await client.write({
+    method: 'PUT',
+    path: `/v1/subscriptions/${subscriptionId}/payment_method`,
+    key: `method-${index}`,
+    body: { paymentMethodId: card.id },
+  });
+  if (status !== 200) throw new Error(`The card was refused: ${JSON.stringify(body)}`);
+  return subscriptionId;
+}
+
+async function created(client: ApiClient, path: string, key: string, body: unknown): Promise<string> {
+  const answer = await client.write({ method: 'POST', path, key, body });
+  const { id } = answer.body;
+  if (typeof id !== 'string')
+    throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  return id;
+}
+
+/** Cancels each subscription for the end of its period once it has renewed and owes nothing. */
+async function cancelOnceRenewed({
+  client,
+  db,
+  tenant,
+  subscriptionIds,
+}: Driven & { db: Database; subscriptionIds: readonly string[] }): Promise<void> {
+  const waiting = new Set(subscriptionIds);
+  const done = await eventually(async () => {
+    const renewed = await renewedIn(db, tenant.tenantId);
+    const ready = [...waiting].filter((id) => renewed.has(id));
+    await inLanes(ready.length, async (index) => {
+      const id = ready[index] ?? '';
+      const path = `/v1/subscriptions/${id}/cancel`;
+      const { status, body } = await client.write({
+        method: 'POST',
+        path,
+        key: `cancel-${id}`,
+        body: cancellation,
+      });
+      // A first try was carried out, its answer was lost, and the period ended before the second one.
+      const hasEnded = status === 409 && body['reason'] === 'subscription_cancelled';
+      if (status !== 200 && !hasEnded) throw new Error(`${path}: ${status} ${JSON.stringify(body)}`);
+      waiting.delete(id);
+    });
+    return waiting.size === 0;
+  }, PHASE_MS);
+  if (!done) throw new Error(`${waiting.size} subscriptions did not renew: ${[...waiting].join(', ')}`);
+}
+
+const cancellation = { mode: 'at_period_end', reason: 'too_expensive' };
+
+function renewedIn(db: Database, tenantId: string): Promise<ReadonlySet<string>> {
+  return withTenant(db, tenantId, async (tx) => {
+    const owing = new Set(
+      (await tx.select().from(invoices)).flatMap(({ subscriptionId, status }) =>
+        status === 'open' ? subscriptionId : [],
+      ),
+    );
+    const rows = await tx.select().from(subscriptions);
+    const renewed = rows.filter(
+      ({ id, status, periodIndex }) => status === 'active' && (periodIndex ?? 0) > 0 && !owing.has(id),
+    );
+    return new Set(renewed.map(({ id }) => id));
+  });
+}
+
+async function untilAtRest(db: Database, { tenantId }: FastTenant): Promise<void> {
+  let restless: string[] = [];
+  const rests = await eventually(async () => {
+    restless = [...(await unfinished(db, tenantId)), ...(await leftovers(db))];
+    return restless.length === 0;
+  }, DRAIN_MS);
+  if (!rests) throw new Error(`It does not come to rest:\n${restless.slice(0, 20).join('\n')}`);
+}
+
+function unfinished(db: Database, tenantId: string): Promise<string[]> {
+  return withTenant(db, tenantId, async (tx) => {
+    const alive = (await tx.select().from(subscriptions)).filter(({ closedAt }) => closedAt === null);
+    const unsent = (await tx.select().from(notifications)).filter(
+      ({ status }) => status === 'queued' || status === 'sending',
+    );
+    return [
+      ...alive.map(
+        ({ id, status, periodEndsAt }) => `${id} is ${status} until ${periodEndsAt?.toISOString()}`,
+      ),
+      ...unsent.map(({ dedupeKey, status, error }) => `the mail ${dedupeKey} is ${status} (${error})`),
+    ];
+  });
+}
+
+/** Milliseconds of the job's last success; 0 before the first. */
+async function lastSuccess(db: Database, name: string): Promise<number> {
+  const [run] = await readScheduleRuns(db, [name]);
+  return run?.lastSuccessAt?.getTime() ?? 0;
+}
+
+async function inLanes(count: number, act: (index: number) => Promise<void>): Promise<void> {
+  const indexes = Array.from({ length: count }, (_, index) => index).values();
+  const lane = async () => {
+    for (const index of indexes) await act(index);
+  };
+  await Promise.all(Array.from({ length: Math.min(LANES, count) }, lane));
+}

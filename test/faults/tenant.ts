@@ -1,0 +1,79 @@
+/** A tenant whose days last a second, so that a subscription converts, renews, ends and is erased within a minute. */
+import { type Database, withTenant } from '../../db/client.ts';
+import { addPolicyVersion } from '../../db/queries/billing/dunning-policies.ts';
+import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
+import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
+import type { DunningPolicy } from '../../domain/billing/dunning.ts';
+import type { SubscriptionPolicy } from '../../domain/billing/plan.ts';
+
+export type FastTenant = {
+  tenantId: string;
+  apiKey: string;
+  plans: readonly { code: string; currency: string }[];
+};
+
+/** Plans in two currencies, renewed every 14 seconds. */
+export async function createFastTenant(
+  db: Database,
+  { name, policy = {} }: { name: string; policy?: Partial<SubscriptionPolicy> },
+): Promise<FastTenant> {
+  const tenantId = await createTenant(db, { name, demoDaySeconds: 1 });
+  await createPlans(
+    db,
+    tenantId,
+    plans.map((plan) => ({ ...plan, policy: { ...fastPolicy, ...policy } })),
+  );
+  const apiKey = await withTenant(db, tenantId, async (tx) => {
+    await addPolicyVersion(tx, { tenantId, ...patientDunning });
+    const scopes = ['billing:read', 'billing:write', 'operations:read', 'operations:write'];
+    return (await createApiKey(tx, { tenantId, name: 'driver', scopes, expiresAt: null })).token;
+  });
+  return { tenantId, apiKey, plans };
+}
+
+const fortnight = { unit: 'week', count: 2 } as const;
+
+const plans: readonly SeedPlan[] = [
+  {
+    code: 'pro-usd',
+    name: 'Pro',
+    family: 'usd',
+    rank: 1,
+    priceMinor: 2900,
+    currency: 'USD',
+    interval: fortnight,
+  },
+  {
+    code: 'pro-jpy',
+    name: 'Pro',
+    family: 'jpy',
+    rank: 1,
+    priceMinor: 3200,
+    currency: 'JPY',
+    interval: fortnight,
+  },
+];
+
+/** Minutes are as short as days: a technical failure is tried again after two and four seconds. */
+const fastPolicy: Partial<SubscriptionPolicy> = {
+  trialDays: 12,
+  trialMessages: [{ template: 'trial_ending', daysBeforeEnd: 3 }],
+  trialWindowDays: 600,
+  winBack: [{ template: 'win_back_1', daysAfterEnd: 1 }],
+  retentionDays: 3,
+  technicalRetryMinutes: [2_880, 5_760],
+  dunningPolicy: 'patient',
+};
+
+/** Whoever is killed during a step is noticed after a minute, which must not cost the customer the subscription. */
+const patientDunning: Omit<DunningPolicy, 'version'> = {
+  name: 'patient',
+  graceDays: 3,
+  technicalRetryMinutes: [2_880, 5_760],
+  steps: [
+    { day: 3, retry: true, template: 'payment_failed_1' },
+    { day: 9, retry: true, template: 'payment_failed_2' },
+    { day: 90, retry: true, template: 'payment_failed_final' },
+    { day: 3_000, retry: false, template: 'subscription_cancelled_unpaid', end: 'cancel' },
+  ],
+};

@@ -1,0 +1,120 @@
+/** Outages: what was accepted is never lost, what was not accepted has no half effect. */
+import type { Client } from '@temporalio/client';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createLogger } from '../../config/logger.ts';
+import { createRelay } from '../../workers/relay.ts';
+import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { openTemporal, startTestApi, type TestApi, type TestTenant } from '../support/api.ts';
+
+describe('while Temporal is down', () => {
+  let temporal: Client;
+  let api: TestApi;
+  let tenant: TestTenant;
+  let customerId: string;
+
+  beforeAll(async () => {
+    temporal = await openTemporal();
+    api = await startTestApi();
+    tenant = await api.tenant();
+    const body = { email: 'ada@example.com', name: 'Ada', currency: 'USD' };
+    customerId = (await api.request('POST', '/v1/customers', { token: tenant.token, body })).body.id;
+  });
+  afterAll(async () => {
+    await api.close();
+    await temporal.connection.close();
+  });
+
+  it('a subscription is accepted with 202, and the relay starts its process when Temporal is back', async () => {
+    const request = { token: tenant.token, key: 'one', body: { customerId, planCode: 'pro-monthly' } };
+    const accepted = await api.request('POST', '/v1/subscriptions', request);
+    const repeated = await api.request('POST', '/v1/subscriptions', request);
+    expect(accepted).toMatchObject({ status: 202, body: { status: 'trialing' } });
+    expect(repeated).toMatchObject({ status: 202, body: accepted.body });
+    expect(repeated.headers.get('idempotency-replayed')).toBe('true');
+
+    const workflowId = subscriptionWorkflowId(accepted.body.id);
+    await expect(temporal.workflow.getHandle(workflowId).describe()).rejects.toThrow(/not found/);
+    await api.sql("UPDATE outbox SET due_at = now() WHERE topic = 'workflow.start'");
+    const relay = createRelay({
+      db: api.db,
+      client: temporal,
+      listen: async () => ({ close: async () => {} }),
+      sendNotification: async () => {},
+      log: createLogger({ name: 'test', level: 'silent' }),
+    });
+    await relay.drainOnce();
+    const { status, type } = await temporal.workflow.getHandle(workflowId).describe();
+    expect([status.name, type]).toEqual(['RUNNING', 'subscription']);
+  });
+
+  it.each([
+    ['cancel', { mode: 'now' }],
+    ['convert', {}],
+    ['extend_trial', { days: 3 }],
+  ])('%s is refused with 503 and may be repeated under the same key', async (act, body) => {
+    const [subscription] = await api.sql('SELECT * FROM subscriptions LIMIT 1');
+    for (const _try of [1, 2]) {
+      const answer = await api.request('POST', `/v1/subscriptions/${subscription.id}/${act}`, {
+        token: tenant.token,
+        key: `act-${act}`,
+        body,
+      });
+      expect(answer).toMatchObject({ status: 503, body: { code: 'temporal_unavailable' } });
+      expect(answer.headers.get('retry-after')).toBe('2');
+    }
+    expect((await api.sql('SELECT * FROM subscriptions LIMIT 1'))[0]).toEqual(subscription);
+  });
+
+  it('a job cannot be triggered: 503', async () => {
+    const answer = await api.request('POST', '/v1/schedules/relay-sweep/trigger', {
+      token: tenant.token,
+      body: {},
+    });
+    expect(answer).toMatchObject({ status: 503, body: { code: 'temporal_unavailable' } });
+  });
+
+  it('everything that needs the database only works', async () => {
+    for (const path of ['/v1/customers', '/v1/subscriptions', '/v1/schedules', '/v1/trial_statistics']) {
+      expect((await api.request('GET', path, { token: tenant.token })).status).toBe(200);
+    }
+  });
+});
+
+describe('while the database is down', () => {
+  let api: TestApi;
+  let tenant: TestTenant;
+
+  beforeEach(async () => {
+    api = await startTestApi();
+    tenant = await api.tenant();
+    await setConnections(api, false);
+  });
+  afterEach(() => api.close());
+
+  it('every call and every webhook is 503 with Retry-After, never 500; repeated afterwards, it happens once', async () => {
+    const body = { email: 'ada@example.com', name: 'Ada', currency: 'USD' };
+    const create = () => api.request('POST', '/v1/customers', { token: tenant.token, key: 'mine', body });
+
+    const answers = [await create(), await api.request('GET', '/v1/customers', { token: tenant.token })];
+    for (const answer of answers) {
+      expect(answer).toMatchObject({ status: 503, body: { code: 'database_unavailable' } });
+      expect(answer.headers.get('retry-after')).toBe('2');
+    }
+    const ready = await api.request('GET', '/readyz');
+    expect(ready).toMatchObject({ status: 503, body: { checks: { database: { ok: false } } } });
+    expect((await api.request('GET', '/healthz')).status).toBe(200);
+
+    await setConnections(api, true);
+    expect((await create()).status).toBe(201);
+    expect((await api.rowCounts())['customers']).toBe(1);
+  });
+});
+
+/** Ends the application's connections and lets no new ones in, or lets them in again. */
+async function setConnections(api: TestApi, allowed: boolean): Promise<void> {
+  const [{ name }] = (await api.sql('SELECT current_database() AS name')) as [{ name: string }];
+  await api.sql(`ALTER DATABASE "${name}" CONNECTION LIMIT ${allowed ? -1 : 0}`);
+  await api.sql(
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'perennial' AND datname = current_database()",
+  );
+}

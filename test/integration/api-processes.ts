@@ -1,0 +1,64 @@
+/** The processes behind the API, for tests of what they answer: real workers on the dev server, Stripe's sandbox. */
+import type { Client } from '@temporalio/client';
+import { NativeConnection } from '@temporalio/worker';
+import { createActivities } from '../../activities/index.ts';
+import { createLogger } from '../../config/logger.ts';
+import type { Database } from '../../db/client.ts';
+import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
+import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
+import { createRelay } from '../../workers/relay.ts';
+import { createTaskQueueWorkers } from '../../workers/task-queue-workers.ts';
+import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
+import { temporalAddress } from '../support/services.ts';
+
+export type Processes = {
+  stripe: StripeSandbox;
+  /** Delivers everything that is due in the outbox. */
+  deliver(): Promise<number>;
+  stop(): Promise<void>;
+};
+
+/** Workers for all task queues of the client's namespace, on this database. */
+export async function startProcesses({
+  db,
+  temporal,
+}: {
+  db: Database;
+  temporal: Client;
+}): Promise<Processes> {
+  const log = createLogger({ name: 'test', level: 'silent' });
+  const stripe = await startStripeSandbox({ port: 0 });
+  const cardVendor = createStripeCardVendor({
+    secretKey: 'sk_test_api',
+    apiBase: stripe.url,
+    returnUrl: 'https://portal.example/thanks',
+  });
+  const relay = createRelay({
+    db,
+    client: temporal,
+    listen: async () => ({ close: async () => {} }),
+    sendNotification: async () => {},
+    log,
+  });
+  const connection = await NativeConnection.connect({ address: temporalAddress() });
+  const workers = Object.values(
+    await createTaskQueueWorkers({
+      connection,
+      namespace: temporal.options.namespace,
+      dataConverter: temporal.options.dataConverter,
+      workflowBundle: await bundleWorkflows({ log }),
+      activities: createActivities({ db, cardVendor, log, drainOutbox: () => relay.drainOnce() }),
+    }),
+  );
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  return {
+    stripe,
+    deliver: () => relay.drainOnce(),
+    async stop() {
+      for (const worker of workers) worker.shutdown();
+      await running;
+      await connection.close();
+      await stripe.close();
+    },
+  };
+}

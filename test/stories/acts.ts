@@ -1,0 +1,44 @@
+/** What the actors of dunning stories do, each through the API. */
+import type { Act, Actor } from './ensemble.ts';
+import { invoicesOf, readSubscription, useCard } from './people.ts';
+import type { Answer, Body } from './world.ts';
+
+/** Another card, whose issuer answers as the script says. It is charged at once. */
+export function newCard(...outcomes: string[]): Act {
+  return ({ world, subscriptionId }) => useCard(world, subscriptionId, ...outcomes);
+}
+
+/** Money that came in beside the card vendor: what is due, unless an amount is given. */
+export function payOutside(amountMinor?: number): Act {
+  return async (actor) => {
+    const { id, dueMinor, currency } = await invoiceNow(actor);
+    const reference = `wire ${actor.subscriptionId} ${actor.world.now().toISOString()}`;
+    const body = { amountMinor: amountMinor ?? dueMinor, currency, reference };
+    return actor.world.ok('POST', `/v1/invoices/${id}/payments`, body);
+  };
+}
+
+export function cancelNow({ world, subscriptionId }: Actor): Promise<Body> {
+  return world.ok('POST', `/v1/subscriptions/${subscriptionId}/cancel`, { mode: 'now' });
+}
+
+export function cancelAtPeriodEnd({ world, subscriptionId }: Actor): Promise<Body> {
+  return world.ok('POST', `/v1/subscriptions/${subscriptionId}/cancel`, {});
+}
+
+/** Naming the card that is on file once more: a try that the customer asks for. */
+export async function retryByHand(actor: Actor): Promise<Answer> {
+  const { world, subscriptionId } = actor;
+  const { defaultPaymentMethodId: paymentMethodId } = await customerOf(actor);
+  return world.request('PUT', `/v1/subscriptions/${subscriptionId}/payment_method`, { body: { paymentMethodId } });
+}
+
+/** The invoice of the renewal, as it is now. */
+export async function invoiceNow({ world, subscriptionId, invoice }: Actor): Promise<Body> {
+  return (await invoicesOf(world, subscriptionId)).find(({ id }) => id === invoice.id);
+}
+
+export async function customerOf({ world, subscriptionId }: Actor): Promise<Body> {
+  const { customerId } = await readSubscription(world, subscriptionId);
+  return world.ok('GET', `/v1/customers/${customerId}`);
+}
