@@ -11,6 +11,7 @@ export default defineConfig({
       project('integration', ['test/{integration,authorisation,contracts}/**/*.test.ts'], 60),
       project('stories', ['test/stories/**/*.story.ts'], 60),
       project('replay', ['test/replay/**/*.test.ts'], 60),
+      project('fuzz', ['test/fuzz/**/*.test.ts'], 300),
       project('faults', ['test/faults/**/*.test.ts'], 600),
     ],
   },

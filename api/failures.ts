@@ -160,6 +160,7 @@ const transientGrpcCodes = [1, 2, 4, 8, 10, 13, 14];
 function fromDatabase(error: unknown): Problem | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code = '' } = cause as { code?: unknown };
+    if (code === UNIQUE_VIOLATION) return alreadyExists(error);
     if (
       typeof code === 'string' &&
       (transientDatabaseCode.test(code) || lostConnection.test(cause.message))
@@ -173,6 +174,17 @@ function fromDatabase(error: unknown): Problem | undefined {
     }
   }
   return undefined;
+}
+
+/** Two requests that want the same unique value at the same moment: the second one loses. */
+const UNIQUE_VIOLATION = '23505';
+
+function alreadyExists(cause: unknown): Problem {
+  return new Problem({
+    code: 'already_exists',
+    detail: 'Another request has just taken the same value.',
+    cause,
+  });
 }
 
 /** Connection exceptions (08), shutdown (57P), too many connections (53), serialisation and deadlock (40). */

@@ -80,8 +80,8 @@ function idempotencyKey(req: Request): string {
 }
 
 const requireJson: RequestHandler = (req, _res, next) => {
-  // `is` answers null where there is no body at all.
-  if (req.is('application/json') !== false) return next();
+  // Many clients announce the body they do not send: a length of 0 is no body, and needs no type.
+  if (req.headers['content-length'] === '0' || req.is('application/json') !== false) return next();
   throw new Problem({ code: 'unsupported_media_type', detail: 'Send the body as application/json.' });
 };
 

@@ -8,7 +8,7 @@ const sentinels = {
   webhookSecret: 'whsec_SENTINEL123',
   resendKey: 're_SENTINEL123',
   clientSecret: 'pi_1_secret_SENTINEL',
-  apiKey: 'key_0123456789abcdef0123456789abcdef.SENTINEL',
+  apiKey: 'pk_key_0123456789abcdef0123456789abcdef.SENTINEL',
 };
 const anySentinel = new RegExp(
   [...Object.values(sentinels), 'SENTINEL', 'Jane Doe'].map(literally).join('|'),

@@ -156,11 +156,19 @@ async function reachablePrograms(asOtherUser: boolean): Promise<{ initdb: string
   return { initdb: join(copy, 'bin', 'initdb'), postgres: join(copy, 'bin', 'postgres') };
 }
 
-/** A checkout in root's own folder is closed to everybody else; its database then lives outside of it. */
+/**
+ * The user who runs the server must be able to walk to its data. The folder around it is ours, so it is opened for
+ * walking through; where a folder further up is closed, as in root's own, the data lives outside of the checkout.
+ */
 async function reachableDataDir(wanted: string, asOtherUser: boolean): Promise<string> {
-  await mkdir(dirname(wanted), { recursive: true });
-  if (!asOtherUser || (await everyoneMayEnter(dirname(wanted)))) return wanted;
-
+  const home = dirname(wanted);
+  await mkdir(home, { recursive: true });
+  if (!asOtherUser) return wanted;
+  if (await everyoneMayEnter(dirname(home))) {
+    const { mode } = await stat(home);
+    await chmod(home, mode | 0o011);
+    return wanted;
+  }
   await openFolder(SHARED_FOLDER);
   return join(SHARED_FOLDER, `data-${createHash('sha256').update(wanted).digest('hex').slice(0, 16)}`);
 }

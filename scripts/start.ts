@@ -44,7 +44,12 @@ function welcome({ urls, demo, config, home }: Stack): string {
     ['Demo tenant', demo?.tenantId ?? '-'],
     ['Demo API key', demo?.apiKey ?? '-'],
   ];
-  const next = [`curl -s ${urls.api}/v1/plans \\`, `  -H 'Authorization: Bearer ${demo?.apiKey ?? '<key>'}'`];
+  const next = [
+    `curl -s ${urls.api}/v1/customers \\`,
+    `  -H 'Authorization: Bearer ${demo?.apiKey ?? '<key>'}' \\`,
+    `  -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-customer' \\`,
+    `  -d '{"email": "ada@example.com", "name": "Ada Lovelace", "currency": "USD"}'`,
+  ];
   return `${table(addresses)}\n\nTry:\n  ${next.join('\n  ')}\n\nCtrl-C stops everything; what happened stays for the next start.`;
 }
 
@@ -52,20 +57,24 @@ function welcome({ urls, demo, config, home }: Stack): string {
 function showLine({ name, line, everything }: { name: string; line: string; everything: boolean }): void {
   const isOurs = name === 'api' || name === 'workers' || name.endsWith('-sandbox');
   if (!isOurs) return;
-  const { level, msg, err } = parseLogLine(line);
+  const { level, msg, err, sdkComponent } = parseLogLine(line);
   if (level === undefined) {
     // A stack of a process that dies is told once, when it has died.
     if (everything) progress(`[${name}] ${line}`);
     return;
   }
-  if (!everything && !['warn', 'error', 'fatal'].includes(level)) return;
+  // The SDK warns about what is as it should be, such as a worker without workflows.
+  const isBad = level === 'error' || level === 'fatal' || (level === 'warn' && !sdkComponent);
+  if (!everything && !isBad) return;
   const reason = err?.message && err.message !== msg ? `: ${err.message}` : '';
   progress(`[${name}] ${level}: ${msg ?? ''}${reason}`);
 }
 
-function parseLogLine(line: string): { level?: string; msg?: string; err?: { message?: string } } {
+type LogLine = { level?: string; msg?: string; err?: { message?: string }; sdkComponent?: string };
+
+function parseLogLine(line: string): LogLine {
   try {
-    return JSON.parse(line) as { level?: string; msg?: string };
+    return JSON.parse(line) as LogLine;
   } catch {
     return {};
   }

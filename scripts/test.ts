@@ -16,6 +16,7 @@ const suites: { name: string; services: readonly TestService[] }[] = [
   { name: 'integration', services: ['postgres', 'temporal', 'time-skipping', 'stripe-mock'] },
   { name: 'stories', services: ['postgres', 'time-skipping'] },
   { name: 'replay', services: ['postgres', 'temporal', 'time-skipping'] },
+  { name: 'fuzz', services: [] },
   { name: 'faults', services: [] },
 ];
 

@@ -30,6 +30,7 @@ export function listenToOutbox(databaseUrl: string): Listen {
     try {
       await client.connect();
       await client.query('listen outbox');
+      if (!isOpen) throw new Error('the connection was closed');
     } catch (error) {
       isOpen = false;
       await client.end().catch(() => {});

@@ -70,9 +70,9 @@ export function createRelay(deps: RelayDeps): Relay {
         if (stopping.signal.aborted) break;
         lastError = err instanceof Error ? err.message : String(err);
         log.error({ err, failures }, 'the relay failed, trying again');
-        await sleep(Math.min(1000 * 2 ** failures++, IDLE_MS), undefined, { signal: stopping.signal }).catch(
-          () => {},
-        );
+        await sleep(Math.min(500 * 2 ** failures++, FAILURE_MAX_MS), undefined, {
+          signal: stopping.signal,
+        }).catch(() => {});
       }
     }
     await listener?.close().catch(() => {});
@@ -104,10 +104,15 @@ export function createRelay(deps: RelayDeps): Relay {
   };
 }
 
-const BATCH_SIZE = 100;
+const BATCH_SIZE = 50;
 const CONCURRENCY = 10;
-/** Longer than a batch of deliveries that all run into their timeout. */
-const LEASE_SECONDS = 120;
+/**
+ * For how long the rows of a relay that dies stay undelivered. A batch takes a second; where a vendor hangs and it
+ * takes longer than this, a row may go out twice, which is harmless.
+ */
+const LEASE_SECONDS = 30;
+/** The longest wait after an error of the database. */
+const FAILURE_MAX_MS = 5_000;
 /** The longest wait, in case a notification was lost on the way. */
 const IDLE_MS = 30_000;
 /** Keeps the relay from turning while the clock of the database is behind ours. */

@@ -12,6 +12,7 @@ import {
 import { failureInterceptor } from '../activities/failures.ts';
 import type { createActivities } from '../activities/index.ts';
 import { type TaskQueue, taskQueues } from '../domain/operations/task-queues.ts';
+import { heartbeatInterceptor } from './heartbeat.ts';
 
 export type WorkerSettings = {
   /** Workflows kept in memory; one that is not must be replayed when it wakes. */
@@ -47,7 +48,9 @@ export async function createTaskQueueWorkers({
     dataConverter,
     shutdownGraceTime: SHUTDOWN_GRACE,
     shutdownForceTime: SHUTDOWN_FORCE,
-    interceptors: { activity: [() => ({ inbound: failureInterceptor })] },
+    interceptors: {
+      activity: [() => ({ inbound: heartbeatInterceptor }), () => ({ inbound: failureInterceptor })],
+    },
     ...versioning(settings),
   } satisfies Partial<WorkerOptions>;
 

@@ -11,6 +11,9 @@ export const record: LocalActivityOptions = {
   retry: { initialInterval: '200 milliseconds', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 };
 
+/** A vendor may take its time; a worker that says nothing for this long is dead, and another one goes on. */
+const DEAD_AFTER = '15 seconds';
+
 /**
  * The card vendor, with a key it honours: tried for about five minutes. After that the outcome is unknown or the
  * vendor is down, and the workflow decides when to look again.
@@ -18,6 +21,7 @@ export const record: LocalActivityOptions = {
 export const keyedWrite: ActivityOptions = {
   taskQueue: taskQueues.stripe,
   startToCloseTimeout: '60 seconds',
+  heartbeatTimeout: DEAD_AFTER,
   scheduleToCloseTimeout: '15 minutes',
   retry: {
     initialInterval: '1 second',
@@ -31,6 +35,7 @@ export const keyedWrite: ActivityOptions = {
 export const read: ActivityOptions = {
   taskQueue: taskQueues.stripe,
   startToCloseTimeout: '60 seconds',
+  heartbeatTimeout: DEAD_AFTER,
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
 };
 

@@ -14,7 +14,6 @@ import {
   caseState,
   changeCase,
   type DunningCaseRow,
-  moveOnCase,
   readCase,
   unpaidSubscriptions,
 } from '../../db/queries/billing/dunning-cases.ts';
@@ -109,7 +108,7 @@ async function recordStep(tx: Tx, input: DunningStepInput): Promise<DunningCaseS
   // The mail speaks of the plan as it was billed, so it is decided before anything changes.
   await tellCustomer(tx, { row, invoice, step, state, at });
   if (step.restrict !== undefined) await takeAccess(tx, row.customerId, step, at);
-  const after = step.end === undefined ? advanced : await endLadder(tx, { tenant, row: advanced, step, at });
+  const after = step.end === undefined ? advanced : await endLadder(tx, { row: advanced, step, at });
   return caseState(tx, tenant, after);
 }
 
@@ -190,7 +189,7 @@ async function takeAccess(tx: Tx, customerId: string, step: DunningStep, at: Dat
 
 async function endLadder(
   tx: Tx,
-  { tenant, row, step, at }: { tenant: TenantRow; row: DunningCaseRow; step: DunningStep; at: Date },
+  { row, step, at }: { row: DunningCaseRow; step: DunningStep; at: Date },
 ): Promise<DunningCaseRow> {
   const ended = await unpaidSubscriptions(tx, row.customerId);
   for (const invoice of await unpaidInvoices(tx, row.customerId)) {
@@ -202,8 +201,8 @@ async function endLadder(
       plan === null ? await cancelUnpaid(tx, context, at) : await moveToFreePlan(tx, context, { plan, at });
     await announceSubscription(tx, after);
   }
-  await moveOnCase(tx, tenant, row, { at, outcome: step.end === 'downgrade' ? 'downgraded' : 'cancelled' });
-  return readCase(tx, row.id);
+  // Nothing is unpaid any more, so the case is over; its workflow hears it as this step's answer.
+  return changeCase(tx, row.id, { closedAt: at, outcome: step.end === 'downgrade' ? 'downgraded' : 'cancelled' });
 }
 
 function cancelUnpaid(tx: Tx, context: SubscriptionContext, at: Date): Promise<SubscriptionContext> {

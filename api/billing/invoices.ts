@@ -113,7 +113,8 @@ const recordPayment = route({
       rail: 'manual',
       externalId: body.reference,
       amount: { amountMinor: body.amountMinor, currency: body.currency },
-      at: receivedAt(body.receivedAt, now),
+      at: now,
+      receivedAt: receivedAt(body.receivedAt, now),
       ...(body.note !== undefined && { note: body.note }),
     });
     const settled = { paymentId, outcome, invoice: toSummary((await readInvoice(tx, invoiceId)).invoice) };

@@ -10,7 +10,11 @@ import { z } from 'zod';
 import { withSystem } from '../../db/client.ts';
 import { storeCardEvent } from '../../db/queries/operations/inbox.ts';
 import { isBooked } from '../../db/queries/payments/booked-event.ts';
-import { verifyStripeWebhook, WebhookVerificationError } from '../../integrations/stripe/webhook.ts';
+import {
+  stripeEvent,
+  verifyStripeWebhook,
+  WebhookVerificationError,
+} from '../../integrations/stripe/webhook.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { Problem } from '../problem.ts';
 import type { OpenRoute } from '../route.ts';
@@ -26,9 +30,7 @@ export function stripeWebhook(deps: ApiDependencies): OpenRoute {
       'Proved by the Stripe-Signature header, not by an API key. Register it in the Stripe dashboard.',
     request: {
       mediaType: 'application/json',
-      schema: z
-        .looseObject({ id: z.string(), type: z.string() })
-        .meta({ description: "Stripe's Event object." }),
+      schema: stripeEvent.meta({ description: "Stripe's Event object." }),
       headers: { 'Stripe-Signature': 't=<seconds>,v1=<HMAC-SHA256 of the body>' },
     },
     responses: {

@@ -44,7 +44,9 @@ const newApiKey = z
       .min(1)
       .max(scopes.length)
       .meta({ example: ['billing:read', 'billing:write'] }),
-    expiresAt: instantInput.optional(),
+    expiresAt: instantInput
+      .optional()
+      .meta({ description: 'In the future; without it the key stays.', example: '2036-01-01T00:00:00Z' }),
   })
   .meta({ id: 'NewApiKey' });
 

@@ -11,8 +11,10 @@ import {
   type DunningStep,
   defaultDunningPolicies,
   dunningWaitingFor,
+  holdUntil,
   type LadderLevel,
   levelAfter,
+  levelAt,
   nextStep,
   policyMistakes,
   technicalRetryAt,
@@ -204,6 +206,73 @@ describe('the ladder under any sequence of outages, restarts and late wake-ups',
         expect(performed.at(-1)?.step.end).toBeDefined();
         const exhausted = { ...dunningCase, nextStepIndex: dunningCase.policy.steps.length };
         expect(nextStep(exhausted, daysAfter(dunningCase, 400))).toBeNull();
+      }),
+      runs,
+    );
+  });
+});
+
+describe('a charge that the bank works on', () => {
+  it('D8: holds the ladder until its answer or for seven days; later steps keep their dates', () => {
+    const held = { ...caseOf('standard_30'), nextStepIndex: 2, heldUntil: holdUntil(dayAt(3), realDayMs) };
+    expect(held.heldUntil).toBe(dayAt(10));
+    expect(perform(held, everyHour(40)).map(({ at, step }) => [at, does(step)])).toEqual([
+      [dayAt(10), 'account_restricted, restricted'],
+      [dayAt(14), 'account_suspended, suspended'],
+      [dayAt(30), 'subscription_cancelled_unpaid, cancel'],
+    ]);
+    expect(dunningWaitingFor(held)).toBe(
+      'Waiting for the bank to finish a charge; without its answer the ladder resumes on Mon 10 Feb 2025 10:00 UTC.',
+    );
+  });
+
+  it('changes nothing once its time is over', () => {
+    const over = { ...caseOf('standard_30'), nextStepIndex: 2, heldUntil: dayAt(5) };
+    expect(perform(over, everyHour(40))).toEqual(perform({ ...over, heldUntil: null }, everyHour(40)));
+    expect(dunningWaitingFor(over)).toBe(dunningWaitingFor({ ...over, heldUntil: null }));
+  });
+
+  it('no step is performed before the hold ends, and none twice or out of order', () => {
+    fc.assert(
+      fc.property(anyRun(), fc.nat(70), ({ dunningCase, times }, heldDays) => {
+        const heldUntil = daysAfter(dunningCase, heldDays);
+        const performed = perform({ ...dunningCase, heldUntil }, times);
+        const indexes = performed.map(({ index }) => index);
+        expect(indexes).toEqual([...new Set(indexes)].sort((a, b) => a - b));
+        for (const { step, at, performedAt } of performed) {
+          const own = dateOf(dunningCase, step);
+          expect(at).toBe(Date.parse(own) > Date.parse(heldUntil) ? own : heldUntil);
+          expect(Date.parse(performedAt)).toBeGreaterThanOrEqual(Date.parse(heldUntil));
+        }
+      }),
+      runs,
+    );
+  });
+});
+
+describe('the level by the clock', () => {
+  it.each([
+    [0, 'grace'],
+    [6.99, 'grace'],
+    [7, 'restricted'],
+    [13.99, 'restricted'],
+    [14, 'suspended'],
+    [40, 'suspended'],
+  ] as const)('of standard_30 on day %d is %s', (day, level) => {
+    expect(levelAt(caseOf('standard_30'), dayAt(day))).toBe(level);
+  });
+
+  it('is where a punctual worker would have taken the customer', () => {
+    fc.assert(
+      fc.property(anyCase(), fc.nat(70), (dunningCase, days) => {
+        const now = daysAfter(dunningCase, days);
+        const dates = dunningCase.policy.steps.map((step) => dateOf(dunningCase, step));
+        const performed = perform(
+          dunningCase,
+          dates.filter((date) => Date.parse(date) <= Date.parse(now)),
+        );
+        const reached = performed.reduce<LadderLevel>((level, { step }) => levelAfter(level, step), 'grace');
+        expect(levelAt(dunningCase, now)).toBe(reached);
       }),
       runs,
     );

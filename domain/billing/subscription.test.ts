@@ -259,6 +259,25 @@ describe('a trial', () => {
   });
 });
 
+describe('a trial that is over while its first charge is under way', () => {
+  const charging: SubscriptionSnapshot = { ...trial(), periodEndsAt: day(45), hasPaymentMethod: true };
+
+  it('waits for the bank, ends no second time and sends no trial message any more', () => {
+    expect(nextAct(charging, day(13))).toBeNull();
+    expect(nextAct(charging, day(20))).toBeNull();
+    expect(waitingFor(charging)).toBe('The trial is over; waiting for the bank to finish the first charge.');
+  });
+
+  it('is tried again after a technical failure', () => {
+    const collection = { invoiceId: 'inv_1', failures: 1, retryAt: day(14) };
+    const failed = { ...charging, collection };
+    expect(nextAct(failed, day(14))).toEqual({ kind: 'retry_collection', at: day(14), invoiceId: 'inv_1' });
+    expect(waitingFor(failed)).toBe(
+      'The trial is over; next: the charge is tried again on Sat 15 Mar 2025 15:00 UTC.',
+    );
+  });
+});
+
 describe('the other statuses', () => {
   it('a subscription that starts with a payment charges at once, then waits 23 hours', () => {
     const incomplete: SubscriptionSnapshot = { ...trial(), status: 'incomplete', trialEndsAt: null };

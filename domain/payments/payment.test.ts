@@ -1,7 +1,7 @@
 /** Every unit received is either allocated to the invoice or kept as credit. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { allocate } from './payment.ts';
+import { allocate, technicalRetryKey } from './payment.ts';
 
 const minor = fc.integer({ min: 0, max: Number.MAX_SAFE_INTEGER });
 
@@ -42,5 +42,11 @@ describe('allocate', () => {
       }),
       { numRuns: 1_000 },
     );
+  });
+});
+
+describe('the repeat of a technical failure', () => {
+  it('is known by its planned instant: planned anew, it is another one', () => {
+    expect(technicalRetryKey('2025-01-31T10:15:00.000Z')).toBe('retry:2025-01-31T10:15:00.000Z');
   });
 });

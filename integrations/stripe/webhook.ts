@@ -63,7 +63,8 @@ export function verifyStripeWebhook({
   return parseEvent(rawBody);
 }
 
-const eventFields = z.looseObject({
+/** What we need of Stripe's Event object; it has more. */
+export const stripeEvent = z.looseObject({
   id: z.string().min(1),
   object: z.literal('event'),
   type: z.string().min(1),
@@ -105,7 +106,7 @@ function isSignedWith(secret: string, rawBody: Buffer, header: string): boolean 
 
 function parseEvent(rawBody: Buffer): VerifiedWebhook {
   try {
-    const event = eventFields.parse(JSON.parse(rawBody.toString('utf8')));
+    const event = stripeEvent.parse(JSON.parse(rawBody.toString('utf8')));
     return { ...toCardVendorEvent(event), account: event.account ?? null };
   } catch (error) {
     throw new WebhookVerificationError('malformed_payload', { cause: error });

@@ -29,6 +29,7 @@ export function costOf(runs: readonly History[], during?: { from: Date; to: Date
 function actionsOf(events: readonly HistoryEvent[]): number {
   const tasksWithLocalActivities = new Set<string>();
   let actions = 0;
+  let hasBegun = !events.some(isStart);
   for (const event of events) {
     switch (event.eventType) {
       case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
@@ -40,7 +41,10 @@ function actionsOf(events: readonly HistoryEvent[]): number {
         break;
       case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_SIGNALED:
         // A signal that came with the start is part of it.
-        if (Number(event.eventId) !== 2) actions += 1;
+        if (hasBegun) actions += 1;
+        break;
+      case EventType.EVENT_TYPE_WORKFLOW_TASK_STARTED:
+        hasBegun = true;
         break;
       case EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
         actions += 2;
@@ -58,6 +62,10 @@ function actionsOf(events: readonly HistoryEvent[]): number {
     }
   }
   return actions + tasksWithLocalActivities.size;
+}
+
+function isStart({ eventType }: HistoryEvent): boolean {
+  return eventType === EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED;
 }
 
 function isWithin({ eventTime }: HistoryEvent, { from, to }: { from: Date; to: Date }): boolean {

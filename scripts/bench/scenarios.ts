@@ -2,13 +2,15 @@
  * What each process costs: it is played once on the time-skipping server against the sandboxes, and its actions,
  * history events and calls to the card vendor are counted. The webhooks of the vendor are part of it.
  */
-import type { Client } from '@temporalio/client';
-import type { History } from '@temporalio/common/lib/proto-utils.js';
+import type { Client, WorkflowHandle } from '@temporalio/client';
+import { historiesOf } from '../../test/stories/histories.ts';
 import { createWorld, type World } from '../../test/stories/world.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { cardPaymentWorkflowId } from '../../workflows/payments/card-payment.contract.ts';
 import { type Cost, costOf } from './count-actions.ts';
+
+type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
 
 export type Scenario = { name: string; vendorCalls: number } & Cost;
 
@@ -61,8 +63,8 @@ async function quietMonth(world: World): Promise<Scenario> {
 async function dunning30Days(world: World): Promise<Scenario> {
   const { subscriptionId, customerId } = await subscribeWithCard(world, ['succeeded', 'insufficient_funds']);
   await world.advance({ days: 14, minutes: 1 });
-  const { periodEndsAt } = await world.ok('GET', `/v1/subscriptions/${subscriptionId}`).then(periodOf);
-  await world.advanceTo(periodEndsAt);
+  const { currentPeriod } = await world.ok('GET', `/v1/subscriptions/${subscriptionId}`);
+  await world.advanceTo(currentPeriod.endsAt);
   await world.advance({ minutes: 1 });
   await expectStatus(world, subscriptionId, 'past_due');
   const from = world.now();
@@ -102,27 +104,11 @@ async function subscribeWithCard(world: World, outcomes: string[]) {
   };
 }
 
-/** The histories of a workflow's runs, oldest first, following continue-as-new. */
+/** The histories of a workflow's runs, oldest first. */
 async function runsOf(client: Client, workflowId: string): Promise<History[]> {
   const runs: History[] = [];
-  let runId: string | undefined = await firstRunId(client, workflowId);
-  while (runId !== undefined && runId !== '') {
-    const history: History = await client.workflow.getHandle(workflowId, runId).fetchHistory();
-    runs.push(history);
-    runId =
-      history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes?.newExecutionRunId ?? undefined;
-  }
+  for await (const { history } of historiesOf(client, [workflowId])) runs.unshift(history);
   return runs;
-}
-
-async function firstRunId(client: Client, workflowId: string): Promise<string | undefined> {
-  try {
-    const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
-    return events?.[0]?.workflowExecutionStartedEventAttributes?.firstExecutionRunId ?? undefined;
-  } catch (error) {
-    if ((error as Error).name === 'WorkflowNotFoundError') return undefined;
-    throw error;
-  }
 }
 
 async function webhookCost(world: World): Promise<Cost> {
@@ -141,10 +127,6 @@ async function expectStatus(world: World, subscriptionId: string, status: string
   const subscription = await world.ok('GET', `/v1/subscriptions/${subscriptionId}`);
   if (subscription['status'] !== status)
     throw new Error(`Expected ${status}, found ${subscription['status']}`);
-}
-
-function periodOf(subscription: Record<string, any>): { periodEndsAt: string } {
-  return { periodEndsAt: subscription['currentPeriod'].endsAt };
 }
 
 function totalCalls(world: World): number {

@@ -28,7 +28,7 @@ export function createApiClient({
   urls,
   apiKey,
   random,
-  patienceMs = 150_000,
+  patienceMs = 240_000,
 }: {
   urls: readonly string[];
   apiKey: string;

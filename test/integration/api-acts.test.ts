@@ -167,10 +167,7 @@ describe('payment method and conversion', () => {
     const repeated = await act(subscription, 'convert', {}, key);
     expect(repeated).toMatchObject({ status: 402, body: declined.body });
     expect(processes.stripe.effects()).toHaveLength(charges);
-    expect(await read(subscription)).toMatchObject({
-      status: 'past_due',
-      dunning: { policy: 'standard_30' },
-    });
+    expect(await read(subscription)).toMatchObject({ status: 'trialing', access: 'full' });
   });
 
   it('a payment that needs the customer answers with the link to confirm', async () => {
@@ -190,23 +187,48 @@ describe('payment method and conversion', () => {
     expect(await read(subscription)).toMatchObject({ hasPaymentMethod: false });
   });
 
-  it('a payment recorded by hand ends the dunning and restores access', async () => {
-    const subscription = await subscribe();
-    await useCard(subscription, processes.stripe.createCard({ outcomes: ['insufficient_funds'] }));
-    await act(subscription, 'convert');
-    const [invoice] = (
-      await api.request('GET', `/v1/invoices?subscriptionId=${subscription.id}`, { token: tenant.token })
-    ).body.data;
-    const paid = await send('POST', `/v1/invoices/${invoice.id}/payments`, {
-      amountMinor: 2900,
+  it('what is unpaid shows its dunning; a payment recorded by hand ends it and restores access', async () => {
+    const { token } = await api.tenant({ demoDaySeconds: 3 });
+    const ask = async (method: string, path: string, body?: unknown): Promise<Json> =>
+      (await api.request(method, path, { token, ...(body !== undefined && { body }) })).body;
+    await ask('POST', '/v1/plans', {
+      code: 'short-trial',
+      name: 'Short trial',
+      family: 'short',
+      priceMinor: 500,
       currency: 'USD',
-      reference: `cash ${invoice.number}`,
+      interval: { unit: 'month' },
+      policy: { trialDays: 1, trialMessages: [] },
     });
-    expect(paid).toMatchObject({ status: 201, body: { outcome: 'settled' } });
-    expect(await read(subscription)).toMatchObject({ status: 'active', access: 'full', dunning: null });
-    const mails = (
-      await api.request('GET', `/v1/notifications?subscriptionId=${subscription.id}`, { token: tenant.token })
-    ).body.data;
+    const customer = { email: 'ada@example.com', name: 'Ada', currency: 'USD' };
+    const { id: customerId } = await ask('POST', '/v1/customers', customer);
+    const { id } = await ask('POST', '/v1/subscriptions', { customerId, planCode: 'short-trial' });
+    const paymentMethodId = processes.stripe.createCard({ outcomes: ['insufficient_funds'] });
+    await ask('PUT', `/v1/subscriptions/${id}/payment_method`, { paymentMethodId });
+
+    const dunned = await vi.waitFor(
+      async () => {
+        const subscription = await ask('GET', `/v1/subscriptions/${id}`);
+        expect(subscription.status).toBe('past_due');
+        return subscription;
+      },
+      { timeout: 30_000, interval: 250 },
+    );
+    expect(dunned.dunning).toMatchObject({
+      policy: 'standard_30',
+      policyVersion: 1,
+      waitingFor: expect.stringMatching(/^Waiting for payment; step \d of 6/),
+    });
+    const invoice = await ask('GET', `/v1/invoices/${dunned.dunning.invoiceId}`);
+    const cash = { amountMinor: 500, currency: 'USD', reference: 'cash 1' };
+    const paid = await ask('POST', `/v1/invoices/${invoice.id}/payments`, cash);
+    expect(paid).toMatchObject({ outcome: 'settled', invoice: { status: 'paid' } });
+    expect(await ask('GET', `/v1/subscriptions/${id}`)).toMatchObject({
+      status: 'active',
+      access: 'full',
+      dunning: null,
+    });
+    const mails = (await ask('GET', `/v1/notifications?subscriptionId=${id}`)).data;
     expect(mails.filter(({ template }: Json) => template === 'payment_recovered')).toHaveLength(1);
   });
 });

@@ -1,10 +1,11 @@
 /** Outages: what was accepted is never lost, what was not accepted has no half effect. */
 import type { Client } from '@temporalio/client';
+import Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../config/logger.ts';
 import { createRelay } from '../../workers/relay.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
-import { openTemporal, startTestApi, type TestApi, type TestTenant } from '../support/api.ts';
+import { openTemporal, startTestApi, type TestApi, type TestTenant, testConfig } from '../support/api.ts';
 
 describe('while Temporal is down', () => {
   let temporal: Client;
@@ -95,7 +96,25 @@ describe('while the database is down', () => {
     const body = { email: 'ada@example.com', name: 'Ada', currency: 'USD' };
     const create = () => api.request('POST', '/v1/customers', { token: tenant.token, key: 'mine', body });
 
-    const answers = [await create(), await api.request('GET', '/v1/customers', { token: tenant.token })];
+    const event = JSON.stringify({
+      id: 'evt_1',
+      object: 'event',
+      type: 'payment_intent.succeeded',
+      created: 1,
+      data: { object: { object: 'payment_intent', id: 'pi_1' } },
+    });
+    const [secret = ''] = testConfig.stripe.webhookSecrets;
+    const webhook = () =>
+      api.request('POST', '/webhooks/stripe', {
+        body: event,
+        headers: { 'stripe-signature': Stripe.webhooks.generateTestHeaderString({ payload: event, secret }) },
+      });
+
+    const answers = [
+      await create(),
+      await api.request('GET', '/v1/customers', { token: tenant.token }),
+      await webhook(),
+    ];
     for (const answer of answers) {
       expect(answer).toMatchObject({ status: 503, body: { code: 'database_unavailable' } });
       expect(answer.headers.get('retry-after')).toBe('2');
@@ -106,7 +125,8 @@ describe('while the database is down', () => {
 
     await setConnections(api, true);
     expect((await create()).status).toBe(201);
-    expect((await api.rowCounts())['customers']).toBe(1);
+    expect(await webhook()).toMatchObject({ status: 200, body: { received: 'stored' } });
+    expect(await api.rowCounts()).toMatchObject({ customers: 1, inbox_events: 1 });
   });
 });
 

@@ -1,6 +1,6 @@
 /** The processes behind the API, for tests of what they answer: real workers on the dev server, Stripe's sandbox. */
 import type { Client } from '@temporalio/client';
-import { NativeConnection } from '@temporalio/worker';
+import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { createActivities } from '../../activities/index.ts';
 import { createLogger } from '../../config/logger.ts';
 import type { Database } from '../../db/client.ts';
@@ -26,6 +26,10 @@ export async function startProcesses({
   db: Database;
   temporal: Client;
 }): Promise<Processes> {
+  Runtime.install({
+    logger: new DefaultLogger('ERROR'),
+    telemetryOptions: { logging: { filter: 'ERROR', forward: {} } },
+  });
   const log = createLogger({ name: 'test', level: 'silent' });
   const stripe = await startStripeSandbox({ port: 0 });
   const cardVendor = createStripeCardVendor({

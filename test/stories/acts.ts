@@ -42,3 +42,22 @@ export async function customerOf({ world, subscriptionId }: Actor): Promise<Body
   const { customerId } = await readSubscription(world, subscriptionId);
   return world.ok('GET', `/v1/customers/${customerId}`);
 }
+
+/** The vendor's id of the invoice's latest payment. */
+export function paymentOf({ world, invoice }: Actor): string {
+  const payment = world.stripe
+    .effects()
+    .findLast(({ businessRef, op }) => businessRef === invoice.id && op === 'payment_intents.create');
+  if (payment?.objectId == null) throw new Error(`Nobody has charged invoice ${invoice.number}`);
+  return payment.objectId;
+}
+
+/** The customer answers on the page of the bank. */
+export function answerBank(answer: 'confirm' | 'fail'): Act {
+  return async (actor) => actor.world.stripe.authenticate(paymentOf(actor), answer);
+}
+
+/** The bank is done with the charge it worked on: `succeeded`, or a decline code. */
+export function bankDecides(outcome: string): Act {
+  return async (actor) => actor.world.stripe.settle(paymentOf(actor), outcome);
+}

@@ -20,7 +20,8 @@ export async function replayHistories({
   }
 }
 
-async function* historiesOf(
+/** The histories of all runs of some workflows, the latest run of each first; one that never ran has none. */
+export async function* historiesOf(
   client: Client,
   workflowIds: string[],
 ): AsyncIterable<{ workflowId: string; history: History }> {

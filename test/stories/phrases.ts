@@ -13,6 +13,31 @@ export function renewalFails(code = 'insufficient_funds', price = 'USD 29.00'): 
   ];
 }
 
+/** The renewal of day 0 needs the customer: a link is asked for and mailed, and the ladder begins. */
+export function askedToConfirm(when: string): string[] {
+  return [
+    `${when} charge USD 29.00 refused authentication_required`,
+    `${when} link requires_action`,
+    `${when} renewed`,
+    `${when} invoice_issued`,
+    `${when} charge_requires_action`,
+    `${when} past_due`,
+    `${when} access grace`,
+    `${when} mail payment_action_required sent`,
+  ];
+}
+
+/** A renewal paid at the first try. */
+export function renewalPaid(when: string, price = 'USD 29.00'): string[] {
+  return [
+    `${when} charge ${price} succeeded`,
+    `${when} renewed`,
+    `${when} invoice_issued`,
+    `${when} payment_received`,
+    `${when} mail payment_receipt sent`,
+  ];
+}
+
 /** A step that charges in vain, and says so. */
 export function retryFails(day: number, mail: string, price = 'USD 29.00'): string[] {
   return [

@@ -44,7 +44,7 @@ export type TestApi = {
   /** What `/openapi.json` says. */
   document: Json;
   /** A tenant with the default policies, plans and a key that may do everything. */
-  tenant(): Promise<TestTenant>;
+  tenant(options?: { demoDaySeconds?: number }): Promise<TestTenant>;
   /** A key of a tenant with these scopes. */
   key(tenantId: string, scopes: readonly string[], expiresAt?: Date): Promise<{ id: string; token: string }>;
   request(method: string, path: string, options?: RequestOptions): Promise<TestAnswer>;
@@ -81,7 +81,7 @@ export async function startTestApi({
     url,
     db,
     document,
-    tenant: () => newTenant(db),
+    tenant: (options = {}) => newTenant(db, options),
     key: (tenantId, keyScopes, expiresAt) =>
       withTenant(db, tenantId, async (tx) => {
         const made = await createApiKey(tx, {
@@ -147,8 +147,8 @@ function plan(differs: Partial<SeedPlan> & Pick<SeedPlan, 'code' | 'name'>): See
   };
 }
 
-async function newTenant(db: Database): Promise<TestTenant> {
-  const tenantId = await createTenant(db, { name: 'Acme Books' });
+async function newTenant(db: Database, options: { demoDaySeconds?: number }): Promise<TestTenant> {
+  const tenantId = await createTenant(db, { name: 'Acme Books', ...options });
   const rows = await createPlans(db, tenantId, testPlans);
   const { token } = await withTenant(db, tenantId, (tx) =>
     createApiKey(tx, { tenantId, name: 'all', scopes: [...scopes], expiresAt: null }),
@@ -225,6 +225,7 @@ function answerChecker(document: Json): Checker {
   };
 }
 
+/** One statement for all tables: tests compare before and after very often. */
 async function countRows(admin: pg.Pool, tenantId: string | undefined): Promise<Record<string, number>> {
   const { rows: tables } = await admin.query<{ name: string; scoped: boolean }>(
     `SELECT t.table_name AS name,
@@ -232,15 +233,12 @@ async function countRows(admin: pg.Pool, tenantId: string | undefined): Promise<
                     WHERE c.table_schema = 'public' AND c.table_name = t.table_name AND c.column_name = 'tenant_id') AS scoped
      FROM information_schema.tables t WHERE t.table_schema = 'public' AND t.table_type = 'BASE TABLE' ORDER BY 1`,
   );
-  const counts: Record<string, number> = {};
-  for (const { name, scoped } of tables) {
-    if (tenantId !== undefined && !scoped) continue;
-    const where = tenantId === undefined ? '' : 'WHERE tenant_id = $1';
-    const { rows } = await admin.query<{ count: number }>(
-      `SELECT count(*)::int AS count FROM "${name}" ${where}`,
-      tenantId === undefined ? [] : [tenantId],
-    );
-    counts[name] = rows[0]?.count ?? 0;
-  }
-  return counts;
+  const counts = tables
+    .filter(({ scoped }) => tenantId === undefined || scoped)
+    .map(({ name }) => {
+      const where = tenantId === undefined ? '' : `WHERE tenant_id = '${tenantId}'`;
+      return `SELECT '${name}' AS name, count(*)::int AS count FROM "${name}" ${where}`;
+    });
+  const { rows } = await admin.query<{ name: string; count: number }>(counts.join(' UNION ALL '));
+  return Object.fromEntries(rows.map(({ name, count }) => [name, count]));
 }

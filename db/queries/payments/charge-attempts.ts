@@ -11,6 +11,7 @@ import type { SubscriptionSnapshot } from '../../../domain/billing/subscription.
 import {
   type CardCharge,
   type CardChargeRequest,
+  type CardDecline,
   chargeIdempotencyKey,
 } from '../../../domain/payments/card-payment.ts';
 import { type ChargeOrigin, technicalRetryKey } from '../../../domain/payments/payment.ts';
@@ -88,6 +89,8 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
   }
   if (inFlight?.status === 'processing') return done({ outcome: 'processing' });
   if (inFlight?.status === 'requires_action' && inFlight.externalId !== null) {
+    // The bank wants the customer: asking it again would only spoil the link the customer has.
+    if (input.origin === 'dunning') return done(outcomeOf(inFlight));
     return { kind: 'cancel_waiting', attemptId: inFlight.id, externalId: inFlight.externalId };
   }
 
@@ -123,8 +126,8 @@ export async function finishCharge(
     await applyFailedCharge(tx, context, {
       invoice,
       origin: attempt.origin,
-      code: charge.decline?.code ?? 'authentication_required',
-      declineClass: charge.decline?.class ?? 'customer_action',
+      code: (charge.decline ?? awaitsCustomer).code,
+      declineClass: (charge.decline ?? awaitsCustomer).class,
       paymentMethodId: attempt.paymentMethodId,
       actionUrl: charge.status === 'requires_action' ? (charge.actionUrl ?? null) : null,
       at,
@@ -168,6 +171,8 @@ function movesForward(attempt: ChargeAttemptRow, charge: CardCharge): boolean {
   );
 }
 
+const awaitsCustomer: CardDecline = { code: 'authentication_required', class: 'customer_action' };
+
 async function recordAnswer(
   tx: Tx,
   attempt: ChargeAttemptRow,
@@ -175,14 +180,15 @@ async function recordAnswer(
   at: Date,
 ): Promise<ChargeAttemptRow> {
   const status = charge.status === 'canceled' ? 'failed' : charge.status;
+  const decline = status === 'requires_action' ? awaitsCustomer : charge.decline;
   const [row] = await tx
     .update(chargeAttempts)
     .set({
       status,
       externalId: charge.externalId,
       actionUrl: status === 'requires_action' ? (charge.actionUrl ?? null) : null,
-      declineCode: charge.decline?.code ?? null,
-      declineClass: charge.decline?.class ?? null,
+      declineCode: decline?.code ?? null,
+      declineClass: decline?.class ?? null,
       finishedAt: status === 'succeeded' || status === 'failed' ? at : null,
     })
     .where(eq(chargeAttempts.id, attempt.id))

@@ -38,8 +38,10 @@ export type SettlePaymentInput = {
   /** The vendor's id, or the reference of a recorded payment. */
   externalId: string;
   amount: Money;
-  /** When the money was received, business time. */
+  /** Business time: what follows from the payment happens now. */
   at: Date;
+  /** When the money came in, where that was earlier. */
+  receivedAt?: Date;
   note?: string;
 };
 
@@ -84,7 +86,7 @@ export async function settlePayment(
     amountMinor: amount.amountMinor,
     allocatedMinor,
     currency: amount.currency,
-    receivedAt: at,
+    receivedAt: input.receivedAt ?? at,
     note: input.note ?? null,
   });
   await postPayment(tx, { input, invoice, paymentId, allocatedMinor, excessMinor });

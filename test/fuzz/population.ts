@@ -1,0 +1,90 @@
+/** A tenant with something of everything, so that generated requests meet subscriptions, invoices and payments. */
+import { scopes } from '../../api/scopes.ts';
+import { withTenant } from '../../db/client.ts';
+import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
+import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
+import type { Product } from './product.ts';
+
+export type Population = {
+  /** May do everything. */
+  apiKey: string;
+  /** By the names that `schemathesis.toml` binds to parameters. */
+  ids: Record<string, string[]>;
+};
+
+/** Everything is made through the API, but for the tenant, its plans and its first key. */
+export async function populate({ db, ok }: Product): Promise<Population> {
+  const tenantId = await createTenant(db, { name: 'Acme Books' });
+  const planRows = await createPlans(db, tenantId, plans);
+  const newKey = (name: string) =>
+    withTenant(db, tenantId, (tx) =>
+      createApiKey(tx, { tenantId, name, scopes: [...scopes], expiresAt: null }),
+    );
+  const { token: apiKey } = await newKey('fuzz');
+  const revocable = await Promise.all([newKey('to be revoked'), newKey('another')]);
+
+  const customers: string[] = [];
+  const subscriptions: string[] = [];
+  for (const [index, { plan, start, card, then = [] }] of people.entries()) {
+    const person = { email: `person-${index}@example.test`, name: `Person ${index}`, currency: 'USD' };
+    const { id: customerId } = await ok(apiKey, 'POST', '/v1/customers', person);
+    customers.push(customerId);
+    if (plan === undefined) continue;
+    const body = { customerId, planCode: plan, ...(start !== undefined && { start }) };
+    const { id } = await ok(apiKey, 'POST', '/v1/subscriptions', body);
+    subscriptions.push(id);
+    const change = { paymentMethodId: card };
+    if (card !== undefined) await ok(apiKey, 'PUT', `/v1/subscriptions/${id}/payment_method`, change);
+    for (const act of then) await ok(apiKey, 'POST', `/v1/subscriptions/${id}/${act}`, {});
+  }
+  const listed = async (path: string) =>
+    ((await ok(apiKey, 'GET', `${path}?limit=100`)).data as { id: string }[]).map(({ id }) => id);
+  return {
+    apiKey,
+    ids: {
+      customers,
+      subscriptions,
+      plans: planRows.map(({ id }) => id),
+      planCodes: planRows.map(({ code }) => code),
+      invoices: await listed('/v1/invoices'),
+      payments: await listed('/v1/payments'),
+      notifications: await listed('/v1/notifications'),
+      apiKeys: revocable.map(({ apiKey: { id } }) => id),
+      policies: ['standard_30', 'short_10', 'my_own'],
+      cards: [
+        'pm_card_visa',
+        'pm_card_mastercard',
+        'pm_card_chargeDeclined',
+        'pm_card_chargeCustomerFail',
+        'pm_card_authenticationRequired',
+        'pm_unknown',
+      ],
+    },
+  };
+}
+
+type Person = { plan?: string; start?: 'trial' | 'payment'; card?: string; then?: string[] };
+
+/** One in each state that a subscription can be brought into within the day. */
+const people: readonly Person[] = [
+  {},
+  {},
+  { plan: 'pro-monthly' },
+  { plan: 'pro-monthly' },
+  { plan: 'team-monthly', card: 'pm_card_visa' },
+  { plan: 'pro-monthly', card: 'pm_card_visa', then: ['convert'] },
+  { plan: 'team-monthly', card: 'pm_card_mastercard', then: ['convert'] },
+  { plan: 'pro-monthly', card: 'pm_card_visa', then: ['convert', 'cancel'] },
+  { plan: 'pro-monthly', start: 'payment' },
+  { plan: 'team-monthly', start: 'payment' },
+  { plan: 'free' },
+];
+
+const monthly = { family: 'books', currency: 'USD', interval: { unit: 'month', count: 1 } } as const;
+
+const plans: readonly SeedPlan[] = [
+  { ...monthly, code: 'free', name: 'Free', rank: 0, priceMinor: 0, policy: { trialDays: 0 } },
+  { ...monthly, code: 'pro-monthly', name: 'Pro monthly', rank: 1, priceMinor: 2900 },
+  { ...monthly, code: 'team-monthly', name: 'Team monthly', rank: 2, priceMinor: 9900 },
+  { ...monthly, code: 'pro-yen', name: 'Pro in yen', rank: 1, priceMinor: 3200, currency: 'JPY' },
+];

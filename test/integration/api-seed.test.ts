@@ -1,0 +1,54 @@
+/** The demo tenant: there after every start, with the same key. */
+import { mkdtemp, rm, stat } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { seedDemo } from '../../db/seed/demo.ts';
+import { startTestApi, type TestApi } from '../support/api.ts';
+
+let api: TestApi;
+let home: string;
+
+beforeAll(async () => {
+  api = await startTestApi();
+  home = await mkdtemp(join(tmpdir(), 'seed-'));
+});
+afterAll(async () => {
+  await api.close();
+  await rm(home, { recursive: true });
+});
+
+it('seeding again changes nothing, and the key stays the same and works', async () => {
+  const first = await seedDemo(api.db, { demoDaySeconds: 5, home });
+  const before = await api.rowCounts();
+  expect(await seedDemo(api.db, { demoDaySeconds: 5, home })).toEqual(first);
+  expect(await api.rowCounts()).toEqual(before);
+  const plans = await api.request('GET', '/v1/plans', { token: first.apiKey });
+  expect(plans.body.data.map(({ code }: { code: string }) => code).sort()).toEqual([
+    'free',
+    'pro-monthly',
+    'pro-yearly',
+    'team-monthly',
+  ]);
+});
+
+it('a key that was lost is replaced by a new one, which works alone', async () => {
+  const lost = await seedDemo(api.db, { demoDaySeconds: 5, home });
+  await rm(join(home, 'demo-api-key'));
+  const renewed = await seedDemo(api.db, { demoDaySeconds: 5, home });
+  expect(renewed.apiKey).not.toBe(lost.apiKey);
+  expect((await api.request('GET', '/v1/plans', { token: renewed.apiKey })).status).toBe(200);
+  expect((await api.request('GET', '/v1/plans', { token: lost.apiKey })).status).toBe(401);
+});
+
+it('the secret is readable by its owner only', async () => {
+  await seedDemo(api.db, { demoDaySeconds: 5, home });
+  expect((await stat(join(home, 'demo-api-key'))).mode & 0o777).toBe(0o600);
+});
+
+it('another length of the demo day counts from the next start', async () => {
+  const { tenantId } = await seedDemo(api.db, { demoDaySeconds: 20, home });
+  expect(await api.sql('SELECT demo_day_seconds FROM tenants WHERE id = $1', [tenantId])).toEqual([
+    { demo_day_seconds: 20 },
+  ]);
+});
