@@ -65,7 +65,8 @@ function describe(route: Route, securityScheme: string): RouteConfig {
       ...(route.query !== undefined && { query: route.query as never }),
       ...(route.body !== undefined && {
         body: {
-          required: route.example !== undefined,
+          // Where an empty object will do, no body at all will.
+          required: !route.body.safeParse({}).success,
           content: {
             'application/json': {
               schema: route.body,

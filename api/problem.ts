@@ -31,6 +31,7 @@ export const problemKinds = {
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The media type is not supported' },
   currency_mismatch: { status: 422, title: 'The currencies differ' },
+  date_out_of_range: { status: 422, title: 'The date is not acceptable' },
   plan_archived: { status: 422, title: 'The plan is archived' },
   plan_without_trial: { status: 422, title: 'The plan has no trial' },
   policy_unusable: { status: 422, title: 'The policy cannot be used' },

@@ -26,7 +26,12 @@ export type ResponseSpec = {
   links?: Record<string, LinkSpec>;
 };
 
-export type LinkSpec = { operationId: string; parameters?: Record<string, string>; description?: string };
+export type LinkSpec = {
+  operationId: string;
+  parameters?: Record<string, string>;
+  requestBody?: Record<string, string>;
+  description?: string;
+};
 
 type Responses = Record<number, ResponseSpec>;
 

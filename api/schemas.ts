@@ -66,10 +66,13 @@ export const currency = z
   .enum(currencies as [string, ...string[]])
   .meta({ id: 'Currency', description: 'ISO 4217 code, upper case.', example: 'USD' });
 
+/** The most that one price or payment may be: sums of thousands of them are still exact. */
+export const AMOUNT_MAX = 999_999_999_999;
+
 export const positiveAmount = z
   .int('must be a whole number of minor units')
   .min(1)
-  .max(Number.MAX_SAFE_INTEGER)
+  .max(AMOUNT_MAX, `must not be more than ${AMOUNT_MAX}`)
   .meta({ description: 'Minor units (cents, yen, fils): a whole number above 0.', example: 2900 });
 
 export const amount = z.int().min(0).max(Number.MAX_SAFE_INTEGER).meta({ example: 2900 });

@@ -107,7 +107,10 @@ export class ConfigError extends Error {
         mistakes.map((mistake) => `  - ${mistake}`).join('\n'),
     );
     this.name = 'ConfigError';
+    // Whoever started the program reads this; where in the code it was noticed says nothing.
+    this.stack = this.message;
     this.mistakes = mistakes;
+    Object.defineProperty(this, 'mistakes', { enumerable: false });
   }
 }
 

@@ -65,7 +65,7 @@ export function redactText(text: string): string {
 }
 
 /** Copies an object without the values of secret and personal fields, at any depth. */
-export function redactFields(fields: Record<string, unknown>): Record<string, unknown> {
+function redactFields(fields: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).map(([key, value]) => [
       key,

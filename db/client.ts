@@ -5,6 +5,7 @@
 import { sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
+import { withoutValues } from './failed-query.ts';
 
 export type Database = { drizzle: NodePgDatabase; pool: pg.Pool; url: string; close(): Promise<void> };
 
@@ -30,7 +31,7 @@ export function createDatabase({ url, max = 10 }: { url: string; max?: number })
 
 /** Runs `work` in one transaction that sees this tenant only. */
 export function withTenant<T>(db: Database, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return db.drizzle.transaction(async (tx) => {
+  return transaction(db, async (tx) => {
     await tx.execute(sql`select set_config('app.tenant_id', ${tenantId}, true)`);
     return work(tx);
   });
@@ -38,8 +39,14 @@ export function withTenant<T>(db: Database, tenantId: string, work: (tx: Tx) => 
 
 /** Runs `work` in one transaction across tenants, on the tables `perennial_system` may see. */
 export function withSystem<T>(db: Database, work: (tx: SystemTx) => Promise<T>): Promise<T> {
-  return db.drizzle.transaction(async (tx) => {
+  return transaction(db, async (tx) => {
     await tx.execute(sql`set local role perennial_system`);
     return work(tx as SystemTx);
+  });
+}
+
+function transaction<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
+  return db.drizzle.transaction(work).catch((error: unknown) => {
+    throw withoutValues(error);
   });
 }

@@ -109,7 +109,7 @@ export async function startProcess(description: ProcessDescription): Promise<Man
 export async function untilReady({
   process: started,
   isReady,
-  timeoutMs = 60_000,
+  timeoutMs = 120_000,
 }: {
   process: ManagedProcess;
   isReady: () => Promise<boolean>;

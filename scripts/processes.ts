@@ -36,13 +36,10 @@ export function containerCommand(name: EntryPoint): string[] {
   return ['node', entryPoints[name]];
 }
 
-/** The same command with the Node that is running; `watch` starts it again when one of its files changes. */
-export function localCommand(
-  name: EntryPoint,
-  { watch = false }: { watch?: boolean } = {},
-): { command: string; args: string[] } {
+/** The same command with the Node that is running. */
+export function localCommand(name: EntryPoint): { command: string; args: string[] } {
   const [, ...args] = containerCommand(name);
-  return { command: process.execPath, args: watch ? ['--watch', '--watch-preserve-output', ...args] : args };
+  return { command: process.execPath, args };
 }
 
 /** Whether something takes connections on the port of this machine. */

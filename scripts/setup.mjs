@@ -68,7 +68,9 @@ async function npmCi() {
   if (command === 'npm' && spawnSync('npm', ['--version'], { shell: isWindows }).status !== 0) {
     fail('npm is missing.', 'It comes with Node: install Node 20 or newer from https://nodejs.org.');
   }
-  const code = await withProgress('Installing dependencies (about a minute, once)', () => run(command, args));
+  const code = await withProgress('Installing dependencies (one to three minutes, once)', () =>
+    run(command, args),
+  );
   if (code !== 0) {
     fail(
       'npm ci failed; its reason is above.',

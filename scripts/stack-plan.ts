@@ -3,8 +3,9 @@
 
 import { type Config, loadConfig, variableNames } from '../config/env.ts';
 import type { Report } from '../config/local-binaries.ts';
+import { postgresIsReady } from '../db/local-server.ts';
 import { freePorts, type PortName, type Ports, portVariables, takenPorts } from './ports.ts';
-import { type ProcessName, processNames } from './processes.ts';
+import { isListening, type ProcessName, processNames } from './processes.ts';
 
 export type StackOptions = {
   /** Folder of the state and the logs; a second start with the same folder continues where the first one ended. */
@@ -21,8 +22,8 @@ export type StackOptions = {
   durable?: boolean;
   /** Creates the demo tenant. */
   seed?: boolean;
-  /** Starts API and workers again when their files change. */
-  watch?: boolean;
+  /** Whose end is only reported, and does not count as a failure of the stack. */
+  mayEnd?: readonly ProcessName[];
   report?: Report;
   /** Every line a process prints. */
   onLine?: (name: string, line: string) => void;
@@ -85,6 +86,25 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
   const wanted = names.flatMap((name) => owners[name]).map((name) => [name, ports[name]]);
   const taken = await takenPorts(Object.fromEntries(wanted) as Partial<Ports>);
   if (taken.length > 0) throw new Error(taken.join('\n'));
+}
+
+/** A server that was named must answer; to find out later would mean to wait for it in vain. */
+export async function refuseSilentServers({ config, names }: Plan): Promise<void> {
+  const { temporal, database } = config;
+  const [host = '', port = ''] = temporal.address.split(/:(?=\d+$)/);
+  const mistakes: string[] = [];
+  if (!names.includes('temporal') && names.includes('workers') && !(await isListening(Number(port), host))) {
+    mistakes.push(
+      `Nothing answers at ${temporal.address}; check TEMPORAL_ADDRESS, or unset it for a local server.`,
+    );
+  }
+  if (!names.includes('postgres') && names.includes('workers') && !(await postgresIsReady(database.url))) {
+    const place = new URL(database.url).host;
+    mistakes.push(
+      `No PostgreSQL lets us in at ${place}; check DATABASE_URL, or unset it for an embedded server.`,
+    );
+  }
+  if (mistakes.length > 0) throw new Error(mistakes.join('\n'));
 }
 
 /** Where people find what runs. */

@@ -30,7 +30,7 @@ export type Runnable = { description: ProcessDescription; isReady: () => Promise
 /** Prepares what a process needs and tells how to run it. */
 export async function runnable({
   name,
-  options: { home, report = () => {}, durable = true, watch = false, onLine },
+  options: { home, report = () => {}, durable = true, onLine },
   plan: { env, ports, config },
 }: {
   name: ProcessName;
@@ -81,26 +81,24 @@ export async function runnable({
       return ownProcess({
         ...common,
         entryPoint: name,
-        watch,
         graceMs: 30_000,
         isReady: () => workersAreReady(ports),
       });
     case 'api':
-      return ownProcess({ ...common, entryPoint: name, watch, isReady: () => apiIsReady(ports) });
+      return ownProcess({ ...common, entryPoint: name, isReady: () => apiIsReady(ports) });
   }
 }
 
 function ownProcess({
   entryPoint,
-  watch = false,
+
   isReady,
   ...common
 }: Omit<ProcessDescription, 'command' | 'args'> & {
   entryPoint: EntryPoint;
-  watch?: boolean;
   isReady: () => Promise<boolean>;
 }): Runnable {
-  return { description: { ...common, ...localCommand(entryPoint, { watch }) }, isReady };
+  return { description: { ...common, ...localCommand(entryPoint) }, isReady };
 }
 
 const workersAreReady = ({ worker }: Ports) => answersOk(`http://127.0.0.1:${worker}/readyz`);
@@ -110,7 +108,15 @@ const apiIsReady = ({ api }: Ports) => answersOk(`http://127.0.0.1:${api}/health
 export type Processes = ReturnType<typeof processSet>;
 
 /** An empty set; remembers the order in which its processes were started. */
-export function processSet({ home, report }: { home: string; report: Report }) {
+export function processSet({
+  home,
+  report,
+  mayEnd,
+}: {
+  home: string;
+  report: Report;
+  mayEnd: readonly ProcessName[];
+}) {
   const known = new Map<string, Runnable>();
   const running = new Map<string, ManagedProcess>();
   let reportFailure: (description: string) => void = () => {};
@@ -128,10 +134,12 @@ export function processSet({ home, report }: { home: string; report: Report }) {
       home,
       [...running.values()].filter((each) => each.isRunning()),
     );
-    void started.exited.then((exit) => {
-      if (!started.isExpectedToEnd()) reportFailure(describeEnd(started, exit));
-    });
     await untilReady({ process: started, isReady: runnable.isReady });
+    void started.exited.then((exit) => {
+      if (started.isExpectedToEnd()) return;
+      const isFailure = !mayEnd.some((each) => each === name);
+      (isFailure ? reportFailure : report)(describeEnd(started, exit));
+    });
   };
 
   const get = (name: string): ManagedProcess => {

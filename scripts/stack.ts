@@ -18,6 +18,7 @@ import {
   type Plan,
   planStack,
   portEnvironment,
+  refuseSilentServers,
   refuseTakenPorts,
   type StackOptions,
   type StackUrls,
@@ -66,7 +67,8 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
   const plan = await planStack(options);
   await refuseTakenPorts(plan);
-  const processes = processSet({ home, report });
+  await refuseSilentServers(plan);
+  const processes = processSet({ home, report, mayEnd: options.mayEnd ?? [] });
   try {
     const demo = await startAll({ options: { ...options, report, seed }, plan, processes });
     return {

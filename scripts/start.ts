@@ -3,6 +3,7 @@
 
 import { loadConfig } from '../config/env.ts';
 import { loadEnvironmentFile } from './environment-file.ts';
+import { restartOnChange } from './restart-on-change.ts';
 import { type Stack, startStack } from './stack.ts';
 import { progress, runScript, table } from './terminal.ts';
 
@@ -13,7 +14,7 @@ await runScript(async () => {
   const interrupted = untilInterrupted();
   const starting = startStack({
     home: loadConfig().home,
-    watch,
+    mayEnd: watch ? ['workers', 'api'] : [],
     report: progress,
     onLine: (name, line) => showLine({ name, line, everything: watch }),
   });
@@ -24,8 +25,10 @@ await runScript(async () => {
     progress(`Ready in ${Math.round((Date.now() - startedAt) / 1000)} s.\n`);
     process.stdout.write(`${welcome(stack)}\n`);
   }
+  const stopWatching = watch ? restartOnChange({ stack, report: progress }) : () => {};
   const failure = await Promise.race([interrupted.promise, stack.failed]);
   if (failure) progress(`\n${failure}\n  (all of it is in ${stack.home}/logs)\n`);
+  stopWatching();
   await stack.stop();
   progress('Stopped.');
   if (failure) process.exitCode = 1;

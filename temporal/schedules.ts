@@ -112,8 +112,7 @@ export function overdueSchedules({
   });
 }
 
-/** Tells a name of the manifest from any other text. */
-export function isScheduleName(name: string): name is ScheduleName {
+function isScheduleName(name: string): name is ScheduleName {
   return Object.hasOwn(scheduleManifest, name);
 }
 

@@ -36,7 +36,7 @@ export function watchSchedules({
   const lookAndLog = () =>
     look().catch((err: unknown) => log.warn({ err }, 'the schedules could not be looked at'));
   void lookAndLog();
-  const timer = setInterval(lookAndLog, INTERVAL_MS);
+  const timer = setInterval(() => void lookAndLog(), INTERVAL_MS);
   return { look, stop: () => clearInterval(timer) };
 }
 

@@ -8,7 +8,6 @@
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
 import { findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
-import { closeUnpaidInvoice, openInvoices } from '../../db/queries/billing/invoices.ts';
 import {
   changeSubscription,
   lockSubscription,
@@ -17,13 +16,20 @@ import {
   statusChange,
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { unconfirmedInvoice } from '../../db/queries/payments/unconfirmed-conversion.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { subscriptionRequests } from '../../db/schema/billing.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
 import type { CancelInput, ExtendTrialInput } from '../../workflows/billing/subscription.contract.ts';
-import { type ActInput, type ActResult, beginFirstPeriod, stopDunning } from './subscription.ts';
+import {
+  type ActInput,
+  type ActResult,
+  beginFirstPeriod,
+  stopDunning,
+  voidOpenInvoices,
+} from './subscription.ts';
 
 /** `requestId` is the update's id: the caller's idempotency key. */
 type Request = ActInput & { requestId: string };
@@ -153,6 +159,9 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
               'The customer has no payment method; set one with PUT /v1/subscriptions/{subscriptionId}/payment_method first.',
           });
         }
+        // An earlier conversion that nobody confirmed is called back before this one is billed.
+        const unconfirmed = await unconfirmedInvoice(tx, input.subscriptionId);
+        if (unconfirmed !== null) return { snapshot: snapshotOf(context), invoiceId: unconfirmed.id };
         const { after, invoice } = await beginFirstPeriod(tx, context, new Date(input.at));
         return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null };
       });
@@ -185,11 +194,10 @@ async function cancelNow(
   at: Date,
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  if (subscription.policy.openInvoiceOnCancel === 'void') {
-    for (const invoice of await openInvoices(tx, { subscriptionId: subscription.id })) {
-      await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
-    }
-  }
+  // Before the first period is paid for, nothing was given that an invoice could be kept for.
+  const wasGiven = subscription.status === 'active' || subscription.status === 'past_due';
+  if (subscription.policy.openInvoiceOnCancel === 'void' || !wasGiven)
+    await voidOpenInvoices(tx, context, at);
   const after = await changeSubscription(tx, context, {
     set: {
       ...reasons,

@@ -3,7 +3,8 @@
  *
  * Why it is safe to run twice: each act locks the customer, asks the same pure function as the workflow whether the
  * act is still the next one, and otherwise changes nothing. Messages, invoices and timeline entries are written in
- * that transaction; nothing outside is touched here.
+ * that transaction; nothing outside is touched here. Whoever repeats an act that issued an invoice gets that invoice
+ * again as long as nobody has begun to collect it, so none is lost between issuing and collecting.
  */
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
@@ -26,8 +27,11 @@ import {
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
 import { firstPeriod } from '../../db/queries/payments/settle-payment.ts';
+import { uncollectedInvoice } from '../../db/queries/payments/uncollected-invoice.ts';
+import { unconfirmedInvoice } from '../../db/queries/payments/unconfirmed-conversion.ts';
 import { technicalRetryAt } from '../../domain/billing/dunning.ts';
 import {
+  isTerminal,
   nextAct,
   type SubscriptionAct,
   type SubscriptionSnapshot,
@@ -72,6 +76,9 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
     endTrial(input: ActInput): Promise<ActResult> {
       return act(db, input, 'end_trial', async (tx, context, due) => {
         const at = new Date(due.at);
+        // A conversion that nobody confirmed is called back first; then the trial's end comes up again.
+        const unconfirmed = await unconfirmedInvoice(tx, context.subscription.id);
+        if (unconfirmed !== null) return { after: context, invoice: unconfirmed };
         if (context.customer.defaultPaymentMethodId === null) {
           return { after: await suspendAfterTrial(tx, context, at), invoice: null };
         }
@@ -100,6 +107,8 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
     endSubscription(input: ActInput): Promise<ActResult> {
       return act(db, input, 'end', async (tx, context, due) => {
         const at = new Date(due.at);
+        // Nothing was given for it: a conversion that nobody confirmed ends with its trial.
+        if (context.subscription.status === 'trialing') await voidOpenInvoices(tx, context, at);
         const after = await changeSubscription(tx, context, {
           set: { ...statusChange(context, 'cancelled', at), endedAt: at, ladder: null, collection: null },
           at,
@@ -118,9 +127,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
     expireSubscription(input: ActInput): Promise<ActResult> {
       return act(db, input, 'expire', async (tx, context, due) => {
         const at = new Date(due.at);
-        for (const invoice of await openInvoices(tx, { subscriptionId: context.subscription.id })) {
-          await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
-        }
+        await voidOpenInvoices(tx, context, at);
         const after = await changeSubscription(tx, context, {
           set: { ...statusChange(context, 'expired', at), endedAt: at, collection: null },
           at,
@@ -180,13 +187,26 @@ function act<K extends SubscriptionAct['kind']>(
 ): Promise<ActResult> {
   return withTenant(db, tenantId, async (tx) => {
     const context = await lockSubscription(tx, subscriptionId);
+    const left = issuingActs.has(kind) ? await leftToCollect(tx, context) : null;
     const due = nextAct(snapshotOf(context), at);
-    if (due === null || due.kind !== kind || Date.parse(due.at) > Date.parse(at)) {
-      return { snapshot: snapshotOf(context), invoiceId: null };
+    if (left !== null || due === null || due.kind !== kind || Date.parse(due.at) > Date.parse(at)) {
+      return { snapshot: snapshotOf(context), invoiceId: left };
     }
     const { after, invoice } = await perform(tx, context, due as Extract<SubscriptionAct, { kind: K }>);
     return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null };
   });
+}
+
+const issuingActs: ReadonlySet<SubscriptionAct['kind']> = new Set([
+  'end_trial',
+  'collect_first_invoice',
+  'renew',
+]);
+
+/** What an earlier run may have issued before it died without saying so: it is collected before anything else is. */
+async function leftToCollect(tx: Tx, { subscription }: SubscriptionContext): Promise<string | null> {
+  if (isTerminal(subscription.status)) return null;
+  return (await uncollectedInvoice(tx, subscription.id))?.id ?? null;
 }
 
 /** Issues the invoice of the first period, anchored at `at`. A free plan needs none and is active at once. */
@@ -279,6 +299,17 @@ async function suspendAfterTrial(
     },
   });
   return after;
+}
+
+/** Takes back what is still to be paid, because nothing is given for it. */
+export async function voidOpenInvoices(
+  tx: Tx,
+  { subscription }: SubscriptionContext,
+  at: Date,
+): Promise<void> {
+  for (const invoice of await openInvoices(tx, { subscriptionId: subscription.id })) {
+    await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
+  }
 }
 
 /** The customer left: nobody is chased any more for this subscription. */

@@ -15,6 +15,7 @@ import {
   type CollectOutcome,
   finishCharge,
 } from '../../db/queries/payments/charge-attempts.ts';
+import { lapseConversion } from '../../db/queries/payments/unconfirmed-conversion.ts';
 import type { CardCharge, CardVendor } from '../../domain/payments/card-payment.ts';
 
 export type CollectInvoiceInput = Omit<BeginChargeInput, 'at'> & { at: string };
@@ -37,10 +38,18 @@ export async function collectInvoice(
       case 'done':
         return begun.result;
       case 'cancel_waiting': {
-        const { outcome, ...rest } = await finish(
-          begun.attemptId,
-          await cardVendor.cancelCharge(begun.externalId),
-        );
+        const charge = await cardVendor.cancelCharge(begun.externalId);
+        const { outcome, ...rest } = await withTenant(db, tenantId, async (tx) => {
+          const result = await finishCharge(tx, {
+            attemptId: begun.attemptId,
+            charge,
+            at,
+            askedBy: input.askedBy,
+          });
+          if (charge.status === 'canceled' && input.origin === 'first_invoice')
+            await lapseConversion(tx, input.invoiceId, at);
+          return result;
+        });
         // The customer was quicker than the cancellation, or the bank still works on it: no second charge beside it.
         if (outcome === 'paid' || outcome === 'processing' || outcome === 'requires_action')
           return { outcome, ...rest };

@@ -44,7 +44,7 @@ const create = route({
         ChangeCustomer: { operationId: 'changeCustomer', parameters: { customerId: '$response.body#/id' } },
         CreateSubscription: {
           operationId: 'createSubscription',
-          description: 'Send the `id` as `customerId`.',
+          requestBody: { customerId: '$response.body#/id', planCode: 'pro-monthly' },
         },
       },
     },
@@ -79,7 +79,15 @@ const list = route({
   scope: 'billing:read',
   summary: 'List customers, newest first',
   query: z.strictObject({ ...pageQuery(customerCursor), externalRef: customerRefFilter }),
-  responses: { 200: { description: 'A page of customers.', schema: pageOf(customer) } },
+  responses: {
+    200: {
+      description: 'A page of customers.',
+      schema: pageOf(customer),
+      links: {
+        GetCustomer: { operationId: 'getCustomer', parameters: { customerId: '$response.body#/data/0/id' } },
+      },
+    },
+  },
   handler: async ({ tx, query: { limit, cursor, externalRef } }) => ({
     status: 200,
     body: await page({

@@ -30,7 +30,18 @@ const list = route({
   scope: 'billing:read',
   summary: 'List the current version of every dunning policy, by name',
   query: z.strictObject(pageQuery(dunningPolicyCursor)),
-  responses: { 200: { description: 'A page of policies.', schema: pageOf(dunningPolicy) } },
+  responses: {
+    200: {
+      description: 'A page of policies.',
+      schema: pageOf(dunningPolicy),
+      links: {
+        GetDunningPolicy: {
+          operationId: 'getDunningPolicy',
+          parameters: { policyName: '$response.body#/data/0/name' },
+        },
+      },
+    },
+  },
   handler: async ({ tx, query: { limit, cursor } }) => ({
     status: 200,
     body: await page({

@@ -32,7 +32,19 @@ const list = route({
   scope: 'billing:read',
   summary: 'List invoices, newest first',
   query: z.strictObject({ ...pageQuery(invoiceCursor), ...invoiceFilters }),
-  responses: { 200: { description: 'A page of invoices.', schema: pageOf(invoiceSummary) } },
+  responses: {
+    200: {
+      description: 'A page of invoices.',
+      schema: pageOf(invoiceSummary),
+      links: {
+        GetInvoice: { operationId: 'getInvoice', parameters: { invoiceId: '$response.body#/data/0/id' } },
+        RecordPayment: {
+          operationId: 'recordPayment',
+          parameters: { invoiceId: '$response.body#/data/0/id' },
+        },
+      },
+    },
+  },
   handler: async ({ tx, query: { limit, ...filter } }) => ({
     status: 200,
     body: await page({
@@ -104,7 +116,7 @@ const recordPayment = route({
     },
     200: { description: 'This money was booked before; nothing changed.', schema: settlement },
   },
-  problems: ['currency_mismatch', 'reference_already_booked', 'state_conflict'],
+  problems: ['date_out_of_range', 'currency_mismatch', 'reference_already_booked', 'state_conflict'],
   handler: async ({ tx, caller: { tenantId, actor }, now, params: { invoiceId }, body }) => {
     await readInvoice(tx, invoiceId);
     const { paymentId, outcome } = await settlePayment(tx, {
@@ -148,7 +160,7 @@ function receivedAt(given: string | undefined, now: Date): Date {
   const at = new Date(given);
   if (at <= now) return at;
   throw new Problem({
-    code: 'invalid_request',
+    code: 'date_out_of_range',
     detail: 'receivedAt is in the future; money is recorded when it is there.',
     errors: [{ path: 'body.receivedAt', message: `must not be later than ${now.toISOString()}` }],
   });

@@ -5,7 +5,7 @@ import {
   type TrialTemplate,
   type WinBackTemplate,
 } from '../../domain/billing/plan.ts';
-import { amount, codeName, currency, id, idPattern, instant, text } from '../schemas.ts';
+import { AMOUNT_MAX, amount, codeName, currency, id, idPattern, instant, text } from '../schemas.ts';
 
 const trialTemplates = { trial_halfway: true, trial_ending: true, trial_last_chance: true } satisfies Record<
   TrialTemplate,
@@ -75,7 +75,9 @@ export const newPlan = z
       .max(1000)
       .default(0)
       .meta({ description: 'Order within the family, the free plan lowest.' }),
-    priceMinor: amount.meta({ description: 'Per interval, in minor units; 0 is a free plan.' }),
+    priceMinor: amount
+      .max(AMOUNT_MAX)
+      .meta({ description: 'Per interval, in minor units; 0 is a free plan.', example: 2900 }),
     currency,
     interval,
     policy: z

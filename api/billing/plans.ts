@@ -89,7 +89,13 @@ const list = route({
   scope: 'billing:read',
   summary: 'List plans, newest first',
   query: z.strictObject({ ...pageQuery(planCursor), archived: archivedFilter }),
-  responses: { 200: { description: 'A page of plans.', schema: pageOf(plan) } },
+  responses: {
+    200: {
+      description: 'A page of plans.',
+      schema: pageOf(plan),
+      links: { GetPlan: { operationId: 'getPlan', parameters: { planId: '$response.body#/data/0/id' } } },
+    },
+  },
   handler: async ({ tx, query: { limit, cursor, archived } }) => ({
     status: 200,
     body: await page({

@@ -108,7 +108,18 @@ const list = route({
   scope: 'billing:read',
   summary: 'List subscriptions, newest first',
   query: z.strictObject({ ...pageQuery(subscriptionCursor), ...subscriptionFilters }),
-  responses: { 200: { description: 'A page of subscriptions.', schema: pageOf(subscription) } },
+  responses: {
+    200: {
+      description: 'A page of subscriptions.',
+      schema: pageOf(subscription),
+      links: {
+        GetSubscription: {
+          operationId: 'getSubscription',
+          parameters: { subscriptionId: '$response.body#/data/0/id' },
+        },
+      },
+    },
+  },
   handler: async ({ tx, deps, query: { limit, cursor, customerId, status } }) => ({
     status: 200,
     body: await page({

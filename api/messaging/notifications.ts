@@ -26,7 +26,18 @@ const list = route({
   scope: 'billing:read',
   summary: 'List messages to customers, newest first',
   query: z.strictObject({ ...pageQuery(notificationCursor), ...notificationFilters }),
-  responses: { 200: { description: 'A page of messages.', schema: pageOf(notification) } },
+  responses: {
+    200: {
+      description: 'A page of messages.',
+      schema: pageOf(notification),
+      links: {
+        GetNotification: {
+          operationId: 'getNotification',
+          parameters: { notificationId: '$response.body#/data/0/id' },
+        },
+      },
+    },
+  },
   handler: async ({ tx, query: { limit, cursor, customerId, subscriptionId, status } }) => ({
     status: 200,
     body: await page({

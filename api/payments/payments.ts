@@ -22,7 +22,15 @@ const list = route({
   scope: 'billing:read',
   summary: 'List payments, newest first',
   query: z.strictObject({ ...pageQuery(paymentCursor), ...paymentFilters }),
-  responses: { 200: { description: 'A page of payments.', schema: pageOf(payment) } },
+  responses: {
+    200: {
+      description: 'A page of payments.',
+      schema: pageOf(payment),
+      links: {
+        GetPayment: { operationId: 'getPayment', parameters: { paymentId: '$response.body#/data/0/id' } },
+      },
+    },
+  },
   handler: async ({ tx, query: { limit, cursor, customerId, invoiceId } }) => ({
     status: 200,
     body: await page({

@@ -78,6 +78,7 @@ const create = route({
       links: { Revoke: { operationId: 'revokeApiKey', parameters: { apiKeyId: '$response.body#/id' } } },
     },
   },
+  problems: ['date_out_of_range'],
   handler: async ({ tx, caller, now, body }) => {
     const missing = body.scopes.filter((each) => !caller.scopes.includes(each));
     if (missing.length > 0) {
@@ -89,7 +90,7 @@ const create = route({
     const expiresAt = body.expiresAt === undefined ? null : new Date(body.expiresAt);
     if (expiresAt !== null && expiresAt.getTime() <= Date.now()) {
       throw new Problem({
-        code: 'invalid_request',
+        code: 'date_out_of_range',
         detail: 'expiresAt is in the past.',
         errors: [{ path: 'body.expiresAt', message: 'must be in the future' }],
       });

@@ -309,9 +309,10 @@ describe('the other statuses', () => {
     const collection = { invoiceId: 'inv_1', failures: 1, retryAt: day(2) };
     const retry = { kind: 'retry_collection', at: day(2), invoiceId: 'inv_1' };
     expect(nextAct({ ...active(), collection }, day(1))).toEqual(retry);
-    expect(nextAct({ ...active(), collection: { ...collection, retryAt: day(32) } }, day(1))).toMatchObject({
-      kind: 'renew',
-    });
+    for (const retryAt of [day(31), day(32)]) {
+      const renewsFirst = { ...active(), collection: { ...collection, retryAt } };
+      expect(nextAct(renewsFirst, day(1))).toMatchObject({ kind: 'renew' });
+    }
     const suspended: SubscriptionSnapshot = {
       ...active(),
       status: 'past_due',

@@ -170,7 +170,7 @@ function lifeActs(subscription: SubscriptionSnapshot, now: string): Subscription
       return trialActs(subscription, now);
     case 'incomplete': {
       if (periodEndsAt === null) return [{ kind: 'collect_first_invoice', at: statusSince }];
-      return [{ kind: 'expire', at: addDays(statusSince, policy.incompleteHours / hoursPerDay, dayMs) }];
+      return [{ kind: 'expire', at: firstPaymentAwaitedUntil(subscription) }];
     }
     case 'active':
     case 'past_due': {
@@ -187,6 +187,15 @@ function lifeActs(subscription: SubscriptionSnapshot, now: string): Subscription
     default:
       return assertNever(status);
   }
+}
+
+/** When a subscription that starts with a payment gives up waiting for it. */
+export function firstPaymentAwaitedUntil({
+  statusSince,
+  policy,
+  dayMs,
+}: Pick<SubscriptionSnapshot, 'statusSince' | 'policy' | 'dayMs'>): string {
+  return addDays(statusSince, policy.incompleteHours / hoursPerDay, dayMs);
 }
 
 /** The trial has ended and its first invoice is being collected: the period it bills is open. */

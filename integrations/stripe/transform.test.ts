@@ -50,3 +50,17 @@ it.each(['event-payment-intent-succeeded', 'event-charge-refunded', 'event-custo
     expect(toCardVendorEvent(recorded(name))).toMatchSnapshot();
   },
 );
+
+it.each(['\u0000', '\ud800', 'pi of mine', 'x'.repeat(256), '', 4711, null, {}, []])(
+  'takes nothing for an id that is none: %j',
+  (odd) => {
+    const event = { id: 'evt_1', type: 'charge.refunded', created: 1 };
+    const metadata = { tenantId: odd, attemptId: odd };
+    const read = { externalId: 'evt_1', type: 'charge.refunded', createdAt: '1970-01-01T00:00:01.000Z' };
+    expect(toCardVendorEvent({ ...event, data: { object: { payment_intent: odd, metadata } } })).toEqual(
+      read,
+    );
+    const payment = { object: 'payment_intent', id: odd, metadata };
+    expect(toCardVendorEvent({ ...event, data: { object: payment } })).toEqual(read);
+  },
+);

@@ -97,13 +97,18 @@ function isGivenBack({ status }: Stripe.Refund): boolean {
 }
 
 function ownMetadata(metadata: Stripe.Metadata): CardCharge['metadata'] {
-  const { tenantId, customerId, invoiceId, attemptId } = metadata as Partial<Record<string, string>>;
+  const { tenantId, customerId, invoiceId, attemptId } = metadata as Partial<Record<string, unknown>>;
   return {
-    ...(tenantId === undefined ? {} : { tenantId }),
-    ...(customerId === undefined ? {} : { customerId }),
-    ...(invoiceId === undefined ? {} : { invoiceId }),
-    ...(attemptId === undefined ? {} : { attemptId }),
+    ...(isId(tenantId) && { tenantId }),
+    ...(isId(customerId) && { customerId }),
+    ...(isId(invoiceId) && { invoiceId }),
+    ...(isId(attemptId) && { attemptId }),
   };
+}
+
+/** What others put there (the account may serve other programs too) need not be an id, nor a text. */
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w-]{1,255}$/.test(value);
 }
 
 function metadataOf(subject: object): Stripe.Metadata {
@@ -118,8 +123,8 @@ function paymentIdOf(subject: object): string | undefined {
     id?: unknown;
     payment_intent?: unknown;
   };
-  if (object === 'payment_intent') return typeof id === 'string' ? id : undefined;
-  return typeof payment_intent === 'string' ? payment_intent : undefined;
+  const named = object === 'payment_intent' ? id : payment_intent;
+  return isId(named) ? named : undefined;
 }
 
 function toInstant(seconds: number): string {

@@ -148,10 +148,27 @@ describe('a webhook is refused', () => {
     ['no event', '{"object":"customer"}'],
     ['a thin event', '{"id":"evt_1","object":"v2.core.event","type":"a","created":"2025"}'],
     ['an event without an object', '{"id":"evt_1","object":"event","type":"a","created":1}'],
+    ['an id no database takes', event({ id: 'evt_\u0000' })],
+    ['an id of any length', event({ id: 'e'.repeat(256) })],
+    ['a type that is no name', event({ type: 'a b' })],
+    ['an account that is none', event({ account: '\ud800' })],
+    ['a day after the year 9999', event({ created: 253_402_300_800 })],
+    ['a day before all days', event({ created: -1 })],
   ])('although it is signed: %s', (_, payload) => {
     const header = `t=${signedAt},v1=${sign(payload)}`;
     expect(refusalOf({ rawBody: Buffer.from(payload), header })).toBe('malformed_payload');
   });
+
+  function event(odd: object): string {
+    return JSON.stringify({
+      id: 'evt_1',
+      object: 'event',
+      type: 'a',
+      created: 1,
+      data: { object: {} },
+      ...odd,
+    });
+  }
 
   it('with a body above a mebibyte unless its signature is right', () => {
     const rawBody = Buffer.from(body.replace('"object":{}', `"object":{"x":"${'x'.repeat(1_100_000)}"}`));

@@ -63,13 +63,16 @@ export function verifyStripeWebhook({
   return parseEvent(rawBody);
 }
 
+const visibleAscii = z.string().regex(/^[\x21-\x7e]{1,255}$/);
+const END_OF_9999_SECONDS = 253_402_300_799;
+
 /** What we need of Stripe's Event object; it has more. */
 export const stripeEvent = z.looseObject({
-  id: z.string().min(1),
+  id: visibleAscii,
   object: z.literal('event'),
-  type: z.string().min(1),
-  created: z.number().int(),
-  account: z.string().nullish(),
+  type: visibleAscii,
+  created: z.int().min(0).max(END_OF_9999_SECONDS),
+  account: visibleAscii.nullish(),
   data: z.looseObject({ object: z.looseObject({}) }),
 });
 

@@ -21,12 +21,17 @@ export type FaultStack = {
   /** Asks a sandbox for something its vendor does not offer, such as faults. */
   control<T = unknown>(vendor: 'stripe' | 'resend', path: string, body?: unknown): Promise<T>;
   setFaults(vendor: 'stripe' | 'resend', plan: FaultPlanInput): Promise<unknown>;
+  /** What a sandbox tells of itself. */
+  look<T>(vendor: 'stripe' | 'resend', path: string): Promise<T>;
   victim(name: string): Victim;
   close(): Promise<void>;
 };
 
-/** Two worker processes and two APIs, with the workflow bundle built ahead, so that a restart is quick. */
-export async function startFaultStack(): Promise<FaultStack> {
+/**
+ * Two worker processes and two APIs, with the workflow bundle built ahead, so that a restart is quick. The database
+ * must be `durable` where it is killed itself: otherwise its last commits are only in its own memory.
+ */
+export async function startFaultStack({ durable }: { durable: boolean }): Promise<FaultStack> {
   const home = await mkdtemp(join(tmpdir(), 'perennial-faults-'));
   // PostgreSQL runs as another user where we are root, and must be able to reach its folder.
   await chmod(home, 0o755);
@@ -38,7 +43,7 @@ export async function startFaultStack(): Promise<FaultStack> {
     home,
     ports: 'free',
     isolated: true,
-    durable: false,
+    durable,
     seed: false,
     env: { LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'warn', WORKFLOW_BUNDLE: bundle },
   });
@@ -55,24 +60,20 @@ export async function startFaultStack(): Promise<FaultStack> {
     stripe: stack.urls.stripeSandbox,
     resend: `http://127.0.0.1:${stack.ports.resendSandbox}`,
   };
-  const control: FaultStack['control'] = async <T>(
-    vendor: keyof typeof sandboxes,
-    path: string,
-    body?: unknown,
-  ) => {
-    const response = await fetch(`${sandboxes[vendor]}/_sandbox/${path}`, {
-      method: 'POST',
-      body: JSON.stringify(body ?? {}),
-    });
+  const ask = async <T>(vendor: keyof typeof sandboxes, path: string, init?: RequestInit): Promise<T> => {
+    const response = await fetch(`${sandboxes[vendor]}/_sandbox/${path}`, init);
     if (!response.ok) throw new Error(`${vendor} ${path}: ${response.status} ${await response.text()}`);
     return (await response.json()) as T;
   };
+  const control: FaultStack['control'] = (vendor, path, body = {}) =>
+    ask(vendor, path, { method: 'POST', body: JSON.stringify(body) });
   return {
     stack,
     db,
     temporal,
     apiUrls: [stack.urls.api, `http://127.0.0.1:${second.api}`],
     control,
+    look: ask,
     setFaults: (vendor, plan) => control(vendor, 'faults', plan),
     victim: (name) => ({
       name,

@@ -24,7 +24,7 @@ const STORM_MS = 75_000;
 let faults: FaultStack;
 
 beforeAll(async () => {
-  faults = await startFaultStack();
+  faults = await startFaultStack({ durable: false });
 });
 
 afterAll(() => faults?.close());

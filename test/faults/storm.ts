@@ -10,6 +10,7 @@ import { notifications } from '../../db/schema/messaging.ts';
 import type { FaultPlanInput } from '../../integrations/sandbox/faults.ts';
 import { seededRandom } from '../../integrations/sandbox/random.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
+import { type Driven, giveCard, inLanes, startSubscription } from './driver.ts';
 import { eventually } from './eventually.ts';
 import { leftovers } from './evidence.ts';
 import type { FaultStack } from './fault-stack.ts';
@@ -47,7 +48,9 @@ export async function storm(
   try {
     await inLanes(count, async (index) => {
       if (until?.() === true) return;
-      subscriptionIds.push(await subscribe({ client, control, tenant, index }));
+      const subscriptionId = await startSubscription({ client, tenant }, 'storm', index);
+      await giveCard({ client, control }, subscriptionId, cardOf(index));
+      subscriptionIds.push(subscriptionId);
     });
     if (until === undefined) await cancelOnceRenewed({ client, db, tenant, subscriptionIds });
     else await eventually(async () => until(), PHASE_MS);
@@ -79,10 +82,6 @@ export async function drain({ db, control }: FaultStack, { tenant, client }: Dri
   await untilAtRest(db, tenant);
 }
 
-type Driven = { tenant: FastTenant; client: ApiClient };
-
-/** Clients at once. */
-const LANES = 10;
 const PHASE_MS = 240_000;
 /** Far more than it takes: what counts is that it comes to rest, not when. */
 const DRAIN_MS = 180_000;
@@ -109,43 +108,7 @@ const mailVendorFaults: FaultPlanInput = {
 const cardOf = (index: number): string[] =>
   index % 5 === 4 ? ['succeeded', 'insufficient_funds', 'succeeded'] : ['succeeded'];
 
-async function subscribe({
-  client,
-  control,
-  tenant,
-  index,
-}: Driven & Pick<FaultStack, 'control'> & { index: number }): Promise<string> {
-  const plan = tenant.plans[index % tenant.plans.length];
-  if (plan === undefined) throw new Error('The tenant has no plans');
-  const person = { email: `customer-${index}@example.com`, name: `Customer ${index}` };
-  const customer = await created(client, '/v1/customers', `customer-${index}`, {
-    ...person,
-    currency: plan.currency,
-  });
-  const subscriptionId = await created(client, '/v1/subscriptions', `subscription-${index}`, {
-    customerId: customer,
-    planCode: plan.code,
-  });
-  const card = await control<{ id: string }>('stripe', 'cards', { outcomes: cardOf(index) });
-  const { status, body } = await client.write({
-    method: 'PUT',
-    path: `/v1/subscriptions/${subscriptionId}/payment_method`,
-    key: `method-${index}`,
-    body: { paymentMethodId: card.id },
-  });
-  if (status !== 200) throw new Error(`The card was refused: ${JSON.stringify(body)}`);
-  return subscriptionId;
-}
-
-async function created(client: ApiClient, path: string, key: string, body: unknown): Promise<string> {
-  const answer = await client.write({ method: 'POST', path, key, body });
-  const { id } = answer.body;
-  if (typeof id !== 'string')
-    throw new Error(`POST ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
-  return id;
-}
-
-/** Cancels each subscription for the end of its period once it has renewed and owes nothing. */
+/** Cancels each subscription once it has renewed and owes nothing. */
 async function cancelOnceRenewed({
   client,
   db,
@@ -165,7 +128,7 @@ async function cancelOnceRenewed({
         key: `cancel-${id}`,
         body: cancellation,
       });
-      // A first try was carried out, its answer was lost, and the period ended before the second one.
+      // A first try was carried out and its answer was lost.
       const hasEnded = status === 409 && body['reason'] === 'subscription_cancelled';
       if (status !== 200 && !hasEnded) throw new Error(`${path}: ${status} ${JSON.stringify(body)}`);
       waiting.delete(id);
@@ -175,7 +138,7 @@ async function cancelOnceRenewed({
   if (!done) throw new Error(`${waiting.size} subscriptions did not renew: ${[...waiting].join(', ')}`);
 }
 
-const cancellation = { mode: 'at_period_end', reason: 'too_expensive' };
+const cancellation = { mode: 'now', reason: 'too_expensive' };
 
 function renewedIn(db: Database, tenantId: string): Promise<ReadonlySet<string>> {
   return withTenant(db, tenantId, async (tx) => {
@@ -220,12 +183,4 @@ function unfinished(db: Database, tenantId: string): Promise<string[]> {
 async function lastSuccess(db: Database, name: string): Promise<number> {
   const [run] = await readScheduleRuns(db, [name]);
   return run?.lastSuccessAt?.getTime() ?? 0;
-}
-
-async function inLanes(count: number, act: (index: number) => Promise<void>): Promise<void> {
-  const indexes = Array.from({ length: count }, (_, index) => index).values();
-  const lane = async () => {
-    for (const index of indexes) await act(index);
-  };
-  await Promise.all(Array.from({ length: Math.min(LANES, count) }, lane));
 }

@@ -5,6 +5,7 @@ import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import type { DunningPolicy } from '../../domain/billing/dunning.ts';
 import type { SubscriptionPolicy } from '../../domain/billing/plan.ts';
+import type { BillingInterval } from '../../domain/calendar.ts';
 
 export type FastTenant = {
   tenantId: string;
@@ -12,16 +13,20 @@ export type FastTenant = {
   plans: readonly { code: string; currency: string }[];
 };
 
-/** Plans in two currencies, renewed every 14 seconds. */
+/** Plans in two currencies; a month is 30 seconds. */
 export async function createFastTenant(
   db: Database,
-  { name, policy = {} }: { name: string; policy?: Partial<SubscriptionPolicy> },
+  {
+    name,
+    policy = {},
+    interval = { unit: 'month', count: 1 },
+  }: { name: string; policy?: Partial<SubscriptionPolicy>; interval?: BillingInterval },
 ): Promise<FastTenant> {
   const tenantId = await createTenant(db, { name, demoDaySeconds: 1 });
   await createPlans(
     db,
     tenantId,
-    plans.map((plan) => ({ ...plan, policy: { ...fastPolicy, ...policy } })),
+    plans.map((plan) => ({ ...plan, interval, policy: { ...fastPolicy, ...policy } })),
   );
   const apiKey = await withTenant(db, tenantId, async (tx) => {
     await addPolicyVersion(tx, { tenantId, ...patientDunning });
@@ -31,9 +36,7 @@ export async function createFastTenant(
   return { tenantId, apiKey, plans };
 }
 
-const fortnight = { unit: 'week', count: 2 } as const;
-
-const plans: readonly SeedPlan[] = [
+const plans: readonly Omit<SeedPlan, 'interval'>[] = [
   {
     code: 'pro-usd',
     name: 'Pro',
@@ -41,7 +44,6 @@ const plans: readonly SeedPlan[] = [
     rank: 1,
     priceMinor: 2900,
     currency: 'USD',
-    interval: fortnight,
   },
   {
     code: 'pro-jpy',
@@ -50,7 +52,6 @@ const plans: readonly SeedPlan[] = [
     rank: 1,
     priceMinor: 3200,
     currency: 'JPY',
-    interval: fortnight,
   },
 ];
 

@@ -11,10 +11,13 @@ const causesOfOurOwn: ReadonlySet<number> = new Set([
   WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_WORKFLOW_WORKER_UNHANDLED_FAILURE,
 ]);
 
-/** `mustHaveEnded`: ids of processes that have nothing more to do. */
+/** `mustExist`: ids of processes that were started, running or not; `mustHaveEnded`: those that have nothing more to do. */
 export async function workflowWrongs(
   client: Client,
-  { mustHaveEnded = [] }: { mustHaveEnded?: readonly string[] } = {},
+  {
+    mustExist = [],
+    mustHaveEnded = [],
+  }: { mustExist?: readonly string[]; mustHaveEnded?: readonly string[] },
 ): Promise<Wrong[]> {
   const wrongs: Wrong[] = [];
   const known = new Set<string>();
@@ -44,10 +47,11 @@ export async function workflowWrongs(
       wrongs.push(wrong('workflow_stuck', `${type} ${workflowId} is at attempt ${attempt} of a task`));
     }
   }
-  for (const workflowId of mustHaveEnded) {
+  for (const workflowId of [...mustExist, ...mustHaveEnded]) {
     if (!known.has(workflowId)) wrongs.push(wrong('workflow_stuck', `${workflowId} does not exist`));
-    else if (await isRunning(client, workflowId))
-      wrongs.push(wrong('workflow_stuck', `${workflowId} still runs`));
+  }
+  for (const workflowId of mustHaveEnded) {
+    if (await isRunning(client, workflowId)) wrongs.push(wrong('workflow_stuck', `${workflowId} still runs`));
   }
   return wrongs;
 }

@@ -25,7 +25,7 @@ export async function populate({ db, ok }: Product): Promise<Population> {
 
   const customers: string[] = [];
   const subscriptions: string[] = [];
-  for (const [index, { plan, start, card, then = [] }] of people.entries()) {
+  for (const [index, { plan, start, card, acts = [] }] of people.entries()) {
     const person = { email: `person-${index}@example.test`, name: `Person ${index}`, currency: 'USD' };
     const { id: customerId } = await ok(apiKey, 'POST', '/v1/customers', person);
     customers.push(customerId);
@@ -35,7 +35,7 @@ export async function populate({ db, ok }: Product): Promise<Population> {
     subscriptions.push(id);
     const change = { paymentMethodId: card };
     if (card !== undefined) await ok(apiKey, 'PUT', `/v1/subscriptions/${id}/payment_method`, change);
-    for (const act of then) await ok(apiKey, 'POST', `/v1/subscriptions/${id}/${act}`, {});
+    for (const act of acts) await ok(apiKey, 'POST', `/v1/subscriptions/${id}/${act}`, {});
   }
   const listed = async (path: string) =>
     ((await ok(apiKey, 'GET', `${path}?limit=100`)).data as { id: string }[]).map(({ id }) => id);
@@ -63,7 +63,7 @@ export async function populate({ db, ok }: Product): Promise<Population> {
   };
 }
 
-type Person = { plan?: string; start?: 'trial' | 'payment'; card?: string; then?: string[] };
+type Person = { plan?: string; start?: 'trial' | 'payment'; card?: string; acts?: string[] };
 
 /** One in each state that a subscription can be brought into within the day. */
 const people: readonly Person[] = [
@@ -72,9 +72,9 @@ const people: readonly Person[] = [
   { plan: 'pro-monthly' },
   { plan: 'pro-monthly' },
   { plan: 'team-monthly', card: 'pm_card_visa' },
-  { plan: 'pro-monthly', card: 'pm_card_visa', then: ['convert'] },
-  { plan: 'team-monthly', card: 'pm_card_mastercard', then: ['convert'] },
-  { plan: 'pro-monthly', card: 'pm_card_visa', then: ['convert', 'cancel'] },
+  { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] },
+  { plan: 'team-monthly', card: 'pm_card_mastercard', acts: ['convert'] },
+  { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert', 'cancel'] },
   { plan: 'pro-monthly', start: 'payment' },
   { plan: 'team-monthly', start: 'payment' },
   { plan: 'free' },

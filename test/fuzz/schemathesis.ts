@@ -106,7 +106,10 @@ export async function fuzz({
   folder: string;
 }): Promise<FuzzResult> {
   const config = join(folder, 'schemathesis.toml');
-  await writeFile(config, `${await readFile(join(import.meta.dirname, 'schemathesis.toml'))}\n${tables(ids)}`);
+  await writeFile(
+    config,
+    `${await readFile(join(import.meta.dirname, 'schemathesis.toml'))}\n${tables(ids)}`,
+  );
   const reports = { json: join(folder, 'report.json'), junit: join(folder, 'report.xml') };
   const args = [
     ...['-m', 'schemathesis.cli', '--config-file', config, 'run', `${url}/openapi.json`, '--url', url],
@@ -179,9 +182,9 @@ export function readJunit(xml: string): Testcase[] {
   return [...xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)].map(
     ([, name = '', inside = '']) => ({
       name: unescapeXml(name),
-      failures: [...inside.matchAll(/<(?:failure|error)\b[^>]*?(?:\/>|>([\s\S]*?)<\/(?:failure|error)>)/g)].map(
-        ([, text = '']) => unescapeXml(text),
-      ),
+      failures: [
+        ...inside.matchAll(/<(?:failure|error)\b[^>]*?(?:\/>|>([\s\S]*?)<\/(?:failure|error)>)/g),
+      ].map(([, text = '']) => unescapeXml(text)),
     }),
   );
 }

@@ -18,6 +18,8 @@ import { type StripeSandbox, startStripeSandbox } from '../../integrations/strip
 import { createTestDatabase } from '../support/database.ts';
 
 export const PRICE_MINOR = 2900;
+/** Fourteen days after the start. */
+const TRIAL_ENDS_AT = '2026-02-14T10:00:00.000Z';
 
 /** The invoice of a renewal, open and not yet collected. The invoice before it has been paid. */
 export type OpenInvoice = {
@@ -29,11 +31,21 @@ export type OpenInvoice = {
   input: CollectInvoiceInput;
 };
 
-export type Scene = {
+/** The acts of a subscription after which an invoice is to be collected. */
+export type IssuingAct = 'endTrial' | 'issueFirstInvoice' | 'renew';
+
+/** A subscription with a card, at the instant at which an act is due. */
+export type DueSubscription = { tenantId: string; subscriptionId: string; card: string; at: string };
+
+type SceneParts = {
   db: Database;
   cardVendor: CardVendor;
   sandbox: StripeSandbox;
   activities: ReturnType<typeof createActivities>;
+};
+
+export type Scene = SceneParts & {
+  dueSubscription(kind: IssuingAct): Promise<DueSubscription>;
   /** `outcomes`: what the issuer says to the card's attempts, the first of which pays the first invoice. */
   openInvoice(outcomes?: string[]): Promise<OpenInvoice>;
   close(): Promise<void>;
@@ -51,19 +63,25 @@ export async function createScene(): Promise<Scene> {
   });
   const log = pino({ level: 'silent' });
   const activities = createActivities({ db, cardVendor, log, drainOutbox: async () => 0 });
+  const parts = { db, cardVendor, sandbox, activities };
   return {
-    db,
-    cardVendor,
-    sandbox,
-    activities,
-    openInvoice: (outcomes = ['succeeded']) =>
-      renew({ db, cardVendor, activities, card: sandbox.createCard({ outcomes }) }),
+    ...parts,
+    dueSubscription: (kind) => dueSubscription(parts, kind),
+    openInvoice: (outcomes) => renewed(parts, outcomes),
     close: async () => {
       await sandbox.close();
       await db.close();
       await database.drop();
     },
   };
+}
+
+/** The invoices of a tenant, by the period they bill. */
+export function invoicesOf(db: Database, tenantId: string) {
+  return withTenant(db, tenantId, async (tx) => {
+    const rows = await tx.select().from(invoices).orderBy(invoices.id);
+    return rows.map(({ id, periodIndex, status }) => ({ id, periodIndex, status }));
+  });
 }
 
 /** What our database says about the invoice and its tenant's money. */
@@ -86,41 +104,49 @@ export function booksOf(db: Database, { tenantId, invoiceId }: OpenInvoice) {
   });
 }
 
-async function renew({
-  db,
-  cardVendor,
-  activities: { billing, stripe },
-  card,
-}: Pick<Scene, 'db' | 'cardVendor' | 'activities'> & { card: string }): Promise<OpenInvoice> {
+async function subscribed(
+  { db, activities, sandbox }: SceneParts,
+  { start, outcomes = ['succeeded'] }: { start: 'trial' | 'payment'; outcomes?: string[] },
+): Promise<DueSubscription> {
   const tenantId = newId('ten');
-  const startsAt = new Date('2026-01-31T10:00:00Z');
-  const subscriptionId = await withTenant(db, tenantId, (tx) => subscribe(tx, tenantId, startsAt));
-
-  const due = { tenantId, subscriptionId, at: startsAt.toISOString() };
-  await stripe.attachPaymentMethod({ ...due, paymentMethodId: card, actor: 'test' });
-  const first = await billing.issueFirstInvoice(due);
-  const { snapshot } = await collectInvoice(
-    { db, cardVendor },
-    {
-      tenantId,
-      invoiceId: first.invoiceId ?? '',
-      origin: 'first_invoice',
-      originKey: 'first_invoice',
-      at: due.at,
-    },
-  );
-  const at = snapshot.periodEndsAt ?? '';
-  const { invoiceId } = await billing.renew({ ...due, at });
-  if (invoiceId === null) throw new Error('The renewal issued no invoice');
-  return {
-    tenantId,
-    invoiceId,
-    card,
-    input: { tenantId, invoiceId, origin: 'renewal', originKey: 'renewal', at },
-  };
+  const at = '2026-01-31T10:00:00.000Z';
+  const subscriptionId = await withTenant(db, tenantId, (tx) => subscribe(tx, tenantId, start, new Date(at)));
+  const card = sandbox.createCard({ outcomes });
+  const request = { tenantId, subscriptionId, at, paymentMethodId: card, actor: 'test' };
+  await activities.stripe.attachPaymentMethod(request);
+  return { tenantId, subscriptionId, card, at };
 }
 
-async function subscribe(tx: Tx, tenantId: string, at: Date): Promise<string> {
+/** A subscription on the day on which it issues an invoice, up to that moment. */
+async function dueSubscription(
+  parts: SceneParts,
+  kind: IssuingAct,
+  outcomes?: string[],
+): Promise<DueSubscription> {
+  const { activities } = parts;
+  const start = kind === 'endTrial' ? 'trial' : 'payment';
+  const { at, ...subscription } = await subscribed(parts, { start, ...(outcomes && { outcomes }) });
+  if (kind === 'endTrial') return { ...subscription, at: TRIAL_ENDS_AT };
+  if (kind === 'issueFirstInvoice') return { ...subscription, at };
+
+  const { tenantId, subscriptionId } = subscription;
+  const first = await activities.billing.issueFirstInvoice({ tenantId, subscriptionId, at });
+  const charge = { tenantId, invoiceId: first.invoiceId ?? '', at } as const;
+  const origin = { origin: 'first_invoice', originKey: 'first_invoice' } as const;
+  const { snapshot } = await collectInvoice(parts, { ...charge, ...origin });
+  return { ...subscription, at: snapshot.periodEndsAt ?? '' };
+}
+
+async function renewed(parts: SceneParts, outcomes?: string[]): Promise<OpenInvoice> {
+  const { card, ...due } = await dueSubscription(parts, 'renew', outcomes);
+  const { invoiceId } = await parts.activities.billing.renew(due);
+  if (invoiceId === null) throw new Error('The renewal issued no invoice');
+  const { tenantId, at } = due;
+  const input = { tenantId, invoiceId, origin: 'renewal', originKey: 'renewal', at } as const;
+  return { tenantId, invoiceId, card, input };
+}
+
+async function subscribe(tx: Tx, tenantId: string, start: 'trial' | 'payment', at: Date): Promise<string> {
   const portalUrl = 'https://portal.example.com';
   await tx.insert(tenants).values({ id: tenantId, name: 'Acme', portalUrl });
   for (const policy of defaultDunningPolicies) {
@@ -135,7 +161,7 @@ async function subscribe(tx: Tx, tenantId: string, at: Date): Promise<string> {
   const person = { email: 'ada@example.com', name: 'Ada', externalRef: null, personKey: 'ada' };
   const customer = await createCustomer(tx, { tenantId, currency: 'USD', ...person });
   if (plan === undefined || customer === null) throw new Error('The scene could not be set');
-  const { context } = await createSubscription(tx, { customerId: customer.id, plan, start: 'payment', at });
+  const { context } = await createSubscription(tx, { customerId: customer.id, plan, start, at });
   return context.subscription.id;
 }
 

@@ -3,12 +3,23 @@
  * the vendor's own log holds exactly one charge, and our books say the same. Temporal is not needed for that; the
  * kill test in test/faults does it with real processes.
  */
+import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createActivities } from '../../activities/index.ts';
 import { type CollectInvoiceInput, collectInvoice } from '../../activities/payments/collect-invoice.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
-import { booksOf, createScene, type OpenInvoice, PRICE_MINOR, type Scene } from './collection-scene.ts';
+import {
+  booksOf,
+  createScene,
+  type IssuingAct,
+  invoicesOf,
+  type OpenInvoice,
+  PRICE_MINOR,
+  type Scene,
+} from './collection-scene.ts';
 import { Death, mortal } from './mortal.ts';
 
+const log = pino({ level: 'silent' });
 let scene: Scene;
 
 beforeAll(async () => {
@@ -98,13 +109,39 @@ describe('a worker that is killed while it collects an invoice', () => {
       const [waiting = ''] = paymentsFor(invoice);
       scene.sandbox.setCardOutcomes(invoice.card, ['succeeded']);
 
-      const retry = { ...invoice.input, origin: 'dunning', originKey: 'dunning:case:0' } as const;
+      const retry = { ...invoice.input, origin: 'new_payment_method', originKey: 'method:1' } as const;
       const first = await runUntilDeath(retry, dieAt);
       expect((await collect(retry)).outcome).toBe('paid');
       expect(scene.sandbox.authenticate(waiting, 'confirm'), 'a late confirmation').toBe('canceled');
       await expectPaidOnce(invoice);
       return first;
     });
+  });
+});
+
+describe('a worker that is killed while it issues an invoice', () => {
+  const acts: readonly IssuingAct[] = ['endTrial', 'issueFirstInvoice', 'renew'];
+
+  it.each(acts)('%s: issues it once, and its successor collects it', async (kind) => {
+    for (const lateDays of [0, 40]) {
+      for (let dieAt = 1; dieAt <= 3; dieAt += 1) {
+        const due = await scene.dueSubscription(kind);
+        const dying = createActivities({ ...mortal(scene, dieAt), log, drainOutbox: async () => 0 });
+        await expect(dying.billing[kind](due)).rejects.toBeInstanceOf(Death);
+
+        const at = new Date(Date.parse(due.at) + lateDays * 86_400_000).toISOString();
+        const { invoiceId } = await scene.activities.billing[kind]({ ...due, at });
+        const issued = await invoicesOf(scene.db, due.tenantId);
+        expect(invoiceId, `died at moment ${dieAt}, ${lateDays} days late`).toBe(issued.at(-1)?.id);
+        expect(issued.map(({ periodIndex }) => periodIndex)).toEqual(kind === 'renew' ? [0, 1] : [0]);
+
+        const charge = { tenantId: due.tenantId, invoiceId: invoiceId ?? '', at } as const;
+        const origin = kind === 'renew' ? 'renewal' : 'first_invoice';
+        expect((await collect({ ...charge, origin, originKey: origin })).outcome).toBe('paid');
+        const after = await invoicesOf(scene.db, due.tenantId);
+        expect(after.map(({ status }) => status)).toEqual(issued.map(() => 'paid'));
+      }
+    }
   });
 });
 

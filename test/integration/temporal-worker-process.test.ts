@@ -221,6 +221,30 @@ describe('its end', () => {
   });
 });
 
+describe('with Worker Deployment Versioning switched on', () => {
+  it('the process takes new workflows once its build is made the current one', async () => {
+    const version = { WORKER_DEPLOYMENT_NAME: 'perennial', WORKER_BUILD_ID: 'build-7' };
+    worker = await startWorker('versioned', { ...env, ...version });
+    await untilReady({ process: worker, isReady: async () => (await statusOf('/readyz')) === 200 });
+    const makeCurrent = () =>
+      client.workflowService.setWorkerDeploymentCurrentVersion({
+        namespace,
+        deploymentName: 'perennial',
+        buildId: 'build-7',
+      });
+    await expect.poll(() => makeCurrent().then(() => 'current', String), patient).toBe('current');
+
+    await sweep();
+    const { info } = await client.schedule.getHandle('perennial/relay-sweep').describe();
+    const run = client.workflow.getHandle(info.recentActions.at(-1)?.action.workflow.workflowId ?? '');
+    const { versioningInfo } = (await run.describe()).raw.workflowExecutionInfo ?? {};
+    expect(versioningInfo?.deploymentVersion).toMatchObject({
+      deploymentName: 'perennial',
+      buildId: 'build-7',
+    });
+  });
+});
+
 function occupy(port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);

@@ -35,6 +35,7 @@ export async function createStoryClock(env: TestWorkflowEnvironment): Promise<St
  */
 async function sleepThroughOutage(env: TestWorkflowEnvironment, durationMs: number): Promise<void> {
   const { testService } = env.connection;
+  if (testService === undefined) throw new Error('Only the time-skipping server knows outages');
   let arrived = false;
   const sleeping = env.sleep(durationMs).then(() => {
     arrived = true;

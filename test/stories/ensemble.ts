@@ -35,7 +35,7 @@ export function createEnsemble({ days }: { days: number }): { tell(name: string,
   let world: World;
 
   beforeAll(async () => {
-    world = await createWorld({ startsAt: '2030-12-31T10:00:00Z' });
+    world = await createWorld({ startsAt: '2030-12-31T10:00:00Z', actingMs: SPREAD_MS });
     const renewed = await begin(world, stories);
     for (const [index, story] of stories.entries()) {
       const subscriptionId = renewed.ids[index] ?? '';
@@ -70,16 +70,17 @@ export function createEnsemble({ days }: { days: number }): { tell(name: string,
 }
 
 const DAY_MS = 86_400_000;
+/** Everybody begins within this time, so that what they have in common comes due together. */
+const SPREAD_MS = 20_000;
 
 /** Everybody subscribes and pays on New Year's Eve; the time goes to where the last of them has been renewed. */
 async function begin(world: World, stories: Story[]): Promise<{ ids: string[]; at: Date }> {
-  const ids = await world.together(() =>
-    Promise.all(
-      stories.map(({ plan, card }) =>
-        subscribePaid(world, { outcomes: card, ...(plan !== undefined && { plan }) }),
-      ),
-    ),
-  );
+  const ids: string[] = [];
+  await world.together(async () => {
+    for (const { plan, card } of stories) {
+      ids.push(await subscribePaid(world, { outcomes: card, ...(plan !== undefined && { plan }) }));
+    }
+  });
   const began = await Promise.all(ids.map((id) => readSubscription(world, id)));
   const lastMs = Math.max(...began.map(({ currentPeriod }) => Date.parse(currentPeriod.endsAt)));
   const at = new Date(lastMs + 1_000);

@@ -24,7 +24,7 @@ export async function seedTenant(
     await tx
       .insert(plans)
       .values(storyPlans.map((plan) => ({ ...common, ...plan, id: newId('plan'), tenantId })));
-    const scopes = ['billing:read', 'billing:write', 'operations:read', 'operations:write'];
+    const scopes = ['billing:read', 'billing:write', 'operations:read', 'operations:write', 'tenants:read'];
     return (await createApiKey(tx, { tenantId, name: 'story', scopes, expiresAt: null })).token;
   });
   return { tenantId, token };

@@ -116,6 +116,7 @@ describe('an early conversion', () => {
       ...messagesFromDay7,
       'day 14 cancel charge canceled',
       'day 14 charge USD 29.00 succeeded',
+      'day 14 conversion_lapsed',
       'day 14 invoice_issued',
       'day 14 payment_received',
       'day 14 activated',
@@ -134,6 +135,7 @@ describe('an early conversion', () => {
     expect((await world.effects({ from: start })).slice(8)).toEqual([
       'day 6 cancel charge canceled',
       'day 6 charge USD 29.00 succeeded',
+      'day 6 conversion_lapsed',
       'day 6 invoice_issued',
       'day 6 payment_received',
       'day 6 activated',

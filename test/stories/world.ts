@@ -94,9 +94,12 @@ function prepareSdk(): NonNullable<typeof bundle> {
 export async function createWorld({
   startsAt,
   timeZone = 'UTC',
+  actingMs = 50,
 }: {
   startsAt?: string;
   timeZone?: string;
+  /** What falls due within this time after the first of it is done before the world looks, and delivers messages. */
+  actingMs?: number;
 } = {}): Promise<World> {
   bundle ??= prepareSdk();
   const workflowBundle = await bundle;
@@ -193,9 +196,9 @@ export async function createWorld({
     for (let hops = 0; clock.now().getTime() < target; hops += 1) {
       if (hops > 5_000) throw new Error(`The world hangs at ${clock.now().toISOString()}`);
       const due = workers === null ? null : await observer.nextWake(clock.now());
-      const soon = clock.now().getTime() + ACTING_MS;
-      const until = new Date(Math.min(target, due === null ? target : Math.max(due + ACTING_MS, soon)));
-      stripe.clock.set(until);
+      const soon = clock.now().getTime() + actingMs;
+      const until = new Date(Math.min(target, due === null ? target : Math.max(due + actingMs, soon)));
+      stripe.clock.set(due === null ? until : new Date(Math.min(Math.max(due, clock.now().getTime()), until.getTime())));
       await clock.moveTo(until, { workersRun: workers !== null });
       await settle();
     }
@@ -273,9 +276,6 @@ export async function createWorld({
   if (startsAt !== undefined) await advanceTo(startsAt);
   return world;
 }
-
-/** What is due is done this long after its date at the latest, before the world looks. */
-const ACTING_MS = 50;
 
 async function isDueSoon(db: Database): Promise<boolean> {
   const dueAt = await nextDueAt(db);

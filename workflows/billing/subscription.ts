@@ -188,12 +188,15 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   }
 
   async function convert(request: { actor: string }): Promise<CollectionResult> {
-    const { snapshot, invoiceId } = await refusable(own.beginConversion({ ...requested(), ...request }));
-    adopt(snapshot);
-    if (invoiceId === null) return { outcome: 'nothing_due' };
-    return resultFor(
-      await collect({ invoiceId, origin: 'first_invoice', originKey: `convert:${updateId()}` }),
-    );
+    for (;;) {
+      const { snapshot, invoiceId } = await refusable(own.beginConversion({ ...requested(), ...request }));
+      adopt(snapshot);
+      if (invoiceId === null) return { outcome: 'nothing_due' };
+      const charge = { invoiceId, origin: 'first_invoice', originKey: `convert:${updateId()}` } as const;
+      const result = await collect(charge);
+      // An earlier conversion that nobody confirmed has been called back; now this one is billed.
+      if (result.outcome !== 'nothing_due') return resultFor(result);
+    }
   }
 
   async function changePaymentMethod(request: {

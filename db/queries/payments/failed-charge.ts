@@ -6,6 +6,7 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { technicalRetryAt } from '../../../domain/billing/dunning.ts';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
+import { firstPaymentAwaitedUntil } from '../../../domain/billing/subscription.ts';
 import { inWords } from '../../../domain/instant.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { type DeclineClass, declineReasonForCustomer } from '../../../domain/payments/card-payment.ts';
@@ -19,6 +20,7 @@ import {
   addTimelineEntry,
   changeSubscription,
   type SubscriptionContext,
+  snapshotOf,
   statusChange,
 } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
@@ -106,7 +108,11 @@ async function consequence(
     case 'suspended':
       return giveUpActivation(tx, context, failed);
     case 'incomplete':
-      await notifyFailure(tx, context, failed, 'the first payment is awaited for another day');
+      // Without a card nothing was tried: the customer is only about to give one.
+      if (failed.paymentMethodId !== null) {
+        const until = inWords(firstPaymentAwaitedUntil(snapshotOf(context)));
+        await notifyFailure(tx, context, failed, `the subscription expires on ${until}`);
+      }
       return context;
     case 'active':
       return fallPastDue(tx, context, failed);

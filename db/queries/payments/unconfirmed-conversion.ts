@@ -1,0 +1,38 @@
+/**
+ * A conversion whose charge waits for the customer's confirmation, while the trial (or the window to take it up) goes
+ * on. When the trial ends, or a conversion is asked for anew, the old one gives way: its charge is called back at the
+ * vendor and its invoice voided, so that the next invoice bills from its own day and nobody pays twice.
+ */
+import { and, eq } from 'drizzle-orm';
+import type { Tx } from '../../client.ts';
+import { invoices } from '../../schema/billing.ts';
+import { chargeAttempts } from '../../schema/payments.ts';
+import { closeUnpaidInvoice, type InvoiceRow, readInvoice } from '../billing/invoices.ts';
+import { addTimelineEntry } from '../billing/subscriptions.ts';
+
+/** The open invoice whose charge waits for the customer; null when there is none. Call under the customer's lock. */
+export async function unconfirmedInvoice(tx: Tx, subscriptionId: string): Promise<InvoiceRow | null> {
+  const [row] = await tx
+    .select({ invoice: invoices })
+    .from(invoices)
+    .innerJoin(chargeAttempts, eq(chargeAttempts.invoiceId, invoices.id))
+    .where(
+      and(
+        eq(invoices.subscriptionId, subscriptionId),
+        eq(invoices.status, 'open'),
+        eq(chargeAttempts.status, 'requires_action'),
+      ),
+    );
+  return row?.invoice ?? null;
+}
+
+/** Voids the invoice of a conversion whose charge has been called back. */
+export async function lapseConversion(tx: Tx, invoiceId: string, at: Date): Promise<void> {
+  const invoice = await readInvoice(tx, invoiceId);
+  await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
+  await addTimelineEntry(tx, { id: invoice.subscriptionId, tenantId: invoice.tenantId }, at, {
+    kind: 'conversion_lapsed',
+    message: `Nobody confirmed the charge for invoice ${invoice.number}: it was called back and the invoice voided.`,
+    details: { invoiceId },
+  });
+}

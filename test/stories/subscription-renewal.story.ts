@@ -1,0 +1,98 @@
+/** Renewals: on the anchor's day and wall time in the tenant's zone, for years, one invoice for each period. */
+import { afterEach, describe, expect, it } from 'vitest';
+import { invoicesOf, subscribe, useCard } from './people.ts';
+import { createWorld, type World } from './world.ts';
+
+let world: World;
+afterEach(() => world.close());
+
+describe('for two years of months, from month ends, through a leap year and every change of the clocks', () => {
+  it.each([
+    { timeZone: 'UTC', firstAt: '2027-01-29T10:00:00Z' },
+    { timeZone: 'America/New_York', firstAt: '2027-01-29T15:00:00Z' },
+    { timeZone: 'Pacific/Auckland', firstAt: '2027-01-28T21:00:00Z' },
+  ])('in $timeZone each period is billed once, on the anchor', async ({ timeZone, firstAt }) => {
+    world = await createWorld({ startsAt: firstAt, timeZone });
+    const from29 = await startPaid('pro-monthly');
+    await world.advance({ days: 2 });
+    const from31 = await startPaid('pro-monthly');
+    await world.advance({ days: 2 * 365 + 1 - 2 });
+
+    for (const [id, anchorDay] of [
+      [from29, 29],
+      [from31, 31],
+    ] as const) {
+      const starts = Array.from({ length: 25 }, (_, month) => monthStart(anchorDay, month));
+      const invoices = await invoicesOf(world, id);
+      expect(invoices.map(({ periodStartsAt }) => localTime(periodStartsAt, timeZone))).toEqual(starts);
+      expect(invoices.map(({ periodIndex }) => periodIndex)).toEqual([...starts.keys()]);
+      expect(new Set(invoices.map(({ status }) => status))).toEqual(new Set(['paid']));
+      expect((await world.effects({ subscriptionId: id })).slice(BEGINNING)).toEqual(
+        invoices.slice(1).flatMap(({ periodStartsAt }) => renewalLines(periodStartsAt, 'USD 29.00')),
+      );
+    }
+    expect(world.stripe.charges()).toHaveLength(50);
+  }, 300_000);
+});
+
+it('a year from a leap day is billed on 28 February, and on the 29th again in the next leap year', async () => {
+  world = await createWorld({ startsAt: '2028-02-29T10:00:00Z' });
+  const id = await startPaid('pro-yearly');
+  await world.advanceTo('2032-03-01T10:00:00Z');
+  const invoices = await invoicesOf(world, id);
+  expect(invoices.map(({ periodStartsAt }) => localTime(periodStartsAt, 'UTC'))).toEqual([
+    '2028-02-29 10:00',
+    '2029-02-28 10:00',
+    '2030-02-28 10:00',
+    '2031-02-28 10:00',
+    '2032-02-29 10:00',
+  ]);
+  expect(world.stripe.charges()).toHaveLength(5);
+});
+
+it('a free plan renews without invoices, charges and mails', async () => {
+  world = await createWorld({ startsAt: '2031-03-01T10:00:00Z' });
+  const id = await subscribe(world, { plan: 'free', start: 'payment' });
+  await world.advanceTo('2031-05-02T10:00:00Z');
+  expect(await world.effects()).toEqual([
+    '2031-03-01T10:00 created',
+    '2031-03-01T10:00 activated',
+    '2031-03-01T10:00 access full',
+    '2031-04-01T10:00 renewed',
+    '2031-05-01T10:00 renewed',
+  ]);
+  expect(await invoicesOf(world, id)).toEqual([]);
+});
+
+/** Lines of `startPaid`. */
+const BEGINNING = 9;
+
+async function startPaid(plan: string): Promise<string> {
+  const id = await subscribe(world, { plan, start: 'payment' });
+  await useCard(world, id, 'succeeded');
+  return id;
+}
+
+/** The n-th start of a period by the rule itself: the anchor's day, or the last one of a shorter month. */
+function monthStart(anchorDay: number, month: number): string {
+  const lastDay = new Date(Date.UTC(2027, month + 1, 0));
+  const day = Math.min(anchorDay, lastDay.getUTCDate());
+  return `${lastDay.toISOString().slice(0, 8)}${String(day).padStart(2, '0')} 10:00`;
+}
+
+function renewalLines(at: string, price: string): string[] {
+  const minute = new Date(Math.round(Date.parse(at) / 60_000) * 60_000).toISOString().slice(0, 16);
+  return [
+    `${minute} charge ${price} succeeded`,
+    `${minute} renewed`,
+    `${minute} invoice_issued`,
+    `${minute} payment_received`,
+    `${minute} mail payment_receipt sent`,
+  ];
+}
+
+/** `2027-01-31 10:00` on the wall of the zone. */
+function localTime(instant: string, timeZone: string): string {
+  const parts = new Intl.DateTimeFormat('sv-SE', { timeZone, dateStyle: 'short', timeStyle: 'short' });
+  return parts.format(new Date(instant));
+}
