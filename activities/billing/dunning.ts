@@ -37,9 +37,12 @@ import { enqueueNotification } from '../../db/queries/messaging/notifications.ts
 import { dunningVariables } from '../../db/queries/payments/dunning-message.ts';
 import { lastDecline } from '../../db/queries/payments/last-decline.ts';
 import { dunningSteps } from '../../db/schema/billing.ts';
-import { type DunningStep, levelAfter, nextStep } from '../../domain/billing/dunning.ts';
-import { inWords } from '../../domain/instant.ts';
-import { type CardVendor, declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
+import { type DunningStep, levelAfter, nextStep, stepAheadInWords } from '../../domain/billing/dunning.ts';
+import {
+  type CardVendor,
+  declineClassOf,
+  declineReasonForCustomer,
+} from '../../domain/payments/card-payment.ts';
 import type { DunningCaseState } from '../../workflows/billing/dunning.contract.ts';
 import { collectInvoice } from '../payments/collect-invoice.ts';
 import { postpone } from './subscription.ts';
@@ -145,7 +148,10 @@ async function tellCustomer(
   }: { row: DunningCaseRow; invoice: InvoiceRow; step: DunningStep; state: DunningCaseState; at: Date },
 ): Promise<void> {
   const context = await lockSubscription(tx, invoice.subscriptionId);
-  const reason = declineReasonForCustomer(await lastDecline(tx, invoice.id));
+  const code = await lastDecline(tx, invoice.id);
+  const nextStep = stepAheadInWords(state, state.policy.steps.indexOf(step) + 1, {
+    cardRefused: declineClassOf(code) === 'hard',
+  });
   // A family without a free plan has nothing to move to: the subscription is cancelled instead.
   const cancels = step.end === 'downgrade' && (await freePlanOf(tx, context.plan)) === null;
   const template = cancels ? 'subscription_cancelled_unpaid' : step.template;
@@ -154,23 +160,12 @@ async function tellCustomer(
     at,
     request: {
       template,
-      variables: dunningVariables(context, { invoice, reason, nextStep: followingStep(state, step) }),
+      variables: dunningVariables(context, { invoice, reason: declineReasonForCustomer(code), nextStep }),
       customerId: row.customerId,
       subscriptionId: invoice.subscriptionId,
       dedupeKey: `dunning:${row.id}:${invoice.id}:${state.policy.steps.indexOf(step)}`,
     },
   });
-}
-
-/** What comes next if nothing is paid, as a clause. */
-function followingStep(state: DunningCaseState, step: DunningStep): string {
-  const next = state.policy.steps[state.policy.steps.indexOf(step) + 1];
-  if (next === undefined) return 'nothing more will be charged';
-  const at = inWords(new Date(Date.parse(state.firstFailedAt) + next.day * state.dayMs).toISOString());
-  if (next.end === 'cancel') return `the subscription will be cancelled on ${at}`;
-  if (next.end === 'downgrade') return `the subscription will move to the free plan on ${at}`;
-  if (next.restrict !== undefined) return `access will be ${next.restrict} on ${at}`;
-  return next.retry ? `we try again on ${at}` : `we will remind you on ${at}`;
 }
 
 /** Every subscription with an unpaid invoice loses access; one that is paid up keeps it. */
@@ -202,7 +197,10 @@ async function endLadder(
     await announceSubscription(tx, after);
   }
   // Nothing is unpaid any more, so the case is over; its workflow hears it as this step's answer.
-  return changeCase(tx, row.id, { closedAt: at, outcome: step.end === 'downgrade' ? 'downgraded' : 'cancelled' });
+  return changeCase(tx, row.id, {
+    closedAt: at,
+    outcome: step.end === 'downgrade' ? 'downgraded' : 'cancelled',
+  });
 }
 
 function cancelUnpaid(tx: Tx, context: SubscriptionContext, at: Date): Promise<SubscriptionContext> {

@@ -17,6 +17,7 @@ import {
   levelAt,
   nextStep,
   policyMistakes,
+  stepAheadInWords,
   technicalRetryAt,
 } from './dunning.ts';
 
@@ -549,3 +550,15 @@ function anyRun(): fc.Arbitrary<{ dunningCase: DunningCase; times: string[] }> {
     times: awake.toSorted((a, b) => a - b).map((hour) => daysAfter(dunningCase, hour / 24)),
   }));
 }
+
+describe('what the customer is told to come next', () => {
+  it.each([
+    [0, false, 'we try again on Sat 1 Feb 2025 10:00 UTC'],
+    [0, true, 'we will remind you on Sat 1 Feb 2025 10:00 UTC'],
+    [3, false, 'access will be restricted on Fri 7 Feb 2025 10:00 UTC'],
+    [5, false, 'the subscription will be cancelled on Sun 2 Mar 2025 10:00 UTC'],
+    [6, false, 'nothing more will be charged'],
+  ])('at step %i, card refused for good: %s', (index, cardRefused, clause) => {
+    expect(stepAheadInWords(caseOf('standard_30'), index, { cardRefused })).toBe(clause);
+  });
+});

@@ -189,6 +189,24 @@ export function dunningWaitingFor(dunningCase: DunningCase): string {
   return `Waiting for payment; step ${nextStepIndex + 1} of ${policy.steps.length} (${stepInWords(step)}) on ${inWords(at)}.`;
 }
 
+/**
+ * What comes next if nothing is paid, as a clause for the customer ("we try again on …"). A card that was refused for
+ * good is not charged again, so nothing of the kind is announced then.
+ */
+export function stepAheadInWords(
+  dunningCase: Pick<DunningCase, ClockFields>,
+  index: number,
+  { cardRefused }: { cardRefused: boolean },
+): string {
+  const step = dunningCase.policy.steps[index];
+  if (step === undefined) return 'nothing more will be charged';
+  const at = inWords(new Date(stepAt(dunningCase, index)).toISOString());
+  if (step.end === 'cancel') return `the subscription will be cancelled on ${at}`;
+  if (step.end === 'downgrade') return `the subscription will move to the free plan on ${at}`;
+  if (step.restrict !== undefined) return `access will be ${step.restrict} on ${at}`;
+  return step.retry && !cardRefused ? `we try again on ${at}` : `we will remind you on ${at}`;
+}
+
 type ClockFields = 'firstFailedAt' | 'policy' | 'dayMs';
 
 function stepAt({ firstFailedAt, policy, dayMs }: Pick<DunningCase, ClockFields>, index: number): number {

@@ -114,9 +114,11 @@ const codesByClass: Record<DeclineClass, readonly string[]> = {
     'card_not_supported',
     'currency_not_supported',
     'expired_card',
+    // Our own: there is no card to charge.
+    'payment_method_missing',
   ],
   soft: ['insufficient_funds', 'do_not_honor', 'generic_decline', 'call_issuer', 'card_velocity_exceeded'],
-  customer_action: ['authentication_required'],
+  customer_action: ['authentication_required', 'payment_intent_authentication_failure'],
   technical: ['processing_error', 'try_again_later', 'issuer_not_available'],
 };
 

@@ -6,6 +6,7 @@ import type { Client } from '@temporalio/client';
 import pino from 'pino';
 import { createDatabase, type Database } from '../../db/client.ts';
 import type { FaultPlanInput } from '../../integrations/sandbox/faults.ts';
+import { allOrNothing } from '../../scripts/processes.ts';
 import { type Stack, startStack } from '../../scripts/stack.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
@@ -47,10 +48,14 @@ export async function startFaultStack({ durable }: { durable: boolean }): Promis
     seed: false,
     env: { LOG_LEVEL: process.env['LOG_LEVEL'] ?? 'warn', WORKFLOW_BUNDLE: bundle },
   });
-  const [, second] = await Promise.all([
-    stack.add({ name: 'workers-2', like: 'workers' }),
-    stack.add({ name: 'api-2', like: 'api' }),
-  ]);
+  const remove = async () => {
+    await stack.stop();
+    await rm(home, { recursive: true, force: true });
+  };
+  const second = await addSeconds(stack).catch(async (error: unknown) => {
+    await remove();
+    throw error;
+  });
   const db = createDatabase({ url: stack.config.database.url, max: 4 });
   const temporal = createTemporalClient({
     target: { ...stack.config.temporal, credentials: {} },
@@ -84,10 +89,17 @@ export async function startFaultStack({ durable }: { durable: boolean }): Promis
     close: async () => {
       await temporal.connection.close();
       await db.close();
-      await stack.stop();
-      await rm(home, { recursive: true, force: true });
+      await remove();
     },
   };
+}
+
+async function addSeconds(stack: Stack): Promise<{ api: number }> {
+  const [, api] = await allOrNothing([
+    stack.add({ name: 'workers-2', like: 'workers' }),
+    stack.add({ name: 'api-2', like: 'api' }),
+  ]);
+  return api;
 }
 
 /** A worker exits when it cannot go on, which its supervisor answers with another start. */

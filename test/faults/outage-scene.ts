@@ -7,7 +7,7 @@ import { payments, refunds } from '../../db/schema/payments.ts';
 import { seededRandom } from '../../integrations/sandbox/random.ts';
 import type { WebhookDelivery } from '../../integrations/stripe/sandbox/webhooks.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
-import { type ApiClient, createApiClient } from './api-client.ts';
+import { createApiClient } from './api-client.ts';
 import { type Driven, giveCard, inLanes, startSubscription } from './driver.ts';
 import { eventually } from './eventually.ts';
 import { findWrongs, type LogMarks, leftovers, logMarks } from './evidence.ts';

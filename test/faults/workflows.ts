@@ -51,7 +51,8 @@ export async function workflowWrongs(
     if (!known.has(workflowId)) wrongs.push(wrong('workflow_stuck', `${workflowId} does not exist`));
   }
   for (const workflowId of mustHaveEnded) {
-    if (await isRunning(client, workflowId)) wrongs.push(wrong('workflow_stuck', `${workflowId} still runs`));
+    if (known.has(workflowId) && (await isRunning(client, workflowId)))
+      wrongs.push(wrong('workflow_stuck', `${workflowId} still runs`));
   }
   return wrongs;
 }

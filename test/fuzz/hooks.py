@@ -7,7 +7,6 @@ import os
 import re
 import time
 import uuid
-import zlib
 
 import schemathesis
 
@@ -26,8 +25,8 @@ def before_call(context, case, kwargs):
 
 
 def is_repeated(key):
-    """Generated keys are mostly the same short texts; one of eight stays, to meet the answer that was kept."""
-    return zlib.crc32(key.encode()) % 8 == 0
+    """The shortest keys are generated over and over; they stay, to meet the answers that were kept under them."""
+    return len(key) == 1
 
 
 def sign(request):

@@ -48,7 +48,7 @@ export function createEnsemble({ days }: { days: number }): { tell(name: string,
       await world.together(() => Promise.all(acts.map(({ story, act }) => act(actorOf(story)))));
     }
     await world.advanceTo(new Date(dayToMs(days)));
-  }, 180_000);
+  }, 300_000);
   afterAll(() => world.close());
 
   const actorOf = (story: Story): Actor => {

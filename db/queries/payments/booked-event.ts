@@ -23,7 +23,9 @@ export async function isBooked(
       .from(chargeAttempts)
       .where(eq(chargeAttempts.id, attempt.attemptId)),
   );
-  return row !== undefined && row.externalId === paymentId && (row.status === told || row.status === 'succeeded');
+  return (
+    row !== undefined && row.externalId === paymentId && (row.status === told || row.status === 'succeeded')
+  );
 }
 
 const toldBy: Partial<Record<string, ChargeAttemptStatus>> = {

@@ -107,7 +107,12 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
  */
 export async function finishCharge(
   tx: Tx,
-  { attemptId, charge, at, askedBy }: { attemptId: string; charge: CardCharge; at: Date; askedBy?: string | undefined },
+  {
+    attemptId,
+    charge,
+    at,
+    askedBy,
+  }: { attemptId: string; charge: CardCharge; at: Date; askedBy?: string | undefined },
 ): Promise<CollectOutcome> {
   const { invoiceId } = await readAttempt(tx, attemptId);
   const { context, invoice } = await lockInvoice(tx, invoiceId);

@@ -4,7 +4,7 @@
  * for the same invoice it changes nothing more (first failure, case and mail are all once per invoice).
  */
 import { and, eq, isNull } from 'drizzle-orm';
-import { technicalRetryAt } from '../../../domain/billing/dunning.ts';
+import { stepAheadInWords, technicalRetryAt } from '../../../domain/billing/dunning.ts';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { firstPaymentAwaitedUntil } from '../../../domain/billing/subscription.ts';
 import { inWords } from '../../../domain/instant.ts';
@@ -167,12 +167,11 @@ async function fallPastDue(
             details: { invoiceId: invoice.id, caseId: opened.id },
           },
         });
-  const { policy } = await caseState(tx, context.tenant, opened);
-  const [firstStep] = policy.steps;
-  const nextTry =
-    firstStep === undefined
-      ? 'we will be in touch'
-      : `we try again on ${inWords(new Date(firstFailedAt.getTime() + firstStep.day * dayLengthMs(context.tenant)).toISOString())}`;
+  const ladder = {
+    ...(await caseState(tx, context.tenant, opened)),
+    firstFailedAt: firstFailedAt.toISOString(),
+  };
+  const nextTry = stepAheadInWords(ladder, 0, { cardRefused: failed.declineClass === 'hard' });
   await notifyFailure(tx, after, failed, nextTry);
   return after;
 }

@@ -1,0 +1,72 @@
+/** A ladder whose steps come due while nobody is there to perform them: our workers, or the card vendor. */
+import { afterEach, expect, it } from 'vitest';
+import { invoicesOf, subscribePaid } from './people.ts';
+import { renewalFails, retryFails, standardUntil, takesAccess } from './phrases.ts';
+import { createWorld, type World } from './world.ts';
+
+let world: World;
+afterEach(() => world.close());
+
+it('D4: workers away from day 6.9 to day 8 restrict once, late; the next step is on day 14, not 15', async () => {
+  const { happened, day } = await failedRenewal();
+
+  await away(day(6.9), day(8));
+  await world.advanceTo(day(15));
+  expect(await happened()).toEqual([
+    ...renewalFails(),
+    ...standardUntil(5),
+    ...takesAccess(8, 'restricted'),
+    ...takesAccess(14, 'suspended'),
+  ]);
+});
+
+it('workers away over several steps send one reminder, the latest; away over the end they warn before they end', async () => {
+  const { happened, day } = await failedRenewal();
+
+  await away(day(2), day(6));
+  await away(day(13), day(31));
+  await world.advanceTo(day(32));
+  expect(await happened()).toEqual([
+    ...renewalFails(),
+    ...standardUntil(1),
+    ...retryFails(6, 'payment_failed_final'),
+    ...takesAccess(7, 'restricted'),
+    ...takesAccess(31, 'suspended'),
+    'day 31 cancelled',
+    'day 31 access none',
+    'day 31 mail subscription_cancelled_unpaid sent',
+  ]);
+});
+
+it('a card vendor that is away on a day of the ladder is charged once it is back; message and later steps do not wait', async () => {
+  const { happened, day } = await failedRenewal();
+
+  await world.advanceTo(day(2.9));
+  world.stripeFaults({ rates: { refuse: 1 } });
+  await world.advanceTo(day(4));
+  world.stripeFaults({});
+  await world.advanceTo(day(8));
+  expect(await happened()).toEqual([]);
+});
+
+/** A subscription whose renewal was declined just now, and the way back to that moment. */
+async function failedRenewal() {
+  world = await createWorld({ startsAt: '2030-12-31T10:00:00Z' });
+  const subscriptionId = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+  await world.advanceTo('2031-01-31T10:01:00Z');
+  const [, { firstFailedAt }] = await invoicesOf(world, subscriptionId);
+  return {
+    subscriptionId,
+    /** `days` after the failure, and a moment. */
+    day: (days: number) => new Date(Date.parse(firstFailedAt) + days * 86_400_000 + 1_000),
+    happened: () => world.effects({ subscriptionId, from: firstFailedAt }),
+  };
+}
+
+async function away(from: Date, until: Date): Promise<void> {
+  await world.advanceTo(from);
+  await world.stopWorkers();
+  await world.advanceTo(until);
+  await world.startWorkers();
+  await world.settle();
+}
