@@ -5,7 +5,7 @@ import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from
 import { DomainError, errorCodes, VendorError } from '../domain/errors.ts';
 
 /** A refused act (`DomainError`) is never retried; a vendor's failure is, where its code allows, after the delay it asks for. */
-export function toApplicationFailure(error: unknown): unknown {
+function toApplicationFailure(error: unknown): unknown {
   if (error instanceof DomainError) {
     return ApplicationFailure.create({
       type: error.code,

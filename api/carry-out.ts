@@ -9,7 +9,8 @@
  */
 import { createHmac } from 'node:crypto';
 import { type Tx, withTenant } from '../db/client.ts';
-import { markDelivered } from '../db/queries/operations/outbox.ts';
+import { together } from '../db/together.ts';
+import { markOwnDelivered } from '../db/queries/operations/outbox.ts';
 import {
   claimKey,
   type KeyClaim,
@@ -75,10 +76,13 @@ async function write(
     const claim = await claimFor(tx, deps, request);
     if (claim.kind === 'answered') return { replay: await restored(context, request, claim.answer) };
     const { delivery, ...answer } = await handler(context);
-    if (key !== undefined) await storeAnswer(tx, key, kept(request, answer));
-    return { answer, delivery };
+    // The commit is sent right behind it. Had it failed, the commit would have been a rollback: see below.
+    const stored = key === undefined ? undefined : storeAnswer(tx, key, kept(request, answer));
+    stored?.catch(() => {});
+    return { answer, delivery, stored };
   });
   if (done.replay !== undefined) return { answer: done.replay, replayed: true };
+  await done.stored;
   if (done.delivery === undefined) return { answer: done.answer, replayed: false };
   return deliver(deps, request, done.answer, done.delivery);
 }
@@ -137,10 +141,12 @@ async function deliver(
     answer: delivered,
     replayed: false,
     afterwards: async () => {
-      await markDelivered(deps.db, [outboxId]);
-      if (key !== undefined) {
-        await withTenant(deps.db, caller.tenantId, (tx) => storeStatus(tx, key, delivered.status));
-      }
+      await withTenant(deps.db, caller.tenantId, (tx) =>
+        together([
+          markOwnDelivered(tx, outboxId),
+          key === undefined ? undefined : storeStatus(tx, key, delivered.status),
+        ]),
+      );
     },
   };
 }

@@ -96,7 +96,7 @@ export async function goInstall({
   await runWithProgress({
     label,
     command: go,
-    args: ['install', '-trimpath', '-ldflags=-s -w', program],
+    args: ['install', '-ldflags=-s -w', program],
     env,
     report,
   });

@@ -6,6 +6,7 @@ import { sql } from 'drizzle-orm';
 import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { withoutValues } from './failed-query.ts';
+import { together } from './together.ts';
 
 export type Database = { drizzle: NodePgDatabase; pool: pg.Pool; url: string; close(): Promise<void> };
 
@@ -23,30 +24,50 @@ export function createDatabase({ url, max = 10 }: { url: string; max?: number })
     options: '-c role=perennial_app -c timezone=UTC',
     connectionTimeoutMillis: 5_000,
     application_name: 'perennial',
+    // Statements that do not wait for each other share a round trip; see `together`.
+    pipeline: true,
   });
-  // An idle connection that breaks is replaced on its next use; without a listener it would end the process.
+  // A connection that breaks, idle or in the middle of a transaction, fails its next query and is replaced; without
+  // these listeners it would end the process.
   pool.on('error', () => {});
+  pool.on('connect', (client) => void client.on('error', () => {}));
   return { drizzle: drizzle(pool, { casing: 'snake_case' }), pool, url, close: () => pool.end() };
 }
 
 /** Runs `work` in one transaction that sees this tenant only. */
 export function withTenant<T>(db: Database, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
   return transaction(db, async (tx) => {
-    await tx.execute(sql`select set_config('app.tenant_id', ${tenantId}, true)`);
-    return work(tx);
+    // `execute` sends it at once: the first statements of `work` follow right behind it, without waiting.
+    const named = tx.execute(sql`select set_config('app.tenant_id', ${tenantId}, true)`).execute();
+    const [, result] = await together([named, work(tx)]);
+    return result;
   });
 }
 
 /** Runs `work` in one transaction across tenants, on the tables `perennial_system` may see. */
 export function withSystem<T>(db: Database, work: (tx: SystemTx) => Promise<T>): Promise<T> {
   return transaction(db, async (tx) => {
-    await tx.execute(sql`set local role perennial_system`);
-    return work(tx as SystemTx);
+    const stepped = tx.execute(sql`set local role perennial_system`).execute();
+    const [, result] = await together([stepped, work(tx as SystemTx)]);
+    return result;
   });
 }
 
-function transaction<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return db.drizzle.transaction(work).catch((error: unknown) => {
+/**
+ * One transaction on one connection. The connection is taken and given back here, because drizzle does not give it
+ * back when BEGIN fails (each connection Postgres has cut would then be lost to the pool for ever), and because one
+ * that is cut between two statements reports it as an event, which without a listener would end the process.
+ */
+async function transaction<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await db.pool.connect();
+  const ignore = () => {};
+  client.on('error', ignore);
+  try {
+    return await drizzle(client, { casing: 'snake_case' }).transaction(work);
+  } catch (error) {
     throw withoutValues(error);
-  });
+  } finally {
+    client.off('error', ignore);
+    client.release();
+  }
 }

@@ -16,6 +16,7 @@ import {
   markDelivered,
   markFailed,
   nextDueAt,
+  type OutboxKind,
 } from '../db/queries/operations/outbox.ts';
 import { isTemporalAway } from '../temporal/connection.ts';
 import { deliverToTemporal } from '../temporal/deliver.ts';
@@ -49,59 +50,110 @@ export type RelayHealth = {
 };
 
 export function createRelay(deps: RelayDeps): Relay {
-  const { db, listen, log } = deps;
   const stopping = new AbortController();
-  const bell = createBell();
-  let listener: { close(): Promise<void> } | undefined;
-  let loop: Promise<void> | undefined;
-  let lastError: string | null = null;
-
-  const run = async () => {
-    let failures = 0;
-    while (!stopping.signal.aborted) {
-      try {
-        listener ??= await listen({ onWake: bell.ring, onLost });
-        const { away } = await drain(deps);
-        lastError = away?.message ?? null;
-        failures = 0;
-        if (away) await sleep(AWAY_PAUSE_MS, undefined, { signal: stopping.signal });
-        else await bell.waitAtMost(async () => untilDue(await nextDueAt(db)));
-      } catch (err) {
-        if (stopping.signal.aborted) break;
-        lastError = err instanceof Error ? err.message : String(err);
-        log.error({ err, failures }, 'the relay failed, trying again');
-        await sleep(Math.min(500 * 2 ** failures++, FAILURE_MAX_MS), undefined, {
-          signal: stopping.signal,
-        }).catch(() => {});
-      }
-    }
-    await listener?.close().catch(() => {});
+  const { signal } = stopping;
+  const lanes = kinds.map((kind) => createLane({ deps, kind, signal }));
+  const wakeAll = () => {
+    for (const lane of lanes) lane.wake();
   };
-
-  /** Notifications sent meanwhile are lost, so the next turn looks at the table first. */
-  const onLost = (error: Error) => {
-    listener = undefined;
-    if (stopping.signal.aborted) return;
-    log.warn({ reason: error.message }, 'the relay lost its notifications, connecting again');
-    bell.ring();
-  };
+  const ear = createEar({ deps, signal, onWake: wakeAll });
+  let running: Promise<unknown> | undefined;
 
   return {
     start: () => {
-      loop ??= run();
+      running ??= Promise.all([ear.run(), ...lanes.map((lane) => lane.run())]);
     },
-    drainOnce: async () => (await drain(deps)).delivered,
+    drainOnce: async () => {
+      const drained = await Promise.all(kinds.map((kind) => drain(deps, kind)));
+      return drained.reduce((sum, { delivered }) => sum + delivered, 0);
+    },
     stop: async () => {
       stopping.abort();
-      bell.ring();
-      await loop;
+      await running;
     },
     health: () => ({
-      running: loop !== undefined && !stopping.signal.aborted,
-      listening: listener !== undefined,
-      lastError,
+      running: running !== undefined && !signal.aborted,
+      listening: ear.isListening(),
+      lastError: lanes.map((lane) => lane.lastError()).find((error) => error !== null) ?? null,
     }),
   };
+}
+
+/** Each kind has a lane of its own: a slow mail vendor must not hold up what money waits for. */
+const kinds: readonly OutboxKind[] = ['workflows', 'mails'];
+
+/** Delivers one kind of rows, again and again. */
+function createLane({ deps, kind, signal }: { deps: RelayDeps; kind: OutboxKind; signal: AbortSignal }) {
+  const bell = createBell(signal);
+  let lastError: string | null = null;
+  const turn = async () => {
+    const { away } = await drain(deps, kind);
+    lastError = away?.message ?? null;
+    if (away) await pause(AWAY_PAUSE_MS, signal);
+    else await bell.waitAtMost(async () => untilDue(await nextDueAt(deps.db, kind)));
+  };
+  return {
+    wake: bell.ring,
+    lastError: () => lastError,
+    run: () =>
+      repeat({
+        signal,
+        turn,
+        onError: (err) => {
+          lastError = asError(err).message;
+          deps.log.error({ err, kind }, 'the relay failed, trying again');
+        },
+      }),
+  };
+}
+
+/** Keeps listening to what commits into the outbox send. What was sent before it listened is lost, hence the wake. */
+function createEar({ deps, signal, onWake }: { deps: RelayDeps; signal: AbortSignal; onWake: () => void }) {
+  let listening = false;
+  const turn = async () => {
+    const lost = Promise.withResolvers<Error | undefined>();
+    const stop = () => lost.resolve(undefined);
+    const listener = await deps.listen({ onWake, onLost: lost.resolve });
+    signal.addEventListener('abort', stop);
+    if (signal.aborted) stop();
+    listening = true;
+    onWake();
+    const error = await lost.promise;
+    listening = false;
+    signal.removeEventListener('abort', stop);
+    await listener.close();
+    if (error) throw error;
+  };
+  const onError = (error: unknown) =>
+    deps.log.warn({ reason: asError(error).message }, 'the relay has no notifications, connecting again');
+  return { isListening: () => listening, run: () => repeat({ signal, turn, onError }) };
+}
+
+/** Turn after turn until the signal; after an error a little later, and soon after it works again. */
+async function repeat({
+  signal,
+  turn,
+  onError,
+}: {
+  signal: AbortSignal;
+  turn: () => Promise<void>;
+  onError: (error: unknown) => void;
+}): Promise<void> {
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      await turn();
+      failures = 0;
+    } catch (error) {
+      if (signal.aborted) return;
+      onError(error);
+      await pause(Math.min(FAILURE_MS * 2 ** failures++, FAILURE_MAX_MS), signal);
+    }
+  }
+}
+
+/** Ends early, and without an error, at the signal. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {});
 }
 
 const BATCH_SIZE = 50;
@@ -111,7 +163,8 @@ const CONCURRENCY = 10;
  * takes longer than this, a row may go out twice, which is harmless.
  */
 const LEASE_SECONDS = 30;
-/** The longest wait after an error of the database. */
+/** Waits after an error of the database. */
+const FAILURE_MS = 250;
 const FAILURE_MAX_MS = 5_000;
 /** The longest wait, in case a notification was lost on the way. */
 const IDLE_MS = 30_000;
@@ -124,11 +177,11 @@ const AWAY_PAUSE_MS = 1_000;
 type Drained = { delivered: number; away: Error | undefined };
 
 /** Takes batch after batch until none is due, or Temporal is away. */
-async function drain(deps: RelayDeps): Promise<Drained> {
+async function drain(deps: RelayDeps, kind: OutboxKind): Promise<Drained> {
   let delivered = 0;
   for (;;) {
-    const rows = await claimOutbox(deps.db, { limit: BATCH_SIZE, leaseSeconds: LEASE_SECONDS });
-    const batch = await deliverBatch(deps, rows);
+    const rows = await claimOutbox(deps.db, { limit: BATCH_SIZE, leaseSeconds: LEASE_SECONDS, kind });
+    const batch = await (kind === 'mails' ? deliverMails : deliverToWorkflows)(deps, rows);
     delivered += batch.delivered;
     if (batch.away)
       deps.log.warn({ reason: batch.away.message }, 'Temporal is away; the outbox waits for it');
@@ -136,29 +189,20 @@ async function drain(deps: RelayDeps): Promise<Drained> {
   }
 }
 
-/** Mails and processes go out side by side: a slow mail vendor must not hold up what money waits for. */
-async function deliverBatch(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
-  const { mails = [], processes = [] } = Object.groupBy(rows, ({ envelope }) =>
-    envelope.topic === 'mail.send' ? 'mails' : 'processes',
-  );
-  const [sent, told] = await Promise.all([deliverMails(deps, mails), deliverToProcesses(deps, processes)]);
-  return { delivered: sent + told.delivered, away: told.away };
-}
-
-/** Returns how many were sent. Each is marked at once: a mail that is sent twice costs a call to the vendor. */
-async function deliverMails(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<number> {
-  let sent = 0;
+/** Each is marked at once: a mail that is sent twice costs a call to the vendor. */
+async function deliverMails(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
+  let delivered = 0;
   await forEachBounded(rows, CONCURRENCY, async (row) => {
     const error = await deliver(deps, row).catch(asError);
     if (error) return postpone(deps, [row], error);
     await markDelivered(deps.db, [row.id]);
-    sent += 1;
+    delivered += 1;
   });
-  return sent;
+  return { delivered, away: undefined };
 }
 
 /** Rows for one workflow go in their order; a row waits where an earlier one for the same workflow failed. */
-async function deliverToProcesses(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
+async function deliverToWorkflows(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
   const byWorkflow = Map.groupBy(rows, ({ envelope }) => 'workflowId' in envelope && envelope.workflowId);
   const done: number[] = [];
   let away: Error | undefined;
@@ -210,19 +254,21 @@ function untilDue(dueAt: Date | null): number {
   return Math.min(Math.max(dueAt.getTime() - Date.now(), DUE_SOON_MS), IDLE_MS);
 }
 
-/** A wake-up call that is not lost when it comes while nobody waits. */
-function createBell() {
+/** A wake-up call that is not lost when it comes while nobody waits. The signal rings it too. */
+function createBell(signal: AbortSignal) {
   let rung = false;
   let wake: (() => void) | undefined;
+  const ring = () => {
+    rung = true;
+    wake?.();
+  };
+  signal.addEventListener('abort', ring, { once: true });
   return {
-    ring: () => {
-      rung = true;
-      wake?.();
-    },
+    ring,
     /** Waits for the bell; asks how long only if it has not rung yet. */
     waitAtMost: async (durationMs: () => Promise<number>): Promise<void> => {
       const ms = rung ? 0 : await durationMs();
-      if (!rung && ms > 0) {
+      if (!rung) {
         await new Promise<void>((resolve) => {
           const timer = setTimeout(resolve, ms);
           wake = () => {

@@ -31,7 +31,7 @@ export const keyedWrite: ActivityOptions = {
   },
 };
 
-/** Reading at the card vendor and booking what it says: tried until it works. */
+/** Reading at the card vendor, and deeds that change nothing a second time (a deletion): tried until it works. */
 export const read: ActivityOptions = {
   taskQueue: taskQueues.stripe,
   startToCloseTimeout: '60 seconds',

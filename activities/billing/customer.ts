@@ -1,13 +1,18 @@
 /**
  * The erasure of a customer's personal data, 30 days after the last subscription ended (seed 000 §3.1).
  *
- * Why it is safe to run twice: deleting the vendor's customer is repeatable, and it comes first: if we die after it,
- * the next run deletes nothing more there and erases our rows, all in one transaction. Once `erasedAt` is set nothing
- * is left to do.
+ * Why it is safe to run twice: our own rows are erased first, in one transaction that also decides, under the
+ * customer's lock, whether another subscription still needs them; from then on no new one can begin. Only the
+ * vendor's id of the customer is kept until the vendor has deleted it, which is repeatable. If we die in between, the
+ * next run finds that id and goes on from there.
  */
 
 import { type Database, withTenant } from '../../db/client.ts';
-import { eraseCustomer, hasOtherLife } from '../../db/queries/billing/erase-customer.ts';
+import {
+  eraseCustomer,
+  forgetVendorCustomer,
+  hasOtherLife,
+} from '../../db/queries/billing/erase-customer.ts';
 import { changeSubscription, lockSubscription, snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import type { SubscriptionSnapshot } from '../../domain/billing/subscription.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
@@ -17,33 +22,32 @@ export function createCustomerActivities({ db, cardVendor }: { db: Database; car
   return {
     /** Closes an ended subscription; erases its customer unless another subscription still needs the data. */
     async closeSubscription({ tenantId, subscriptionId, at }: ActInput): Promise<SubscriptionSnapshot> {
-      const look = await withTenant(db, tenantId, async (tx) => {
+      const now = new Date(at);
+      const { keep, vendorCustomerId } = await withTenant(db, tenantId, async (tx) => {
         const context = await lockSubscription(tx, subscriptionId);
-        const { vendorCustomerId, erasedAt } = context.customer;
-        return { vendorCustomerId, keep: erasedAt !== null || (await hasOtherLife(tx, context)) };
+        const { customer } = context;
+        if (await hasOtherLife(tx, context)) return { keep: true, vendorCustomerId: null };
+        if (customer.erasedAt === null) {
+          const actor = `workflow:subscription/${subscriptionId}`;
+          await eraseCustomer(tx, customer, { actor, at: now });
+        }
+        return { keep: false, vendorCustomerId: customer.vendorCustomerId };
       });
-      if (!look.keep && look.vendorCustomerId !== null)
-        await cardVendor.deleteCustomer(look.vendorCustomerId);
+      if (vendorCustomerId !== null) await cardVendor.deleteCustomer(vendorCustomerId);
 
       return withTenant(db, tenantId, async (tx) => {
         const context = await lockSubscription(tx, subscriptionId);
         if (context.subscription.closedAt !== null) return snapshotOf(context);
-        const now = new Date(at);
-        if (!look.keep)
-          await eraseCustomer(tx, context.customer, {
-            actor: `workflow:subscription/${subscriptionId}`,
-            at: now,
-          });
+        if (!keep) await forgetVendorCustomer(tx, context.customer.id);
         const after = await changeSubscription(tx, context, {
           set: { closedAt: now, cancelComment: null },
           at: now,
-          entry: look.keep
+          entry: keep
             ? {
                 kind: 'data_kept',
-                message:
-                  'Personal data is kept: the customer has another subscription, or was erased before.',
+                message: 'Personal data is kept for now: the customer has another subscription.',
               }
-            : { kind: 'data_erased', message: "The customer's personal data was erased." },
+            : { kind: 'data_erased', message: "The customer's personal data is erased." },
         });
         return snapshotOf(after);
       });

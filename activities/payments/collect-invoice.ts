@@ -28,9 +28,7 @@ export async function collectInvoice(
   const { tenantId } = input;
   const at = new Date(input.at);
   const finish = (attemptId: string, charge: CardCharge) =>
-    withTenant(db, tenantId, (tx) =>
-      finishCharge(tx, { attemptId, charge, at, askedBy: input.askedBy }),
-    );
+    withTenant(db, tenantId, (tx) => finishCharge(tx, { attemptId, charge, at, askedBy: input.askedBy }));
 
   for (;;) {
     const begun = await withTenant(db, tenantId, (tx) => beginCharge(tx, { ...input, at }));

@@ -1,16 +1,12 @@
 /** Subscriptions: start, find, read, and the timeline that tells why. */
 import { z } from 'zod';
-import type { Tx } from '../../db/client.ts';
 import { createSubscription } from '../../db/queries/billing/create-subscription.ts';
-import { findPlan } from '../../db/queries/billing/plans.ts';
 import {
   findSubscription,
   listSubscriptions,
   listTimeline,
   type TimelineRow,
 } from '../../db/queries/billing/read-subscriptions.ts';
-import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
-import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound } from '../problem.ts';
 import { type LinkSpec, type Route, route } from '../route.ts';
@@ -71,23 +67,12 @@ const create = route({
     'plan_archived',
     'plan_without_trial',
   ],
-  handler: async ({ tx, deps, caller: { tenantId, actor }, now, body }) => {
-    const plan = await namedPlan(tx, body);
-    const start = body.start ?? (plan.policy.trialDays > 0 ? 'trial' : 'payment');
+  handler: async ({ tx, deps, caller: { actor }, now, body }) => {
     const { context, outboxId, envelope } = await createSubscription(tx, {
       customerId: body.customerId,
-      plan,
-      start,
-      at: now,
-    });
-    const { id } = context.subscription;
-    await writeAudit(tx, {
-      tenantId,
+      plan: body.planId === undefined ? { code: body.planCode ?? '' } : { id: body.planId },
+      start: body.start,
       actor,
-      action: 'subscription.created',
-      entityType: 'subscription',
-      entityId: id,
-      details: { planId: plan.id, start },
       at: now,
     });
     const created = toSubscription(deps, { ...context, dunning: null });
@@ -177,15 +162,6 @@ const timeline = route({
 });
 
 export const subscriptionRoutes: readonly Route[] = [create, list, read, timeline];
-
-async function namedPlan(
-  tx: Tx,
-  { planId, planCode }: { planId?: string | undefined; planCode?: string | undefined },
-): Promise<PlanRow> {
-  const plan = await findPlan(tx, planId === undefined ? { code: planCode ?? '' } : { id: planId });
-  if (plan === null) throw notFound('plan', planId ?? planCode ?? '');
-  return plan;
-}
 
 function toTimelineEntry({ id, at, kind, message, details }: TimelineRow): z.infer<typeof timelineEntry> {
   return { id, at: at.toISOString(), kind, message, details: details as Record<string, unknown> };

@@ -2,24 +2,7 @@
  * Plans and the durations that belong to them. A subscription pins the policy it started with: a later edit of the
  * plan never moves the dates of a running subscription.
  */
-import type { BillingInterval } from '../calendar.ts';
 import { realDayMs } from '../instant.ts';
-import type { Money } from '../money.ts';
-
-export type Plan = {
-  id: string;
-  /** Unique per tenant; what people call the plan (`pro-monthly`). */
-  code: string;
-  name: string;
-  /** Plans one may change between; one trial per person and family. */
-  family: string;
-  /** Order within the family, the free plan lowest. */
-  rank: number;
-  price: Money;
-  interval: BillingInterval;
-  policy: SubscriptionPolicy;
-  archivedAt: string | null;
-};
 
 export type TrialTemplate = 'trial_halfway' | 'trial_ending' | 'trial_last_chance';
 export type WinBackTemplate = 'win_back_1' | 'win_back_2';

@@ -78,7 +78,8 @@ describe('PostgreSQL is away', () => {
 /** Nobody had to be started again, and everybody can work. */
 async function expectReady(stack: Stack): Promise<void> {
   for (const name of ['workers', 'workers-2', 'api', 'api-2']) {
-    expect(stack.process(name).isRunning(), `${name} outlived it`).toBe(true);
+    const { isRunning, lastLines } = stack.process(name);
+    expect(isRunning(), `${name} outlived it; it said ${lastLines().at(-1)}`).toBe(true);
   }
   const areReady = async () =>
     (await answersOk(`${stack.urls.worker}/readyz`)) && (await answersOk(`${stack.urls.api}/readyz`));

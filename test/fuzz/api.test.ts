@@ -29,7 +29,7 @@ describe.skipIf(python === undefined)(`whatever is sent to the API (FUZZ_SEED=${
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'perennial-schemathesis-'));
     product = await startProduct({
-      env: { LOG_LEVEL: 'info' },
+      env: () => ({ LOG_LEVEL: 'info' }),
       onLine: (name, line) => {
         if (/"level":"(error|fatal)"/.test(line)) troubles.push(`${name}: ${line}`);
       },

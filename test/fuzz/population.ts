@@ -46,10 +46,12 @@ export async function populate({ db, ok }: Product): Promise<Population> {
       subscriptions,
       plans: planRows.map(({ id }) => id),
       planCodes: planRows.map(({ code }) => code),
+      newCodes: Array.from({ length: 100 }, (_, index) => `plan-${index}`),
       invoices: await listed('/v1/invoices'),
       payments: await listed('/v1/payments'),
       notifications: await listed('/v1/notifications'),
       apiKeys: revocable.map(({ apiKey: { id } }) => id),
+      currencies: ['USD', 'JPY'],
       policies: ['standard_30', 'short_10', 'my_own'],
       cards: [
         'pm_card_visa',
@@ -65,20 +67,20 @@ export async function populate({ db, ok }: Product): Promise<Population> {
 
 type Person = { plan?: string; start?: 'trial' | 'payment'; card?: string; acts?: string[] };
 
-/** One in each state that a subscription can be brought into within the day. */
+/** Several in each state that a subscription can be brought into within the day, for requests change it. */
 const people: readonly Person[] = [
-  {},
-  {},
-  { plan: 'pro-monthly' },
-  { plan: 'pro-monthly' },
-  { plan: 'team-monthly', card: 'pm_card_visa' },
-  { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] },
-  { plan: 'team-monthly', card: 'pm_card_mastercard', acts: ['convert'] },
-  { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert', 'cancel'] },
-  { plan: 'pro-monthly', start: 'payment' },
-  { plan: 'team-monthly', start: 'payment' },
+  ...times(8, {}),
+  ...times(4, { plan: 'pro-monthly' }),
+  ...times(4, { plan: 'team-monthly', card: 'pm_card_visa' }),
+  ...times(3, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] }),
+  ...times(2, { plan: 'pro-monthly', card: 'pm_card_mastercard', acts: ['convert', 'cancel'] }),
+  ...times(4, { plan: 'team-monthly', start: 'payment' }),
   { plan: 'free' },
 ];
+
+function times(count: number, person: Person): Person[] {
+  return Array.from({ length: count }, () => person);
+}
 
 const monthly = { family: 'books', currency: 'USD', interval: { unit: 'month', count: 1 } } as const;
 

@@ -4,6 +4,7 @@ import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createDatabase, type Database } from '../../db/client.ts';
+import { freePorts, type PortName, type Ports, portVariables } from '../../scripts/ports.ts';
 import { type Stack, startStack } from '../../scripts/stack.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read the fields they assert.
@@ -19,25 +20,26 @@ export type Product = {
   close(): Promise<void>;
 };
 
-/** `env` is laid over the environment of all processes; `onLine` gets what they print. */
+/** What `env` returns is laid over the environment of all processes; `onLine` gets what they print. */
 export async function startProduct({
   env,
   onLine,
 }: {
-  env: Record<string, string>;
+  env: (ports: Ports) => Record<string, string>;
   onLine?: (process: string, line: string) => void;
 }): Promise<Product> {
   const home = await mkdtemp(join(tmpdir(), 'perennial-fuzz-'));
   // PostgreSQL runs as another user where we are root, and must be able to reach its folder.
   await chmod(home, 0o755);
+  const ports = await freePorts(Object.keys(portVariables) as PortName[]);
   const removeHome = () => rm(home, { recursive: true, force: true });
   const stack = await startStack({
     home,
-    ports: 'free',
+    ports,
     isolated: true,
     durable: false,
     seed: false,
-    env,
+    env: env(ports),
     ...(onLine !== undefined && { onLine }),
   }).catch(async (error: unknown) => {
     await removeHome();

@@ -142,7 +142,7 @@ describe('a running relay', () => {
 
   it('takes over the rows of a relay that died with them in hand', async () => {
     await owe([mail('ntf_1')]);
-    await claimOutbox(db, { limit: 10, leaseSeconds: 1 });
+    await claimOutbox(db, { limit: 10, leaseSeconds: 1, kind: 'mails' });
     relayWith().start();
     await expect.poll(() => mails, soon).toEqual(['ntf_1']);
   });
@@ -153,8 +153,8 @@ describe('a running relay', () => {
     await expect.poll(() => relay.health().listening, soon).toBe(true);
     for (const notificationId of ['ntf_1', 'ntf_2', 'ntf_3']) {
       await asOwner(`select pg_terminate_backend(pid) from pg_stat_activity
-        where application_name = 'perennial relay' and datname = current_database()`);
-      await owe([mail(notificationId)]);
+        where application_name like 'perennial%' and datname = current_database()`);
+      await expect.poll(() => owe([mail(notificationId)]).then(Boolean, () => false), soon).toBe(true);
       await expect.poll(() => mails.includes(notificationId), { timeout: 10_000 }).toBe(true);
     }
     const healthy = { running: true, listening: true, lastError: null };
@@ -225,12 +225,38 @@ describe('while Temporal is away', () => {
     expect(await undelivered()).toBe(2);
   });
 
+  it('a signal that is committed later does not overtake it either: it would find nobody and be lost', async () => {
+    const { workflowId } = start();
+    await owe([start(workflowId)], { leaseSeconds: 3 });
+    await owe([signal(workflowId, 1), mail('ntf_1')]);
+    expect(await relayWith().drainOnce()).toBe(1);
+    expect(await undelivered()).toBe(2);
+
+    relayWith().start();
+    await expect.poll(undelivered, soon).toBe(0);
+    const { events } = await client.workflow.getHandle(workflowId).fetchHistory();
+    expect(events?.filter((each) => each.workflowExecutionSignaledEventAttributes)).toHaveLength(1);
+  });
+
   it('the relay says so', async () => {
     const relay = relayWith({ client: awayClient });
     await owe([start()]);
     relay.start();
     await expect.poll(() => relay.health().lastError, soon).toMatch(/.+/);
   });
+});
+
+it('a mail vendor that hangs holds up no process', async () => {
+  const vendor = Promise.withResolvers<void>();
+  relayWith({ sendNotification: () => vendor.promise }).start();
+  await owe(Array.from({ length: 60 }, (_, index) => mail(`ntf_${index}`)));
+  const envelopes = [start(), start()];
+  await owe(envelopes);
+  await expect
+    .poll(() => Promise.all(envelopes.map(({ workflowId }) => exists(workflowId))), { timeout: 10_000 })
+    .toEqual([true, true]);
+  vendor.resolve();
+  await expect.poll(undelivered, soon).toBe(0);
 });
 
 describe('a row that fails', () => {

@@ -31,9 +31,11 @@ it('workers away over several steps send one reminder, the latest; away over the
     ...standardUntil(1),
     ...retryFails(6, 'payment_failed_final'),
     ...takesAccess(7, 'restricted'),
-    ...takesAccess(31, 'suspended'),
+    'day 31 access_suspended',
+    'day 31 access suspended',
     'day 31 cancelled',
     'day 31 access none',
+    'day 31 mail account_suspended sent',
     'day 31 mail subscription_cancelled_unpaid sent',
   ]);
 });
@@ -46,7 +48,19 @@ it('a card vendor that is away on a day of the ladder is charged once it is back
   await world.advanceTo(day(4));
   world.stripeFaults({});
   await world.advanceTo(day(8));
-  expect(await happened()).toEqual([]);
+  const postponed = (when: string) => `day 3${when} collection_postponed`;
+  expect(await happened()).toEqual([
+    ...renewalFails(),
+    ...standardUntil(1),
+    postponed(''),
+    'day 3 mail payment_failed_2 sent',
+    // Looked at again after 15 minutes, an hour, and then every four; each look gives up after some three minutes.
+    ...[' +00:18', ' +01:21', ' +05:24', ' +09:27', ' +13:30', ' +17:33', ' +21:36'].map(postponed),
+    'day 4 +01:36 charge USD 29.00 refused insufficient_funds',
+    'day 4 +01:36 charge_failed',
+    ...retryFails(5, 'payment_failed_final'),
+    ...takesAccess(7, 'restricted'),
+  ]);
 });
 
 /** A subscription whose renewal was declined just now, and the way back to that moment. */

@@ -1,11 +1,10 @@
 /** Several unpaid invoices of one customer, and several versions of one policy: which of them counts. */
 import { afterEach, expect, it } from 'vitest';
 import { invoicesOf, newCustomer, readSubscription, subscribePaid, useCard } from './people.ts';
-import { renewalFails, standardUntil } from './phrases.ts';
+import { recoversByNewCard, renewalFails, renewalPaid, retryFails, standardUntil, takesAccess } from './phrases.ts';
 import { createWorld, type World } from './world.ts';
 
 const start = '2030-12-31T10:00:00Z';
-const DAY_MS = 86_400_000;
 
 let world: World;
 afterEach(() => world.close());
@@ -35,16 +34,122 @@ it('D13: a policy edited on day 4 leaves the running case alone; a later case ta
   ]);
 });
 
-it('of two unpaid subscriptions the earlier drives the ladder of both; paying it passes the ladder on to the other', async () => {
+it('of two unpaid subscriptions the earlier failure takes access to both; once it is paid the other one has its own clock', async () => {
+  const { first, second } = await twoUnpaid();
+
+  await world.advanceTo('2031-02-08T04:00:00Z');
+  const { id, dueMinor, currency } = await failedInvoice(first);
+  await world.ok('POST', `/v1/invoices/${id}/payments`, { amountMinor: dueMinor, currency, reference: 'wire 1' });
+  await world.advanceTo('2031-02-11T16:00:20Z');
+  await useCard(world, second, 'succeeded');
+  await world.advanceTo('2031-02-20T00:00:00Z');
+
+  expect(await since(await failedInvoice(first))).toEqual([
+    ...renewalFails(),
+    ...standardUntil(7),
+    'day 7 +18:00 payment_received',
+    'day 7 +18:00 recovered',
+    'day 7 +18:00 access full',
+    'day 7 +18:00 mail payment_received sent',
+    'day 11 +06:00 payment_method_changed',
+  ]);
+  expect(await since(await failedInvoice(second))).toEqual([
+    ...renewalFails('insufficient_funds', 'USD 49.00'),
+    'day 3 +18:00 access_restricted',
+    'day 3 +18:00 access restricted',
+    // Its own clock stands at day 4: the restriction is too early for it, the reminder of day 3 is late.
+    'day 4 +12:00 charge USD 49.00 refused insufficient_funds',
+    'day 4 +12:00 access grace',
+    'day 4 +12:00 charge_failed',
+    'day 4 +12:00 mail payment_failed_2 sent',
+    ...retryFails(5, 'payment_failed_final', 'USD 49.00'),
+    ...takesAccess(7, 'restricted'),
+    ...recoversByNewCard('day 8', 'USD 49.00'),
+  ]);
+});
+
+it('a new card pays what every subscription of the customer owes, and one mail tells of the recovery', async () => {
+  const { first, second } = await twoUnpaid();
+
+  await world.advanceTo('2031-02-06T10:00:00Z');
+  expect(await useCard(world, second, 'succeeded')).toMatchObject({ outcome: 'paid' });
+  await world.advanceTo('2031-03-04T00:00:00Z');
+
+  expect(await since(await failedInvoice(first))).toEqual([
+    ...renewalFails(),
+    ...standardUntil(5),
+    'day 6 charge USD 29.00 succeeded',
+    'day 6 payment_method_changed',
+    'day 6 payment_received',
+    'day 6 recovered',
+    'day 6 access full',
+    'day 6 mail payment_received sent',
+    ...renewalPaid('day 28'),
+  ]);
+  expect(await since(await failedInvoice(second))).toEqual([
+    ...renewalFails('insufficient_funds', 'USD 49.00'),
+    ...recoversByNewCard('day 2 +18:00', 'USD 49.00'),
+    ...renewalPaid('day 28', 'USD 49.00'),
+  ]);
+});
+
+it('a week that passes while access is suspended is not billed; the week of the recovery is, once', async () => {
+  world = await createWorld({ startsAt: start });
+  const id = await subscribePaid(world, { plan: 'team-weekly', outcomes: ['insufficient_funds'] });
+  await world.advanceTo('2031-02-05T12:00:00Z');
+  await useCard(world, id, 'succeeded');
+  await world.advanceTo('2031-02-12T00:00:00Z');
+
+  const declined = (day: number, price = 'USD 9.00') => [
+    `day ${day} charge ${price} refused insufficient_funds`,
+    `day ${day} renewed`,
+    `day ${day} invoice_issued`,
+    `day ${day} charge_failed`,
+  ];
+  expect(await since(await failedInvoice(id))).toEqual([
+    ...renewalFails('insufficient_funds', 'USD 9.00'),
+    ...standardUntil(5, 'USD 9.00'),
+    ...declined(7),
+    'day 7 access_restricted',
+    'day 7 access restricted',
+    'day 7 mail payment_failed sent',
+    'day 7 mail account_restricted sent',
+    ...declined(14),
+    'day 14 access_suspended',
+    'day 14 access suspended',
+    'day 14 mail payment_failed sent',
+    'day 14 mail account_suspended sent',
+    // Three open weeks and the running one; the ladder passes on from week to week as each is paid.
+    ...Array.from({ length: 4 }, () => 'day 29 +02:00 charge USD 9.00 succeeded'),
+    'day 29 +02:00 payment_method_changed',
+    'day 29 +02:00 payment_received',
+    'day 29 +02:00 payment_received',
+    'day 29 +02:00 payment_received',
+    'day 29 +02:00 recovered',
+    'day 29 +02:00 access full',
+    'day 29 +02:00 renewed',
+    'day 29 +02:00 invoice_issued',
+    'day 29 +02:00 payment_received',
+    'day 29 +02:00 mail payment_received sent',
+    'day 29 +02:00 mail payment_received sent',
+    'day 29 +02:00 mail payment_recovered sent',
+    'day 29 +02:00 mail payment_receipt sent',
+    ...renewalPaid('day 35', 'USD 9.00'),
+  ]);
+  const weeks = (await invoicesOf(world, id)).map(({ status, periodStartsAt }) => `${periodStartsAt.slice(0, 10)} ${status}`);
+  const billed = ['2030-12-31', '2031-01-07', '2031-01-14', '2031-01-21', '2031-02-04', '2031-02-11'];
+  expect(weeks).toEqual(billed.map((week) => `${week} paid`));
+});
+
+/** The first renewal of one subscription fails on 31 January at 10:00, that of another three days and six hours later. */
+async function twoUnpaid() {
   world = await createWorld({ startsAt: start });
   const customerId = await newCustomer(world);
   const first = await subscribePaid(world, { customerId, outcomes: ['insufficient_funds'] });
-  await world.advance({ days: 3 });
+  await world.advance({ days: 3, hours: 6 });
   const second = await subscribePaid(world, { customerId, plan: 'team-short', outcomes: ['insufficient_funds'] });
-  await world.advanceTo('2031-02-07T12:00:00Z');
-  console.log(await world.effects({subscriptionId: first}), await world.effects({subscriptionId: second}));
-  console.log(await since(await failedInvoice(first)), await since(await failedInvoice(second)));
-});
+  return { first, second };
+}
 
 /** Everything that happened to the invoice's subscription since it failed. */
 function since({ subscriptionId, firstFailedAt }: { subscriptionId: string; firstFailedAt: string }): Promise<string[]> {

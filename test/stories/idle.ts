@@ -1,5 +1,6 @@
 /** Looks at a story's workflows from outside: whether one still works, and when the next has something to do. */
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
+import { tsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
 import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
@@ -62,11 +63,8 @@ export async function restOf(client: Client, workflowId: string): Promise<Rest> 
     if (status.name !== 'RUNNING') return status.name === 'CONTINUED_AS_NEW' ? 'busy' : 'closed';
     const pending = raw.pendingActivities ?? [];
     if (pending.length > 0) {
-      const backingOff = pending.every(
-        ({ state, attempt }) =>
-          state === PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED && (attempt ?? 1) > 1,
-      );
-      return backingOff ? 'retrying' : 'busy';
+      console.log('PEND', JSON.stringify(pending.map((x) => ({ ...x, lastFailure: undefined }))));
+      return pending.every(isBackingOff) ? 'retrying' : 'busy';
     }
     const { events } = await handle.fetchHistory();
     const last = events?.at(-1)?.eventType;
@@ -75,6 +73,15 @@ export async function restOf(client: Client, workflowId: string): Promise<Rest> 
     if (error instanceof WorkflowNotFoundError) return 'closed';
     throw error;
   }
+}
+
+type PendingActivity = proto.temporal.api.workflow.v1.IPendingActivityInfo;
+
+/** The server keeps the state of the last try while it waits for the next one: then the end is later than the start. */
+function isBackingOff({ state, attempt, lastStartedTime, lastAttemptCompleteTime }: PendingActivity): boolean {
+  if (state === PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED) return (attempt ?? 1) > 1;
+  if (!lastAttemptCompleteTime) return false;
+  return tsToMs(lastAttemptCompleteTime) >= tsToMs(lastStartedTime);
 }
 
 /** Last events after which a worker still has something to do. */

@@ -58,11 +58,11 @@ export function takesAccess(day: number, level: 'restricted' | 'suspended'): str
 }
 
 /** The steps of standard_30 up to a day, all in vain. */
-export function standardUntil(day: number): string[] {
+export function standardUntil(day: number, price = 'USD 29.00'): string[] {
   const steps: [number, string[]][] = [
-    [1, retryFails(1, 'payment_failed_1')],
-    [3, retryFails(3, 'payment_failed_2')],
-    [5, retryFails(5, 'payment_failed_final')],
+    [1, retryFails(1, 'payment_failed_1', price)],
+    [3, retryFails(3, 'payment_failed_2', price)],
+    [5, retryFails(5, 'payment_failed_final', price)],
     [7, takesAccess(7, 'restricted')],
     [14, takesAccess(14, 'suspended')],
     [30, ['day 30 cancelled', 'day 30 access none', 'day 30 mail subscription_cancelled_unpaid sent']],

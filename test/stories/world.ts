@@ -6,7 +6,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Runtime } from '@temporalio/worker';
@@ -16,7 +15,6 @@ import { createApi } from '../../api/app.ts';
 import { type LogLevel, loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
-import { nextDueAt } from '../../db/queries/operations/outbox.ts';
 import { createResendMailer } from '../../integrations/resend/client.ts';
 import { type ResendSandbox, startResendSandbox } from '../../integrations/resend/sandbox.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
@@ -32,6 +30,7 @@ import { createStoryClock } from './clock.ts';
 import { type EffectFilter, listEffects } from './effects.ts';
 import { replayHistories } from './histories.ts';
 import { createObserver } from './idle.ts';
+import { createPace } from './pace.ts';
 import { seedTenant } from './seed.ts';
 
 export type World = {
@@ -171,38 +170,9 @@ export async function createWorld({
   stripe.setWebhookEndpoint({ url: `${base}/webhooks/stripe`, secret: webhookSecret });
 
   const observer = createObserver({ db, client: env.client, tenantId });
-  let webhooksWithheld = false;
+  const pace = createPace({ db, clock, stripe, relay, observer, workersRun: () => workers !== null, actingMs });
+  const { settle, advanceTo } = pace;
   let isTogether = false;
-
-  const settle = async () => {
-    for (let calm = 0, round = 0; calm < 2; round += 1) {
-      if (round > 5_000) throw new Error(`The world does not come to rest: ${await observer.restlessNow()}`);
-      // As in real life, the call's own answer is booked before its webhook arrives; stories of the contrary say so.
-      if (calm > 0 && !webhooksWithheld) await stripe.flushWebhooks();
-      const delivered = await relay.drainOnce();
-      const rest = workers === null ? 'waiting' : await observer.look({ delivered });
-      if (rest === 'retrying') await env.sleep('2 seconds');
-      // A row that somebody else took, or that is tried again in a moment, is still to come.
-      const isOwed = await isDueSoon(db);
-      if (isOwed) await pause(20);
-      calm = delivered === 0 && rest === 'waiting' && !isOwed ? calm + 1 : 0;
-    }
-    await clock.read();
-  };
-
-  const advanceTo = async (instant: string | Date) => {
-    await settle();
-    const target = new Date(instant).getTime();
-    for (let hops = 0; clock.now().getTime() < target; hops += 1) {
-      if (hops > 5_000) throw new Error(`The world hangs at ${clock.now().toISOString()}`);
-      const due = workers === null ? null : await observer.nextWake(clock.now());
-      const soon = clock.now().getTime() + actingMs;
-      const until = new Date(Math.min(target, due === null ? target : Math.max(due + actingMs, soon)));
-      stripe.clock.set(due === null ? until : new Date(Math.min(Math.max(due, clock.now().getTime()), until.getTime())));
-      await clock.moveTo(until, { workersRun: workers !== null });
-      await settle();
-    }
-  };
 
   const request: World['request'] = async (method, path, { body, key = randomUUID() } = {}) => {
     stripe.clock.set(clock.now());
@@ -255,9 +225,7 @@ export async function createWorld({
     startWorkers,
     stopWorkers,
     stripeFaults,
-    withholdWebhooks: (withhold) => {
-      webhooksWithheld = withhold;
-    },
+    withholdWebhooks: pace.withholdWebhooks,
     effects: (filter = {}) => listEffects({ db, tenantId, stripe, resend }, filter),
     async close() {
       try {
@@ -275,11 +243,6 @@ export async function createWorld({
   };
   if (startsAt !== undefined) await advanceTo(startsAt);
   return world;
-}
-
-async function isDueSoon(db: Database): Promise<boolean> {
-  const dueAt = await nextDueAt(db);
-  return dueAt !== null && dueAt.getTime() - Date.now() < 10_000;
 }
 
 /** On a busy machine the server can need longer to start than the SDK waits. */

@@ -38,7 +38,7 @@ import { assertNever } from '../../domain/errors.ts';
 import { declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
 import { type ChargeOrigin, technicalRetryKey } from '../../domain/payments/payment.ts';
 import { createDeadline } from '../deadline.ts';
-import { keyedWrite, record } from '../effect-classes.ts';
+import { keyedWrite, read, record } from '../effect-classes.ts';
 import { createMutex } from '../mutex.ts';
 import { toSearchAttributePairs } from '../search-attributes.ts';
 import {
@@ -56,9 +56,9 @@ import {
 const own = proxyLocalActivities<
   ReturnType<typeof createSubscriptionActivities> & ReturnType<typeof createSubscriptionRequestActivities>
 >(record);
-const vendor = proxyActivities<
-  ReturnType<typeof createCardPaymentActivities> & ReturnType<typeof createCustomerActivities>
->(keyedWrite);
+const vendor = proxyActivities<ReturnType<typeof createCardPaymentActivities>>(keyedWrite);
+/** An erasure is owed, however long the vendor is away. */
+const erasure = proxyActivities<ReturnType<typeof createCustomerActivities>>(read);
 
 export async function subscription(input: SubscriptionInput): Promise<void> {
   const { tenantId, subscriptionId } = input;
@@ -151,7 +151,7 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
       case 'send_win_back':
         return done(await own.sendWinBack(due));
       case 'close':
-        return adopt(await vendor.closeSubscription(due));
+        return adopt(await erasure.closeSubscription(due));
       default:
         return assertNever(act);
     }

@@ -13,56 +13,84 @@ import { formatMoney, money } from '../../../domain/money.ts';
 import { startSubscription } from '../../../workflows/billing/subscription.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { subscriptions, trialGrants } from '../../schema/billing.ts';
+import { customers, plans, subscriptions, trialGrants } from '../../schema/billing.ts';
+import { together } from '../../together.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { appendOutbox } from '../operations/outbox.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
 import { currentTenant } from '../tenants/tenants.ts';
+import { findPlan } from './plans.ts';
 import {
   addTimelineEntry,
-  type CustomerRow,
   lockCustomer,
+  notFound,
   type PlanRow,
   type SubscriptionContext,
+  type SubscriptionRow,
   snapshotOf,
-  type TenantRow,
 } from './subscriptions.ts';
 
 export type NewSubscription = {
   customerId: string;
-  plan: PlanRow;
-  /** `trial`: free for the plan's trial days. `payment`: begins when the first invoice is paid. */
-  start: 'trial' | 'payment';
+  plan: { id: string } | { code: string };
+  /**
+   * `trial`: free for the plan's trial days. `payment`: begins when the first invoice is paid. Without it: a trial
+   * where the plan has one.
+   */
+  start?: 'trial' | 'payment' | undefined;
+  /** Who asked, for the audit log; as usual `system`. */
+  actor?: string;
   at: Date;
 };
 
 /** The start of the process is left in the outbox; its lease gives the caller a moment to deliver it itself. */
-export type CreatedSubscription = { context: SubscriptionContext; outboxId: number; envelope: StartEnvelope };
-
-type StartEnvelope = ReturnType<typeof startSubscription>;
+export type CreatedSubscription = {
+  context: SubscriptionContext;
+  outboxId: number;
+  envelope: ReturnType<typeof startSubscription>;
+};
 
 /**
  * Throws `not_found`, and `state_conflict` with the reasons `customer_erased`, `currency_mismatch`, `plan_archived`,
  * `plan_without_trial` and `trial_already_used`.
  */
 export async function createSubscription(tx: Tx, input: NewSubscription): Promise<CreatedSubscription> {
-  const { plan, start, at } = input;
-  const tenant = await currentTenant(tx);
-  const customer = await lockCustomer(tx, input.customerId);
-  refuseUnfit(customer, plan, start);
+  const { at, actor = 'system' } = input;
+  const [plan, customer, tenant, hadTrial] = await together([
+    readPlan(tx, input.plan),
+    lockCustomer(tx, input.customerId),
+    currentTenant(tx),
+    hasHadTrial(tx, input),
+  ]);
+  const start = input.start ?? (plan.policy.trialDays > 0 ? 'trial' : 'payment');
+  refuseUnfit({ customer, plan }, start);
+  if (start === 'trial' && hadTrial) throw trialAlreadyUsed(plan);
 
-  const context = await insertSubscription(tx, { tenant, customer, plan, start, at });
-  if (start === 'trial') await grantTrial(tx, context, at);
-  await tellBeginning(tx, context, at);
-
-  const { id } = context.subscription;
+  const subscription = newRow({ customer, plan, tenant }, start, at);
+  const context = { tenant, customer, plan, subscription };
   const envelope = startSubscription({
     tenantId: tenant.id,
     customerId: customer.id,
-    subscriptionId: id,
+    subscriptionId: subscription.id,
     planCode: plan.code,
     snapshot: snapshotOf(context),
   });
-  const [outboxId] = await appendOutbox(tx, tenant.id, [envelope], { leaseSeconds: LEASE_SECONDS });
+  // The row goes first: what follows refers to it.
+  const [, , , , [outboxId]] = await together([
+    tx.insert(subscriptions).values(subscription).execute(),
+    start === 'trial' ? grantTrial(tx, context) : undefined,
+    tellBeginning(tx, context),
+    writeAudit(tx, {
+      tenantId: tenant.id,
+      actor,
+      action: 'subscription.created',
+      entityType: 'subscription',
+      entityId: subscription.id,
+      details: { planId: plan.id, start },
+      at,
+    }),
+    appendOutbox(tx, tenant.id, [envelope], { leaseSeconds: LEASE_SECONDS }),
+  ]);
   if (outboxId === undefined) throw new Error('An inserted outbox row was not returned');
   return { context, outboxId, envelope };
 }
@@ -70,7 +98,43 @@ export async function createSubscription(tx: Tx, input: NewSubscription): Promis
 /** Longer than the caller tries; then the relay takes over. */
 const LEASE_SECONDS = 5;
 
-function refuseUnfit(customer: CustomerRow, plan: PlanRow, start: NewSubscription['start']): void {
+async function readPlan(tx: Tx, named: NewSubscription['plan']): Promise<PlanRow> {
+  const plan = await findPlan(tx, named);
+  if (plan === null) throw notFound('plan', 'id' in named ? named.id : named.code);
+  return plan;
+}
+
+/** One trial per person and plan family: by the keyed e-mail address, and by the customer when the address changed. */
+async function hasHadTrial(tx: Tx, { customerId, plan }: NewSubscription): Promise<boolean> {
+  const family = tx
+    .select({ family: plans.family })
+    .from(plans)
+    .where('id' in plan ? eq(plans.id, plan.id) : eq(plans.code, plan.code));
+  const person = tx
+    .select({ personKey: customers.personKey })
+    .from(customers)
+    .where(eq(customers.id, customerId));
+  const ofThisCustomer = tx
+    .select({ id: subscriptions.id })
+    .from(subscriptions)
+    .where(eq(subscriptions.customerId, customerId));
+  const earlier = await tx
+    .select({ grantedAt: trialGrants.grantedAt })
+    .from(trialGrants)
+    .where(
+      and(
+        inArray(trialGrants.planFamily, family),
+        or(inArray(trialGrants.personKey, person), inArray(trialGrants.subscriptionId, ofThisCustomer)),
+      ),
+    )
+    .limit(1);
+  return earlier.length > 0;
+}
+
+function refuseUnfit(
+  { customer, plan }: Pick<SubscriptionContext, 'customer' | 'plan'>,
+  start: 'trial' | 'payment',
+): void {
   if (customer.erasedAt !== null) {
     throw refusal(
       'customer_erased',
@@ -91,63 +155,50 @@ function refuseUnfit(customer: CustomerRow, plan: PlanRow, start: NewSubscriptio
   }
 }
 
-async function insertSubscription(
-  tx: Tx,
-  {
-    tenant,
-    customer,
-    plan,
-    start,
-    at,
-  }: Omit<NewSubscription, 'customerId'> & { tenant: TenantRow; customer: CustomerRow },
-): Promise<SubscriptionContext> {
-  const trialEndsAt =
-    start === 'trial'
-      ? new Date(addDays(at.toISOString(), plan.policy.trialDays, dayLengthMs(tenant)))
-      : null;
-  const [subscription] = await tx
-    .insert(subscriptions)
-    .values({
-      id: newId('sub'),
-      tenantId: tenant.id,
-      customerId: customer.id,
-      planId: plan.id,
-      status: start === 'trial' ? 'trialing' : 'incomplete',
-      statusSince: at,
-      policy: plan.policy,
-      startedAt: at,
-      trialEndsAt,
-    })
-    .returning();
-  if (subscription === undefined) throw new Error('An inserted subscription was not returned');
-  return { tenant, customer, plan, subscription };
+/** The whole row, so that it need not be read back. */
+function newRow(
+  { tenant, customer, plan }: Omit<SubscriptionContext, 'subscription'>,
+  start: 'trial' | 'payment',
+  at: Date,
+): SubscriptionRow {
+  const { trialDays } = plan.policy;
+  return {
+    ...untouched,
+    id: newId('sub'),
+    tenantId: tenant.id,
+    customerId: customer.id,
+    planId: plan.id,
+    status: start === 'trial' ? 'trialing' : 'incomplete',
+    statusSince: at,
+    policy: plan.policy,
+    startedAt: at,
+    trialEndsAt: start === 'trial' ? new Date(addDays(at.toISOString(), trialDays, dayLengthMs(tenant))) : null,
+    createdAt: new Date(),
+  };
 }
 
-/** One trial per person and plan family: by the person's keyed e-mail address, and by the customer when that changed. */
-async function grantTrial(
-  tx: Tx,
-  { customer, plan, subscription }: SubscriptionContext,
-  at: Date,
-): Promise<void> {
-  const ofThisCustomer = tx
-    .select({ id: subscriptions.id })
-    .from(subscriptions)
-    .where(eq(subscriptions.customerId, customer.id));
-  const earlier = await tx
-    .select({ grantedAt: trialGrants.grantedAt })
-    .from(trialGrants)
-    .where(
-      and(
-        eq(trialGrants.planFamily, plan.family),
-        or(
-          eq(trialGrants.personKey, customer.personKey),
-          inArray(trialGrants.subscriptionId, ofThisCustomer),
-        ),
-      ),
-    )
-    .limit(1);
-  if (earlier.length > 0) throw trialAlreadyUsed(plan);
+const untouched = {
+  ladder: null,
+  trialMessagesDone: [],
+  convertedAt: null,
+  anchor: null,
+  anchorIndex: 0,
+  periodIndex: null,
+  periodStartsAt: null,
+  periodEndsAt: null,
+  cancelAtPeriodEnd: false,
+  cancelReason: null,
+  cancelComment: null,
+  cancelRequestedAt: null,
+  endedAt: null,
+  collection: null,
+  winBackDone: [],
+  closedAt: null,
+  version: 1,
+};
 
+/** Of two first trials at the same moment the unique index lets one through. */
+async function grantTrial(tx: Tx, { customer, plan, subscription }: SubscriptionContext): Promise<void> {
   const granted = await tx
     .insert(trialGrants)
     .values({
@@ -155,42 +206,40 @@ async function grantTrial(
       personKey: customer.personKey,
       planFamily: plan.family,
       subscriptionId: subscription.id,
-      grantedAt: at,
+      grantedAt: subscription.startedAt,
     })
     .onConflictDoNothing()
     .returning({ subscriptionId: trialGrants.subscriptionId });
   if (granted.length === 0) throw trialAlreadyUsed(plan);
 }
 
-async function tellBeginning(
-  tx: Tx,
-  { customer, plan, subscription }: SubscriptionContext,
-  at: Date,
-): Promise<void> {
-  const { trialEndsAt } = subscription;
+async function tellBeginning(tx: Tx, { customer, plan, subscription }: SubscriptionContext): Promise<void> {
+  const { trialEndsAt, startedAt } = subscription;
   if (trialEndsAt === null) {
-    await addTimelineEntry(tx, subscription, at, {
+    await addTimelineEntry(tx, subscription, startedAt, {
       kind: 'created',
       message: `Subscribed to ${plan.name}; it begins with the first payment.`,
     });
     return;
   }
   const until = inWords(trialEndsAt.toISOString());
-  await addTimelineEntry(tx, subscription, at, {
-    kind: 'trial_started',
-    message: `The trial of ${plan.name} began; it runs until ${until}.`,
-  });
-  await enqueueNotification(tx, {
-    tenantId: subscription.tenantId,
-    at,
-    request: {
-      template: 'trial_started',
-      variables: { planName: plan.name, trialEndsAt: until, price: priceOf(plan) },
-      customerId: customer.id,
-      subscriptionId: subscription.id,
-      dedupeKey: `subscription:${subscription.id}:trial_started`,
-    },
-  });
+  await together([
+    addTimelineEntry(tx, subscription, startedAt, {
+      kind: 'trial_started',
+      message: `The trial of ${plan.name} began; it runs until ${until}.`,
+    }),
+    enqueueNotification(tx, {
+      tenantId: subscription.tenantId,
+      at: startedAt,
+      request: {
+        template: 'trial_started',
+        variables: { planName: plan.name, trialEndsAt: until, price: priceOf(plan) },
+        customerId: customer.id,
+        subscriptionId: subscription.id,
+        dedupeKey: `subscription:${subscription.id}:trial_started`,
+      },
+    }),
+  ]);
 }
 
 function trialAlreadyUsed(plan: PlanRow): DomainError {

@@ -3,12 +3,7 @@
  * opening. All under the customer's lock, so a payment, a step and a cancellation never decide at the same time.
  */
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
-import {
-  type DunningPolicy,
-  holdUntil,
-  type LadderLevel,
-  levelAt,
-} from '../../../domain/billing/dunning.ts';
+import { type DunningPolicy, holdUntil, type LadderLevel, levelAt } from '../../../domain/billing/dunning.ts';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { type DunningCaseState, dunningChanged } from '../../../workflows/billing/dunning.contract.ts';
 import type { Tx } from '../../client.ts';
@@ -17,6 +12,7 @@ import { type DunningOutcome, dunningCases, dunningPolicies } from '../../schema
 import { chargeAttempts } from '../../schema/payments.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { type InvoiceRow, unpaidInvoices } from './invoices.ts';
+import { resumedPeriod } from './resumed-period.ts';
 import {
   announceSubscription,
   changeSubscription,
@@ -136,7 +132,8 @@ async function easeAccess(tx: Tx, tenant: TenantRow, row: DunningCaseRow, at: Da
   const ladder = levelAt(await caseState(tx, tenant, row), at.toISOString());
   for (const context of await unpaidSubscriptions(tx, row.customerId)) {
     if (levels.indexOf(ladder) >= levels.indexOf(context.subscription.ladder ?? 'grace')) continue;
-    await announceSubscription(tx, await changeSubscription(tx, context, { set: { ladder }, at }));
+    const set = { ladder, ...resumedPeriod(context, at) };
+    await announceSubscription(tx, await changeSubscription(tx, context, { set, at }));
   }
 }
 
@@ -153,7 +150,7 @@ async function holdOf(tx: Tx, tenant: TenantRow, invoiceId: string): Promise<Dat
 }
 
 /** Tells the dunning workflow, starting it where it does not run. */
-export async function announceCase(tx: Tx, tenant: TenantRow, row: DunningCaseRow): Promise<void> {
+async function announceCase(tx: Tx, tenant: TenantRow, row: DunningCaseRow): Promise<void> {
   const dunningCase = await caseState(tx, tenant, row);
   await appendOutbox(tx, tenant.id, [
     dunningChanged({ tenantId: tenant.id, customerId: row.customerId, dunningCase }),

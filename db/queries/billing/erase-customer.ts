@@ -4,7 +4,7 @@
  */
 import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
-import { customers, invoices, subscriptions } from '../../schema/billing.ts';
+import { customers, invoices, subscriptionEvents, subscriptions } from '../../schema/billing.ts';
 import { notifications } from '../../schema/messaging.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
 import { idempotencyKeys } from '../../schema/tenants.ts';
@@ -29,7 +29,10 @@ export async function hasOtherLife(
   return others.length > 0;
 }
 
-/** Empties the personal columns and writes the audit log. Call under the customer's lock. */
+/**
+ * Empties the personal columns and writes the audit log. Call under the customer's lock. The vendor's id of the
+ * customer stays until `forgetVendorCustomer`, for it is needed to delete the customer there.
+ */
 export async function eraseCustomer(
   tx: Tx,
   customer: CustomerRow,
@@ -42,7 +45,6 @@ export async function eraseCustomer(
       email: null,
       name: null,
       externalRef: null,
-      vendorCustomerId: null,
       defaultPaymentMethodId: null,
       erasedAt: at,
     })
@@ -61,6 +63,19 @@ export async function eraseCustomer(
     .set({ recipient: null, subject: null, variables: {}, error: null })
     .where(eq(notifications.customerId, id));
   await tx.update(subscriptions).set({ cancelComment: null }).where(eq(subscriptions.customerId, id));
+  const ownedSubscriptions = tx
+    .select({ id: subscriptions.id })
+    .from(subscriptions)
+    .where(eq(subscriptions.customerId, id));
+  await tx
+    .update(subscriptionEvents)
+    .set({ message: 'The payment method was changed.' })
+    .where(
+      and(
+        eq(subscriptionEvents.kind, 'payment_method_changed'),
+        inArray(subscriptionEvents.subscriptionId, ownedSubscriptions),
+      ),
+    );
   const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, id));
   await tx.update(chargeAttempts).set({ actionUrl: null }).where(inArray(chargeAttempts.invoiceId, owned));
   if (email !== null) {
@@ -93,4 +108,9 @@ export async function eraseCustomer(
     },
     at,
   });
+}
+
+/** The vendor has deleted the customer too. */
+export async function forgetVendorCustomer(tx: Tx, customerId: string): Promise<void> {
+  await tx.update(customers).set({ vendorCustomerId: null }).where(eq(customers.id, customerId));
 }

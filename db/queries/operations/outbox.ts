@@ -2,10 +2,13 @@
  * The outbox table. `appendOutbox` writes in the caller's transaction; the relay claims due rows by lease, so a
  * relay that dies leaves them to the next one, and every delivery may happen twice.
  */
-import { and, asc, eq, inArray, isNull, lte, min, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, lte, min, not, sql } from 'drizzle-orm';
 import type { OutboxEnvelope } from '../../../domain/operations/outbox.ts';
 import { type Database, type Tx, withSystem } from '../../client.ts';
 import { outbox } from '../../schema/operations.ts';
+
+/** Mails and rows for workflows are taken apart, so that neither holds the other up. */
+export type OutboxKind = 'mails' | 'workflows';
 
 export type ClaimedOutboxRow = {
   id: number;
@@ -33,16 +36,20 @@ export async function appendOutbox(
   return rows.map((row) => row.id);
 }
 
-/** Takes up to `limit` due rows for `leaseSeconds`, oldest first; other relays skip them. */
+/**
+ * Takes up to `limit` due rows for `leaseSeconds`, oldest first; other relays skip them. A row waits as long as an
+ * earlier one for the same workflow is not due (it failed, or somebody has it in hand): a signal that overtakes its
+ * start would find nobody and be lost.
+ */
 export function claimOutbox(
   db: Database,
-  { limit, leaseSeconds }: { limit: number; leaseSeconds: number },
+  { limit, leaseSeconds, kind }: { limit: number; leaseSeconds: number; kind: OutboxKind },
 ): Promise<ClaimedOutboxRow[]> {
   return withSystem(db, async (tx) => {
     const due = tx
       .select({ id: outbox.id })
       .from(outbox)
-      .where(and(undelivered, lte(outbox.dueAt, sql`now()`)))
+      .where(and(deliverable[kind], lte(outbox.dueAt, sql`now()`)))
       .orderBy(asc(outbox.id))
       .limit(limit)
       .for('update', { skipLocked: true });
@@ -70,6 +77,11 @@ export async function markDelivered(db: Database, ids: number[]): Promise<void> 
   );
 }
 
+/** The same for one row of this transaction's tenant, by whoever wrote it. */
+export async function markOwnDelivered(tx: Tx, id: number): Promise<void> {
+  await tx.update(outbox).set({ deliveredAt: sql`now()` }).where(eq(outbox.id, id));
+}
+
 /** Records a failed delivery; `retryAt` null gives the row up for a person to look at. */
 export async function markFailed(
   db: Database,
@@ -84,15 +96,23 @@ export async function markFailed(
   );
 }
 
-/** When the earliest undelivered row is due; null when nothing is owed. */
-export function nextDueAt(db: Database): Promise<Date | null> {
+/** When the next row (of a kind) can be taken; null when nothing is owed. */
+export function nextDueAt(db: Database, kind?: OutboxKind): Promise<Date | null> {
   return withSystem(db, async (tx) => {
     const [row] = await tx
       .select({ dueAt: min(outbox.dueAt) })
       .from(outbox)
-      .where(undelivered);
+      .where(kind ? deliverable[kind] : undelivered);
     return row?.dueAt ?? null;
   });
 }
 
 const undelivered = and(isNull(outbox.deliveredAt), isNull(outbox.failedAt));
+
+const isMail = eq(outbox.topic, 'mail.send');
+/** No earlier row for the same workflow is waiting for its time; one that is due is taken together with this one. */
+const isNext = sql`not exists (
+  select from outbox earlier
+  where earlier.envelope ->> 'workflowId' = ${outbox.envelope} ->> 'workflowId' and earlier.id < ${outbox.id}
+    and earlier.delivered_at is null and earlier.failed_at is null and earlier.due_at > now())`;
+const deliverable = { mails: and(undelivered, isMail), workflows: and(undelivered, not(isMail), isNext) };

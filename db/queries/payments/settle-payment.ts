@@ -6,7 +6,6 @@
  * nothing; all of it is one transaction under the customer's lock, so a crash leaves everything or nothing.
  */
 import { and, eq, sql } from 'drizzle-orm';
-import { periodIndexAt, periodOf } from '../../../domain/calendar.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { inWords } from '../../../domain/instant.ts';
 import type { NotificationRequest } from '../../../domain/messaging/notification.ts';
@@ -18,10 +17,10 @@ import { customers, invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
 import { findOpenCase, moveOnCase } from '../billing/dunning-cases.ts';
 import { dueOf, type InvoiceRow, readInvoice, unpaidInvoices } from '../billing/invoices.ts';
+import { resumedPeriod } from '../billing/resumed-period.ts';
 import {
   addTimelineEntry,
   announceSubscription,
-  calendarOf,
   changeSubscription,
   lockSubscription,
   type SubscriptionContext,
@@ -260,24 +259,6 @@ export function firstPeriod(invoice: InvoiceRow) {
     periodIndex: invoice.periodIndex,
     periodStartsAt: invoice.periodStartsAt,
     periodEndsAt: invoice.periodEndsAt,
-  };
-}
-
-/**
- * A suspended subscription is not billed for periods it spends suspended. On recovery it continues with the period
- * that contains the payment, which is then billed in full; dates keep the original anchor.
- */
-function resumedPeriod({ tenant, plan, subscription }: SubscriptionContext, at: Date) {
-  const { ladder, anchor, anchorIndex, periodIndex, periodEndsAt } = subscription;
-  if (ladder !== 'suspended' || anchor === null || periodIndex === null || periodEndsAt === null) return {};
-  if (periodEndsAt > at) return {};
-  const schedule = { anchor: anchor.toISOString(), interval: plan.interval, calendar: calendarOf(tenant) };
-  const current = periodIndexAt({ ...schedule, now: at.toISOString() });
-  const before = periodOf({ ...schedule, index: current - 1 });
-  return {
-    periodIndex: anchorIndex + current - 1,
-    periodStartsAt: new Date(before.startsAt),
-    periodEndsAt: new Date(before.endsAt),
   };
 }
 

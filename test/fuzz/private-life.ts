@@ -1,0 +1,171 @@
+/**
+ * A life full of private things: a customer with a name and an address pays by card, is declined, has to confirm,
+ * pays by wire with a note, leaves with harsh words and is erased. On the way everything that can fail fails once.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { scopes } from '../../api/scopes.ts';
+import { withTenant } from '../../db/client.ts';
+import { addPolicyVersion } from '../../db/queries/billing/dunning-policies.ts';
+import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
+import { createPlans, createTenant } from '../../db/seed/tenant.ts';
+import { asOwner } from './owner.ts';
+import type { Json, Product } from './product.ts';
+
+/** What the customer tells us. */
+export const person = {
+  email: 'Zenobia.Sentinel@Private-Mail.Test',
+  name: 'Zenobia Sentinelsdottir',
+  externalRef: 'sentinel-account-4711',
+} as const;
+
+export const words = {
+  comment: 'sentinel words nobody else shall read',
+  note: 'sentinel note from the bank counter',
+} as const;
+
+export type PrivateLife = {
+  subscriptionId: string;
+  /** Cards by which was paid or tried to be. */
+  cards: string[];
+  /** The secrets of the API keys it was lived with. */
+  keySecrets: string[];
+  /** Bodies of all answers that were no success. */
+  refusals: string[];
+  /** Goes on to the end: the period ends and the data is erased. */
+  live(): Promise<void>;
+};
+
+/** Lives to where the customer has cancelled and everything is still there. */
+export async function beginPrivateLife(product: Product): Promise<PrivateLife> {
+  const { stack, db } = product;
+  const refusals: string[] = [];
+  const tenantId = await createFastTenant(product);
+  const first = await withTenant(db, tenantId, (tx) =>
+    createApiKey(tx, { tenantId, name: 'first', scopes: [...scopes], expiresAt: null }),
+  );
+  const made = await product.ok(first.token, 'POST', '/v1/api_keys', { name: 'second', scopes: [...scopes] });
+  const key: string = made.token;
+
+  const call = async (method: string, path: string, body?: unknown, usedKey = key): Promise<Json> => {
+    const answer = await product.call(usedKey, method, path, body);
+    if (answer.status >= 400) refusals.push(JSON.stringify(answer.body));
+    return answer;
+  };
+  const refused = async (status: number, ...request: [string, string, unknown?, string?]) => {
+    const answer = await call(...request);
+    if (answer.status !== status) throw new Error(`${request[0]} ${request[1]}: ${JSON.stringify(answer)}`);
+  };
+  const ok = (method: string, path: string, body?: unknown) => product.ok(key, method, path, body);
+  const newCard = async (...outcomes: string[]): Promise<string> => {
+    const init = { method: 'POST', body: JSON.stringify({ outcomes }) };
+    return (
+      (await (await fetch(`${stack.urls.stripeSandbox}/_sandbox/cards`, init)).json()) as { id: string }
+    ).id;
+  };
+  const cards = [
+    await newCard('succeeded', 'insufficient_funds', 'generic_decline'),
+    await newCard('authentication_required'),
+  ];
+
+  // Queries that fail, in the API and in the relay of the workers: their errors know the values they were sent with.
+  const newPerson = { ...person, currency: 'USD' };
+  await withoutRight(product, ['INSERT', 'customers'], () =>
+    refused(500, 'POST', '/v1/customers', newPerson),
+  );
+  const { id: customerId } = await ok('POST', '/v1/customers', newPerson);
+  await refused(409, 'POST', '/v1/customers', newPerson);
+  await refused(400, 'POST', '/v1/customers', { ...newPerson, email: `${person.email} ${person.name}` });
+  await refused(401, 'GET', `/v1/customers/${customerId}`, undefined, `${key}x`);
+
+  const subscriptionId: string = await withoutRight(product, ['UPDATE', 'notifications'], async () => {
+    const { id } = await ok('POST', '/v1/subscriptions', { customerId, planCode: 'pro' });
+    await until('a mail fails', async () => (await failedDeliveries(product)) > 0);
+    return id;
+  });
+  const path = `/v1/subscriptions/${subscriptionId}`;
+  // The same mailbox, by the rules for trials.
+  const twin = { email: person.email.replace('@', '+again@'), name: 'Twin', currency: 'USD' };
+  const { id: twinId } = await ok('POST', '/v1/customers', twin);
+  await refused(409, 'POST', '/v1/subscriptions', { customerId: twinId, planCode: 'pro' });
+
+  await refused(422, 'PUT', `${path}/payment_method`, { paymentMethodId: 'pm_of_nobody' });
+  await ok('PUT', `${path}/payment_method`, { paymentMethodId: cards[0] });
+  await ok('POST', `${path}/convert`, {});
+  await until('the renewal fails', async () => (await ok('GET', path)).status === 'past_due');
+  await call('PUT', `${path}/payment_method`, { paymentMethodId: cards[1] });
+  const invoice = (await ok('GET', `/v1/invoices?subscriptionId=${subscriptionId}&status=open`)).data[0];
+  const wire = { amountMinor: invoice.totalMinor, currency: 'USD', reference: 'wire 1', note: words.note };
+  await ok('POST', `/v1/invoices/${invoice.id}/payments`, wire);
+  await until('it has recovered', async () => (await ok('GET', path)).status === 'active');
+  await ok('POST', `${path}/cancel`, {
+    mode: 'at_period_end',
+    reason: 'too_expensive',
+    comment: words.comment,
+  });
+
+  return {
+    subscriptionId,
+    cards,
+    keySecrets: [first.token, key].map((token) => token.split('.')[1] ?? ''),
+    refusals,
+    live: () => until('all is erased', async () => (await ok('GET', path)).closedAt !== null),
+  };
+}
+
+/** A day lasts a second; nobody is dunned to the end. */
+async function createFastTenant({ db }: Product): Promise<string> {
+  const tenantId = await createTenant(db, { name: 'Acme Books', demoDaySeconds: 1 });
+  await withTenant(db, tenantId, (tx) =>
+    addPolicyVersion(tx, {
+      tenantId,
+      name: 'patient',
+      graceDays: 3,
+      technicalRetryMinutes: [1_440],
+      steps: [
+        { day: 2, retry: true, template: 'payment_failed_1' },
+        { day: 300, retry: false, template: 'subscription_cancelled_unpaid', end: 'cancel' },
+      ],
+    }),
+  );
+  const policy = {
+    trialDays: 300,
+    trialMessages: [],
+    winBack: [{ template: 'win_back_1' as const, daysAfterEnd: 1 }],
+    retentionDays: 3,
+    dunningPolicy: 'patient',
+  };
+  const interval = { unit: 'week', count: 2 } as const;
+  const plan = { code: 'pro', name: 'Pro', family: 'books', rank: 1, priceMinor: 2900, currency: 'USD' };
+  await createPlans(db, tenantId, [{ ...plan, interval, policy }]);
+  return tenantId;
+}
+
+/** Does something while the processes lack a right, so that every statement which needs it fails. */
+async function withoutRight<T>(
+  { stack }: Product,
+  [right, table]: readonly [string, string],
+  work: () => Promise<T>,
+): Promise<T> {
+  const { adminUrl } = stack.config.database;
+  await asOwner(adminUrl, `REVOKE ${right} ON ${table} FROM perennial_app`);
+  try {
+    return await work();
+  } finally {
+    await asOwner(adminUrl, `GRANT ${right} ON ${table} TO perennial_app`);
+  }
+}
+
+async function failedDeliveries({ stack }: Product): Promise<number> {
+  const { adminUrl } = stack.config.database;
+  return (await asOwner(adminUrl, 'SELECT id FROM outbox WHERE last_error IS NOT NULL')).length;
+}
+
+async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + PATIENCE_MS;
+  while (!(await condition())) {
+    if (Date.now() > deadline) throw new Error(`Waited in vain until ${what}`);
+    await delay(200);
+  }
+}
+
+const PATIENCE_MS = 120_000;
