@@ -9,7 +9,6 @@
  */
 import { createHmac } from 'node:crypto';
 import { type Tx, withTenant } from '../db/client.ts';
-import { together } from '../db/together.ts';
 import { markOwnDelivered } from '../db/queries/operations/outbox.ts';
 import {
   claimKey,
@@ -19,6 +18,7 @@ import {
   storeAnswer,
   storeStatus,
 } from '../db/queries/tenants/idempotency-keys.ts';
+import { together } from '../db/together.ts';
 import { deliverToTemporal } from '../temporal/deliver.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { toProblem } from './failures.ts';
@@ -71,20 +71,45 @@ async function write(
   handler: HandlerOf<'write'>,
 ): Promise<Outcome> {
   const { caller, input, key } = request;
-  const done = await withTenant(deps.db, caller.tenantId, async (tx) => {
-    const context = { ...contextOf(deps, caller, tx), ...input };
-    const claim = await claimFor(tx, deps, request);
-    if (claim.kind === 'answered') return { replay: await restored(context, request, claim.answer) };
-    const { delivery, ...answer } = await handler(context);
-    // The commit is sent right behind it. Had it failed, the commit would have been a rollback: see below.
-    const stored = key === undefined ? undefined : storeAnswer(tx, key, kept(request, answer));
-    stored?.catch(() => {});
-    return { answer, delivery, stored };
-  });
-  if (done.replay !== undefined) return { answer: done.replay, replayed: true };
-  await done.stored;
-  if (done.delivery === undefined) return { answer: done.answer, replayed: false };
-  return deliver(deps, request, done.answer, done.delivery);
+  const inTenant = <T>(work: (tx: Tx) => Promise<T>) => withTenant(deps.db, caller.tenantId, work);
+  try {
+    const { answer, delivery, stored } = await inTenant(async (tx) => {
+      // The claim and the work fly together; where the key was answered before, the work is rolled back.
+      const [claim, work] = await Promise.allSettled([
+        claimFor(tx, deps, request),
+        handler({ ...contextOf(deps, caller, tx), ...input }),
+      ]);
+      if (claim.status === 'rejected') throw claim.reason;
+      if (claim.value.kind === 'answered') throw new Answered(claim.value.answer);
+      if (work.status === 'rejected') throw work.reason;
+      const { delivery, ...answer } = work.value;
+      // The commit is sent right behind it. Had it failed, the commit would have been a rollback: see below.
+      const stored = key === undefined ? undefined : storeAnswer(tx, key, kept(request, answer));
+      stored?.catch(() => {});
+      return { answer, delivery, stored };
+    });
+    await stored;
+    return delivery === undefined
+      ? { answer, replayed: false }
+      : await deliver(deps, request, answer, delivery);
+  } catch (error) {
+    if (!(error instanceof Answered)) throw error;
+    const { stored } = error;
+    const answer = await inTenant((tx) =>
+      restored({ ...contextOf(deps, caller, tx), ...input }, request, stored),
+    );
+    return { answer, replayed: true };
+  }
+}
+
+/** Ends the transaction of a request that was answered before. */
+class Answered extends Error {
+  readonly stored: StoredAnswer;
+
+  constructor(stored: StoredAnswer) {
+    super('The request was answered before');
+    this.stored = stored;
+  }
 }
 
 async function act(

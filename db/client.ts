@@ -3,12 +3,20 @@
  * nothing; a unit of work is a transaction that names its tenant first, and row-level security does the rest.
  */
 import { sql } from 'drizzle-orm';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { drizzle, type NodePgDatabase, NodePgSession, NodePgTransaction } from 'drizzle-orm/node-postgres';
+import { PgDialect } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import { withoutValues } from './failed-query.ts';
 import { together } from './together.ts';
 
-export type Database = { drizzle: NodePgDatabase; pool: pg.Pool; url: string; close(): Promise<void> };
+export type Database = {
+  drizzle: NodePgDatabase;
+  pool: pg.Pool;
+  url: string;
+  /** One transaction without a tenant; units of work use `withTenant` and `withSystem`. */
+  transaction<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  close(): Promise<void>;
+};
 
 /** A transaction of one tenant. Queries take it as their first argument. */
 export type Tx = Parameters<Parameters<NodePgDatabase['transaction']>[0]>[0];
@@ -31,12 +39,18 @@ export function createDatabase({ url, max = 10 }: { url: string; max?: number })
   // these listeners it would end the process.
   pool.on('error', () => {});
   pool.on('connect', (client) => void client.on('error', () => {}));
-  return { drizzle: drizzle(pool, { casing: 'snake_case' }), pool, url, close: () => pool.end() };
+  return {
+    drizzle: drizzle(pool, { casing: 'snake_case' }),
+    pool,
+    url,
+    transaction: (work) => transaction(pool, work),
+    close: () => pool.end(),
+  };
 }
 
 /** Runs `work` in one transaction that sees this tenant only. */
 export function withTenant<T>(db: Database, tenantId: string, work: (tx: Tx) => Promise<T>): Promise<T> {
-  return transaction(db, async (tx) => {
+  return db.transaction(async (tx) => {
     // `execute` sends it at once: the first statements of `work` follow right behind it, without waiting.
     const named = tx.execute(sql`select set_config('app.tenant_id', ${tenantId}, true)`).execute();
     const [, result] = await together([named, work(tx)]);
@@ -46,7 +60,7 @@ export function withTenant<T>(db: Database, tenantId: string, work: (tx: Tx) => 
 
 /** Runs `work` in one transaction across tenants, on the tables `perennial_system` may see. */
 export function withSystem<T>(db: Database, work: (tx: SystemTx) => Promise<T>): Promise<T> {
-  return transaction(db, async (tx) => {
+  return db.transaction(async (tx) => {
     const stepped = tx.execute(sql`set local role perennial_system`).execute();
     const [, result] = await together([stepped, work(tx as SystemTx)]);
     return result;
@@ -55,19 +69,23 @@ export function withSystem<T>(db: Database, work: (tx: SystemTx) => Promise<T>):
 
 /**
  * One transaction on one connection. The connection is taken and given back here, because drizzle does not give it
- * back when BEGIN fails (each connection Postgres has cut would then be lost to the pool for ever), and because one
- * that is cut between two statements reports it as an event, which without a listener would end the process.
+ * back when BEGIN fails: each connection that Postgres has cut would then be lost to the pool for ever. BEGIN is sent
+ * without waiting for its answer; where it fails, so does what follows it.
  */
-async function transaction<T>(db: Database, work: (tx: Tx) => Promise<T>): Promise<T> {
-  const client = await db.pool.connect();
-  const ignore = () => {};
-  client.on('error', ignore);
+async function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
   try {
-    return await drizzle(client, { casing: 'snake_case' }).transaction(work);
+    const tx = new NodePgTransaction(dialect, new NodePgSession(client, dialect, undefined), undefined);
+    const [, result] = await together([client.query('begin'), work(tx as Tx)]);
+    await client.query('commit');
+    return result;
   } catch (error) {
+    await client.query('rollback').catch(() => {});
     throw withoutValues(error);
   } finally {
-    client.off('error', ignore);
     client.release();
   }
 }
+
+/** One for all transactions: it remembers how each column is written. */
+const dialect = new PgDialect({ casing: 'snake_case' });

@@ -2,18 +2,18 @@
 import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { recordScheduleSuccess } from '../../db/queries/operations/schedule-runs.ts';
 import { recordTrialStatistics } from '../../db/queries/reporting/trial-statistics.ts';
-import { tenants } from '../../db/schema/tenants.ts';
+import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
 
 export function createTrialStatisticsActivities({ db }: { db: Database }) {
   return {
     /** Safe to repeat: a run's figures are stored once per tenant and instant. */
     async refreshTrialStatistics({ at }: { at: string }): Promise<{ tenants: number }> {
       const now = new Date(at);
-      const rows = await withSystem(db, (tx) => tx.select({ id: tenants.id }).from(tenants));
-      for (const { id: tenantId } of rows) {
+      const tenantIds = await withSystem(db, listTenantIds);
+      for (const tenantId of tenantIds) {
         await withTenant(db, tenantId, (tx) => recordTrialStatistics(tx, { tenantId, at: now }));
       }
-      const result = { tenants: rows.length };
+      const result = { tenants: tenantIds.length };
       await recordScheduleSuccess(db, { name: 'trial-statistics', at: now, result });
       return result;
     },

@@ -153,7 +153,7 @@ const archive = route({
 
 export const planRoutes: readonly Route[] = [create, list, read, archive];
 
-export function toPlan(row: PlanRow): PlanBody {
+function toPlan(row: PlanRow): PlanBody {
   const { id, code, name, family, rank, priceMinor, currency, interval, policy } = row;
   return {
     id,

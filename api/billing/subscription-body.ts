@@ -58,7 +58,7 @@ export function toSubscription(
 }
 
 /** The Web UI's page of a process. */
-export function workflowUrl(
+function workflowUrl(
   { config, temporal }: Pick<ApiDependencies, 'config' | 'temporal'>,
   workflowId: string,
 ): string {

@@ -72,6 +72,9 @@ function withoutRetryCode(error: unknown): unknown {
   return new Error(`Connection closed before the answer (${code})`, { cause: error });
 }
 
+/** The request's id finds it at Stripe; which card it was about is nothing for a log. */
 function logFields({ method, path, status, request_id, elapsed }: Stripe.ResponseEvent): object {
-  return { method, path: path.split('?')[0], status, requestId: request_id, elapsedMs: elapsed };
+  const [resource = ''] = path.split('?');
+  const withoutCard = resource.replace(/\/(?:pm|card|src)_\w+/, '/…');
+  return { method, path: withoutCard, status, requestId: request_id, elapsedMs: elapsed };
 }

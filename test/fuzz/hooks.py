@@ -1,8 +1,9 @@
-"""What a caller of the API does that its OpenAPI document cannot express: a key of its own for each request, and
-Stripe's signature under each event."""
+"""What a caller of the API does that its OpenAPI document cannot express: a key of its own for each request, names that
+are not taken, ids of things that exist, and Stripe's signature under each event. What is wrong on purpose stays wrong."""
 
 import hashlib
 import hmac
+import json
 import os
 import re
 import time
@@ -12,23 +13,51 @@ import zlib
 import schemathesis
 
 VALID_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+EXAMPLE_ID = re.compile(r"([a-z]+)_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b")
+UNIQUE_EXAMPLES = {"code": "pro-monthly", "externalRef": "account-4711"}
+
+# The tenant's things by the prefix of their ids.
+IDS = json.loads(os.environ["FUZZ_IDS"])
+# Without them nothing would work any more: the API key of the run, the plans that are sold.
+KEPT_IDS = set(os.environ["FUZZ_KEPT_IDS"].split(","))
 WEBHOOK_SECRET = os.environ["FUZZ_WEBHOOK_SECRET"].encode()
 
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    headers = case.headers or {}
-    key = headers.get("Idempotency-Key")
-    if isinstance(key, str) and VALID_KEY.fullmatch(key) and not keeps_key(case):
+    # The generator's own judgement, before anything is touched: a touched part is judged anew.
+    wrong_headers = is_wrong(case, "header")
+    chosen = zlib.crc32(repr((case.path_parameters, case.query, case.body)).encode())
+
+    for part in (case.path_parameters, case.query, case.body):
+        if isinstance(part, dict):
+            replace_examples(part, chosen)
+    if case.operation.definition.raw["operationId"] in ("revokeApiKey", "archivePlan"):
+        for name, value in case.path_parameters.items():
+            if value in KEPT_IDS:
+                case.path_parameters[name] = value.split("_")[0] + "_" + "0" * 32
+
+    key = (case.headers or {}).get("Idempotency-Key")
+    # One request of eight keeps its generated key, which is mostly a short text that was used before.
+    if isinstance(key, str) and VALID_KEY.fullmatch(key) and not wrong_headers and chosen % 8 != 0:
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
-    if case.operation.path == "/webhooks/stripe" and "Stripe-Signature" in headers:
+    if case.operation.path == "/webhooks/stripe" and "Stripe-Signature" in (case.headers or {}):
         kwargs["auth"] = sign
 
 
-def keeps_key(case):
-    """Generated keys are mostly the same short texts; one request of eight keeps its own, to meet what was answered
-    under it before."""
-    return zlib.crc32(repr((case.path_parameters, case.body)).encode()) % 8 == 0
+def is_wrong(case, part):
+    component = case.meta.components.get(part) if case.meta else None
+    return component is not None and component.mode.is_negative
+
+
+def replace_examples(fields, chosen):
+    """The examples of the document are well-formed and name nothing here, or what was taken by the first request."""
+    for name, value in fields.items():
+        example = EXAMPLE_ID.fullmatch(value) if isinstance(value, str) else None
+        if example and IDS.get(example[1]):
+            fields[name] = IDS[example[1]][chosen % len(IDS[example[1]])]
+        elif value == UNIQUE_EXAMPLES.get(name, fields):
+            fields[name] = f"new-{uuid.uuid4()}"
 
 
 def sign(request):

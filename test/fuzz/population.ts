@@ -3,13 +3,16 @@ import { scopes } from '../../api/scopes.ts';
 import { withTenant } from '../../db/client.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
+import { eventually } from '../../scripts/processes.ts';
 import type { Product } from './product.ts';
 
 export type Population = {
   /** May do everything. */
   apiKey: string;
-  /** By the names that `schemathesis.toml` binds to parameters. */
+  /** What requests may name, by the names that `schemathesis.toml` binds to parameters. */
   ids: Record<string, string[]>;
+  /** Ids of what must not be revoked or archived. */
+  kept: string[];
 };
 
 /** Everything is made through the API, but for the tenant, its plans and its first key. */
@@ -20,11 +23,15 @@ export async function populate({ db, ok }: Product): Promise<Population> {
     withTenant(db, tenantId, (tx) =>
       createApiKey(tx, { tenantId, name, scopes: [...scopes], expiresAt: null }),
     );
-  const { token: apiKey } = await newKey('fuzz');
+  const {
+    token: apiKey,
+    apiKey: { id: apiKeyId },
+  } = await newKey('fuzz');
   const revocable = await Promise.all([newKey('to be revoked'), newKey('another')]);
 
   const customers: string[] = [];
   const subscriptions: string[] = [];
+  const trials: string[] = [];
   for (const [index, { plan, start, card, acts = [] }] of people.entries()) {
     const person = { email: `person-${index}@example.test`, name: `Person ${index}`, currency: 'USD' };
     const { id: customerId } = await ok(apiKey, 'POST', '/v1/customers', person);
@@ -33,17 +40,25 @@ export async function populate({ db, ok }: Product): Promise<Population> {
     const body = { customerId, planCode: plan, ...(start !== undefined && { start }) };
     const { id } = await ok(apiKey, 'POST', '/v1/subscriptions', body);
     subscriptions.push(id);
+    if (card !== undefined && acts.length === 0) trials.push(id);
     const change = { paymentMethodId: card };
     if (card !== undefined) await ok(apiKey, 'PUT', `/v1/subscriptions/${id}/payment_method`, change);
     for (const act of acts) await ok(apiKey, 'POST', `/v1/subscriptions/${id}/${act}`, {});
   }
   const listed = async (path: string) =>
     ((await ok(apiKey, 'GET', `${path}?limit=100`)).data as { id: string }[]).map(({ id }) => id);
+  const invoiced = people.filter(
+    ({ start, acts }) => start === 'payment' || acts?.includes('convert'),
+  ).length;
+  const allInvoiced = async () => (await listed('/v1/invoices')).length >= invoiced;
+  if (!(await eventually(allInvoiced, PATIENCE_MS))) throw new Error('Not all first payments were invoiced');
   return {
     apiKey,
+    kept: [apiKeyId, ...planRows.filter(({ family }) => family === 'books').map(({ id }) => id)],
     ids: {
       customers,
       subscriptions,
+      trials,
       plans: planRows.map(({ id }) => id),
       planCodes: planRows.map(({ code }) => code),
       newCodes: Array.from({ length: 100 }, (_, index) => `plan-${index}`),
@@ -65,13 +80,15 @@ export async function populate({ db, ok }: Product): Promise<Population> {
   };
 }
 
+const PATIENCE_MS = 60_000;
+
 type Person = { plan?: string; start?: 'trial' | 'payment'; card?: string; acts?: string[] };
 
 /** Several in each state that a subscription can be brought into within the day, for requests change it. */
 const people: readonly Person[] = [
   ...times(8, {}),
   ...times(4, { plan: 'pro-monthly' }),
-  ...times(4, { plan: 'team-monthly', card: 'pm_card_visa' }),
+  ...times(6, { plan: 'team-monthly', card: 'pm_card_visa' }),
   ...times(3, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] }),
   ...times(2, { plan: 'pro-monthly', card: 'pm_card_mastercard', acts: ['convert', 'cancel'] }),
   ...times(4, { plan: 'team-monthly', start: 'payment' }),
@@ -89,4 +106,6 @@ const plans: readonly SeedPlan[] = [
   { ...monthly, code: 'pro-monthly', name: 'Pro monthly', rank: 1, priceMinor: 2900 },
   { ...monthly, code: 'team-monthly', name: 'Team monthly', rank: 2, priceMinor: 9900 },
   { ...monthly, code: 'pro-yen', name: 'Pro in yen', rank: 1, priceMinor: 3200, currency: 'JPY' },
+  { ...monthly, code: 'old-1', name: 'Old', rank: 1, priceMinor: 1900, family: 'old' },
+  { ...monthly, code: 'old-2', name: 'Older', rank: 1, priceMinor: 900, family: 'old' },
 ];

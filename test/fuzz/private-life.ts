@@ -2,12 +2,12 @@
  * A life full of private things: a customer with a name and an address pays by card, is declined, has to confirm,
  * pays by wire with a note, leaves with harsh words and is erased. On the way everything that can fail fails once.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { scopes } from '../../api/scopes.ts';
 import { withTenant } from '../../db/client.ts';
 import { addPolicyVersion } from '../../db/queries/billing/dunning-policies.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant } from '../../db/seed/tenant.ts';
+import { eventually } from '../../scripts/processes.ts';
 import { asOwner } from './owner.ts';
 import type { Json, Product } from './product.ts';
 
@@ -161,11 +161,7 @@ async function failedDeliveries({ stack }: Product): Promise<number> {
 }
 
 async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!(await condition())) {
-    if (Date.now() > deadline) throw new Error(`Waited in vain until ${what}`);
-    await delay(200);
-  }
+  if (!(await eventually(condition, PATIENCE_MS))) throw new Error(`Waited in vain until ${what}`);
 }
 
 const PATIENCE_MS = 120_000;

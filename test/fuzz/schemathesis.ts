@@ -82,6 +82,8 @@ export type FuzzResult = {
   operations: string[];
   /** Requests that were sent and checked. */
   cases: number;
+  /** Operations that never accepted a request. */
+  unreached: string[];
   /** Problems of the run itself; empty when it went through. */
   errors: string[];
 };
@@ -93,6 +95,7 @@ export async function fuzz({
   apiKey,
   webhookSecret,
   ids,
+  kept,
   seed,
   folder,
 }: {
@@ -101,6 +104,8 @@ export async function fuzz({
   apiKey: string;
   webhookSecret: string;
   ids: Record<string, readonly string[]>;
+  /** Ids of what must not be revoked or archived. */
+  kept: readonly string[];
   seed: number;
   /** For reports and other files of the run. */
   folder: string;
@@ -120,6 +125,8 @@ export async function fuzz({
   const env = {
     ...process.env,
     SCHEMATHESIS_HOOKS: 'hooks',
+    FUZZ_IDS: JSON.stringify(byPrefix(Object.values(ids).flat())),
+    FUZZ_KEPT_IDS: kept.join(','),
     FUZZ_WEBHOOK_SECRET: webhookSecret,
     PYTHONPATH: import.meta.dirname,
     PYTHONDONTWRITEBYTECODE: '1',
@@ -135,6 +142,9 @@ export async function fuzz({
     findings: testcases.flatMap(({ name, failures }) => failures.map((text) => ({ operation: name, text }))),
     operations: testcases.map(({ name }) => name),
     cases: report.test_cases.generated,
+    unreached: Object.entries(report.valid_rates).flatMap(([operation, phases]) =>
+      Object.values(phases).some(({ accepted }) => accepted > 0) ? [] : [operation],
+    ),
     errors: [
       ...report.errors.map((error) => JSON.stringify(error)),
       ...(report.complete ? [] : [`The run ended early: ${report.stop_reason}`]),
@@ -148,6 +158,8 @@ type RunReport = {
   stop_reason: string;
   errors: unknown[];
   test_cases: { generated: number };
+  /** By operation and phase. */
+  valid_rates: Record<string, Record<string, { accepted: number }>>;
 };
 
 /** An array of strings in JSON is one in TOML. */
@@ -155,6 +167,12 @@ function tables(ids: Record<string, readonly string[]>): string {
   return Object.entries(ids)
     .map(([name, values]) => `[dictionaries.${name}]\nvalues = ${JSON.stringify(values)}\n`)
     .join('\n');
+}
+
+/** `cus_…` under `cus`; what is no id is left out. */
+function byPrefix(values: readonly string[]): Partial<Record<string, string[]>> {
+  const ids = values.filter((value) => /^[a-z]+_[\da-f]{32}$/.test(value));
+  return Object.groupBy(ids, (id) => id.slice(0, id.indexOf('_')));
 }
 
 function outputOf(

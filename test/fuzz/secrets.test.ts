@@ -94,7 +94,11 @@ describe('what is personal or secret', () => {
   it('is in no history, id, search attribute, memo, summary or schedule of Temporal', () => {
     const types = new Set(inTemporal.map(({ name }) => name));
     expect([...types]).toEqual(
-      expect.arrayContaining(['the process subscription', 'the process dunning', 'the schedule perennial/relay-sweep']),
+      expect.arrayContaining([
+        'the process subscription',
+        'the process dunning',
+        'the schedule perennial/relay-sweep',
+      ]),
     );
     expect(sightings(inTemporal, everything())).toEqual([]);
     expect(inTemporal.filter(({ content }) => content.includes('binary/encrypted')).length).toBeGreaterThan(

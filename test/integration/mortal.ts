@@ -21,19 +21,19 @@ export function mortal({ db, cardVendor }: Borders, dieAt: number): Borders & { 
     if (moments.length === dieAt) throw new Death(moment);
   };
 
-  const transaction: Database['drizzle']['transaction'] = async (work, config) => {
+  const transaction: Database['transaction'] = async (work) => {
     pass('before the transaction');
-    const result = await db.drizzle.transaction(async (tx) => {
+    const result = await db.transaction(async (tx) => {
       const done = await work(tx);
       pass('before the commit');
       return done;
-    }, config);
+    });
     pass('after the commit');
     return result;
   };
   return {
     moments,
-    db: { ...db, drizzle: replacing(db.drizzle, { transaction }) },
+    db: { ...db, transaction },
     cardVendor: passing(cardVendor, pass),
   };
 }
@@ -57,11 +57,4 @@ function passing(cardVendor: CardVendor, pass: (moment: string) => void): CardVe
     listEvents: cardVendor.listEvents,
     deleteCustomer: guarded('deleteCustomer', cardVendor.deleteCustomer),
   };
-}
-
-function replacing<T extends object>(target: T, replaced: Partial<T>): T {
-  return new Proxy(target, {
-    get: (object, property) =>
-      property in replaced ? replaced[property as keyof T] : Reflect.get(object, property),
-  });
 }

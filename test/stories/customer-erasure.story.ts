@@ -97,7 +97,8 @@ describe('30 days after the end', () => {
       await world.request('PATCH', `/v1/customers/${customerId}`, { body: { name: 'Somebody' } }),
       await world.request('POST', '/v1/subscriptions', { body: { customerId, planCode: 'team-weekly' } }),
     ];
-    for (const refused of asks) expect(refused).toMatchObject({ status: 409, body: { code: 'customer_erased' } });
+    for (const refused of asks)
+      expect(refused).toMatchObject({ status: 409, body: { code: 'customer_erased' } });
     expect(world.resend.mails()).toHaveLength(mailsBefore);
   });
 
@@ -148,7 +149,9 @@ describe('the erasure', () => {
     await world.advanceTo('2031-03-31T13:00:00Z');
     expect(await tracesOf(world.adminUrl, personal)).toEqual([]);
     expect(await readSubscription(world, id)).toMatchObject({ closedAt: null });
-    const late = await world.request('POST', '/v1/subscriptions', { body: { customerId, planCode: 'team-weekly' } });
+    const late = await world.request('POST', '/v1/subscriptions', {
+      body: { customerId, planCode: 'team-weekly' },
+    });
     expect(late).toMatchObject({ status: 409, body: { code: 'customer_erased' } });
 
     world.stripeFaults({});

@@ -4,12 +4,11 @@
  */
 import { asc } from 'drizzle-orm';
 import { type Database, withTenant } from '../../db/client.ts';
-import { subscriptionEvents } from '../../db/schema/billing.ts';
-import { invoices } from '../../db/schema/billing.ts';
+import { invoices, subscriptionEvents } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
 import { formatMoney } from '../../domain/money.ts';
-import type { Effect } from '../../integrations/sandbox/effect-log.ts';
 import type { ResendSandbox } from '../../integrations/resend/sandbox.ts';
+import type { Effect } from '../../integrations/sandbox/effect-log.ts';
 import type { StripeSandbox } from '../../integrations/stripe/sandbox.ts';
 
 export type EffectFilter = {
@@ -20,7 +19,12 @@ export type EffectFilter = {
 };
 
 export async function listEffects(
-  { db, tenantId, stripe, resend }: { db: Database; tenantId: string; stripe: StripeSandbox; resend: ResendSandbox },
+  {
+    db,
+    tenantId,
+    stripe,
+    resend,
+  }: { db: Database; tenantId: string; stripe: StripeSandbox; resend: ResendSandbox },
   { subscriptionId, from }: EffectFilter,
 ): Promise<string[]> {
   const rows = await withTenant(db, tenantId, async (tx) => ({
@@ -37,7 +41,11 @@ export async function listEffects(
       if (text === null) return [];
       return [{ at: new Date(effect.at), owner: owners.get(effect.businessRef ?? ''), text }];
     }),
-    ...rows.events.map(({ at, kind, subscriptionId: owner, details }) => ({ at, owner, text: entryInWords(kind, details) })),
+    ...rows.events.map(({ at, kind, subscriptionId: owner, details }) => ({
+      at,
+      owner,
+      text: entryInWords(kind, details),
+    })),
     ...rows.mails.map(({ decidedAt: at, subscriptionId: owner, template, status }) => ({
       at,
       owner,
@@ -71,7 +79,8 @@ const chargeWords: Partial<Record<string, string>> = {
 function chargeInWords({ op, amountMinor, currency, outcome, detail, faultInjected }: Effect): string | null {
   const word = chargeWords[op];
   if (word === undefined) return null;
-  const money = amountMinor === null ? [] : [formatMoney({ amountMinor, currency: (currency ?? '').toUpperCase() })];
+  const money =
+    amountMinor === null ? [] : [formatMoney({ amountMinor, currency: (currency ?? '').toUpperCase() })];
   const result = outcome === 'effect' ? [] : [outcome];
   const fault = faultInjected === null ? [] : [`(${faultInjected})`];
   return [word, ...money, ...result, ...(detail === null ? [] : [detail]), ...fault].join(' ');
@@ -84,10 +93,17 @@ function entryInWords(kind: string, details: unknown): string {
 }
 
 /** A mail left the house exactly for each row that says so. */
-function refuseUnbookedMails(resend: ResendSandbox, rows: readonly (typeof notifications.$inferSelect)[]): void {
-  const left = resend.mails().map(({ id }) => id).sort();
+function refuseUnbookedMails(
+  resend: ResendSandbox,
+  rows: readonly (typeof notifications.$inferSelect)[],
+): void {
+  const left = resend
+    .mails()
+    .map(({ id }) => id)
+    .sort();
   const booked = rows.flatMap(({ externalId }) => (externalId === null ? [] : [externalId])).sort();
-  if (left.join() !== booked.join()) throw new Error(`Mails that left: ${left.length}, rows sent: ${booked.length}`);
+  if (left.join() !== booked.join())
+    throw new Error(`Mails that left: ${left.length}, rows sent: ${booked.length}`);
 }
 
 function minuteOf(minutes: number): string {

@@ -16,7 +16,8 @@ export async function replayHistories({
 }): Promise<void> {
   const results = Worker.runReplayHistories({ workflowBundle }, historiesOf(client, workflowIds));
   for await (const { workflowId, runId, error } of results) {
-    if (error !== undefined) throw new Error(`${workflowId} (run ${runId}) does not replay`, { cause: error });
+    if (error !== undefined)
+      throw new Error(`${workflowId} (run ${runId}) does not replay`, { cause: error });
   }
 }
 
@@ -37,7 +38,11 @@ export async function* historiesOf(
 }
 
 /** Null for a workflow that was never started. */
-async function fetchHistory(client: Client, workflowId: string, runId: string | undefined): Promise<History | null> {
+async function fetchHistory(
+  client: Client,
+  workflowId: string,
+  runId: string | undefined,
+): Promise<History | null> {
   try {
     return await client.workflow.getHandle(workflowId, runId).fetchHistory();
   } catch (error) {

@@ -35,7 +35,8 @@ export type Observer = {
 export function createObserver(story: { db: Database; client: Client; tenantId: string }): Observer {
   const { db, client, tenantId } = story;
   const ended = new Set<string>();
-  const rests = async (ids: string[]) => Promise.all(ids.map(async (id) => [id, await restOf(client, id)] as const));
+  const rests = async (ids: string[]) =>
+    Promise.all(ids.map(async (id) => [id, await restOf(client, id)] as const));
   const workflowIds = () => workflowIdsOf(db, tenantId);
   return {
     async look({ delivered }) {
@@ -50,20 +51,21 @@ export function createObserver(story: { db: Database; client: Client; tenantId: 
     workflowIds,
     async restlessNow() {
       const found = await rests(await workflowIds());
-      return found.flatMap(([id, rest]) => (rest === 'busy' || rest === 'retrying' ? [`${id} ${rest}`] : [])).join();
+      return found
+        .flatMap(([id, rest]) => (rest === 'busy' || rest === 'retrying' ? [`${id} ${rest}`] : []))
+        .join();
     },
   };
 }
 
 /** Whether a workflow has nothing to do until time or the outside moves it. */
-export async function restOf(client: Client, workflowId: string): Promise<Rest> {
+async function restOf(client: Client, workflowId: string): Promise<Rest> {
   const handle = client.workflow.getHandle(workflowId);
   try {
     const { status, raw } = await handle.describe();
     if (status.name !== 'RUNNING') return status.name === 'CONTINUED_AS_NEW' ? 'busy' : 'closed';
     const pending = raw.pendingActivities ?? [];
     if (pending.length > 0) {
-      console.log('PEND', JSON.stringify(pending.map((x) => ({ ...x, lastFailure: undefined }))));
       return pending.every(isBackingOff) ? 'retrying' : 'busy';
     }
     const { events } = await handle.fetchHistory();
@@ -78,7 +80,12 @@ export async function restOf(client: Client, workflowId: string): Promise<Rest> 
 type PendingActivity = proto.temporal.api.workflow.v1.IPendingActivityInfo;
 
 /** The server keeps the state of the last try while it waits for the next one: then the end is later than the start. */
-function isBackingOff({ state, attempt, lastStartedTime, lastAttemptCompleteTime }: PendingActivity): boolean {
+function isBackingOff({
+  state,
+  attempt,
+  lastStartedTime,
+  lastAttemptCompleteTime,
+}: PendingActivity): boolean {
   if (state === PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED) return (attempt ?? 1) > 1;
   if (!lastAttemptCompleteTime) return false;
   return tsToMs(lastAttemptCompleteTime) >= tsToMs(lastStartedTime);
@@ -104,7 +111,9 @@ const leavesWork: ReadonlySet<number> = new Set([
 async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> {
   const views = await withTenant(db, tenantId, (tx) => listSubscriptions(tx, everything));
   const customers = new Set(views.map(({ customer }) => customer.id));
-  const events = await withSystem(db, (tx) => tx.select({ paymentId: inboxEvents.objectId }).from(inboxEvents));
+  const events = await withSystem(db, (tx) =>
+    tx.select({ paymentId: inboxEvents.objectId }).from(inboxEvents),
+  );
   const payments = new Set(events.flatMap(({ paymentId }) => (paymentId === null ? [] : [paymentId])));
   return [
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),

@@ -66,8 +66,10 @@ export function createPace({
         if (hops > 5_000) throw new Error(`The world hangs at ${clock.now().toISOString()}`);
         const now = clock.now().getTime();
         const due = workersRun() ? await observer.nextWake(clock.now()) : null;
-        const next = due === null ? target : Math.max(due, now) + actingMs;
-        const until = new Date(Math.min(target, next, triesAwaited > 0 ? now + OUTAGE_HOP_MS : target));
+        const isAway = triesAwaited > 0;
+        // What is overdue while a vendor is away cannot be done in a moment.
+        const next = due === null || (isAway && due <= now) ? target : Math.max(due, now) + actingMs;
+        const until = new Date(Math.min(target, next, isAway ? now + OUTAGE_HOP_MS : target));
         stripe.clock.set(due === null ? until : new Date(Math.min(Math.max(due, now), until.getTime())));
         await clock.moveTo(until, { workersRun: workersRun() });
         await settle();

@@ -5,16 +5,27 @@ import type { Body, World } from './world.ts';
 let population = 0;
 
 /** A new customer; everybody has a name and an address of their own. */
-export async function newCustomer(world: World, { email, currency = 'USD' }: { email?: string; currency?: string } = {}): Promise<string> {
+export async function newCustomer(
+  world: World,
+  { email, currency = 'USD' }: { email?: string; currency?: string } = {},
+): Promise<string> {
   population += 1;
-  const person = { email: email ?? `person-${population}@example.test`, name: `Person ${population}`, currency };
+  const person = {
+    email: email ?? `person-${population}@example.test`,
+    name: `Person ${population}`,
+    currency,
+  };
   return (await world.ok('POST', '/v1/customers', person)).id;
 }
 
 /** Starts a subscription, of a new customer unless one is named; returns its id. */
 export async function subscribe(
   world: World,
-  { plan = 'pro-monthly', start, customerId }: { plan?: string; start?: 'trial' | 'payment'; customerId?: string } = {},
+  {
+    plan = 'pro-monthly',
+    start,
+    customerId,
+  }: { plan?: string; start?: 'trial' | 'payment'; customerId?: string } = {},
 ): Promise<string> {
   const owner = customerId ?? (await newCustomer(world));
   const body = { customerId: owner, planCode: plan, ...(start !== undefined && { start }) };

@@ -1,7 +1,7 @@
 /** Cancelling: at the end of the period with access until then, taking it back, and at once. */
 import { afterEach, describe, expect, it } from 'vitest';
 import { invoicesOf, readSubscription, subscribe, useCard } from './people.ts';
-import { createWorld, type Answer, type World } from './world.ts';
+import { type Answer, createWorld, type World } from './world.ts';
 
 const start = '2031-03-01T10:00:00Z';
 /** The first period ends here. */
@@ -62,7 +62,10 @@ describe('cancelling at the end of the period', () => {
     await world.advanceTo('2031-03-11T10:00:00Z');
     await cancel(id);
     await world.advanceTo('2031-04-01T09:58:00Z');
-    expect(await undo(id)).toMatchObject({ status: 200, body: { cancelAtPeriodEnd: false, cancellation: null } });
+    expect(await undo(id)).toMatchObject({
+      status: 200,
+      body: { cancelAtPeriodEnd: false, cancellation: null },
+    });
 
     await world.advanceTo('2031-04-20T10:00:00Z');
     expect((await world.effects()).slice(BEGINNING)).toEqual([

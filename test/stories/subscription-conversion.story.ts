@@ -49,7 +49,10 @@ describe('an early conversion', () => {
     const id = await subscribe(world);
     const refused = await world.request('POST', `/v1/subscriptions/${id}/convert`);
     expect(refused).toMatchObject({ status: 409, body: { code: 'payment_method_missing' } });
-    expect(await world.effects({ from: start })).toEqual(['day 0 trial_started', 'day 0 mail trial_started sent']);
+    expect(await world.effects({ from: start })).toEqual([
+      'day 0 trial_started',
+      'day 0 mail trial_started sent',
+    ]);
     expect(await invoicesOf(world, id)).toEqual([]);
   });
 

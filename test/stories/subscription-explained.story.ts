@@ -21,7 +21,9 @@ it('the timeline explains each charge and each loss of access in sentences', asy
   await world.advanceTo('2031-04-12T10:00:00Z');
 
   const { data } = await world.ok('GET', `/v1/subscriptions/${id}/timeline?limit=100`);
-  expect(data.map(({ at, message }: { at: string; message: string }) => `${at.slice(0, 10)} ${message}`)).toEqual([
+  expect(
+    data.map(({ at, message }: { at: string; message: string }) => `${at.slice(0, 10)} ${message}`),
+  ).toEqual([
     '2031-03-01 The trial of Pro began; it runs until Sat 15 Mar 2031 10:00 UTC.',
     '2031-03-01 The payment method is now visa ending in 4242.',
     '2031-03-03 Invoice INV-000001 over USD 29.00 was issued for the period from 2031-03-03 to 2031-04-03.',
@@ -82,7 +84,12 @@ it('the dunning case says in the same sentence in API and Web UI which step come
   const id = await subscribe(world, { start: 'payment' });
   await useCard(world, id, 'succeeded', 'insufficient_funds');
   const told: string[] = [];
-  for (const instant of ['2031-04-01T11:00:00Z', '2031-04-02T11:00:00Z', '2031-04-06T11:00:00Z', '2031-04-16T11:00:00Z']) {
+  for (const instant of [
+    '2031-04-01T11:00:00Z',
+    '2031-04-02T11:00:00Z',
+    '2031-04-06T11:00:00Z',
+    '2031-04-16T11:00:00Z',
+  ]) {
     await world.advanceTo(instant);
     const { dunning, customerId } = await readSubscription(world, id);
     expect(await currentDetails(dunningWorkflowId(customerId))).toBe(dunning.waitingFor);

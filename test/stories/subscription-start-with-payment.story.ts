@@ -61,7 +61,9 @@ describe('a subscription that starts with a payment', () => {
       body: { paymentMethodId: world.stripe.createCard({ outcomes: ['generic_decline'] }) },
     });
     expect(declined).toMatchObject({ status: 402, body: { code: 'card_declined' } });
-    expect(world.resend.mails().at(-1)?.text).toContain('the subscription expires on Sun 2 Mar 2031 14:00 UTC');
+    expect(world.resend.mails().at(-1)?.text).toContain(
+      'the subscription expires on Sun 2 Mar 2031 14:00 UTC',
+    );
     await world.advanceTo('2031-03-02T09:00:00Z');
     await useCard(world, id, 'succeeded');
 
@@ -88,7 +90,11 @@ describe('a subscription that starts with a payment', () => {
     const { outcome, actionUrl } = await useCard(world, id, 'authentication_required');
     expect(outcome).toBe('requires_action');
     await world.advanceTo('2031-03-04T15:00:00Z');
-    await fetch(actionUrl, { method: 'POST', body: new URLSearchParams({ answer: 'confirm' }), redirect: 'manual' });
+    await fetch(actionUrl, {
+      method: 'POST',
+      body: new URLSearchParams({ answer: 'confirm' }),
+      redirect: 'manual',
+    });
     await world.advanceTo('2031-03-05T15:00:00Z');
 
     expect(await world.effects({ from: start })).toEqual([

@@ -33,7 +33,12 @@ describe('a trial', () => {
     ]);
     expect(await readSubscription(world, id)).toMatchObject({ status: 'active', access: 'full' });
     const [invoice] = await invoicesOf(world, id);
-    expect(invoice).toMatchObject({ number: 'INV-000001', status: 'paid', totalMinor: 2900, paidMinor: 2900 });
+    expect(invoice).toMatchObject({
+      number: 'INV-000001',
+      status: 'paid',
+      totalMinor: 2900,
+      paidMinor: 2900,
+    });
     const confirmation = world.resend.mails().at(-1);
     expect(confirmation?.text).toContain('INV-000001');
     expect(confirmation?.text).toContain('USD 29.00');

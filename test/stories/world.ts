@@ -170,7 +170,15 @@ export async function createWorld({
   stripe.setWebhookEndpoint({ url: `${base}/webhooks/stripe`, secret: webhookSecret });
 
   const observer = createObserver({ db, client: env.client, tenantId });
-  const pace = createPace({ db, clock, stripe, relay, observer, workersRun: () => workers !== null, actingMs });
+  const pace = createPace({
+    db,
+    clock,
+    stripe,
+    relay,
+    observer,
+    workersRun: () => workers !== null,
+    actingMs,
+  });
   const { settle, advanceTo } = pace;
   let isTogether = false;
 
@@ -232,7 +240,11 @@ export async function createWorld({
         await settle();
         await stopWorkers();
         await checkBooks({ db, tenantId, stripe });
-        await replayHistories({ client: env.client, workflowIds: await observer.workflowIds(), workflowBundle });
+        await replayHistories({
+          client: env.client,
+          workflowIds: await observer.workflowIds(),
+          workflowBundle,
+        });
       } finally {
         await stopWorkers();
         api.close();

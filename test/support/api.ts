@@ -128,7 +128,7 @@ export async function openTemporal(): Promise<Client> {
 }
 
 /** Plans of every shape a test asks for. */
-export const testPlans: readonly SeedPlan[] = [
+const testPlans: readonly SeedPlan[] = [
   plan({ code: 'pro-monthly', name: 'Pro monthly', priceMinor: 2900 }),
   plan({ code: 'team-monthly', name: 'Team monthly', priceMinor: 9900 }),
   plan({ code: 'pro-euro', name: 'Pro in euro', currency: 'EUR' }),

@@ -172,7 +172,8 @@ function newRow(
     statusSince: at,
     policy: plan.policy,
     startedAt: at,
-    trialEndsAt: start === 'trial' ? new Date(addDays(at.toISOString(), trialDays, dayLengthMs(tenant))) : null,
+    trialEndsAt:
+      start === 'trial' ? new Date(addDays(at.toISOString(), trialDays, dayLengthMs(tenant))) : null,
     createdAt: new Date(),
   };
 }

@@ -1,10 +1,12 @@
 /** Notification rows: decided inside a transaction, sent after it. */
 import { sql } from 'drizzle-orm';
 import type { NotificationRequest } from '../../../domain/messaging/notification.ts';
+import type { MailSend } from '../../../domain/operations/outbox.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { notifications } from '../../schema/messaging.ts';
-import { appendOutbox } from '../operations/outbox.ts';
+import { outbox } from '../../schema/operations.ts';
+import { together } from '../../together.ts';
 
 /**
  * Decides a message. Its `dedupeKey` is its business identity: deciding it again does nothing, so a repeated
@@ -14,19 +16,30 @@ export async function enqueueNotification(
   tx: Tx,
   { tenantId, at, request }: { tenantId: string; at: Date; request: NotificationRequest },
 ): Promise<void> {
-  const [row] = await tx
-    .insert(notifications)
-    .values({
-      id: newId('ntf'),
-      tenantId,
-      customerId: request.customerId,
-      subscriptionId: request.subscriptionId ?? null,
-      template: request.template,
-      dedupeKey: request.dedupeKey,
-      variables: sql`${JSON.stringify(request.variables)}::jsonb`,
-      decidedAt: at,
-    })
-    .onConflictDoNothing({ target: [notifications.tenantId, notifications.dedupeKey] })
-    .returning({ id: notifications.id });
-  if (row !== undefined) await appendOutbox(tx, tenantId, [{ topic: 'mail.send', notificationId: row.id }]);
+  const id = newId('ntf');
+  const envelope: MailSend = { topic: 'mail.send', notificationId: id };
+  const row = {
+    id,
+    tenantId,
+    customerId: request.customerId,
+    subscriptionId: request.subscriptionId ?? null,
+    template: request.template,
+    dedupeKey: request.dedupeKey,
+    variables: sql`${JSON.stringify(request.variables)}::jsonb`,
+    decidedAt: at,
+  };
+  await together([
+    tx
+      .insert(notifications)
+      .values(row)
+      .onConflictDoNothing({ target: [notifications.tenantId, notifications.dedupeKey] })
+      .execute(),
+    // Owed for a new message only: of one that was decided before, the row has another id.
+    tx
+      .execute(sql`
+        insert into ${outbox} (tenant_id, topic, envelope)
+        select ${tenantId}, ${envelope.topic}, ${JSON.stringify(envelope)}::jsonb
+        where exists (select from ${notifications} where ${notifications.id} = ${id})`)
+      .execute(),
+  ]);
 }

@@ -2,14 +2,14 @@
 import { lt, sql } from 'drizzle-orm';
 import { type Database, withSystem, withTenant } from '../../client.ts';
 import { outbox } from '../../schema/operations.ts';
-import { idempotencyKeys, tenants } from '../../schema/tenants.ts';
+import { idempotencyKeys } from '../../schema/tenants.ts';
+import { listTenantIds } from '../tenants/tenants.ts';
 
 /** Also forgets idempotency keys after a week. Returns the number of rows removed. */
 export async function removeOldRows(db: Database): Promise<number> {
   const { delivered, tenantIds } = await withSystem(db, async (tx) => {
     const result = await tx.delete(outbox).where(lt(outbox.deliveredAt, weekAgo));
-    const rows = await tx.select({ id: tenants.id }).from(tenants);
-    return { delivered: result.rowCount ?? 0, tenantIds: rows.map((row) => row.id) };
+    return { delivered: result.rowCount ?? 0, tenantIds: await listTenantIds(tx) };
   });
   let removed = delivered;
   for (const tenantId of tenantIds) {

@@ -94,7 +94,7 @@ export function newApiKeySecret(): string {
 }
 
 /** Hex, as stored. */
-export function hashOfSecret(secret: string): string {
+function hashOfSecret(secret: string): string {
   return createHash('sha256').update(secret).digest('hex');
 }
 

@@ -25,21 +25,22 @@ export type KeyClaim =
   | { kind: 'claimed' | 'under_way' | 'reused' }
   | { kind: 'answered'; answer: StoredAnswer };
 
+/** One statement, so that it can fly with the first statements of the work: it waits for whoever holds the key. */
 export async function claimKey(tx: Tx, request: KeyedRequest): Promise<KeyClaim> {
-  const inserted = await tx
+  const { tenantId, key, operation, requestHash, responseStatus, responseBody } = idempotencyKeys;
+  const [row] = await tx
     .insert(idempotencyKeys)
     .values(request)
-    .onConflictDoNothing({ target: [idempotencyKeys.tenantId, idempotencyKeys.key] })
-    .returning({ key: idempotencyKeys.key });
-  if (inserted.length > 0) return { kind: 'claimed' };
-
-  const [known] = await tx.select().from(idempotencyKeys).where(eq(idempotencyKeys.key, request.key));
-  // Whoever held the key gave it back between the two statements: the request was refused, as this one will be.
-  if (known === undefined) return claimKey(tx, request);
-  if (known.operation !== request.operation || known.requestHash !== request.requestHash)
+    // Changes nothing; a conflict without an update would not return the row that is there.
+    .onConflictDoUpdate({ target: [tenantId, key], set: { key: request.key } })
+    .returning({ operation, requestHash, responseStatus, responseBody, isNew: sql<boolean>`xmax = 0` })
+    .execute();
+  if (row === undefined) throw new Error('A claimed key was not returned');
+  if (row.isNew) return { kind: 'claimed' };
+  if (row.operation !== request.operation || row.requestHash !== request.requestHash)
     return { kind: 'reused' };
-  if (known.responseStatus === null) return { kind: 'under_way' };
-  return { kind: 'answered', answer: { status: known.responseStatus, body: known.responseBody } };
+  if (row.responseStatus === null) return { kind: 'under_way' };
+  return { kind: 'answered', answer: { status: row.responseStatus, body: row.responseBody } };
 }
 
 /** Keeps the answer for whoever repeats the request. The body must hold neither secrets nor personal data. */
@@ -47,7 +48,8 @@ export async function storeAnswer(tx: Tx, key: string, { status, body }: StoredA
   await tx
     .update(idempotencyKeys)
     .set({ responseStatus: status, responseBody: sql`${JSON.stringify(body)}::jsonb` })
-    .where(eq(idempotencyKeys.key, key));
+    .where(eq(idempotencyKeys.key, key))
+    .execute();
 }
 
 /** The answer was stored before its last effect; that effect changed the status (202 became 201). */

@@ -1,0 +1,130 @@
+/**
+ * The paths through our processes of which a history is recorded, each played in a world of its own. A path that code
+ * can take and that is not here is not protected: add it, and record again with `npm run record-histories`.
+ */
+import { taskQueues } from '../../domain/operations/task-queues.ts';
+import { invoicesOf, readSubscription, subscribe, subscribePaid, useCard } from '../stories/people.ts';
+import type { World } from '../stories/world.ts';
+
+/** Plays a path to its end. */
+export type Path = (world: World) => Promise<unknown>;
+
+/** The types of the schedules' workflows, which are also their ids here. */
+export const jobs = ['missedWebhooks', 'relaySweep', 'trialStatistics'] as const;
+
+const ask = (world: World, subscriptionId: string, act: string, body: object = {}) =>
+  world.ok('POST', `/v1/subscriptions/${subscriptionId}/${act}`, body);
+
+export const paths: Readonly<Record<string, Path>> = {
+  'trial-converts': async (world) => {
+    await useCard(world, await subscribe(world), 'succeeded');
+    await world.advance({ days: 15 });
+  },
+
+  'trial-extended-and-converted-early': async (world) => {
+    const id = await subscribe(world);
+    await world.advance({ days: 8 });
+    await ask(world, id, 'extend_trial', { days: 7 });
+    await world.advance({ days: 8 });
+    await useCard(world, id, 'insufficient_funds', 'succeeded');
+    await world.request('POST', `/v1/subscriptions/${id}/convert`, { body: {} });
+    await ask(world, id, 'convert');
+  },
+
+  'trial-expires-and-is-erased': async (world) => {
+    await subscribe(world);
+    await world.advance({ days: 14 + 30 + 31 });
+  },
+
+  'ended-trial-is-taken-up': async (world) => {
+    const id = await subscribe(world);
+    await world.advance({ days: 20 });
+    await useCard(world, id, 'succeeded');
+  },
+
+  'starts-with-a-payment': async (world) => {
+    const id = await subscribe(world, { start: 'payment' });
+    await useCard(world, id, 'succeeded');
+  },
+
+  'first-payment-never-comes': async (world) => {
+    await subscribe(world, { start: 'payment' });
+    await world.advance({ days: 2 });
+  },
+
+  'quiet-renewals': async (world) => {
+    await subscribePaid(world, { outcomes: ['succeeded'] });
+    await world.advance({ days: 65 });
+  },
+
+  'charge-fails-technically': async (world) => {
+    await subscribePaid(world, { outcomes: ['processing_error', 'succeeded'] });
+    await world.advance({ days: 33 });
+  },
+
+  'dunning-to-the-end': async (world) => {
+    await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 31 + 31 + 31 });
+  },
+
+  'dunning-ends-on-the-free-plan': async (world) => {
+    await subscribePaid(world, { outcomes: ['insufficient_funds'], plan: 'pro-short' });
+    await world.advance({ days: 31 + 12 });
+  },
+
+  'dunning-recovered-by-a-retry': async (world) => {
+    await subscribePaid(world, { outcomes: ['insufficient_funds', 'insufficient_funds', 'succeeded'] });
+    await world.advance({ days: 31 + 6 });
+  },
+
+  'dunning-recovered-by-a-new-card': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['stolen_card'] });
+    await world.advance({ days: 31 + 8 });
+    await useCard(world, id, 'succeeded');
+  },
+
+  'dunning-recovered-by-a-wire': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 31 + 2 });
+    const { id: invoiceId, dueMinor, currency } = (await invoicesOf(world, id)).at(-1);
+    const body = { amountMinor: dueMinor, currency, reference: 'wire 1' };
+    await world.ok('POST', `/v1/invoices/${invoiceId}/payments`, body);
+  },
+
+  'three-d-secure': async (world) => {
+    await subscribePaid(world, { outcomes: ['authentication_required'] });
+    await world.advance({ days: 32 });
+    const waiting = world.stripe.effects().findLast(({ op }) => op.startsWith('payment_intents.'));
+    world.stripe.authenticate(waiting?.objectId ?? '', 'confirm');
+    await world.settle();
+  },
+
+  'refunded-by-the-vendor': async (world) => {
+    await subscribePaid(world, { outcomes: ['succeeded'] });
+    const [charge] = world.stripe.charges();
+    world.stripe.refund({ paymentIntent: charge?.objectId ?? '' });
+    await world.settle();
+  },
+
+  'cancelled-undone-ended-and-erased': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['succeeded'] });
+    await ask(world, id, 'cancel');
+    await ask(world, id, 'undo_cancel');
+    await ask(world, id, 'cancel', { reason: 'too_expensive' });
+    await world.advance({ days: 31 + 31 });
+  },
+
+  'cancelled-at-once': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 31 + 2 });
+    await ask(world, id, 'cancel', { mode: 'now' });
+    await readSubscription(world, id);
+  },
+
+  'jobs-of-the-schedules': async (world) => {
+    await subscribePaid(world, { outcomes: ['succeeded'] });
+    for (const type of jobs) {
+      await world.client.workflow.execute(type, { taskQueue: taskQueues.operations, workflowId: type });
+    }
+  },
+};
