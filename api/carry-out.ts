@@ -112,32 +112,33 @@ class Answered extends Error {
   }
 }
 
-async function act(
-  deps: ApiDependencies,
-  request: ValidRequest,
-  handler: HandlerOf<'act'>,
-): Promise<Outcome> {
+async function act(deps: ApiDependencies, request: ValidRequest, steps: HandlerOf<'act'>): Promise<Outcome> {
   const { caller, input, key } = request;
   if (key === undefined) throw new Error(`An act needs an Idempotency-Key: ${request.operation}`);
-  const inTenant = <T>(work: (tx: Tx) => Promise<T>) => withTenant(deps.db, caller.tenantId, work);
+  const inTenant = <T>(work: (context: ReadContext & typeof input) => Promise<T>) =>
+    withTenant(deps.db, caller.tenantId, (tx) => work({ ...contextOf(deps, caller, tx), ...input }));
 
-  const replay = await inTenant(async (tx) => {
-    const claim = await claimFor(tx, deps, request);
-    if (claim.kind !== 'answered') return undefined;
-    return restored({ ...contextOf(deps, caller, tx), ...input }, request, claim.answer);
+  const begun = await inTenant(async (context) => {
+    const [claim, seen] = await together([claimFor(context.tx, deps, request), steps.look(context)]);
+    if (claim.kind !== 'answered') return { seen };
+    return { replay: await restored(context, request, claim.answer) };
   });
-  if (replay !== undefined) return { answer: replay, replayed: true };
+  if (begun.replay !== undefined) return { answer: begun.replay, replayed: true };
 
   try {
-    const answer = await handler({ deps, caller, now: deps.clock(), updateId: key, ...input });
-    await inTenant((tx) => storeAnswer(tx, key, kept(request, answer)));
+    const done = await steps.act({ deps, caller, now: deps.clock(), updateId: key, ...input }, begun.seen);
+    const answer = await inTenant(async (context) => {
+      const made = await steps.answer(context, done);
+      await storeAnswer(context.tx, key, kept(request, made));
+      return made;
+    });
     return { answer, replayed: false };
   } catch (error) {
     const problem = toProblem(error);
     // Nobody knows whether it happened: the key stays claimed, and the next request under it repeats the act.
     if (problem.status >= 500) throw error;
     const { status, body } = problem;
-    await inTenant((tx) =>
+    await inTenant(({ tx }) =>
       leavesTraces.has(problem.code) ? storeAnswer(tx, key, { status, body }) : releaseKey(tx, key),
     );
     throw error;

@@ -71,10 +71,20 @@ export type Delivery<R extends Responses> = {
 
 export type WriteAnswer<R extends Responses> = Answer<R> & { delivery?: Delivery<R> };
 
-type Handlers<P, Q, B, R extends Responses> = {
+type Handlers<P, Q, B, R extends Responses, Seen, Done> = {
   read: (context: ReadContext & Input<P, Q, B>) => Promise<Answer<R>>;
   write: (context: WriteContext & Input<P, Q, B>) => Promise<WriteAnswer<R>>;
-  act: (context: ActContext & Input<P, Q, B>) => Promise<Answer<R>>;
+  act: ActSteps<P, Q, B, R, Seen, Done>;
+};
+
+/** An act happens between two transactions: nothing is locked while a process decides. */
+export type ActSteps<P, Q, B, R extends Responses, Seen, Done> = {
+  /** In the transaction that claims the key: what the act is about. What it refuses leaves no trace. */
+  look: (context: ReadContext & Input<P, Q, B>) => Promise<Seen>;
+  /** Repeated under the same key it must have the effect of once. */
+  act: (context: ActContext & Input<P, Q, B>, seen: Seen) => Promise<Done>;
+  /** In the transaction that keeps the answer. */
+  answer: (context: WriteContext & Input<P, Q, B>, done: Done) => Promise<Answer<R>>;
 };
 
 export type Effect = 'read' | 'write' | 'act';
@@ -107,16 +117,28 @@ type Definition<P, Q, B, R extends Responses> = {
 };
 
 /** Declares an operation. */
-export function route<E extends Effect, R extends Responses, P = unknown, Q = unknown, B = unknown>(
-  definition: Definition<P, Q, B, R> & { effect: E; handler: Handlers<P, Q, B, R>[E] },
-): Route {
-  return definition as unknown as Route;
+export function route<
+  R extends Responses,
+  P = unknown,
+  Q = unknown,
+  B = unknown,
+  Seen = unknown,
+  Done = unknown,
+>(definition: Definition<P, Q, B, R> & { effect: 'act'; handler: ActSteps<P, Q, B, R, Seen, Done> }): Route;
+export function route<E extends 'read' | 'write', R extends Responses, P = unknown, Q = unknown, B = unknown>(
+  definition: Definition<P, Q, B, R> & { effect: E; handler: Handlers<P, Q, B, R, unknown, unknown>[E] },
+): Route;
+export function route(definition: unknown): Route {
+  return definition as Route;
 }
 
 /** An operation with its types forgotten, as the server and the document take it. */
 export type Route = Definition<unknown, unknown, unknown, Responses> &
   {
-    [E in Effect]: { effect: E; handler: Handlers<unknown, unknown, unknown, Responses>[E] };
+    [E in Effect]: {
+      effect: E;
+      handler: Handlers<unknown, unknown, unknown, Responses, unknown, unknown>[E];
+    };
   }[Effect];
 
 /** An operation without a key: health, and what vendors call. It handles its request itself. */

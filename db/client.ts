@@ -3,8 +3,7 @@
  * nothing; a unit of work is a transaction that names its tenant first, and row-level security does the rest.
  */
 import { sql } from 'drizzle-orm';
-import { drizzle, type NodePgDatabase, NodePgSession, NodePgTransaction } from 'drizzle-orm/node-postgres';
-import { PgDialect } from 'drizzle-orm/pg-core';
+import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import { withoutValues } from './failed-query.ts';
 import { together } from './together.ts';
@@ -69,23 +68,15 @@ export function withSystem<T>(db: Database, work: (tx: SystemTx) => Promise<T>):
 
 /**
  * One transaction on one connection. The connection is taken and given back here, because drizzle does not give it
- * back when BEGIN fails: each connection that Postgres has cut would then be lost to the pool for ever. BEGIN is sent
- * without waiting for its answer; where it fails, so does what follows it.
+ * back when BEGIN fails: each connection that Postgres has cut would then be lost to the pool for ever.
  */
 async function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   try {
-    const tx = new NodePgTransaction(dialect, new NodePgSession(client, dialect, undefined), undefined);
-    const [, result] = await together([client.query('begin'), work(tx as Tx)]);
-    await client.query('commit');
-    return result;
+    return await drizzle(client, { casing: 'snake_case' }).transaction(work);
   } catch (error) {
-    await client.query('rollback').catch(() => {});
     throw withoutValues(error);
   } finally {
     client.release();
   }
 }
-
-/** One for all transactions: it remembers how each column is written. */
-const dialect = new PgDialect({ casing: 'snake_case' });

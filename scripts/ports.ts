@@ -1,5 +1,6 @@
 // The ports of the development stack: which variable moves which one, which are taken, and free ones for tests.
 
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 
 /** Every port of the stack with the variable that changes it. */
@@ -18,13 +19,29 @@ export const portVariables = {
 export type PortName = keyof typeof portVariables;
 export type Ports = Record<PortName, number>;
 
-/** A free port for every name, all different, chosen by the operating system. */
+/** A free port for every name, all different. */
 export async function freePorts<Name extends string>(names: readonly Name[]): Promise<Record<Name, number>> {
   // All stay open until the last is known; otherwise the same number may be handed out twice.
-  const servers = await Promise.all(names.map(() => listen(0)));
+  const servers: Listener[] = [];
+  while (servers.length < names.length) servers.push(await listenSomewhere());
   const entries = names.map((name, index) => [name, portOf(servers[index])]);
   await Promise.all(servers.map(close));
   return Object.fromEntries(entries) as Record<Name, number>;
+}
+
+/**
+ * Below the numbers that systems give to outgoing connections: one of those could take the port of a server that was
+ * killed, before it is started again.
+ */
+const FREE_PORTS = { from: 20_000, to: 32_000 };
+
+async function listenSomewhere(attemptsLeft = 100): Promise<Listener> {
+  try {
+    return await listen(randomInt(FREE_PORTS.from, FREE_PORTS.to));
+  } catch (error) {
+    if (attemptsLeft === 0) throw error;
+    return listenSomewhere(attemptsLeft - 1);
+  }
 }
 
 /** Whether nothing listens on the port of this machine. */

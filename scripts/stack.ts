@@ -120,7 +120,8 @@ async function startAll({
     return options.seed ? readDemoTenant(await runOnce('seed', plan.env)) : undefined;
   };
 
-  options.report(`Starting ${plan.names.slice(0, -2).join(', ')} …`);
+  const servers = plan.names.filter((name) => name !== 'workers' && name !== 'api');
+  options.report(`Starting ${servers.join(', ')} …`);
   const [demo] = await allOrNothing([
     database(),
     start('temporal'),

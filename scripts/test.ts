@@ -15,7 +15,7 @@ const suites: { name: string; services: readonly TestService[] }[] = [
   { name: 'unit', services: [] },
   { name: 'integration', services: ['postgres', 'temporal', 'time-skipping', 'stripe-mock'] },
   { name: 'stories', services: ['postgres', 'time-skipping'] },
-  { name: 'replay', services: ['postgres', 'temporal', 'time-skipping'] },
+  { name: 'replay', services: [] },
   { name: 'fuzz', services: [] },
   { name: 'faults', services: [] },
 ];

@@ -4,6 +4,7 @@
  */
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
+import type { Tx } from '../../db/client.ts';
 import { withTenant } from '../../db/client.ts';
 import { findSubscription, type SubscriptionView } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
@@ -14,39 +15,38 @@ import { pingTemporal } from '../operations/temporal-health.ts';
 import { notFound, Problem } from '../problem.ts';
 import type { ActContext } from '../route.ts';
 
-/** Returns the process's answer and the subscription as it is after it. Throws problems and the update's failures. */
+/** Throws 404. */
+export async function readSubscription(tx: Tx, subscriptionId: string): Promise<SubscriptionView> {
+  const view = await findSubscription(tx, subscriptionId);
+  if (view === null) throw notFound('subscription', subscriptionId);
+  return view;
+}
+
+/** Throws problems and the update's own failures. `view` is the subscription as it was before. */
 export async function askSubscription<Result, Input>(
   { deps, caller, updateId }: ActContext,
-  {
-    subscriptionId,
-    update,
-    input,
-  }: { subscriptionId: string; update: UpdateDefinition<Result, [Input]>; input: Input },
-): Promise<{ result: Result; view: SubscriptionView }> {
-  const readView = async () => {
-    const view = await withTenant(deps.db, caller.tenantId, (tx) => findSubscription(tx, subscriptionId));
-    if (view === null) throw notFound('subscription', subscriptionId);
-    return view;
-  };
-  const before = await readView();
-  if (before.subscription.closedAt !== null) throw subscriptionEnded(before);
+  view: SubscriptionView,
+  { update, input }: { update: UpdateDefinition<Result, [Input]>; input: Input },
+): Promise<Result> {
+  const { id, closedAt } = view.subscription;
+  if (closedAt !== null) throw subscriptionEnded(view);
 
   const execute = () =>
     withinTime(deps.temporal, () =>
       deps.temporal.workflow
-        .getHandle(subscriptionWorkflowId(subscriptionId))
+        .getHandle(subscriptionWorkflowId(id))
         .executeUpdate(update, { updateId, args: [input] }),
     );
   try {
-    return { result: await execute(), view: await readView() };
+    return await execute();
   } catch (error) {
     if (!(error instanceof WorkflowNotFoundError)) throw error;
   }
-  const found = await readView();
+  const found = await withTenant(deps.db, caller.tenantId, (tx) => readSubscription(tx, id));
   if (isTerminal(found.subscription.status)) throw subscriptionEnded(found);
   await start(deps.temporal, found);
   try {
-    return { result: await execute(), view: await readView() };
+    return await execute();
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw processGone(found);
     throw error;
@@ -70,8 +70,7 @@ async function withinTime<T>(client: Client, work: () => Promise<T>): Promise<T>
     (cause: unknown) => {
       throw new Problem({
         code: 'temporal_unavailable',
-        detail:
-          'The request waits for nobody and was not carried out; send it again with the same Idempotency-Key.',
+        detail: 'The process cannot be asked now; send the request again with the same Idempotency-Key.',
         cause,
       });
     },

@@ -1,5 +1,4 @@
 /** What people ask of a running subscription: another card, conversion, cancellation, a longer trial. */
-import { findSubscription } from '../../db/queries/billing/read-subscriptions.ts';
 import {
   type CollectionResult,
   cancelUpdate,
@@ -8,9 +7,8 @@ import {
   extendTrialUpdate,
   undoCancelUpdate,
 } from '../../workflows/billing/subscription.contract.ts';
-import { notFound } from '../problem.ts';
 import { type ReadContext, type Route, route } from '../route.ts';
-import { askSubscription } from './ask-subscription.ts';
+import { askSubscription, readSubscription } from './ask-subscription.ts';
 import { toSubscription } from './subscription-body.ts';
 import {
   cancellation,
@@ -52,14 +50,16 @@ const changePaymentMethod = route({
     'vendor_unavailable',
     'outcome_unknown',
   ],
-  handler: async (context) => {
-    const { params, body, caller } = context;
-    const { result, view } = await askSubscription(context, {
-      subscriptionId: params.subscriptionId,
-      update: changePaymentMethodUpdate,
-      input: { actor: caller.actor, paymentMethodId: body.paymentMethodId },
-    });
-    return { status: 200, body: toCollection(result, toSubscription(context.deps, view)) };
+  handler: {
+    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    act: (context, view) => {
+      const input = { actor: context.caller.actor, paymentMethodId: context.body.paymentMethodId };
+      return askSubscription(context, view, { update: changePaymentMethodUpdate, input });
+    },
+    answer: async ({ tx, deps, params }, result) => {
+      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
+      return { status: 200, body: { ...result, subscription } };
+    },
   },
   replay: withoutComment(
     (body: CollectionBody) => body.subscription,
@@ -93,13 +93,16 @@ const convert = route({
     'vendor_unavailable',
     'outcome_unknown',
   ],
-  handler: async (context) => {
-    const { result, view } = await askSubscription(context, {
-      subscriptionId: context.params.subscriptionId,
-      update: convertUpdate,
-      input: { actor: context.caller.actor },
-    });
-    return { status: 200, body: toCollection(result, toSubscription(context.deps, view)) };
+  handler: {
+    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    act: (context, view) => {
+      const input = { actor: context.caller.actor };
+      return askSubscription(context, view, { update: convertUpdate, input });
+    },
+    answer: async ({ tx, deps, params }, result) => {
+      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
+      return { status: 200, body: { ...result, subscription } };
+    },
   },
   replay: withoutComment(
     (body: CollectionBody) => body.subscription,
@@ -132,15 +135,17 @@ const cancel = route({
     },
   },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
-  handler: async (context) => {
-    const { mode, reason, comment } = context.body;
-    const { actor } = context.caller;
-    const { view } = await askSubscription(context, {
-      subscriptionId: context.params.subscriptionId,
-      update: cancelUpdate,
-      input: { actor, mode, reason, ...(comment !== undefined && { comment }) },
-    });
-    return { status: 200, body: toSubscription(context.deps, view) };
+  handler: {
+    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    act: (context, view) => {
+      const { mode, reason, comment } = context.body;
+      const input = { actor: context.caller.actor, mode, reason, ...(comment !== undefined && { comment }) };
+      return askSubscription(context, view, { update: cancelUpdate, input });
+    },
+    answer: async ({ tx, deps, params }) => {
+      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
+      return { status: 200, body: subscription };
+    },
   },
   replay: withoutComment(
     (body: SubscriptionBody) => body,
@@ -160,13 +165,16 @@ const undoCancel = route({
   body: noBody,
   responses: { 200: { description: 'It goes on.', schema: subscription, example: exampleSubscription } },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
-  handler: async (context) => {
-    const { view } = await askSubscription(context, {
-      subscriptionId: context.params.subscriptionId,
-      update: undoCancelUpdate,
-      input: { actor: context.caller.actor },
-    });
-    return { status: 200, body: toSubscription(context.deps, view) };
+  handler: {
+    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    act: (context, view) => {
+      const input = { actor: context.caller.actor };
+      return askSubscription(context, view, { update: undoCancelUpdate, input });
+    },
+    answer: async ({ tx, deps, params }) => {
+      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
+      return { status: 200, body: subscription };
+    },
   },
   replay: withoutComment(
     (body: SubscriptionBody) => body,
@@ -190,15 +198,17 @@ const extendTrial = route({
     200: { description: 'The longer trial.', schema: subscription, example: exampleSubscription },
   },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
-  handler: async (context) => {
-    const { days, reason } = context.body;
-    const { actor } = context.caller;
-    const { view } = await askSubscription(context, {
-      subscriptionId: context.params.subscriptionId,
-      update: extendTrialUpdate,
-      input: { actor, days, ...(reason !== undefined && { reason }) },
-    });
-    return { status: 200, body: toSubscription(context.deps, view) };
+  handler: {
+    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    act: (context, view) => {
+      const { days, reason } = context.body;
+      const input = { actor: context.caller.actor, days, ...(reason !== undefined && { reason }) };
+      return askSubscription(context, view, { update: extendTrialUpdate, input });
+    },
+    answer: async ({ tx, deps, params }) => {
+      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
+      return { status: 200, body: subscription };
+    },
   },
   replay: withoutComment(
     (body: SubscriptionBody) => body,
@@ -215,10 +225,6 @@ export const subscriptionActRoutes: readonly Route[] = [
 ];
 
 type CollectionBody = CollectionResult & { subscription: SubscriptionBody };
-
-function toCollection(result: CollectionResult, subscription: SubscriptionBody): CollectionBody {
-  return { ...result, subscription };
-}
 
 /** The comment of a cancellation is the customer's own words, which the erasure must reach: it is not kept twice. */
 function withoutComment<Body>(
@@ -237,9 +243,8 @@ function withoutComment<Body>(
     keep: (body: Body) => setComment(body, null),
     restore: async ({ tx }: ReadContext, kept: Body) => {
       const { id } = subscriptionIn(kept);
-      const view = await findSubscription(tx, id);
-      if (view === null) throw notFound('subscription', id);
-      return setComment(kept, view.subscription.cancelComment);
+      const { subscription } = await readSubscription(tx, id);
+      return setComment(kept, subscription.cancelComment);
     },
   };
 }

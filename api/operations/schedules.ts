@@ -1,6 +1,5 @@
 /** Schedules: how the recurring jobs fare, and a run by hand. */
 import { z } from 'zod';
-import { withTenant } from '../../db/client.ts';
 import { listScheduleRuns, type ScheduleRunRow } from '../../db/queries/operations/schedule-runs.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import {
@@ -64,21 +63,23 @@ const trigger = route({
     },
   },
   problems: ['temporal_unavailable'],
-  handler: async ({ deps, caller: { tenantId, actor }, now, params: { scheduleName } }) => {
-    await deps.temporal.withDeadline(Date.now() + TRIGGER_TIMEOUT_MS, () =>
-      triggerSchedule(deps.temporal, scheduleName),
-    );
-    await withTenant(deps.db, tenantId, (tx) =>
-      writeAudit(tx, {
+  handler: {
+    look: async () => undefined,
+    act: ({ deps, params: { scheduleName } }) =>
+      deps.temporal.withDeadline(Date.now() + TRIGGER_TIMEOUT_MS, () =>
+        triggerSchedule(deps.temporal, scheduleName),
+      ),
+    answer: async ({ tx, caller: { tenantId, actor }, now, params: { scheduleName } }) => {
+      await writeAudit(tx, {
         tenantId,
         actor,
         action: 'schedule.triggered',
         entityType: 'schedule',
         entityId: scheduleName,
         at: now,
-      }),
-    );
-    return { status: 202, body: { name: scheduleName, triggeredAt: now.toISOString() } };
+      });
+      return { status: 202, body: { name: scheduleName, triggeredAt: now.toISOString() } };
+    },
   },
 });
 

@@ -30,7 +30,9 @@ export function cancelAtPeriodEnd({ world, subscriptionId }: Actor): Promise<Bod
 export async function retryByHand(actor: Actor): Promise<Answer> {
   const { world, subscriptionId } = actor;
   const { defaultPaymentMethodId: paymentMethodId } = await customerOf(actor);
-  return world.request('PUT', `/v1/subscriptions/${subscriptionId}/payment_method`, { body: { paymentMethodId } });
+  return world.request('PUT', `/v1/subscriptions/${subscriptionId}/payment_method`, {
+    body: { paymentMethodId },
+  });
 }
 
 /** The invoice of the renewal, as it is now. */

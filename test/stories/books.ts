@@ -26,10 +26,20 @@ export async function checkBooks({
   }));
   const accounts = sums(rows.entries, ({ account, currency }) => `${account} ${currency}`);
   const captured = stripe.charges();
-  const givenBack = stripe.effects().filter(({ op, outcome }) => op === 'refunds.create' && outcome === 'effect');
+  const givenBack = stripe
+    .effects()
+    .filter(({ op, outcome }) => op === 'refunds.create' && outcome === 'effect');
 
-  compare('a ledger transaction sums to zero', sums(rows.entries, ({ transactionId }) => transactionId), {});
-  compare('the ledger sums to zero', sums(rows.entries, ({ currency }) => currency), {});
+  compare(
+    'a ledger transaction sums to zero',
+    sums(rows.entries, ({ transactionId }) => transactionId),
+    {},
+  );
+  compare(
+    'the ledger sums to zero',
+    sums(rows.entries, ({ currency }) => currency),
+    {},
+  );
   compare(
     'receivable is what open invoices are due',
     account(accounts, 'receivable'),
@@ -49,7 +59,9 @@ export async function checkBooks({
     'each charge of the vendor is one payment',
     Object.fromEntries(captured.map(({ objectId }) => [objectId, 1])),
     sums(
-      rows.payments.filter(({ rail }) => rail === 'stripe').map(({ externalId }) => ({ externalId, amountMinor: 1 })),
+      rows.payments
+        .filter(({ rail }) => rail === 'stripe')
+        .map(({ externalId }) => ({ externalId, amountMinor: 1 })),
       ({ externalId }) => externalId,
     ),
   );
@@ -88,5 +100,6 @@ function moved(sign: 1 | -1) {
 
 function compare(what: string, actual: Sums, expected: Sums): void {
   const text = (found: Sums) => JSON.stringify(Object.entries(found).sort());
-  if (text(actual) !== text(expected)) throw new Error(`The books are wrong: ${what}: ${text(actual)} against ${text(expected)}`);
+  if (text(actual) !== text(expected))
+    throw new Error(`The books are wrong: ${what}: ${text(actual)} against ${text(expected)}`);
 }

@@ -102,9 +102,12 @@ tell('a link that is not followed stays good: the ladder goes on without asking 
     ...recovers('day 8'),
   ],
   finally: async ({ world, subscriptionId }) => {
-    const reminders = (await mailsOf(world, subscriptionId)).filter(({ subject }) => subject.startsWith('Reminder'));
+    const reminders = (await mailsOf(world, subscriptionId)).filter(({ subject }) =>
+      subject.startsWith('Reminder'),
+    );
     expect(reminders.length).toBeGreaterThan(0);
-    for (const { text } of reminders) expect(text).toContain('because your bank asks you to confirm the payment');
+    for (const { text } of reminders)
+      expect(text).toContain('because your bank asks you to confirm the payment');
   },
 });
 
@@ -154,7 +157,9 @@ tell('D8: while the bank works on a charge the ladder waits; its yes recovers', 
   on: {
     2: async ({ world, subscriptionId }) => {
       const { dunning } = await readSubscription(world, subscriptionId);
-      expect(dunning.waitingFor).toMatch(/^Waiting for the bank to finish a charge; .* resumes on Sat 8 Feb 2031 /);
+      expect(dunning.waitingFor).toMatch(
+        /^Waiting for the bank to finish a charge; .* resumes on Sat 8 Feb 2031 /,
+      );
     },
     4: bankDecides('succeeded'),
   },
@@ -183,15 +188,18 @@ tell('D8: its no lets the ladder go on at once, with the later steps on their da
   ],
 });
 
-tell('D8: a bank that is silent for seven days holds the ladder no longer; nothing is charged beside its charge', {
-  card: ['insufficient_funds', 'processing'],
-  happens: [
-    ...renewalFails(),
-    'day 1 charge processing',
-    ...takesAccess(8, 'restricted'),
-    ...takesAccess(14, 'suspended'),
-  ],
-});
+tell(
+  'D8: a bank that is silent for seven days holds the ladder no longer; nothing is charged beside its charge',
+  {
+    card: ['insufficient_funds', 'processing'],
+    happens: [
+      ...renewalFails(),
+      'day 1 charge processing',
+      ...takesAccess(8, 'restricted'),
+      ...takesAccess(14, 'suspended'),
+    ],
+  },
+);
 
 tell('a new card is not charged beside a charge that the bank works on', {
   card: ['insufficient_funds', 'processing'],

@@ -3,7 +3,15 @@ import { expect } from 'vitest';
 import { cancelAtPeriodEnd, cancelNow, invoiceNow, newCard, retryByHand } from './acts.ts';
 import { type Act, createEnsemble } from './ensemble.ts';
 import { mailsOf, readSubscription } from './people.ts';
-import { recoversByNewCard, renewalFails, renewalPaid, retryFails, retryWithoutCard, standardUntil, takesAccess } from './phrases.ts';
+import {
+  recoversByNewCard,
+  renewalFails,
+  renewalPaid,
+  retryFails,
+  retryWithoutCard,
+  standardUntil,
+  takesAccess,
+} from './phrases.ts';
 
 const { tell } = createEnsemble({ days: 31 });
 
@@ -12,7 +20,10 @@ tell('D1: standard_30 charges on days 1, 3 and 5, restricts on 7, suspends on 14
   happens: [...renewalFails(), ...standardUntil(30)],
   finally: async (actor) => {
     const { firstFailedAt, closedAt, ...unpaid } = await invoiceNow(actor);
-    expect([firstFailedAt.slice(0, 16), closedAt.slice(0, 16)]).toEqual(['2031-01-31T10:00', '2031-03-02T10:00']);
+    expect([firstFailedAt.slice(0, 16), closedAt.slice(0, 16)]).toEqual([
+      '2031-01-31T10:00',
+      '2031-03-02T10:00',
+    ]);
     expect(unpaid).toMatchObject({ status: 'uncollectible', paidMinor: 0, dueMinor: 0 });
     const ended = await readSubscription(actor.world, actor.subscriptionId);
     expect(ended).toMatchObject({ status: 'cancelled', access: 'none', dunning: null });
@@ -118,15 +129,20 @@ tell('D10: a try the customer asks for, failing on day 2, leaves every step wher
 
 tell('no access is taken in the three days of grace', {
   card: ['insufficient_funds'],
-  on: { 2.99: async ({ world, subscriptionId }) => {
-    expect(await readSubscription(world, subscriptionId)).toMatchObject({ status: 'past_due', access: 'grace' });
-    const tooEarly = [
-      { day: 2, retry: false, template: 'account_restricted', restrict: 'restricted' },
-      { day: 30, retry: false, template: 'subscription_cancelled_unpaid', end: 'cancel' },
-    ];
-    const answer = await world.request('PUT', '/v1/dunning_policies/harsh', { body: { steps: tooEarly } });
-    expect(answer).toMatchObject({ status: 422, body: { code: 'policy_unusable' } });
-  } },
+  on: {
+    2.99: async ({ world, subscriptionId }) => {
+      expect(await readSubscription(world, subscriptionId)).toMatchObject({
+        status: 'past_due',
+        access: 'grace',
+      });
+      const tooEarly = [
+        { day: 2, retry: false, template: 'account_restricted', restrict: 'restricted' },
+        { day: 30, retry: false, template: 'subscription_cancelled_unpaid', end: 'cancel' },
+      ];
+      const answer = await world.request('PUT', '/v1/dunning_policies/harsh', { body: { steps: tooEarly } });
+      expect(answer).toMatchObject({ status: 422, body: { code: 'policy_unusable' } });
+    },
+  },
   happens: [...renewalFails(), ...standardUntil(30)],
 });
 

@@ -3,7 +3,14 @@ import { expect } from 'vitest';
 import { customerOf, invoiceNow, newCard, payOutside } from './acts.ts';
 import { type Act, createEnsemble } from './ensemble.ts';
 import { invoicesOf, readSubscription } from './people.ts';
-import { recovers, recoversByNewCard, renewalFails, renewalPaid, retryFails, standardUntil } from './phrases.ts';
+import {
+  recovers,
+  recoversByNewCard,
+  renewalFails,
+  renewalPaid,
+  retryFails,
+  standardUntil,
+} from './phrases.ts';
 
 const { tell } = createEnsemble({ days: 32 });
 
@@ -24,7 +31,12 @@ tell('a new card of a restricted customer gives full access back', {
 tell('a new card of a suspended customer gives full access back', {
   card: declines(4),
   on: { 15: newCard('succeeded') },
-  happens: [...renewalFails(), ...standardUntil(14), ...recoversByNewCard('day 15'), ...renewalPaid('day 28')],
+  happens: [
+    ...renewalFails(),
+    ...standardUntil(14),
+    ...recoversByNewCard('day 15'),
+    ...renewalPaid('day 28'),
+  ],
 });
 
 tell('money from outside in the grace ends the ladder', {
@@ -62,45 +74,59 @@ tell('a card that works again is charged by the ladder and ends it', {
   ],
 });
 
-tell('recovered by card after the end of the period, the period of the recovery is billed once, on the old dates', {
-  card: declines(4),
-  on: { 29: newCard('succeeded') },
-  happens: [
-    ...renewalFails(),
-    ...standardUntil(14),
-    'day 29 charge USD 29.00 succeeded',
-    'day 29 charge USD 29.00 succeeded',
-    'day 29 payment_method_changed',
-    'day 29 payment_received',
-    'day 29 recovered',
-    'day 29 access full',
-    'day 29 renewed',
-    'day 29 invoice_issued',
-    'day 29 payment_received',
-    'day 29 mail payment_recovered sent',
-    'day 29 mail payment_receipt sent',
-  ],
-  finally: periodsAre(['2030-12-31', '2031-01-31'], ['2031-01-31', '2031-02-28'], ['2031-02-28', '2031-03-31']),
-});
+tell(
+  'recovered by card after the end of the period, the period of the recovery is billed once, on the old dates',
+  {
+    card: declines(4),
+    on: { 29: newCard('succeeded') },
+    happens: [
+      ...renewalFails(),
+      ...standardUntil(14),
+      'day 29 charge USD 29.00 succeeded',
+      'day 29 charge USD 29.00 succeeded',
+      'day 29 payment_method_changed',
+      'day 29 payment_received',
+      'day 29 recovered',
+      'day 29 access full',
+      'day 29 renewed',
+      'day 29 invoice_issued',
+      'day 29 payment_received',
+      'day 29 mail payment_recovered sent',
+      'day 29 mail payment_receipt sent',
+    ],
+    finally: periodsAre(
+      ['2030-12-31', '2031-01-31'],
+      ['2031-01-31', '2031-02-28'],
+      ['2031-02-28', '2031-03-31'],
+    ),
+  },
+);
 
-tell('recovered from outside after the end of the period, the period of the recovery is billed once, on the old dates', {
-  card: [...declines(4), 'succeeded'],
-  on: { 29: payOutside() },
-  happens: [
-    ...renewalFails(),
-    ...standardUntil(14),
-    'day 29 charge USD 29.00 succeeded',
-    'day 29 payment_received',
-    'day 29 recovered',
-    'day 29 access full',
-    'day 29 renewed',
-    'day 29 invoice_issued',
-    'day 29 payment_received',
-    'day 29 mail payment_recovered sent',
-    'day 29 mail payment_receipt sent',
-  ],
-  finally: periodsAre(['2030-12-31', '2031-01-31'], ['2031-01-31', '2031-02-28'], ['2031-02-28', '2031-03-31']),
-});
+tell(
+  'recovered from outside after the end of the period, the period of the recovery is billed once, on the old dates',
+  {
+    card: [...declines(4), 'succeeded'],
+    on: { 29: payOutside() },
+    happens: [
+      ...renewalFails(),
+      ...standardUntil(14),
+      'day 29 charge USD 29.00 succeeded',
+      'day 29 payment_received',
+      'day 29 recovered',
+      'day 29 access full',
+      'day 29 renewed',
+      'day 29 invoice_issued',
+      'day 29 payment_received',
+      'day 29 mail payment_recovered sent',
+      'day 29 mail payment_receipt sent',
+    ],
+    finally: periodsAre(
+      ['2030-12-31', '2031-01-31'],
+      ['2031-01-31', '2031-02-28'],
+      ['2031-02-28', '2031-03-31'],
+    ),
+  },
+);
 
 tell('a part of the money changes nothing but what is due; the rest recovers', {
   card: [...declines(3), 'succeeded'],
@@ -153,23 +179,26 @@ tell('the same money recorded twice is booked once', {
   finally: async (actor) => expect(await customerOf(actor)).toMatchObject({ creditMinor: 0 }),
 });
 
-tell('money that came before the restriction, but was recorded after it, gives access back when it is recorded', {
-  card: [...declines(4), 'succeeded'],
-  on: {
-    9: ({ world, invoice }) =>
-      world.ok('POST', `/v1/invoices/${invoice.id}/payments`, {
-        amountMinor: 2900,
-        currency: 'USD',
-        reference: `cheque ${invoice.number}`,
-        receivedAt: '2031-02-06T09:00:00Z',
-      }),
+tell(
+  'money that came before the restriction, but was recorded after it, gives access back when it is recorded',
+  {
+    card: [...declines(4), 'succeeded'],
+    on: {
+      9: ({ world, invoice }) =>
+        world.ok('POST', `/v1/invoices/${invoice.id}/payments`, {
+          amountMinor: 2900,
+          currency: 'USD',
+          reference: `cheque ${invoice.number}`,
+          receivedAt: '2031-02-06T09:00:00Z',
+        }),
+    },
+    happens: [...renewalFails(), ...standardUntil(7), ...recovers('day 9'), ...renewalPaid('day 28')],
+    finally: async ({ world, invoice }) => {
+      const { data } = await world.ok('GET', `/v1/payments?invoiceId=${invoice.id}`);
+      expect(data).toMatchObject([{ rail: 'manual', receivedAt: '2031-02-06T09:00:00.000Z' }]);
+    },
   },
-  happens: [...renewalFails(), ...standardUntil(7), ...recovers('day 9'), ...renewalPaid('day 28')],
-  finally: async ({ world, invoice }) => {
-    const { data } = await world.ok('GET', `/v1/payments?invoiceId=${invoice.id}`);
-    expect(data).toMatchObject([{ rail: 'manual', receivedAt: '2031-02-06T09:00:00.000Z' }]);
-  },
-});
+);
 
 tell('money that comes after the end is booked and thanked for, and brings nothing back to life', {
   card: declines(4),
@@ -182,7 +211,10 @@ tell('money that comes after the end is booked and thanked for, and brings nothi
   ],
   finally: async (actor) => {
     expect(await invoiceNow(actor)).toMatchObject({ status: 'paid', paidMinor: 2900 });
-    expect(await readSubscription(actor.world, actor.subscriptionId)).toMatchObject({ status: 'cancelled', access: 'none' });
+    expect(await readSubscription(actor.world, actor.subscriptionId)).toMatchObject({
+      status: 'cancelled',
+      access: 'none',
+    });
   },
 });
 
@@ -191,10 +223,17 @@ function periodsAre(...periods: [string, string][]): Act {
   return async ({ world, subscriptionId }) => {
     const invoices = await invoicesOf(world, subscriptionId);
     const day = (instant: string) => instant.slice(0, 10);
-    expect(invoices.map(({ status, periodStartsAt, periodEndsAt }) => [status, day(periodStartsAt), day(periodEndsAt)])).toEqual(
-      periods.map((period) => ['paid', ...period]),
-    );
+    expect(
+      invoices.map(({ status, periodStartsAt, periodEndsAt }) => [
+        status,
+        day(periodStartsAt),
+        day(periodEndsAt),
+      ]),
+    ).toEqual(periods.map((period) => ['paid', ...period]));
     const { status, currentPeriod } = await readSubscription(world, subscriptionId);
-    expect([status, day(currentPeriod.startsAt), day(currentPeriod.endsAt)]).toEqual(['active', ...(periods.at(-1) ?? [])]);
+    expect([status, day(currentPeriod.startsAt), day(currentPeriod.endsAt)]).toEqual([
+      'active',
+      ...(periods.at(-1) ?? []),
+    ]);
   };
 }

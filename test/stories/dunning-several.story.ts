@@ -1,7 +1,14 @@
 /** Several unpaid invoices of one customer, and several versions of one policy: which of them counts. */
 import { afterEach, expect, it } from 'vitest';
 import { invoicesOf, newCustomer, readSubscription, subscribePaid, useCard } from './people.ts';
-import { recoversByNewCard, renewalFails, renewalPaid, retryFails, standardUntil, takesAccess } from './phrases.ts';
+import {
+  recoversByNewCard,
+  renewalFails,
+  renewalPaid,
+  retryFails,
+  standardUntil,
+  takesAccess,
+} from './phrases.ts';
 import { createWorld, type World } from './world.ts';
 
 const start = '2030-12-31T10:00:00Z';
@@ -23,7 +30,10 @@ it('D13: a policy edited on day 4 leaves the running case alone; a later case ta
   expect(await world.ok('PUT', '/v1/dunning_policies/standard_30', { steps })).toMatchObject({ version: 2 });
   await world.advanceTo('2031-02-15T00:00:00Z');
 
-  expect((await readSubscription(world, running)).dunning).toMatchObject({ policy: 'standard_30', policyVersion: 1 });
+  expect((await readSubscription(world, running)).dunning).toMatchObject({
+    policy: 'standard_30',
+    policyVersion: 1,
+  });
   expect(await since(await failedInvoice(running))).toEqual([...renewalFails(), ...standardUntil(14)]);
   expect(await since(await failedInvoice(later))).toEqual([
     ...renewalFails(),
@@ -39,7 +49,11 @@ it('of two unpaid subscriptions the earlier failure takes access to both; once i
 
   await world.advanceTo('2031-02-08T04:00:00Z');
   const { id, dueMinor, currency } = await failedInvoice(first);
-  await world.ok('POST', `/v1/invoices/${id}/payments`, { amountMinor: dueMinor, currency, reference: 'wire 1' });
+  await world.ok('POST', `/v1/invoices/${id}/payments`, {
+    amountMinor: dueMinor,
+    currency,
+    reference: 'wire 1',
+  });
   await world.advanceTo('2031-02-11T16:00:20Z');
   await useCard(world, second, 'succeeded');
   await world.advanceTo('2031-02-20T00:00:00Z');
@@ -96,7 +110,14 @@ it('a new card pays what every subscription of the customer owes, and one mail t
 it('a period that passes while access is suspended is not billed; the period of the recovery is, once', async () => {
   world = await createWorld({ startsAt: start });
   const interval = { unit: 'day', count: 6 };
-  const plan = { code: 'six-days', name: 'Six days', family: 'days', priceMinor: 900, currency: 'USD', interval };
+  const plan = {
+    code: 'six-days',
+    name: 'Six days',
+    family: 'days',
+    priceMinor: 900,
+    currency: 'USD',
+    interval,
+  };
   await world.ok('POST', '/v1/plans', plan);
   const id = await subscribePaid(world, { plan: plan.code, outcomes: ['insufficient_funds'] });
   await world.advanceTo('2031-01-31T12:00:00Z');
@@ -135,7 +156,9 @@ it('a period that passes while access is suspended is not billed; the period of 
     'day 25 +02:00 mail payment_receipt sent',
     ...renewalPaid('day 30', 'USD 9.00'),
   ]);
-  const billed = (await invoicesOf(world, id)).map(({ status, periodStartsAt }) => `${periodStartsAt.slice(0, 10)} ${status}`);
+  const billed = (await invoicesOf(world, id)).map(
+    ({ status, periodStartsAt }) => `${periodStartsAt.slice(0, 10)} ${status}`,
+  );
   const paid = ['2030-12-31', '2031-01-06', '2031-01-12', '2031-01-18', '2031-01-30', '2031-02-05'];
   expect(billed).toEqual(paid.map((first) => `${first} paid`));
 });
@@ -146,12 +169,22 @@ async function twoUnpaid() {
   const customerId = await newCustomer(world);
   const first = await subscribePaid(world, { customerId, outcomes: ['insufficient_funds'] });
   await world.advance({ days: 3, hours: 6 });
-  const second = await subscribePaid(world, { customerId, plan: 'team-short', outcomes: ['insufficient_funds'] });
+  const second = await subscribePaid(world, {
+    customerId,
+    plan: 'team-short',
+    outcomes: ['insufficient_funds'],
+  });
   return { first, second };
 }
 
 /** Everything that happened to the invoice's subscription since it failed. */
-function since({ subscriptionId, firstFailedAt }: { subscriptionId: string; firstFailedAt: string }): Promise<string[]> {
+function since({
+  subscriptionId,
+  firstFailedAt,
+}: {
+  subscriptionId: string;
+  firstFailedAt: string;
+}): Promise<string[]> {
   return world.effects({ subscriptionId, from: firstFailedAt });
 }
 

@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { invoicesOf, readSubscription, subscribePaid } from './people.ts';
-import { createWorld, type Body, type World } from './world.ts';
+import { type Body, createWorld, type World } from './world.ts';
 
 export type Actor = {
   world: World;

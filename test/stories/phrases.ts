@@ -54,7 +54,11 @@ export function retryWithoutCard(day: number, mail: string): string[] {
 
 /** A step that takes access. */
 export function takesAccess(day: number, level: 'restricted' | 'suspended'): string[] {
-  return [`day ${day} access_${level}`, `day ${day} access ${level}`, `day ${day} mail account_${level} sent`];
+  return [
+    `day ${day} access_${level}`,
+    `day ${day} access ${level}`,
+    `day ${day} mail account_${level} sent`,
+  ];
 }
 
 /** The steps of standard_30 up to a day, all in vain. */

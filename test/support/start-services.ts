@@ -8,7 +8,6 @@ import { startTestServices, type TestService } from '../../scripts/test-services
 const servicesOf: Record<string, readonly TestService[]> = {
   integration: ['postgres', 'temporal', 'time-skipping', 'stripe-mock'],
   stories: ['postgres', 'time-skipping'],
-  replay: ['postgres', 'temporal', 'time-skipping'],
 };
 
 /** Starts what the project needs and stops it afterwards. */
