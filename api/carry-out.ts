@@ -128,7 +128,7 @@ async function act(deps: ApiDependencies, request: ValidRequest, steps: HandlerO
   try {
     const done = await steps.act({ deps, caller, now: deps.clock(), updateId: key, ...input }, begun.seen);
     const answer = await inTenant(async (context) => {
-      const made = await steps.answer(context, done);
+      const made = { status: successOf(request.route), body: await steps.answer(context, done) };
       await storeAnswer(context.tx, key, kept(request, made));
       return made;
     });
@@ -143,6 +143,10 @@ async function act(deps: ApiDependencies, request: ValidRequest, steps: HandlerO
     );
     throw error;
   }
+}
+
+function successOf({ responses }: Route): number {
+  return Number(Object.keys(responses)[0]);
 }
 
 /** Refusals after something happened (a charge was tried): a repeated request hears of them, not of a second try. */

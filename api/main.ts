@@ -11,6 +11,7 @@ import { createDataConverter } from '../temporal/data-converter.ts';
 import { createApi } from './app.ts';
 
 const SHUTDOWN_MS = 25_000;
+const KEEP_ALIVE_MS = 75_000;
 
 const config = loadConfig();
 const log = createLogger({ name: 'api', level: config.logLevel });
@@ -21,6 +22,8 @@ const temporal = createTemporalClient({
 });
 
 const server = createServer(createApi({ db, temporal, log, config, clock: () => new Date() }));
+// Longer than load balancers keep idle connections, so that they never use one we are just closing.
+server.keepAliveTimeout = KEEP_ALIVE_MS;
 server.once('error', (err) => {
   log.fatal({ err, port: config.api.port }, 'the API cannot listen; set API_PORT to another port');
   process.exit(1);
@@ -39,8 +42,10 @@ async function shutDown(signal: string): Promise<void> {
     process.exit(1);
   }, SHUTDOWN_MS).unref();
   await closed(server);
-  await Promise.allSettled([db.close(), temporal.connection.close()]);
+  await db.close().catch((err: unknown) => log.warn({ err }, 'the database connections did not close'));
   log.info('the API has stopped');
+  // The connection to Temporal ends with the process: closed earlier, a call that is still repeated would throw.
+  process.exit(0);
 }
 
 function closed(listening: Server): Promise<void> {

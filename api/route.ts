@@ -83,8 +83,8 @@ export type ActSteps<P, Q, B, R extends Responses, Seen, Done> = {
   look: (context: ReadContext & Input<P, Q, B>) => Promise<Seen>;
   /** Repeated under the same key it must have the effect of once. */
   act: (context: ActContext & Input<P, Q, B>, seen: Seen) => Promise<Done>;
-  /** In the transaction that keeps the answer. */
-  answer: (context: WriteContext & Input<P, Q, B>, done: Done) => Promise<Answer<R>>;
+  /** In the transaction that keeps the answer: its body. An act has one status for success. */
+  answer: (context: WriteContext & Input<P, Q, B>, done: Done) => Promise<Answer<R>['body']>;
 };
 
 export type Effect = 'read' | 'write' | 'act';

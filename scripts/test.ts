@@ -36,6 +36,13 @@ async function main(args: readonly string[]): Promise<Totals> {
   const wanted = [...new Set(chosen.flatMap(({ services }) => services))];
   const services = await startTestServices({ wanted, report: progress });
   const reports = await mkdtemp(join(tmpdir(), 'perennial-reports-'));
+  const cleanUp = async () => {
+    await services.stop();
+    await rm(reports, { recursive: true, force: true });
+  };
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => void cleanUp().finally(() => process.exit(1)));
+  }
   try {
     const results: [string, Totals][] = [];
     for (const { name } of chosen) {
@@ -45,8 +52,7 @@ async function main(args: readonly string[]): Promise<Totals> {
     progress(`\n${table(results.map(([name, totals]) => [name, totalLine(totals)]))}`);
     return sum(results.map(([, totals]) => totals));
   } finally {
-    await services.stop();
-    await rm(reports, { recursive: true, force: true });
+    await cleanUp();
   }
 }
 

@@ -58,7 +58,7 @@ const changePaymentMethod = route({
     },
     answer: async ({ tx, deps, params }, result) => {
       const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-      return { status: 200, body: { ...result, subscription } };
+      return { ...result, subscription };
     },
   },
   replay: withoutComment(
@@ -101,7 +101,7 @@ const convert = route({
     },
     answer: async ({ tx, deps, params }, result) => {
       const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-      return { status: 200, body: { ...result, subscription } };
+      return { ...result, subscription };
     },
   },
   replay: withoutComment(
@@ -143,8 +143,7 @@ const cancel = route({
       return askSubscription(context, view, { update: cancelUpdate, input });
     },
     answer: async ({ tx, deps, params }) => {
-      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-      return { status: 200, body: subscription };
+      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
     },
   },
   replay: withoutComment(
@@ -172,8 +171,7 @@ const undoCancel = route({
       return askSubscription(context, view, { update: undoCancelUpdate, input });
     },
     answer: async ({ tx, deps, params }) => {
-      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-      return { status: 200, body: subscription };
+      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
     },
   },
   replay: withoutComment(
@@ -206,8 +204,7 @@ const extendTrial = route({
       return askSubscription(context, view, { update: extendTrialUpdate, input });
     },
     answer: async ({ tx, deps, params }) => {
-      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-      return { status: 200, body: subscription };
+      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
     },
   },
   replay: withoutComment(

@@ -78,7 +78,7 @@ const trigger = route({
         entityId: scheduleName,
         at: now,
       });
-      return { status: 202, body: { name: scheduleName, triggeredAt: now.toISOString() } };
+      return { name: scheduleName, triggeredAt: now.toISOString() };
     },
   },
 });

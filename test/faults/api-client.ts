@@ -9,7 +9,13 @@ import type { Random } from '../../integrations/sandbox/random.ts';
 export type Answer<Body = Record<string, unknown>> = { status: number; body: Body; headers: Headers };
 
 /** A write that the API has confirmed. */
-export type Acknowledged = { operation: string; key: string; status: number; body: Record<string, unknown> };
+export type Acknowledged = {
+  operation: string;
+  key: string;
+  at: Date;
+  status: number;
+  body: Record<string, unknown>;
+};
 
 export type ApiClient = {
   /** Sends until there is an answer that says more than "try again". Throws when there is none in time. */
@@ -72,7 +78,7 @@ export function createApiClient({
         if (answer !== null) {
           const { status, body } = answer;
           const operation = `${request.method} ${request.path}`;
-          if (status < 300) acknowledged.push({ operation, key: request.key, status, body });
+          if (status < 300) acknowledged.push({ operation, key: request.key, at: new Date(), status, body });
           return answer;
         }
         if (Date.now() > deadline) throw new Error(`No answer to ${request.method} ${request.path}`);

@@ -16,6 +16,8 @@ export type Wrong = {
     | 'ledger_off'
     | 'cash_off'
     | 'acknowledged_and_lost'
+    | 'charged_after_the_end'
+    | 'secret_logged'
     | 'mailed_twice'
     | 'mail_not_sent'
     | 'left_behind'

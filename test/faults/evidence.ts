@@ -1,5 +1,5 @@
 /** Collects what is there after the storm, from every place that keeps its own record, and asks the detector. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isNull } from 'drizzle-orm';
 import { type Database, withSystem, withTenant } from '../../db/client.ts';
@@ -9,7 +9,7 @@ import { inboxEvents, outbox } from '../../db/schema/operations.ts';
 import { ledgerEntries, paymentMethods, payments } from '../../db/schema/payments.ts';
 import type { Effect } from '../../integrations/sandbox/effect-log.ts';
 import type { Acknowledged, ApiClient } from './api-client.ts';
-import { mailWrongs, moneyWrongs, type Wrong, wrong } from './detector.ts';
+import { isCharge, mailWrongs, moneyWrongs, type Wrong, wrong } from './detector.ts';
 
 /** How far the vendors' logs reach; a later run on the same stack looks only at what follows. */
 export type LogMarks = { stripe: number; resend: number };
@@ -36,12 +36,15 @@ export async function findWrongs({
   since?: LogMarks;
 }): Promise<Wrong[]> {
   const rows = await readRows(db, tenantId);
+  const effects = effectsOf(home, 'stripe-sandbox').slice(since.stripe);
   return [
-    ...moneyWrongs({ ...rows, effects: effectsOf(home, 'stripe-sandbox').slice(since.stripe) }),
+    ...moneyWrongs({ ...rows, effects }),
+    ...lateCharges({ acknowledged: client.acknowledged(), rows, effects }),
     ...mailWrongs({ ...rows, effects: effectsOf(home, 'resend-sandbox').slice(since.resend) }),
     ...acknowledgedWrongs(client.acknowledged(), rows),
     ...client.misbehaviour().map((sentence) => wrong('api_misbehaved', sentence)),
     ...(await leftovers(db)).map((sentence) => wrong('left_behind', sentence)),
+    ...loggedSecrets(home),
   ];
 }
 
@@ -118,4 +121,38 @@ function isReflected({ operation, body }: Acknowledged, rows: Rows): boolean {
     default:
       throw new Error(`Nobody looks after what ${operation} confirms`);
   }
+}
+
+/** Whoever has been told that the subscription is over is not charged for it any more. */
+function lateCharges({
+  acknowledged,
+  rows,
+  effects,
+}: {
+  acknowledged: readonly Acknowledged[];
+  rows: Rows;
+  effects: readonly Effect[];
+}): Wrong[] {
+  return acknowledged.flatMap(({ operation, at, body }) => {
+    if (body['status'] !== 'cancelled') return [];
+    const own = rows.invoices.filter(({ subscriptionId }) => operation.includes(`/${subscriptionId}/`));
+    const ids = new Set(own.map(({ id }) => id));
+    const late = effects.filter(
+      (effect) => isCharge(effect) && ids.has(effect.businessRef ?? '') && new Date(effect.at) > at,
+    );
+    return late.map(({ businessRef }) =>
+      wrong('charged_after_the_end', `${businessRef}, after ${operation}`),
+    );
+  });
+}
+
+/** What our processes write down names no customer and holds no key. */
+function loggedSecrets(home: string): Wrong[] {
+  const folder = join(home, 'logs');
+  const files = readdirSync(folder).filter((file) => /^(api|workers|careless)/.test(file));
+  return files.flatMap((file) => {
+    const lines = readFileSync(join(folder, file), 'utf8').split('\n');
+    const found = lines.find((line) => /@example\.com|pk_key_|whsec_|sk_test_|Bearer (?!\[)/.test(line));
+    return found === undefined ? [] : [wrong('secret_logged', `${file}: ${found}`)];
+  });
 }

@@ -134,7 +134,7 @@ async function createFastTenant({ db }: Product): Promise<string> {
     retentionDays: 3,
     dunningPolicy: 'patient',
   };
-  const interval = { unit: 'week', count: 2 } as const;
+  const interval = { unit: 'week', count: 3 } as const;
   const plan = { code: 'pro', name: 'Pro', family: 'books', rank: 1, priceMinor: 2900, currency: 'USD' };
   await createPlans(db, tenantId, [{ ...plan, interval, policy }]);
   return tenantId;

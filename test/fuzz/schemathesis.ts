@@ -196,7 +196,7 @@ function outputOf(
 type Testcase = { name: string; failures: string[] };
 
 /** Its JUnit file is flat: cases with failures (or errors) inside, everything else escaped. */
-export function readJunit(xml: string): Testcase[] {
+function readJunit(xml: string): Testcase[] {
   return [...xml.matchAll(/<testcase name="([^"]*)"[^>]*?(?:\/>|>([\s\S]*?)<\/testcase>)/g)].map(
     ([, name = '', inside = '']) => ({
       name: unescapeXml(name),

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { withTenant } from '../../db/client.ts';
+import { createSubscription } from '../../db/queries/billing/create-subscription.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import {
   type Json,
@@ -108,16 +110,17 @@ describe('a started subscription', () => {
     await vi.waitFor(async () => expect((await create()).status).toBe(201));
   });
 
-  it('whose start was lost is started by the first act', async () => {
-    const subscription = await subscribe();
+  it('whose start is still to be delivered is started by the first act', async () => {
+    const { customerId } = await subscribe();
+    const { context } = await withTenant(api.db, tenant.tenantId, (tx) =>
+      createSubscription(tx, { customerId, plan: { code: 'other-monthly' }, at: new Date() }),
+    );
+    const { subscription } = context;
     const handle = temporal.workflow.getHandle(subscriptionWorkflowId(subscription.id));
-    await handle.terminate();
-    await temporal.workflowService.deleteWorkflowExecution({
-      namespace: temporal.options.namespace,
-      workflowExecution: { workflowId: handle.workflowId },
-    });
-    await vi.waitFor(() => expect(handle.describe()).rejects.toThrow(/not found/), { timeout: 20_000 });
+    await expect(handle.describe()).rejects.toThrow(/not found/);
     expect(await act(subscription, 'extend_trial', { days: 3 })).toMatchObject({ status: 200 });
+    await processes.deliver();
+    expect((await handle.describe()).status.name).toBe('RUNNING');
   });
 });
 

@@ -77,12 +77,12 @@ describe('renewals while the card vendor is away for 30 hours', () => {
     const first = await paid('succeeded');
     const second = await paid('succeeded');
     const lost = { fault: 'drop_answer', op: 'payment_intents.create' } as const;
-    await world.advanceTo(after(first.renewsAt, -1));
+    await world.advanceTo(hoursAfter(first.renewsAt, -1));
     world.stripeFaults({ next: [lost], rates: { refuse: 1 }, webhooks: { drop: 1 } });
-    await world.advanceTo(after(first.renewsAt, 30));
+    await world.advanceTo(hoursAfter(first.renewsAt, 30));
     world.stripe.forgetIdempotencyKeys();
     world.stripeFaults({});
-    await world.advanceTo(after(first.renewsAt, 36));
+    await world.advanceTo(hoursAfter(first.renewsAt, 36));
     wentThrough = byDay(await first.happened());
     neverArrived = byDay(await second.happened());
   });
@@ -125,13 +125,13 @@ describe('a new card', () => {
 
   it('is charged at once although the answer to the last charge of the old one is still missing', async () => {
     const { id, happened, renewsAt } = await paid('insufficient_funds');
-    await world.advanceTo(after(renewsAt, -1));
+    await world.advanceTo(hoursAfter(renewsAt, -1));
     const lost = { fault: 'drop_answer', op: 'payment_intents.create' } as const;
     world.stripeFaults({ next: [lost], rates: { refuse: 1 }, webhooks: { drop: 1 } });
-    await world.advanceTo(after(renewsAt, 2));
+    await world.advanceTo(hoursAfter(renewsAt, 2));
     world.stripeFaults({});
     expect(await useCard(world, id, 'succeeded')).toMatchObject({ outcome: 'paid' });
-    await world.advanceTo(after(renewsAt, 12));
+    await world.advanceTo(hoursAfter(renewsAt, 12));
 
     expect(byDay(await happened())).toEqual(
       today(
@@ -173,7 +173,7 @@ async function paid(...outcomes: string[]) {
   return { id, renewsAt, happened: () => world.effects({ subscriptionId: id, from: renewsAt }) };
 }
 
-function after(instant: string, hours: number): Date {
+function hoursAfter(instant: string, hours: number): Date {
   return new Date(Date.parse(instant) + hours * 3_600_000);
 }
 
