@@ -1,18 +1,12 @@
 /** A small API that does not keep its word, to prove that whoever looks for it would notice. */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
 export async function startWrongApi(): Promise<{ url: string; close(): void }> {
-  const server = createServer(async (request, response) => {
-    const answer = (status: number, body: unknown) =>
-      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-    if (request.url === '/openapi.json') return answer(200, document);
-    const amount = amountIn(await textOf(request));
-    if (!Number.isInteger(amount)) return answer(400, { error: 'no amount' });
-    if (amount === 0) return answer(500, { error: 'divided by zero' });
-    if (amount === 1) return answer(418, { error: 'not described' });
-    answer(200, amount > 1_000 ? { amount: 'much' } : { amount });
+  const server = createServer((request, response) => {
+    // A caller that hangs up is told nothing more.
+    answer(request, response).catch(() => response.destroy());
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -22,6 +16,18 @@ export async function startWrongApi(): Promise<{ url: string; close(): void }> {
       server.close();
     },
   };
+}
+
+async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const say = (status: number, body: unknown): void => {
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  };
+  if (request.url === '/openapi.json') return say(200, document);
+  const amount = amountIn(await textOf(request));
+  if (!Number.isInteger(amount)) return say(400, { error: 'no amount' });
+  if (amount === 0) return say(500, { error: 'divided by zero' });
+  if (amount === 1) return say(418, { error: 'not described' });
+  say(200, amount > 1_000 ? { amount: 'much' } : { amount });
 }
 
 const withAmount = (amount: object) => ({
