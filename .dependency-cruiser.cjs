@@ -51,7 +51,7 @@ module.exports = {
         '^api/',
         '^domain/',
         contract,
-        '^db/(queries/|client|ids)',
+        '^db/(queries/|client|ids|together)',
         '^temporal/',
         '^integrations/[^/]+/(webhook|verify)[^/]*[.]ts$',
         '^config/',
