@@ -12,6 +12,7 @@ export default defineConfig({
       project('stories', ['test/stories/**/*.story.ts'], 60),
       project('replay', ['test/replay/**/*.test.ts'], 60),
       project('fuzz', ['test/fuzz/**/*.test.ts'], 300),
+      project('product', ['test/product/**/*.test.ts'], 300),
       project('faults', ['test/faults/**/*.test.ts'], 600),
     ],
   },

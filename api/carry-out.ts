@@ -3,17 +3,20 @@
  *
  * Why it is safe to run twice: a write claims its key, does its work and keeps its answer in one transaction, so after
  * a kill at any moment all of it is there or nothing. An act of a process commits its key first; a retry repeats the act
- * under the same update id, which Temporal and the process's own list of requests know, and gets the first outcome.
+ * under the same update id, which Temporal and the process's own list of requests know, and gets the first outcome. Only
+ * an act that is known to have failed gets another update id, so that the retry acts again.
  * What a committed write still owes Temporal is in the outbox; it is delivered here ahead of the relay, and a delivery
  * that fails or is cut off is the relay's.
  */
 import { createHmac } from 'node:crypto';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { type Tx, withTenant } from '../db/client.ts';
 import { markOwnDelivered } from '../db/queries/operations/outbox.ts';
 import {
   claimKey,
   type KeyClaim,
   releaseKey,
+  renewAct,
   type StoredAnswer,
   storeAnswer,
   storeStatus,
@@ -120,13 +123,14 @@ async function act(deps: ApiDependencies, request: ValidRequest, steps: HandlerO
 
   const begun = await inTenant(async (context) => {
     const [claim, seen] = await together([claimFor(context.tx, deps, request), steps.look(context)]);
-    if (claim.kind !== 'answered') return { seen };
+    if (claim.kind !== 'answered') return { seen, actId: claim.actId };
     return { replay: await restored(context, request, claim.answer) };
   });
   if (begun.replay !== undefined) return { answer: begun.replay, replayed: true };
 
   try {
-    const done = await steps.act({ deps, caller, now: deps.clock(), updateId: key, ...input }, begun.seen);
+    const context = { deps, caller, now: deps.clock(), updateId: begun.actId, requestId: key, ...input };
+    const done = await steps.act(context, begun.seen);
     const answer = await inTenant(async (context) => {
       const made = { status: successOf(request.route), body: await steps.answer(context, done) };
       await storeAnswer(context.tx, key, kept(request, made));
@@ -135,8 +139,11 @@ async function act(deps: ApiDependencies, request: ValidRequest, steps: HandlerO
     return { answer, replayed: false };
   } catch (error) {
     const problem = toProblem(error);
-    // Nobody knows whether it happened: the key stays claimed, and the next request under it repeats the act.
-    if (problem.status >= 500) throw error;
+    if (problem.status >= 500) {
+      // Where nobody knows whether it happened, the key stays claimed, and the next request under it repeats the act.
+      if (error instanceof WorkflowUpdateFailedError) await inTenant(({ tx }) => renewAct(tx, key));
+      throw error;
+    }
     const { status, body } = problem;
     await inTenant(({ tx }) =>
       leavesTraces.has(problem.code) ? storeAnswer(tx, key, { status, body }) : releaseKey(tx, key),
@@ -185,9 +192,12 @@ function contextOf(deps: ApiDependencies, caller: Caller, tx: Tx): ReadContext {
   return { deps, caller, now: deps.clock(), tx };
 }
 
-async function claimFor(tx: Tx, deps: ApiDependencies, request: ValidRequest): Promise<KeyClaim> {
+type UsableClaim = Exclude<KeyClaim, { kind: 'reused' }>;
+
+async function claimFor(tx: Tx, deps: ApiDependencies, request: ValidRequest): Promise<UsableClaim> {
   const { key, operation, caller, input } = request;
-  if (key === undefined) return { kind: 'claimed' };
+  // What needs no key sets values, and no process acts for it.
+  if (key === undefined) return { kind: 'claimed', actId: '' };
   const requestHash = hashOf(deps.config.personKeySecret, input.body);
   const claim = await claimKey(tx, { tenantId: caller.tenantId, key, operation, requestHash });
   if (claim.kind === 'reused') {

@@ -57,8 +57,10 @@ export type ActContext = {
   deps: ApiDependencies;
   caller: Caller;
   now: Date;
-  /** The caller's Idempotency-Key, under which the act is known to Temporal. */
+  /** Under which the act is known to Temporal. */
   updateId: string;
+  /** The caller's Idempotency-Key, under which the process knows what it has carried out. */
+  requestId: string;
 };
 
 /** A start left in the outbox that the API delivers itself right after the commit. */

@@ -4,6 +4,7 @@ import { v7 as uuidv7 } from 'uuid';
 export type IdPrefix =
   | 'ten'
   | 'key'
+  | 'act'
   | 'aud'
   | 'plan'
   | 'cus'

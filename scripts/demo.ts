@@ -1,17 +1,17 @@
 // `npm run demo -- <process>`: plays a process on the real servers with short days, narrates it, and ends with one
-// line of JSON.
+// line of JSON. Exit code 1 when the books at the end are not what the demo promises.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { playSubscription } from './demo/subscription.ts';
+import { type Ending, playSubscription } from './demo/subscription.ts';
 import { type Stack, startStack } from './stack.ts';
 import { progress, runScript } from './terminal.ts';
 
 /** A day of the demo, in seconds. */
 const daySeconds = 1;
 
-const plays: Record<string, (stack: Stack) => Promise<object>> = { subscription: playSubscription };
+const plays: Record<string, (stack: Stack) => Promise<Ending>> = { subscription: playSubscription };
 
 await runScript(async () => {
   const names = Object.keys(plays);
@@ -31,9 +31,10 @@ await runScript(async () => {
     progress(
       `\nWatch it in the Web UI: ${stack.urls.temporalUi}\nRead its mails:          ${stack.urls.mail}\n`,
     );
-    const outcome = await Promise.race([play(stack), stack.failed]);
-    if (typeof outcome === 'string') throw new Error(outcome);
-    console.log(JSON.stringify(outcome));
+    const ending = await Promise.race([play(stack), stack.failed]);
+    if (typeof ending === 'string') throw new Error(ending);
+    console.log(JSON.stringify(ending.outcome));
+    if (ending.broken.length > 0) throw new Error(`The demo broke a promise:\n${ending.broken.join('\n')}`);
   } finally {
     await stack.stop();
     await rm(home, { recursive: true, force: true });

@@ -2,8 +2,8 @@
 // nothing and builds nothing. Exit code 1 when something stands in the way.
 
 import { execFileSync } from 'node:child_process';
-import { accessSync, constants, existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { accessSync, constants, existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { type Config, ConfigError, loadConfig } from '../config/env.ts';
 import { findOnPath, isExecutable } from '../config/local-binaries.ts';
 import { postgresIsReady } from '../db/local-server.ts';
@@ -83,9 +83,10 @@ function checkDependencies(): Finding {
 }
 
 function checkWritable({ home }: Config): Finding {
+  let existing = home;
+  while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
   try {
-    mkdirSync(home, { recursive: true });
-    accessSync(home, constants.W_OK);
+    accessSync(existing, constants.W_OK);
     return { state: 'ok', about: 'state folder', text: home };
   } catch {
     return {

@@ -7,6 +7,9 @@ import { restartOnChange } from './restart-on-change.ts';
 import { type Stack, startStack } from './stack.ts';
 import { progress, runScript, table } from './terminal.ts';
 
+/** Ctrl-C in a terminal arrives here several times: from the terminal and from each process above this one. */
+const SAME_KEYSTROKE_MS = 1_000;
+
 await runScript(async () => {
   loadEnvironmentFile();
   const watch = process.argv.includes('--watch');
@@ -20,7 +23,12 @@ await runScript(async () => {
   });
 
   // An interrupt during the start waits for it to end, so that no child is left behind.
-  const stack = await starting;
+  const stack = await starting.catch((error: unknown) => {
+    // The keystroke reaches what is being set up, too, and ends it.
+    if (!interrupted.happened()) throw error;
+    return undefined;
+  });
+  if (stack === undefined) return progress('Stopped.');
   if (!interrupted.happened()) {
     progress(`Ready in ${Math.round((Date.now() - startedAt) / 1000)} s.\n`);
     process.stdout.write(`${welcome(stack)}\n`);
@@ -82,9 +90,6 @@ function parseLogLine(line: string): LogLine {
     return {};
   }
 }
-
-/** Ctrl-C in a terminal arrives here several times: from the terminal and from each process above this one. */
-const SAME_KEYSTROKE_MS = 1_000;
 
 function untilInterrupted(): { promise: Promise<undefined>; happened: () => boolean } {
   let firstAt: number | undefined;

@@ -17,6 +17,7 @@ const suites: { name: string; services: readonly TestService[] }[] = [
   { name: 'stories', services: ['postgres', 'time-skipping'] },
   { name: 'replay', services: [] },
   { name: 'fuzz', services: [] },
+  { name: 'product', services: [] },
   { name: 'faults', services: [] },
 ];
 

@@ -9,7 +9,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import { type Logger, redactText } from '../config/logger.ts';
-import type { Database } from '../db/client.ts';
+import { type Database, withTenant } from '../db/client.ts';
+import { giveUpNotification } from '../db/queries/messaging/send-notification.ts';
 import {
   type ClaimedOutboxRow,
   claimOutbox,
@@ -185,7 +186,10 @@ async function drain(deps: RelayDeps, kind: OutboxKind): Promise<Drained> {
     delivered += batch.delivered;
     if (batch.away)
       deps.log.warn({ reason: batch.away.message }, 'Temporal is away; the outbox waits for it');
-    if (batch.away || rows.length < BATCH_SIZE) return { delivered, away: batch.away };
+    // What was delivered may have made room for what comes next to the same workflow.
+    if (batch.away || rows.length === 0 || (kind === 'mails' && rows.length < BATCH_SIZE)) {
+      return { delivered, away: batch.away };
+    }
   }
 }
 
@@ -194,27 +198,24 @@ async function deliverMails(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]):
   let delivered = 0;
   await forEachBounded(rows, CONCURRENCY, async (row) => {
     const error = await deliver(deps, row).catch(asError);
-    if (error) return postpone(deps, [row], error);
+    if (error) return postpone(deps, row, error);
     await markDelivered(deps.db, [row.id]);
     delivered += 1;
   });
   return { delivered, away: undefined };
 }
 
-/** Rows for one workflow go in their order; a row waits where an earlier one for the same workflow failed. */
+/** Each is for another workflow, so none need wait for another. */
 async function deliverToWorkflows(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
-  const byWorkflow = Map.groupBy(rows, ({ envelope }) => 'workflowId' in envelope && envelope.workflowId);
   const done: number[] = [];
   let away: Error | undefined;
-  await forEachBounded([...byWorkflow.values()], CONCURRENCY, async (lane) => {
-    for (const [position, row] of lane.entries()) {
-      const error = away ?? (await deliver(deps, row).catch(asError));
-      if (error) {
-        if (isTemporalAway(error)) away = error;
-        return postpone(deps, lane.slice(position), error);
-      }
-      done.push(row.id);
+  await forEachBounded(rows, CONCURRENCY, async (row) => {
+    const error = away ?? (await deliver(deps, row).catch(asError));
+    if (error) {
+      if (isTemporalAway(error)) away = error;
+      return postpone(deps, row, error);
     }
+    done.push(row.id);
   });
   await markDelivered(deps.db, done);
   return { delivered: done.length, away };
@@ -236,17 +237,22 @@ async function deliver({ client, sendNotification, log }: RelayDeps, row: Claime
 
 async function postpone(
   { db, log }: RelayDeps,
-  rows: readonly ClaimedOutboxRow[],
+  { id, tenantId, attempts, envelope }: ClaimedOutboxRow,
   error: Error,
 ): Promise<void> {
-  for (const { id, attempts, envelope } of rows) {
-    const delayMs = retryDelayMs({ topic: envelope.topic, attempts, error });
-    const retryAt = delayMs === null ? null : new Date(Date.now() + delayMs);
-    await markFailed(db, { id, error: redactText(error.message), retryAt });
-    const fields = { outboxId: id, topic: envelope.topic, attempts, retryAt, err: error };
-    if (retryAt === null) log.error(fields, 'an outbox row was given up');
-    else if (!isTemporalAway(error)) log.warn(fields, 'an outbox row could not be delivered');
+  const delayMs = retryDelayMs({ topic: envelope.topic, attempts, error });
+  const retryAt = delayMs === null ? null : new Date(Date.now() + delayMs);
+  const text = redactText(error.message);
+  await markFailed(db, { id, error: text, retryAt });
+  const fields = { outboxId: id, topic: envelope.topic, attempts, retryAt, err: error };
+  if (retryAt !== null) {
+    if (!isTemporalAway(error)) log.warn(fields, 'an outbox row could not be delivered');
+    return;
   }
+  log.error(fields, 'an outbox row was given up');
+  if (envelope.topic !== 'mail.send' || tenantId === null) return;
+  // A mail that was in doubt may have arrived; one that never was has not.
+  await withTenant(db, tenantId, (tx) => giveUpNotification(tx, envelope.notificationId, text));
 }
 
 function untilDue(dueAt: Date | null): number {

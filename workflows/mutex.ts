@@ -6,7 +6,8 @@ export type Mutex = <T>(work: () => Promise<T>) => Promise<T>;
 export function createMutex(): Mutex {
   let taken = false;
   return async (work) => {
-    await condition(() => !taken);
+    // Whoever waited may find it taken again by another one that was released at the same time.
+    while (taken) await condition(() => !taken);
     taken = true;
     try {
       return await work();

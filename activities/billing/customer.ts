@@ -15,6 +15,7 @@ import {
 } from '../../db/queries/billing/erase-customer.ts';
 import { changeSubscription, lockSubscription, snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import type { SubscriptionSnapshot } from '../../domain/billing/subscription.ts';
+import { errorCodes, VendorError } from '../../domain/errors.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
 import type { ActInput } from './subscription.ts';
 
@@ -33,7 +34,7 @@ export function createCustomerActivities({ db, cardVendor }: { db: Database; car
         }
         return { keep: false, vendorCustomerId: customer.vendorCustomerId };
       });
-      if (vendorCustomerId !== null) await cardVendor.deleteCustomer(vendorCustomerId);
+      if (vendorCustomerId !== null) await deleteAtVendor(cardVendor, vendorCustomerId);
 
       return withTenant(db, tenantId, async (tx) => {
         const context = await lockSubscription(tx, subscriptionId);
@@ -54,3 +55,19 @@ export function createCustomerActivities({ db, cardVendor }: { db: Database; car
     },
   };
 }
+
+/**
+ * The erasure is owed, whatever the vendor says today: also a refusal (a key that was revoked or lacks the right) is
+ * tried again, once an hour, until somebody has mended it.
+ */
+async function deleteAtVendor(cardVendor: CardVendor, vendorCustomerId: string): Promise<void> {
+  try {
+    await cardVendor.deleteCustomer(vendorCustomerId);
+  } catch (error) {
+    if (!(error instanceof VendorError) || errorCodes[error.code].retryable) throw error;
+    const { message } = error;
+    throw new VendorError({ code: 'vendor_unavailable', message, retryAfterMs: HOUR_MS, cause: error });
+  }
+}
+
+const HOUR_MS = 3_600_000;

@@ -11,11 +11,12 @@
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import {
+  accessTaken,
   caseState,
   changeCase,
   type DunningCaseRow,
+  moveOnCase,
   readCase,
-  unpaidSubscriptions,
 } from '../../db/queries/billing/dunning-cases.ts';
 import { freePlanOf, moveToFreePlan } from '../../db/queries/billing/free-plan.ts';
 import {
@@ -29,6 +30,7 @@ import {
   changeSubscription,
   lockCustomer,
   lockSubscription,
+  type PlanRow,
   type SubscriptionContext,
   statusChange,
   type TenantRow,
@@ -62,19 +64,16 @@ export function createDunningActivities({ db, cardVendor }: { db: Database; card
   return {
     /** Performs the step that is due, unless the case moved on meanwhile. Returns the case as it is then. */
     async performDunningStep(input: DunningStepInput): Promise<DunningCaseState> {
-      const { tenantId, stepIndex } = input;
-      const before = await withTenant(db, tenantId, (tx) => dueStep(tx, input));
-      if (before.step?.retry && input.charge) {
-        await collectInvoice(
-          { db, cardVendor },
-          {
-            tenantId,
-            invoiceId: before.state.invoiceId,
-            origin: 'dunning',
-            originKey: `dunning:${before.state.caseId}:${stepIndex}`,
-            at: input.at,
-          },
-        );
+      const { tenantId, caseId, stepIndex, at } = input;
+      const toCharge = await withTenant(db, tenantId, async (tx) => {
+        const { step, row } = await dueStep(tx, input);
+        if (!step?.retry || !input.charge) return [];
+        // The earliest one sets the dates, but a card that has money again pays all of them.
+        const originKey = `dunning:${caseId}:${row.invoiceId}:${stepIndex}`;
+        return (await unpaidInvoices(tx, input.customerId)).map(({ id }) => ({ invoiceId: id, originKey }));
+      });
+      for (const charge of toCharge) {
+        await collectInvoice({ db, cardVendor }, { ...charge, tenantId, origin: 'dunning', at });
       }
       return withTenant(db, tenantId, (tx) => recordStep(tx, input));
     },
@@ -108,11 +107,37 @@ async function recordStep(tx: Tx, input: DunningStepInput): Promise<DunningCaseS
   await insertSteps(tx, { row, state, upTo: input.stepIndex, at });
   const advanced = await changeCase(tx, row.id, { nextStepIndex: input.stepIndex + 1 });
 
-  // The mail speaks of the plan as it was billed, so it is decided before anything changes.
-  await tellCustomer(tx, { row, invoice, step, state, at });
-  if (step.restrict !== undefined) await takeAccess(tx, row.customerId, step, at);
-  const after = step.end === undefined ? advanced : await endLadder(tx, { row: advanced, step, at });
+  const takesAccess = step.restrict !== undefined || step.end !== undefined;
+  const affected = takesAccess ? await beyondGrace(tx, { row, state, at }) : [];
+  // Mails speak of the plan as it was billed, so they are decided before anything changes.
+  const owed = takesAccess ? affected.map((each) => each.invoice) : [invoice];
+  for (const each of owed) await tellCustomer(tx, { row, invoice: each, step, state, at });
+  if (step.restrict !== undefined) await takeAccess(tx, affected, step, at);
+  const after =
+    step.end === undefined ? advanced : await endLadder(tx, { row: advanced, tenant, affected, step, at });
   return caseState(tx, tenant, after);
+}
+
+/** A subscription with the earliest of its unpaid invoices. */
+type Unpaid = { context: SubscriptionContext; invoice: InvoiceRow };
+
+/** The ladder takes access from every subscription that owes, except one whose own failure is still in the grace. */
+async function beyondGrace(
+  tx: Tx,
+  { row, state, at }: { row: DunningCaseRow; state: DunningCaseState; at: Date },
+): Promise<Unpaid[]> {
+  const graceMs = state.policy.graceDays * state.dayMs;
+  const earliest = new Map<string, InvoiceRow>();
+  for (const invoice of await unpaidInvoices(tx, row.customerId)) {
+    if (!earliest.has(invoice.subscriptionId)) earliest.set(invoice.subscriptionId, invoice);
+  }
+  const unpaid: Unpaid[] = [];
+  for (const [subscriptionId, invoice] of earliest) {
+    const graceEndsMs = (invoice.firstFailedAt ?? at).getTime() + graceMs;
+    if (graceEndsMs > at.getTime()) continue;
+    unpaid.push({ context: await lockSubscription(tx, subscriptionId), invoice });
+  }
+  return unpaid;
 }
 
 /** The step itself, and as superseded every earlier one that was missed. */
@@ -148,12 +173,11 @@ async function tellCustomer(
   }: { row: DunningCaseRow; invoice: InvoiceRow; step: DunningStep; state: DunningCaseState; at: Date },
 ): Promise<void> {
   const context = await lockSubscription(tx, invoice.subscriptionId);
-  const code = await lastDecline(tx, invoice.id);
+  const code = await lastDecline(tx, invoice);
   const nextStep = stepAheadInWords(state, state.policy.steps.indexOf(step) + 1, {
     cardRefused: declineClassOf(code) === 'hard',
   });
-  // A family without a free plan has nothing to move to: the subscription is cancelled instead.
-  const cancels = step.end === 'downgrade' && (await freePlanOf(tx, context.plan)) === null;
+  const cancels = step.end === 'downgrade' && (await planAfter(tx, context, step)) === null;
   const template = cancels ? 'subscription_cancelled_unpaid' : step.template;
   await enqueueNotification(tx, {
     tenantId: row.tenantId,
@@ -163,44 +187,61 @@ async function tellCustomer(
       variables: dunningVariables(context, { invoice, reason: declineReasonForCustomer(code), nextStep }),
       customerId: row.customerId,
       subscriptionId: invoice.subscriptionId,
-      dedupeKey: `dunning:${row.id}:${invoice.id}:${state.policy.steps.indexOf(step)}`,
+      dedupeKey: `dunning:${row.id}:${row.invoiceId}:${state.policy.steps.indexOf(step)}:${invoice.id}`,
     },
   });
 }
 
-/** Every subscription with an unpaid invoice loses access; one that is paid up keeps it. */
-async function takeAccess(tx: Tx, customerId: string, step: DunningStep, at: Date): Promise<void> {
-  for (const context of await unpaidSubscriptions(tx, customerId)) {
+async function takeAccess(tx: Tx, affected: Unpaid[], step: DunningStep, at: Date): Promise<void> {
+  for (const { context } of affected) {
     const ladder = levelAfter(context.subscription.ladder ?? 'grace', step);
-    const after = await changeSubscription(tx, context, {
-      set: { ladder },
-      at,
-      entry: { kind: `access_${ladder}`, message: `Day ${step.day} of dunning: access is ${ladder}.` },
-    });
+    if (ladder === context.subscription.ladder) continue;
+    const entry = accessTaken(ladder, step.day);
+    const after = await changeSubscription(tx, context, { set: { ladder }, at, entry });
     // Only a suspension changes what the subscription itself waits for: it opens no further period.
     if (ladder === 'suspended') await announceSubscription(tx, after);
   }
 }
 
+/**
+ * The plan an unpaid subscription moves to at the ladder's end; null when it is cancelled: the policy says so, its family
+ * has no free plan, or the customer was leaving anyway.
+ */
+function planAfter(
+  tx: Tx,
+  { plan, subscription }: SubscriptionContext,
+  step: DunningStep,
+): Promise<PlanRow | null> {
+  if (step.end !== 'downgrade' || subscription.cancelAtPeriodEnd) return Promise.resolve(null);
+  return freePlanOf(tx, plan);
+}
+
 async function endLadder(
   tx: Tx,
-  { row, step, at }: { row: DunningCaseRow; step: DunningStep; at: Date },
+  {
+    row,
+    tenant,
+    affected,
+    step,
+    at,
+  }: { row: DunningCaseRow; tenant: TenantRow; affected: Unpaid[]; step: DunningStep; at: Date },
 ): Promise<DunningCaseRow> {
-  const ended = await unpaidSubscriptions(tx, row.customerId);
+  const ended = new Set(affected.map(({ context }) => context.subscription.id));
   for (const invoice of await unpaidInvoices(tx, row.customerId)) {
-    await closeUnpaidInvoice(tx, invoice, { as: 'uncollectible', at });
+    if (ended.has(invoice.subscriptionId)) await closeUnpaidInvoice(tx, invoice, { as: 'uncollectible', at });
   }
-  for (const context of ended) {
-    const plan = step.end === 'downgrade' ? await freePlanOf(tx, context.plan) : null;
+  for (const { context } of affected) {
+    const plan = await planAfter(tx, context, step);
     const after =
       plan === null ? await cancelUnpaid(tx, context, at) : await moveToFreePlan(tx, context, { plan, at });
     await announceSubscription(tx, after);
   }
-  // Nothing is unpaid any more, so the case is over; its workflow hears it as this step's answer.
-  return changeCase(tx, row.id, {
-    closedAt: at,
-    outcome: step.end === 'downgrade' ? 'downgraded' : 'cancelled',
-  });
+  const outcome = step.end === 'downgrade' ? 'downgraded' : 'cancelled';
+  const isOver = (await unpaidInvoices(tx, row.customerId)).length === 0;
+  // The workflow hears it as this step's answer. What is still in its grace goes on with its own clock.
+  if (isOver) return changeCase(tx, row.id, { closedAt: at, outcome });
+  await moveOnCase(tx, tenant, row, { at, outcome });
+  return readCase(tx, row.id);
 }
 
 function cancelUnpaid(tx: Tx, context: SubscriptionContext, at: Date): Promise<SubscriptionContext> {

@@ -8,6 +8,7 @@
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
 import { findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
+import { keepRequest, wasCarriedOut } from '../../db/queries/billing/subscription-requests.ts';
 import {
   changeSubscription,
   lockSubscription,
@@ -16,9 +17,8 @@ import {
   statusChange,
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
-import { unconfirmedInvoice } from '../../db/queries/payments/unconfirmed-conversion.ts';
+import { conversionInvoice, unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
-import { subscriptionRequests } from '../../db/schema/billing.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
@@ -27,6 +27,7 @@ import {
   type ActInput,
   type ActResult,
   beginFirstPeriod,
+  canBegin,
   stopDunning,
   voidOpenInvoices,
 } from './subscription.ts';
@@ -64,19 +65,24 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
           action: 'subscription.cancelled',
           details: { mode: input.mode },
         });
+        const message = {
+          customerId: subscription.customerId,
+          subscriptionId: subscription.id,
+          dedupeKey: `subscription:${subscription.id}:cancelled:${input.requestId}`,
+        };
+        const { name: planName } = context.plan;
+        const until = accessUntil(context);
         await enqueueNotification(tx, {
           tenantId: input.tenantId,
           at,
-          request: {
-            template: 'cancellation_confirmed',
-            variables: {
-              planName: context.plan.name,
-              accessUntil: inWords((endsLater ? accessUntil(context) : at)?.toISOString() ?? input.at),
-            },
-            customerId: subscription.customerId,
-            subscriptionId: subscription.id,
-            dedupeKey: `subscription:${subscription.id}:cancelled:${input.requestId}`,
-          },
+          request:
+            endsLater && until !== null
+              ? {
+                  ...message,
+                  template: 'cancellation_confirmed',
+                  variables: { planName, accessUntil: inWords(until.toISOString()) },
+                }
+              : { ...message, template: 'subscription_ended', variables: { planName } },
         });
         return after;
       });
@@ -103,7 +109,14 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
           at,
           request: {
             template: 'cancellation_undone',
-            variables: { planName: context.plan.name, renewsAt: inWords(until.toISOString()) },
+            variables: {
+              planName: context.plan.name,
+              // No period is opened while access is suspended for an unpaid invoice.
+              renewsAt:
+                subscription.ladder === 'suspended'
+                  ? 'as soon as the open invoice is paid'
+                  : inWords(until.toISOString()),
+            },
             customerId: subscription.customerId,
             subscriptionId: subscription.id,
             dedupeKey: `subscription:${subscription.id}:cancellation_undone:${input.requestId}`,
@@ -120,6 +133,7 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
         if (status !== 'trialing' || subscription.trialEndsAt === null || periodEndsAt !== null) {
           throw conflict('not_trialing', 'Only a running trial can be extended.');
         }
+        if (subscription.cancelAtPeriodEnd) throw cancellationPending();
         const before = subscription.trialEndsAt.toISOString();
         const trialEndsAt = addDays(before, input.days, snapshotOf(context).dayMs);
         const after = await changeSubscription(tx, context, {
@@ -141,33 +155,32 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
     },
 
     /** Issues the first invoice now, for a trial that converts early or one that had ended and is taken up. */
-    beginConversion(input: Request & { actor: string }): Promise<ActResult> {
-      return withTenant(db, input.tenantId, async (tx) => {
-        const context = await lockSubscription(tx, input.subscriptionId);
-        const { status } = context.subscription;
-        if (status !== 'trialing' && status !== 'suspended') {
-          throw conflict(
-            `subscription_${status}`,
-            `The subscription is ${status}; only a trial can be converted.`,
-          );
+    beginConversion(input: Request & { actor: string }): Promise<BegunConversion> {
+      const { tenantId, subscriptionId, requestId } = input;
+      return withTenant(db, tenantId, async (tx) => {
+        const context = await lockSubscription(tx, subscriptionId);
+        if (await wasCarriedOut(tx, input)) {
+          const invoice = await conversionInvoice(tx, { subscriptionId, requestId });
+          return { snapshot: snapshotOf(context), invoiceId: invoice?.id ?? null, isEarlier: false };
         }
-        if (context.customer.defaultPaymentMethodId === null) {
-          throw new DomainError({
-            code: 'payment_method_missing',
-            reason: 'payment_method_missing',
-            message:
-              'The customer has no payment method; set one with PUT /v1/subscriptions/{subscriptionId}/payment_method first.',
-          });
+        refuseConversion(context);
+        const unconfirmed = await unconfirmedInvoice(tx, subscriptionId);
+        if (unconfirmed !== null) {
+          return { snapshot: snapshotOf(context), invoiceId: unconfirmed.id, isEarlier: true };
         }
-        // An earlier conversion that nobody confirmed is called back before this one is billed.
-        const unconfirmed = await unconfirmedInvoice(tx, input.subscriptionId);
-        if (unconfirmed !== null) return { snapshot: snapshotOf(context), invoiceId: unconfirmed.id };
+        await keepRequest(tx, input, new Date(input.at));
         const { after, invoice } = await beginFirstPeriod(tx, context, new Date(input.at));
-        return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null };
+        return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null, isEarlier: false };
       });
     },
   };
 }
+
+/**
+ * `isEarlier`: the invoice is of a conversion that nobody confirmed. It is called back first, and then this one is begun
+ * anew.
+ */
+export type BegunConversion = ActResult & { isEarlier: boolean };
 
 /** Carries a request out once: its id is kept in the same transaction. */
 function request(
@@ -177,14 +190,27 @@ function request(
 ): Promise<ActResult> {
   return withTenant(db, tenantId, async (tx) => {
     const context = await lockSubscription(tx, subscriptionId);
-    const first = await tx
-      .insert(subscriptionRequests)
-      .values({ tenantId, subscriptionId, requestId, at: new Date(at) })
-      .onConflictDoNothing()
-      .returning({ requestId: subscriptionRequests.requestId });
-    const after = first.length === 0 ? context : await perform(tx, context, new Date(at));
+    const isFirst = await keepRequest(tx, { tenantId, subscriptionId, requestId }, new Date(at));
+    const after = isFirst ? await perform(tx, context, new Date(at)) : context;
     return { snapshot: snapshotOf(after), invoiceId: null };
   });
+}
+
+/** Throws `state_conflict` or `payment_method_missing`. */
+function refuseConversion(context: SubscriptionContext): void {
+  const { status, cancelAtPeriodEnd } = context.subscription;
+  if (status !== 'trialing' && status !== 'suspended') {
+    throw conflict(`subscription_${status}`, `The subscription is ${status}; only a trial can be converted.`);
+  }
+  if (cancelAtPeriodEnd) throw cancellationPending();
+  if (!canBegin(context)) {
+    throw new DomainError({
+      code: 'payment_method_missing',
+      reason: 'payment_method_missing',
+      message:
+        'The customer has no payment method; set one with PUT /v1/subscriptions/{subscriptionId}/payment_method first.',
+    });
+  }
 }
 
 async function cancelNow(
@@ -240,6 +266,14 @@ function audit(input: Request & { actor: string; reason?: string }, at: Date) {
     at,
     ...(reason !== undefined && { reason }),
   };
+}
+
+/** It ends as the customer was told, until they take that back. */
+function cancellationPending(): DomainError {
+  return conflict(
+    'cancellation_pending',
+    'The subscription is cancelled for the end of its trial; take that back first (POST /v1/subscriptions/{subscriptionId}/undo_cancel).',
+  );
 }
 
 function conflict(reason: string, message: string): DomainError {

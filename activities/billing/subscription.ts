@@ -8,27 +8,33 @@
  */
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
-import { findOpenCase, moveOnCase } from '../../db/queries/billing/dunning-cases.ts';
+import {
+  findOpenCase,
+  moveOnCase,
+  suspendByClock,
+  technicalRetryMinutes,
+} from '../../db/queries/billing/dunning-cases.ts';
 import {
   closeUnpaidInvoice,
   type InvoiceRow,
   issueInvoice,
-  openInvoices,
+  openInvoicesOf,
   readInvoice,
 } from '../../db/queries/billing/invoices.ts';
 import {
   announceSubscription,
   calendarOf,
   changeSubscription,
+  livingSubscriptions,
   lockSubscription,
   type SubscriptionContext,
   snapshotOf,
   statusChange,
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
 import { firstPeriod } from '../../db/queries/payments/settle-payment.ts';
 import { uncollectedInvoice } from '../../db/queries/payments/uncollected-invoice.ts';
-import { unconfirmedInvoice } from '../../db/queries/payments/unconfirmed-conversion.ts';
 import { technicalRetryAt } from '../../domain/billing/dunning.ts';
 import {
   isTerminal,
@@ -75,11 +81,12 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
     /** With a payment method: issues the first invoice, to be collected now. Without: suspends, with notice. */
     endTrial(input: ActInput): Promise<ActResult> {
       return act(db, input, 'end_trial', async (tx, context, due) => {
-        const at = new Date(due.at);
+        // The trial's own end, however late we are.
+        const at = context.subscription.trialEndsAt ?? new Date(due.at);
         // A conversion that nobody confirmed is called back first; then the trial's end comes up again.
         const unconfirmed = await unconfirmedInvoice(tx, context.subscription.id);
         if (unconfirmed !== null) return { after: context, invoice: unconfirmed };
-        if (context.customer.defaultPaymentMethodId === null) {
+        if (!canBegin(context)) {
           return { after: await suspendAfterTrial(tx, context, at), invoice: null };
         }
         return openFirstPeriod(tx, await beginFirstPeriod(tx, context, at), input.at);
@@ -93,9 +100,14 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
       });
     },
 
-    /** Opens the next period from the anchor and issues its invoice. */
+    /**
+     * Opens the next period from the anchor and issues its invoice. After an outage the ladder may be late with taking
+     * access; no period is billed that would not have been opened in time.
+     */
     renew(input: ActInput): Promise<ActResult> {
       return act(db, input, 'renew', async (tx, context) => {
+        const suspended = await suspendByClock(tx, context, new Date(input.at));
+        if (suspended !== null) return { after: suspended, invoice: null };
         const { anchor, periodIndex } = context.subscription;
         if (anchor === null || periodIndex === null)
           throw new Error('A subscription without a period cannot renew');
@@ -141,17 +153,25 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
       });
     },
 
-    /** Mails the win-back message that is due. */
+    /** Mails the win-back message that is due, unless the customer has come back already. */
     sendWinBack(input: ActInput): Promise<ActResult> {
       return act(db, input, 'send_win_back', async (tx, context, due) => {
-        await notify(tx, context, input.at, {
-          template: due.template,
-          variables: { planName: context.plan.name },
-        });
+        const isBack = (await livingSubscriptions(tx, context.customer.id)).length > 0;
+        if (!isBack) {
+          await notify(tx, context, input.at, {
+            template: due.template,
+            variables: { planName: context.plan.name },
+          });
+        }
         const after = await changeSubscription(tx, context, {
           set: { winBackDone: [...context.subscription.winBackDone, due.template] },
           at: new Date(input.at),
-          entry: { kind: 'win_back', message: `The ${due.template} mail was sent.` },
+          entry: isBack
+            ? {
+                kind: 'win_back_skipped',
+                message: `The ${due.template} mail was not sent: the customer is back.`,
+              }
+            : { kind: 'win_back', message: `The ${due.template} mail was sent.` },
         });
         return { after, invoice: null };
       });
@@ -207,6 +227,11 @@ const issuingActs: ReadonlySet<SubscriptionAct['kind']> = new Set([
 async function leftToCollect(tx: Tx, { subscription }: SubscriptionContext): Promise<string | null> {
   if (isTerminal(subscription.status)) return null;
   return (await uncollectedInvoice(tx, subscription.id))?.id ?? null;
+}
+
+/** A first period needs a card to charge, unless the plan is free. */
+export function canBegin({ plan, customer }: SubscriptionContext): boolean {
+  return plan.priceMinor === 0 || customer.defaultPaymentMethodId !== null;
 }
 
 /** Issues the invoice of the first period, anchored at `at`. A free plan needs none and is active at once. */
@@ -307,7 +332,7 @@ export async function voidOpenInvoices(
   { subscription }: SubscriptionContext,
   at: Date,
 ): Promise<void> {
-  for (const invoice of await openInvoices(tx, { subscriptionId: subscription.id })) {
+  for (const invoice of await openInvoicesOf(tx, subscription.id)) {
     await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
   }
 }
@@ -329,10 +354,16 @@ export async function postpone(
   { invoiceId, at }: { invoiceId: string; at: string },
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  const { collection, policy } = subscription;
+  const { collection } = subscription;
   const failures = collection?.invoiceId === invoiceId ? collection.failures : 0;
-  const lastDelay = Math.max(0, policy.technicalRetryMinutes.length - 1);
-  const retryAt = technicalRetryAt(policy, Math.min(failures, lastDelay), at, snapshotOf(context).dayMs);
+  const delays = await technicalRetryMinutes(tx, context);
+  const lastDelay = Math.max(0, delays.length - 1);
+  const retryAt = technicalRetryAt(
+    { technicalRetryMinutes: delays },
+    Math.min(failures, lastDelay),
+    at,
+    snapshotOf(context).dayMs,
+  );
   if (retryAt === null) throw new Error('The policy has no delays for technical failures');
   return changeSubscription(tx, context, {
     set: { collection: { invoiceId, failures: failures + 1, retryAt } },

@@ -5,11 +5,13 @@
  * - We die right before the call: the row says `sending`, nothing was sent; the next run sends it.
  * - We die right after it: the row says `sending`; the next run repeats the call under the same key, the vendor sends
  *   nothing and answers with the first mail's id, which is then recorded.
- * - The answer is lost: the same. The vendor forgets keys after 24 hours, so a message that has been `sending` for
+ * - The mail vendor was away for hours: what a message says may not be so any more, and then it is not sent.
+ * - The answer is lost: the same as right after. The vendor forgets keys after 24 hours, so a message that has been `sending` for
  *   longer than 23 is never sent again: its outcome is `unknown` and a person decides.
  */
 import type { Logger } from '../../config/logger.ts';
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { whyOutdated } from '../../db/queries/messaging/outdated-notification.ts';
 import {
   lockNotification,
   markNotSent,
@@ -71,10 +73,17 @@ async function prepare(tx: Tx, notificationId: string, log: Logger): Promise<Out
   const { notification, customer, keyMayBeForgotten } = found;
   const { status, template } = notification;
   if (status !== 'queued' && status !== 'sending') return null;
+  const outdated = status === 'queued' ? await whyOutdated(tx, notification) : null;
+  if (outdated !== null) {
+    await markNotSent(tx, notificationId, { status: 'skipped', error: outdated });
+    log.info({ notificationId, template, outdated }, 'a mail that waited too long is not sent');
+    return null;
+  }
 
   if (customer.erasedAt !== null || customer.email === null) {
     const error = customer.erasedAt === null ? 'the customer has no address' : 'the customer was erased';
-    await markNotSent(tx, notificationId, { status: 'skipped', error });
+    // One whose answer was lost may have been sent before.
+    await markNotSent(tx, notificationId, { status: status === 'queued' ? 'skipped' : 'unknown', error });
     return null;
   }
   if (keyMayBeForgotten) {

@@ -15,11 +15,12 @@ import type { CollectOutcome } from '../../db/queries/payments/charge-attempts.t
 import {
   type AdoptedMethod,
   adoptPaymentMethod,
+  refuseRefusedMethod,
   rememberVendorCustomer,
 } from '../../db/queries/payments/payment-methods.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
-import { DomainError } from '../../domain/errors.ts';
-import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import { DomainError, VendorError } from '../../domain/errors.ts';
+import type { CardVendor, OwnCharge } from '../../domain/payments/card-payment.ts';
 import type { ActInput } from '../billing/subscription.ts';
 import { type CollectInvoiceInput, collectInvoice } from './collect-invoice.ts';
 
@@ -34,12 +35,14 @@ export function createCardPaymentActivities({ db, cardVendor, log }: CardPayment
 
     /** Attaches a payment method at the vendor and makes it the customer's default. Returns the invoices to charge with it. */
     async attachPaymentMethod(
-      input: ActInput & { paymentMethodId: string; actor: string },
+      input: ActInput & { requestId: string; paymentMethodId: string; actor: string },
     ): Promise<AdoptedMethod> {
-      const { tenantId, subscriptionId } = input;
-      const { customer, subscription } = await withTenant(db, tenantId, (tx) =>
-        lockSubscription(tx, subscriptionId),
-      );
+      const { tenantId, subscriptionId, paymentMethodId } = input;
+      const { customer, subscription } = await withTenant(db, tenantId, async (tx) => {
+        const context = await lockSubscription(tx, subscriptionId);
+        await refuseRefusedMethod(tx, paymentMethodId);
+        return context;
+      });
       if (isTerminal(subscription.status) || customer.email === null || customer.name === null) {
         throw new DomainError({
           code: 'state_conflict',
@@ -47,17 +50,30 @@ export function createCardPaymentActivities({ db, cardVendor, log }: CardPayment
           message: `The subscription is ${subscription.status}; start a new one instead.`,
         });
       }
-      const vendorCustomerId =
-        customer.vendorCustomerId ??
-        (await cardVendor.ensureCustomer({
-          tenantId,
-          customerId: customer.id,
-          email: customer.email,
-          name: customer.name,
-        }));
-      await withTenant(db, tenantId, (tx) => rememberVendorCustomer(tx, customer.id, vendorCustomerId));
-      const { paymentMethodId } = input;
-      const method = await cardVendor.attachPaymentMethod({ vendorCustomerId, paymentMethodId });
+      const { id: customerId, email, name } = customer;
+      const ensureCustomer = async (replaces?: string) => {
+        const person = { tenantId, customerId, email, name };
+        const id = await cardVendor.ensureCustomer({
+          ...person,
+          ...(replaces !== undefined && { replaces }),
+        });
+        await withTenant(db, tenantId, (tx) => rememberVendorCustomer(tx, customerId, id));
+        return id;
+      };
+      const attach = (vendorCustomerId: string) =>
+        cardVendor.attachPaymentMethod({ vendorCustomerId, paymentMethodId });
+      const known = customer.vendorCustomerId;
+      const method =
+        known === null
+          ? await attach(await ensureCustomer())
+          : await attach(known).catch(async (error: unknown) => {
+              if (!(error instanceof VendorError) || error.code !== 'not_found') throw error;
+              log.warn(
+                { customerId, vendorCustomerId: known },
+                'the customer is gone at the vendor: made anew',
+              );
+              return attach(await ensureCustomer(known));
+            });
       return withTenant(db, tenantId, (tx) =>
         adoptPaymentMethod(tx, { ...input, method, at: new Date(input.at) }),
       );
@@ -68,25 +84,43 @@ export function createCardPaymentActivities({ db, cardVendor, log }: CardPayment
      * are looks of our own. A payment that is none of ours is ignored.
      */
     async syncCardPayment({ paymentId, inboxEventIds, at }: SyncInput): Promise<void> {
-      const charge = await cardVendor.fetchCharge(paymentId);
-      const { tenantId, attemptId } = charge.metadata;
-      if (tenantId === undefined || attemptId === undefined) {
+      const charge = await fetchKnown(cardVendor, paymentId);
+      if (charge === undefined) {
+        // The sweep tells of the event again for some days, in case somebody corrects the key meanwhile.
+        log.error(
+          { paymentId },
+          'the vendor does not know a payment it told us of; is the key of another account?',
+        );
+        return;
+      }
+      if (charge === null) {
         log.info({ paymentId }, 'a payment that is none of ours was ignored');
         await withSystem(db, (tx) => markEventsProcessed(tx, { ids: inboxEventIds, tenantId: null }));
         return;
       }
+      const { tenantId, attemptId } = charge.metadata;
       const needless = await withTenant(db, tenantId, (tx) =>
         bookCharge(tx, { attemptId, charge, at: new Date(at) }),
       );
       if (needless) {
         const released = await cardVendor.cancelCharge(paymentId);
         await withTenant(db, tenantId, (tx) =>
-          bookCharge(tx, { attemptId, charge: released, at: new Date(at) }),
+          bookCharge(tx, { attemptId, charge: released, at: new Date(at), calledBack: true }),
         );
       }
       await withSystem(db, (tx) => markEventsProcessed(tx, { ids: inboxEventIds, tenantId }));
     },
   };
+}
+
+/** `undefined` for a payment that the vendor does not have. */
+async function fetchKnown(cardVendor: CardVendor, paymentId: string): Promise<OwnCharge | null | undefined> {
+  try {
+    return await cardVendor.fetchCharge(paymentId);
+  } catch (error) {
+    if (error instanceof VendorError && error.code === 'not_found') return undefined;
+    throw error;
+  }
 }
 
 type SyncInput = { paymentId: string; inboxEventIds: string[]; at: string };

@@ -15,8 +15,13 @@ import {
   type CollectOutcome,
   finishCharge,
 } from '../../db/queries/payments/charge-attempts.ts';
-import { lapseConversion } from '../../db/queries/payments/unconfirmed-conversion.ts';
-import type { CardCharge, CardVendor } from '../../domain/payments/card-payment.ts';
+import { lapseConversion } from '../../db/queries/payments/conversion.ts';
+import {
+  type CardCharge,
+  type CardVendor,
+  ChargeRefused,
+  type RefusedCharge,
+} from '../../domain/payments/card-payment.ts';
 
 export type CollectInvoiceInput = Omit<BeginChargeInput, 'at'> & { at: string };
 
@@ -27,7 +32,7 @@ export async function collectInvoice(
 ): Promise<CollectOutcome> {
   const { tenantId } = input;
   const at = new Date(input.at);
-  const finish = (attemptId: string, charge: CardCharge) =>
+  const finish = (attemptId: string, charge: CardCharge | RefusedCharge) =>
     withTenant(db, tenantId, (tx) => finishCharge(tx, { attemptId, charge, at, askedBy: input.askedBy }));
 
   for (;;) {
@@ -43,6 +48,7 @@ export async function collectInvoice(
             charge,
             at,
             askedBy: input.askedBy,
+            calledBack: true,
           });
           if (charge.status === 'canceled' && input.origin === 'first_invoice')
             await lapseConversion(tx, input.invoiceId, at);
@@ -69,14 +75,19 @@ export async function collectInvoice(
 async function ask(
   cardVendor: CardVendor,
   begun: Extract<BegunCharge, { kind: 'charge' }>,
-): Promise<CardCharge> {
+): Promise<CardCharge | RefusedCharge> {
   const { request, resumed, startedAt } = begun;
   if (resumed) {
     const { vendorCustomerId, attemptId } = request;
     const known = await cardVendor.findCharge({ vendorCustomerId, attemptId, createdAfter: startedAt });
     if (known !== null && !isAbandoned(known)) return known;
   }
-  return cardVendor.charge(request);
+  try {
+    return await cardVendor.charge(request);
+  } catch (error) {
+    if (!(error instanceof ChargeRefused)) throw error;
+    return { externalId: null, status: 'failed', decline: error.decline };
+  }
 }
 
 /**

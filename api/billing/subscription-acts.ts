@@ -5,9 +5,10 @@ import {
   changePaymentMethodUpdate,
   convertUpdate,
   extendTrialUpdate,
+  type RequestInput,
   undoCancelUpdate,
 } from '../../workflows/billing/subscription.contract.ts';
-import { type ReadContext, type Route, route } from '../route.ts';
+import { type ActContext, type ReadContext, type Route, route } from '../route.ts';
 import { askSubscription, readSubscription } from './ask-subscription.ts';
 import { toSubscription } from './subscription-body.ts';
 import {
@@ -53,7 +54,7 @@ const changePaymentMethod = route({
   handler: {
     look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
     act: (context, view) => {
-      const input = { actor: context.caller.actor, paymentMethodId: context.body.paymentMethodId };
+      const input = { ...requestOf(context), paymentMethodId: context.body.paymentMethodId };
       return askSubscription(context, view, { update: changePaymentMethodUpdate, input });
     },
     answer: async ({ tx, deps, params }, result) => {
@@ -96,7 +97,7 @@ const convert = route({
   handler: {
     look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
     act: (context, view) => {
-      const input = { actor: context.caller.actor };
+      const input = requestOf(context);
       return askSubscription(context, view, { update: convertUpdate, input });
     },
     answer: async ({ tx, deps, params }, result) => {
@@ -139,7 +140,7 @@ const cancel = route({
     look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
     act: (context, view) => {
       const { mode, reason, comment } = context.body;
-      const input = { actor: context.caller.actor, mode, reason, ...(comment !== undefined && { comment }) };
+      const input = { ...requestOf(context), mode, reason, ...(comment !== undefined && { comment }) };
       return askSubscription(context, view, { update: cancelUpdate, input });
     },
     answer: async ({ tx, deps, params }) => {
@@ -167,7 +168,7 @@ const undoCancel = route({
   handler: {
     look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
     act: (context, view) => {
-      const input = { actor: context.caller.actor };
+      const input = requestOf(context);
       return askSubscription(context, view, { update: undoCancelUpdate, input });
     },
     answer: async ({ tx, deps, params }) => {
@@ -200,7 +201,7 @@ const extendTrial = route({
     look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
     act: (context, view) => {
       const { days, reason } = context.body;
-      const input = { actor: context.caller.actor, days, ...(reason !== undefined && { reason }) };
+      const input = { ...requestOf(context), days, ...(reason !== undefined && { reason }) };
       return askSubscription(context, view, { update: extendTrialUpdate, input });
     },
     answer: async ({ tx, deps, params }) => {
@@ -220,6 +221,10 @@ export const subscriptionActRoutes: readonly Route[] = [
   undoCancel,
   extendTrial,
 ];
+
+function requestOf({ caller, requestId }: ActContext): RequestInput {
+  return { actor: caller.actor, requestId };
+}
 
 type CollectionBody = CollectionResult & { subscription: SubscriptionBody };
 

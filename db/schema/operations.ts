@@ -21,7 +21,13 @@ export const outbox = pgTable(
     failedAt: instant(),
     createdAt: createdAt(),
   },
-  (t) => [index('outbox_due').on(t.dueAt).where(sql`${t.deliveredAt} is null and ${t.failedAt} is null`)],
+  (t) => {
+    const isOwed = sql`${t.deliveredAt} is null and ${t.failedAt} is null`;
+    return [
+      index('outbox_due').on(t.dueAt).where(isOwed),
+      index('outbox_workflow').on(sql`(${t.envelope} ->> 'workflowId')`, t.id).where(isOwed),
+    ];
+  },
 );
 
 export type InboxStatus = 'received' | 'ignored' | 'processed';

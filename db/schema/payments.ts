@@ -118,7 +118,11 @@ export const refunds = pgTable(
     externalId: text().notNull(),
     amountMinor: amountMinor().notNull(),
     currency: currency().notNull(),
+    /** The part that came out of the customer's credit: money that had paid no invoice. */
+    creditMinor: amountMinor().notNull().default(0),
     refundedAt: instant().notNull(),
+    /** The bank sent it back: nothing was given back after all. */
+    reversedAt: instant(),
     createdAt: createdAt(),
   },
   (t) => [uniqueIndex('refunds_external').on(t.tenantId, t.externalId)],
@@ -147,7 +151,7 @@ export const ledgerEntries = pgTable(
     transactionId: text()
       .notNull()
       .references(() => ledgerTransactions.id),
-    /** `receivable`, `revenue`, `cash:<rail>`, `customer_credit`, `refunds`, `bad_debt`. */
+    /** `receivable`, `revenue`, `cash:<rail>`, `customer_credit`, `rounding`, `refunds`, `bad_debt`. */
     account: text().notNull(),
     currency: currency().notNull(),
     /** Debit positive, credit negative. */

@@ -40,6 +40,8 @@ export const idempotencyKeys = pgTable(
     /** Method and path template with its values. */
     operation: text().notNull(),
     requestHash: text().notNull(),
+    /** The id under which a process is asked; another one once the process is known to have failed at it. */
+    actId: text().notNull(),
     /** Null while the act is under way. */
     responseStatus: integer(),
     responseBody: jsonb(),

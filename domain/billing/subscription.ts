@@ -204,11 +204,13 @@ function isFirstChargeOpen({ status, periodEndsAt }: SubscriptionSnapshot): bool
 }
 
 function trialActs(subscription: SubscriptionSnapshot, now: string): SubscriptionAct[] {
-  const { trialEndsAt, startedAt, policy, dayMs, trialMessagesDone, cancelAtPeriodEnd } = subscription;
+  const { trialEndsAt, startedAt, policy, dayMs, trialMessagesDone, cancelAtPeriodEnd, collection } =
+    subscription;
   if (trialEndsAt === null) return [];
   if (cancelAtPeriodEnd) return [{ kind: 'end', at: trialEndsAt }];
   if (isFirstChargeOpen(subscription)) return [];
-  const endTrial: SubscriptionAct = { kind: 'end_trial', at: trialEndsAt };
+  // A charge of a conversion that could not be looked at is looked at again before the trial can end.
+  const endTrial: SubscriptionAct = { kind: 'end_trial', at: later(trialEndsAt, collection?.retryAt) };
   if (Date.parse(trialEndsAt) <= Date.parse(now)) return [endTrial];
 
   // An extension moves what was not sent, but never back to a message earlier in the trial than one already sent.
@@ -242,6 +244,10 @@ function afterlifeActs(subscription: SubscriptionSnapshot): SubscriptionAct[] {
 function collectionActs({ collection, status }: SubscriptionSnapshot): SubscriptionAct[] {
   if (collection === null || isTerminal(status)) return [];
   return [{ kind: 'retry_collection', at: collection.retryAt, invoiceId: collection.invoiceId }];
+}
+
+function later(instant: string, other: string | undefined): string {
+  return other !== undefined && Date.parse(other) > Date.parse(instant) ? other : instant;
 }
 
 /** The first in time; of several at the same instant, the first listed. */

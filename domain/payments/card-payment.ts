@@ -2,7 +2,8 @@
  * Card payments in our own words: the port every card vendor's client implements, and what a decline means for
  * what we do next. Decline classes: Stripe's decline code page and the network rules on repeated authorisation.
  */
-import type { Money } from '../money.ts';
+import { VendorError } from '../errors.ts';
+import { exponentOf, type Money, money } from '../money.ts';
 
 /**
  * - `hard`: never try this method again; wait for another one.
@@ -29,7 +30,26 @@ export type CardCharge = {
   createdAt: string;
 };
 
+/** One that names the tenant and the attempt it was made for. */
+export type OwnCharge = CardCharge & { metadata: { tenantId: string; attemptId: string } };
+
 export type CardDecline = { code: string; class: DeclineClass };
+
+/**
+ * The vendor makes no payment of the request, and would not if asked again: the card is gone, the amount too small.
+ * What a decline is to a payment, this is to a request.
+ */
+export class ChargeRefused extends VendorError {
+  readonly decline: CardDecline;
+
+  constructor({ code, message }: { code: string; message: string }) {
+    super({ code: 'vendor_rejected_request', message });
+    this.decline = { code, class: declineClassOf(code) };
+  }
+}
+
+/** What is booked of it. */
+export type RefusedCharge = { externalId: null; status: 'failed'; decline: CardDecline };
 
 /** What a charge needs. Amounts are minor units by our exponent table; the adapter converts where the vendor differs. */
 export type CardChargeRequest = {
@@ -69,19 +89,29 @@ export type CardVendorEvent = {
  * not an error.
  */
 export type CardVendor = {
-  /** Creates the vendor's customer once per `customerId` (keyed), returns its vendor id. */
+  /**
+   * Creates the vendor's customer once per `customerId` (keyed), returns its vendor id. `replaces` is the id of one that
+   * somebody has deleted at the vendor.
+   */
   ensureCustomer(input: {
+    replaces?: string;
     tenantId: string;
     customerId: string;
     email: string;
     name: string;
   }): Promise<string>;
-  /** Attaches a payment method to the customer and makes it the default. Safe to repeat. */
+  /**
+   * Attaches a payment method to the customer and makes it the default. Safe to repeat. Throws `not_found` when the vendor
+   * does not have the customer any more.
+   */
   attachPaymentMethod(input: {
     vendorCustomerId: string;
     paymentMethodId: string;
   }): Promise<CardPaymentMethod>;
-  /** Charges off-session. Ends `succeeded`, `processing`, `requires_action` (with a link) or `failed` (with a class). */
+  /**
+   * Charges off-session. Ends `succeeded`, `processing`, `requires_action` (with a link) or `failed` (with a class).
+   * Throws `ChargeRefused`.
+   */
   charge(input: CardChargeRequest): Promise<CardCharge>;
   /** Finds the charge of an attempt whose answer was lost; `null` when the vendor never saw it. */
   findCharge(input: {
@@ -89,12 +119,12 @@ export type CardVendor = {
     attemptId: string;
     createdAfter: string;
   }): Promise<CardCharge | null>;
-  /** The charge as it stands now. */
-  fetchCharge(externalId: string): Promise<CardCharge>;
+  /** The charge as it stands now; `null` for one that another program has made on the same account. */
+  fetchCharge(externalId: string): Promise<OwnCharge | null>;
   /** Cancels a charge that waits for the customer; returns it as it stands (it may have succeeded meanwhile). */
   cancelCharge(externalId: string): Promise<CardCharge>;
-  /** Events since an instant, oldest first, for the reconciler. */
-  listEvents(input: { since: string }): AsyncIterable<CardVendorEvent>;
+  /** Events between two instants, oldest first, for the reconciler. */
+  listEvents(input: { since: string; until: string }): AsyncIterable<CardVendorEvent>;
   /** Deletes the vendor's customer and with it the stored payment methods. Safe to repeat. */
   deleteCustomer(vendorCustomerId: string): Promise<void>;
 };
@@ -114,10 +144,23 @@ const codesByClass: Record<DeclineClass, readonly string[]> = {
     'card_not_supported',
     'currency_not_supported',
     'expired_card',
-    // Our own: there is no card to charge.
+    // Our own: there is no card to charge, the vendor does not have it any more, or it was refused for good before.
     'payment_method_missing',
+    'payment_method_invalid',
+    'payment_method_refused',
   ],
-  soft: ['insufficient_funds', 'do_not_honor', 'generic_decline', 'call_issuer', 'card_velocity_exceeded'],
+  soft: [
+    'insufficient_funds',
+    'do_not_honor',
+    'generic_decline',
+    'call_issuer',
+    'card_velocity_exceeded',
+    // The vendor takes no such amount. Nothing is wrong with the card.
+    'amount_too_small',
+    'amount_too_large',
+    // Our own: the card networks' ceiling of tries, see `softTriesMax`.
+    'try_limit_reached',
+  ],
   customer_action: ['authentication_required', 'payment_intent_authentication_failure'],
   technical: ['processing_error', 'try_again_later', 'issuer_not_available'],
 };
@@ -131,6 +174,39 @@ const declineClasses: ReadonlyMap<string, DeclineClass> = new Map(
 /** The class of a vendor's decline code; an unknown code is soft: tried again on the ladder, never in a hurry. */
 export function declineClassOf(code: string): DeclineClass {
   return declineClasses.get(code) ?? 'soft';
+}
+
+/**
+ * Card networks fine who asks again and again: about 20 soft declines of a card within 30 days. After that the card is
+ * not asked any more until some of them are older.
+ */
+export const softTriesMax = { tries: 20, days: 30 } as const;
+
+/** The customer told the bank to stop our charges: they mean to leave. */
+export function isCancelIntent(code: string): boolean {
+  return code === 'revocation_of_authorization' || code === 'revocation_of_all_authorizations';
+}
+
+/**
+ * What of an amount due a card can be charged: vendors take three-decimal currencies in tens, and the ariary without
+ * decimals. Rounded down, so that nobody pays more than was invoiced; what is left is booked as rounding, see
+ * `roundingOf`. An amount below one step is returned as it is: the vendor refuses it.
+ */
+export function cardAmount(due: Money): Money {
+  const step = cardAmountStep(due.currency);
+  const amountMinor = due.amountMinor - (due.amountMinor % step);
+  return amountMinor === 0 ? due : money(amountMinor, due.currency);
+}
+
+/** What a card payment leaves open only because cards do not take the exact amount: rounding, no debt. Minor units. */
+export function roundingOf({ due, paid }: { due: Money; paid: Money }): number {
+  const leftMinor = due.amountMinor - paid.amountMinor;
+  return leftMinor > 0 && leftMinor < cardAmountStep(due.currency) ? leftMinor : 0;
+}
+
+function cardAmountStep(currency: string): number {
+  if (currency === 'MGA') return 10 ** exponentOf(currency);
+  return exponentOf(currency) === 3 ? 10 : 1;
 }
 
 /** Codes whose reason must not be told to whoever holds the card: they only hear that the card was declined. */
@@ -153,6 +229,13 @@ export function declineReasonForCustomer(code: string): string {
       return 'your bank asks you to confirm the payment';
     case 'payment_method_missing':
       return 'there is no payment method on file';
+    case 'payment_method_refused':
+      return 'your card was refused, and there is no other one on file';
+    case 'payment_method_invalid':
+      return 'your card is not on file with our payment provider any more';
+    case 'amount_too_small':
+    case 'amount_too_large':
+      return 'the amount cannot be charged to a card';
     case 'processing_error':
     case 'try_again_later':
     case 'issuer_not_available':

@@ -13,6 +13,11 @@ export function technicalRetryKey(retryAt: string): string {
   return `retry:${retryAt}`;
 }
 
+/** Identifies the charge that a request to convert asks for. */
+export function conversionKey(requestId: string): string {
+  return `convert:${requestId}`;
+}
+
 /** How an amount received is split over an invoice: what it still needs, and what is left over as credit. */
 export function allocate({ amountMinor, dueMinor }: { amountMinor: number; dueMinor: number }): {
   allocatedMinor: number;

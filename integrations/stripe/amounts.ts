@@ -4,12 +4,12 @@
  * tens. An amount Stripe cannot carry is refused here: rounding it would charge something else than was invoiced.
  * https://docs.stripe.com/currencies
  */
-import { VendorError } from '../../domain/errors.ts';
 import { exponentOf, formatMoney, type Money, money } from '../../domain/money.ts';
+import { ChargeRefused } from '../../domain/payments/card-payment.ts';
 
 export type StripeAmount = { amount: number; currency: string };
 
-/** Throws `vendor_rejected_request` when Stripe cannot represent the amount exactly. */
+/** Throws `ChargeRefused` when Stripe cannot represent the amount exactly. */
 export function toStripeAmount(value: Money): StripeAmount {
   const { currency, amountMinor } = value;
   const stripeExponent = stripeExponentOf(currency);
@@ -19,7 +19,7 @@ export function toStripeAmount(value: Money): StripeAmount {
   return { amount, currency: currency.toLowerCase() };
 }
 
-/** Throws `vendor_rejected_request` on a currency or an amount we have no exact money for. */
+/** Throws the same on a currency or an amount we have no exact money for. */
 export function fromStripeAmount({ amount, currency }: StripeAmount): Money {
   const code = currency.toUpperCase();
   const amountMinor = rescale(amount, { from: stripeExponentOf(code), to: exponentOf(code) });
@@ -44,8 +44,8 @@ function stripeExponentOf(currency: string): number {
   if (threeDecimal.has(currency)) return 3;
   const isTwoDecimal = twoDecimalUnlikeOurs.has(currency) || exponentOf(currency) === 2;
   if (isTwoDecimal && !unverified.has(currency)) return 2;
-  throw new VendorError({
-    code: 'vendor_rejected_request',
+  throw new ChargeRefused({
+    code: 'currency_not_supported',
     message: `Charging ${currency} through Stripe is not supported`,
   });
 }
@@ -57,9 +57,10 @@ function rescale(amount: number, { from, to }: { from: number; to: number }): nu
   return amount % divisor === 0 ? amount / divisor : null;
 }
 
-function unrepresentable(amount: string): VendorError {
-  return new VendorError({
-    code: 'vendor_rejected_request',
+/** What is charged comes in Stripe's steps already (`cardAmount`), so what is left here is less than one step. */
+function unrepresentable(amount: string): ChargeRefused {
+  return new ChargeRefused({
+    code: 'amount_too_small',
     message: `Stripe cannot represent ${amount} exactly`,
   });
 }

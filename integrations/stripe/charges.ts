@@ -6,11 +6,17 @@
  */
 import Stripe from 'stripe';
 import { VendorError } from '../../domain/errors.ts';
-import type { CardCharge, CardChargeRequest, CardVendor } from '../../domain/payments/card-payment.ts';
+import {
+  type CardCharge,
+  type CardChargeRequest,
+  type CardVendor,
+  ChargeRefused,
+  type OwnCharge,
+} from '../../domain/payments/card-payment.ts';
 import { toStripeAmount } from './amounts.ts';
-import { toVendorError, withCode } from './errors.ts';
+import { toVendorError } from './errors.ts';
 import { mutation, read } from './requests.ts';
-import { toCardCharge } from './transform.ts';
+import { isOwn, toCardCharge } from './transform.ts';
 
 /** A decline comes as an error that carries the PaymentIntent, which says all there is to say. */
 export async function charge(
@@ -18,7 +24,7 @@ export async function charge(
   request: CardChargeRequest,
   returnUrl: string,
 ): Promise<CardCharge> {
-  const intent = await declinedIntentAsAnswer(() =>
+  const intent = await declinedIntentAsAnswer(async () =>
     stripe.paymentIntents.create(
       {
         ...toStripeAmount(request.amount),
@@ -72,23 +78,30 @@ export async function findCharge(
   }
 }
 
-/** The charge with its refunds, all of them. */
-export async function fetchCharge(stripe: Stripe, externalId: string): Promise<CardCharge> {
-  const intent = await read(() =>
-    stripe.paymentIntents.retrieve(externalId, { expand: ['latest_charge.refunds'] }),
-  );
+/** The charge with all its refunds. A payment that is none of ours is not read any further: it may be like none of ours. */
+export async function fetchCharge(stripe: Stripe, externalId: string): Promise<OwnCharge | null> {
+  const intent = await readIntent(stripe, externalId);
+  return isOwn(intent) ? ((await withAllRefunds(stripe, intent)) as OwnCharge) : null;
+}
+
+function readIntent(stripe: Stripe, externalId: string): Promise<Stripe.PaymentIntent> {
+  return read(() => stripe.paymentIntents.retrieve(externalId, { expand: ['latest_charge.refunds'] }));
+}
+
+async function withAllRefunds(stripe: Stripe, intent: Stripe.PaymentIntent): Promise<CardCharge> {
   const { latest_charge: latest } = intent;
   const hasMoreRefunds = latest !== null && typeof latest !== 'string' && latest.refunds?.has_more === true;
   if (!hasMoreRefunds) return toCardCharge(intent);
 
   const refunds = await read(() =>
-    stripe.refunds.list({ payment_intent: externalId, limit: 100 }).autoPagingToArray({ limit: 1_000 }),
+    stripe.refunds.list({ payment_intent: intent.id, limit: 100 }).autoPagingToArray({ limit: 1_000 }),
   );
   return toCardCharge(intent, refunds);
 }
 
-/** A payment that ended meanwhile cannot be cancelled; how it ended is the answer. */
+/** A payment that ended meanwhile, or that the bank works on, cannot be cancelled; how it stands is the answer. */
 export async function cancelCharge(stripe: Stripe, externalId: string): Promise<CardCharge> {
+  const asItStands = async () => withAllRefunds(stripe, await readIntent(stripe, externalId));
   try {
     await mutation(() =>
       stripe.paymentIntents.cancel(externalId, {}, { idempotencyKey: `payment:${externalId}:cancel` }),
@@ -98,11 +111,11 @@ export async function cancelCharge(stripe: Stripe, externalId: string): Promise<
       error instanceof VendorError &&
       (error.code === 'vendor_rejected_request' || error.code === 'outcome_unknown');
     if (!isDoubtful) throw error;
-    const current = await fetchCharge(stripe, externalId);
-    if (current.status !== 'succeeded' && current.status !== 'canceled') throw error;
+    const current = await asItStands();
+    if (current.status === 'requires_action' || current.status === 'failed') throw error;
     return current;
   }
-  return fetchCharge(stripe, externalId);
+  return asItStands();
 }
 
 /**
@@ -137,9 +150,16 @@ async function declinedIntentAsAnswer(
     return await request();
   } catch (error) {
     if (error instanceof Stripe.errors.StripeCardError && error.payment_intent) return error.payment_intent;
-    const concernsMethod =
-      error instanceof Stripe.errors.StripeInvalidRequestError && error.param === 'payment_method';
+    const code = refusalCode(error);
     const failure = toVendorError(error, { mutates: true });
-    throw concernsMethod ? withCode(failure, 'payment_method_invalid') : failure;
+    throw code === null ? failure : new ChargeRefused({ code, message: failure.message });
   }
+}
+
+/** Null where asking again may help, or where the mistake is ours and no answer for the customer. */
+function refusalCode(error: unknown): string | null {
+  if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return null;
+  if (error.code === 'amount_too_small' || error.code === 'amount_too_large') return error.code;
+  const customerIsGone = error.param === 'customer' && error.code === 'resource_missing';
+  return error.param === 'payment_method' || customerIsGone ? 'payment_method_invalid' : null;
 }

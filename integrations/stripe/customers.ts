@@ -5,30 +5,33 @@
  * failure under that key, what is really there is looked up. Setting and deleting are repeatable by themselves.
  */
 import { randomUUID } from 'node:crypto';
-import type Stripe from 'stripe';
+import Stripe from 'stripe';
 import { VendorError } from '../../domain/errors.ts';
 import type { CardPaymentMethod, CardVendor } from '../../domain/payments/card-payment.ts';
-import { withCode } from './errors.ts';
+import { toVendorError, withCode } from './errors.ts';
 import { mutation, read, readOrNull } from './requests.ts';
 import { toCardPaymentMethod } from './transform.ts';
 
 /** Keyed by our customer. Stripe repeats a stored 500 for that key, so an unknown outcome is looked up. */
 export async function ensureCustomer(
   stripe: Stripe,
-  { tenantId, customerId, email, name }: Parameters<CardVendor['ensureCustomer']>[0],
+  { tenantId, customerId, email, name, replaces }: Parameters<CardVendor['ensureCustomer']>[0],
 ): Promise<string> {
   try {
     const customer = await mutation(() =>
       stripe.customers.create(
         { email, name, metadata: { tenantId, customerId } },
-        { idempotencyKey: `customer:${customerId}:create` },
+        // Under the first one's key Stripe would answer with the customer that is gone.
+        { idempotencyKey: `customer:${customerId}:create${replaces === undefined ? '' : `:${replaces}`}` },
       ),
     );
     return customer.id;
   } catch (error) {
     if (!(error instanceof VendorError) || error.code !== 'outcome_unknown') throw error;
     const candidates = await read(() => stripe.customers.list({ email, limit: 100 }));
-    const existing = candidates.data.find((customer) => customer.metadata['customerId'] === customerId);
+    const existing = candidates.data.find(
+      ({ id, metadata }) => metadata['customerId'] === customerId && id !== replaces,
+    );
     if (existing) return existing.id;
     throw error;
   }
@@ -59,7 +62,7 @@ async function attachOnce(
   paymentMethodId: string,
 ): Promise<Stripe.PaymentMethod> {
   try {
-    return await mutation(() =>
+    return await attaching(() =>
       stripe.paymentMethods.attach(
         paymentMethodId,
         { customer },
@@ -67,11 +70,29 @@ async function attachOnce(
       ),
     );
   } catch (error) {
-    if (!(error instanceof VendorError) || !attachDoubts.has(error.code)) throw error;
+    if (!(error instanceof VendorError) || error instanceof CustomerGone) throw error;
+    if (!attachDoubts.has(error.code)) throw error;
     const method = await readOrNull(() => stripe.paymentMethods.retrieve(paymentMethodId));
     if (method?.customer === customer) return method;
     if (error.code === 'outcome_unknown') throw error;
     throw withCode(error, 'payment_method_invalid');
+  }
+}
+
+/** A customer who is gone is told apart from a card that cannot be attached. */
+async function attaching(request: () => Promise<Stripe.PaymentMethod>): Promise<Stripe.PaymentMethod> {
+  try {
+    return await request();
+  } catch (error) {
+    const failure = toVendorError(error, { mutates: true });
+    const isGone = error instanceof Stripe.errors.StripeInvalidRequestError && error.param === 'customer';
+    throw isGone ? new CustomerGone(failure.message) : failure;
+  }
+}
+
+class CustomerGone extends VendorError {
+  constructor(message: string) {
+    super({ code: 'not_found', message });
   }
 }
 

@@ -6,4 +6,6 @@ export const stripeEventTypes: readonly string[] = [
   'payment_intent.processing',
   'payment_intent.canceled',
   'charge.refunded',
+  'refund.updated',
+  'refund.failed',
 ];

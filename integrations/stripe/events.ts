@@ -5,12 +5,12 @@ import { stripeEventTypes } from './event-types.ts';
 import { read } from './requests.ts';
 import { toCardVendorEvent } from './transform.ts';
 
-/** Stripe lists newest first, so all are read before the oldest is handed out; an hour's events are few. */
+/** Stripe lists newest first, so all are read before the oldest is handed out: ask for a few hours at a time. */
 export async function* listEvents(
   stripe: Stripe,
-  { since }: { since: string },
+  { since, until }: { since: string; until: string },
 ): AsyncIterable<CardVendorEvent> {
-  const created = { gte: Math.floor(Date.parse(since) / 1000) };
+  const created = { gte: Math.floor(Date.parse(since) / 1000), lte: Math.ceil(Date.parse(until) / 1000) };
   const newestFirst = [];
   let startingAfter: string | undefined;
   for (;;) {

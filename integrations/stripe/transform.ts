@@ -33,6 +33,12 @@ export function toCardCharge(intent: Stripe.PaymentIntent, refunds = embeddedRef
   };
 }
 
+/** Whether we have made the payment, for an attempt of a tenant. */
+export function isOwn({ metadata }: Pick<Stripe.PaymentIntent, 'metadata'>): boolean {
+  const { tenantId, attemptId } = ownMetadata(metadata);
+  return tenantId !== undefined && attemptId !== undefined;
+}
+
 /** A card's PaymentMethod; anything that is not a card has no brand to show. */
 export function toCardPaymentMethod(method: Stripe.PaymentMethod): CardPaymentMethod {
   return {

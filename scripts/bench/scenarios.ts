@@ -35,26 +35,21 @@ async function trialConverts(world: World): Promise<Scenario> {
   await expectStatus(world, subscriptionId, 'active');
   const [trial] = await runsOf(world.client, subscriptionWorkflowId(subscriptionId));
   if (trial === undefined) throw new Error('The trial has left no history');
-  return { name: 'trial-converts', ...add(costOf([trial]), await webhookCost(world)), vendorCalls: calls() };
+  return { name: 'trial-converts', ...sum(costOf([trial]), await webhookCost(world)), vendorCalls: calls() };
 }
 
 /** One month between two renewals of which nobody notices anything. */
 async function quietMonth(world: World): Promise<Scenario> {
   const { subscriptionId } = await subscribeWithCard(world, ['succeeded']);
   await world.advance({ days: 15 });
-  const before = await webhookCost(world);
+  const webhooks = await webhooksFromNow(world);
   const callsBefore = totalCalls(world);
   await world.advance({ days: 32 });
-  const after = await webhookCost(world);
   const [, month] = await runsOf(world.client, subscriptionWorkflowId(subscriptionId));
   if (month === undefined) throw new Error('The first month has left no history');
-  const webhooks = {
-    actions: after.actions - before.actions,
-    historyEvents: after.historyEvents - before.historyEvents,
-  };
   return {
     name: 'quiet-month',
-    ...add(costOf([month]), webhooks),
+    ...sum(costOf([month]), await webhooks()),
     vendorCalls: totalCalls(world) - callsBefore,
   };
 }
@@ -68,13 +63,18 @@ async function dunning30Days(world: World): Promise<Scenario> {
   await world.advance({ minutes: 1 });
   await expectStatus(world, subscriptionId, 'past_due');
   const from = world.now();
+  const webhooks = await webhooksFromNow(world);
   const callsBefore = totalCalls(world);
   await world.advance({ days: 30, minutes: 1 });
   await expectStatus(world, subscriptionId, 'cancelled');
   const to = world.now();
   const ladder = costOf(await runsOf(world.client, dunningWorkflowId(customerId)));
   const meanwhile = costOf(await runsOf(world.client, subscriptionWorkflowId(subscriptionId)), { from, to });
-  return { name: 'dunning-30-days', ...add(ladder, meanwhile), vendorCalls: totalCalls(world) - callsBefore };
+  return {
+    name: 'dunning-30-days',
+    ...sum(ladder, meanwhile, await webhooks()),
+    vendorCalls: totalCalls(world) - callsBefore,
+  };
 }
 
 /** A second subscription of a customer whose card is on file, so that attaching it is not part of the scenario. */
@@ -111,6 +111,18 @@ async function runsOf(client: Client, workflowId: string): Promise<History[]> {
   return runs;
 }
 
+/** What the webhooks from now on will have cost. */
+async function webhooksFromNow(world: World): Promise<() => Promise<Cost>> {
+  const before = await webhookCost(world);
+  return async () => {
+    const after = await webhookCost(world);
+    return {
+      actions: after.actions - before.actions,
+      historyEvents: after.historyEvents - before.historyEvents,
+    };
+  };
+}
+
 async function webhookCost(world: World): Promise<Cost> {
   const payments = new Set(
     world.stripe
@@ -133,6 +145,9 @@ function totalCalls(world: World): number {
   return Object.values(world.stripe.calls()).reduce((sum, count) => sum + count, 0);
 }
 
-function add(a: Cost, b: Cost): Cost {
-  return { actions: a.actions + b.actions, historyEvents: a.historyEvents + b.historyEvents };
+function sum(...costs: Cost[]): Cost {
+  return costs.reduce((total, { actions, historyEvents }) => ({
+    actions: total.actions + actions,
+    historyEvents: total.historyEvents + historyEvents,
+  }));
 }

@@ -4,7 +4,7 @@ import { progress } from '../terminal.ts';
 import type { DemoApi } from './demo-api.ts';
 
 export type Narrator = {
-  /** Tells what happens until an entry of this kind. */
+  /** Tells what happens until an entry of this kind, the next one after what was waited for before. */
   until(kind: string): Promise<void>;
   say(sentence: string): void;
   /** How many entries have been told. */
@@ -25,9 +25,12 @@ export function createNarrator({
   dayMs: number;
 }): Narrator {
   const seen = new Set<string>();
+  /** Of what has been told, the kinds that nobody has waited past. */
+  const ahead: string[] = [];
   const dayOf = (at: string) => Math.floor((Date.parse(at) - Date.parse(startedAt)) / dayMs);
 
-  async function news(): Promise<string[]> {
+  /** Tells what is new; false when nothing is. */
+  async function tellNews(): Promise<boolean> {
     const timeline = await api.list(`/v1/subscriptions/${subscriptionId}/timeline`);
     const mails = await api.list(`/v1/notifications?subscriptionId=${subscriptionId}`);
     const entries = [
@@ -43,24 +46,24 @@ export function createNarrator({
     ]
       .filter(({ id }) => !seen.has(id))
       .sort((a, b) => a.at.localeCompare(b.at) || String(a.id).localeCompare(String(b.id)));
-    for (const { id, at, text } of entries) {
+    for (const { id, at, kind, text } of entries) {
       seen.add(id);
+      ahead.push(kind);
       progress(`  day ${String(dayOf(at)).padStart(3)}  ${text}`);
     }
-    return entries.map(({ kind }) => kind);
+    return entries.length > 0;
   }
 
   return {
     async until(kind) {
       let silentSince = Date.now();
-      for (;;) {
-        const kinds = await news();
-        if (kinds.includes(kind)) return;
-        if (kinds.length > 0) silentSince = Date.now();
+      while (!ahead.includes(kind)) {
+        if (await tellNews()) silentSince = Date.now();
+        else await delay(200);
         if (Date.now() - silentSince > longestSilenceMs)
           throw new Error(`Nothing happened for a minute; ${kind} was expected.`);
-        await delay(200);
       }
+      ahead.splice(0, ahead.indexOf(kind) + 1);
     },
     say: (sentence) => progress(`\n${sentence}\n`),
     told: () => seen.size,

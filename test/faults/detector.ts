@@ -79,20 +79,24 @@ export function mailWrongs({ effects, notifications }: MailEvidence): Wrong[] {
   const mails = effects.filter(({ op, outcome }) => op === 'emails.send' && outcome === 'effect');
   const byKey = Map.groupBy(mails, ({ businessRef }) => businessRef ?? 'unknown');
   const known = new Set(notifications.map(({ externalId }) => externalId));
+  // The answer was lost, and the customer was erased before anybody could ask again: it may have left, once.
+  const inDoubt = new Set(notifications.flatMap(({ id, status }) => (status === 'unknown' ? [id] : [])));
   return [
     ...[...byKey].flatMap(([key, sent]) =>
       sent.length > 1 ? [wrong('mailed_twice', `${key} left ${sent.length} times`)] : [],
     ),
     ...mails.flatMap(({ objectId, businessRef }) =>
-      known.has(objectId)
+      known.has(objectId) || inDoubt.has(businessRef ?? '')
         ? []
         : [wrong('mailed_twice', `the mail ${objectId} (${businessRef}) is no message of ours`)],
     ),
     ...notifications.flatMap(({ dedupeKey, status }) =>
-      status === 'sent' || status === 'skipped' ? [] : [wrong('mail_not_sent', `${dedupeKey} is ${status}`)],
+      settled.has(status) ? [] : [wrong('mail_not_sent', `${dedupeKey} is ${status}`)],
     ),
   ];
 }
+
+const settled: ReadonlySet<string> = new Set(['sent', 'skipped', 'unknown']);
 
 /** Whether money was taken. */
 export function isCharge({ op, outcome, amountMinor }: Effect): boolean {

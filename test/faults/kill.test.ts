@@ -18,7 +18,7 @@ import { createFastTenant } from './tenant.ts';
 import { workflowWrongs } from './workflows.ts';
 
 const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1_000_000));
-const SUBSCRIPTIONS = 20;
+const SUBSCRIPTIONS = 100;
 const STORM_MS = 60_000;
 
 let faults: FaultStack;

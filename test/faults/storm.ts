@@ -142,12 +142,13 @@ const cancellation = { mode: 'now', reason: 'too_expensive' };
 
 function renewedIn(db: Database, tenantId: string): Promise<ReadonlySet<string>> {
   return withTenant(db, tenantId, async (tx) => {
+    // In this order: a period that is seen here was committed together with its invoice.
+    const rows = await tx.select().from(subscriptions);
     const owing = new Set(
       (await tx.select().from(invoices)).flatMap(({ subscriptionId, status }) =>
         status === 'open' ? subscriptionId : [],
       ),
     );
-    const rows = await tx.select().from(subscriptions);
     const renewed = rows.filter(
       ({ id, status, periodIndex }) => status === 'active' && (periodIndex ?? 0) > 0 && !owing.has(id),
     );

@@ -24,7 +24,6 @@ export const words = {
 } as const;
 
 export type PrivateLife = {
-  subscriptionId: string;
   /** Cards by which was paid or tried to be. */
   cards: string[];
   /** The secrets of the API keys it was lived with. */
@@ -104,7 +103,6 @@ export async function beginPrivateLife(product: Product): Promise<PrivateLife> {
   });
 
   return {
-    subscriptionId,
     cards,
     keySecrets: [first.token, key].map((token) => token.split('.')[1] ?? ''),
     refusals,

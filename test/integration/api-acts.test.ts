@@ -337,16 +337,43 @@ describe('an act whose answer was lost', () => {
   it('is not done twice: the caller repeats it and gets the first outcome', async () => {
     const subscription = await subscribe();
     const key = randomUUID();
-    // As if the API had been killed between the act and the note of its answer.
     const first = await act(subscription, 'extend_trial', { days: 7 }, key);
-    await api.sql('UPDATE idempotency_keys SET response_status = NULL, response_body = NULL WHERE key = $1', [
-      key,
-    ]);
+    await forgetAnswer(key);
     const second = await act(subscription, 'extend_trial', { days: 7 }, key);
     expect(second).toMatchObject({ status: 200, body: { trialEndsAt: first.body.trialEndsAt } });
     expect((await read(subscription)).trialEndsAt).toBe(first.body.trialEndsAt);
   });
+
+  it('gets the first outcome also from a process that has continued as new since', async () => {
+    const subscription = await subscribe();
+    await useCard(subscription, 'pm_card_visa');
+    const key = randomUUID();
+    const handle = temporal.workflow.getHandle(subscriptionWorkflowId(subscription.id));
+    const before = await handle.describe();
+    const first = await act(subscription, 'convert', {}, key);
+    await vi.waitFor(async () => expect((await handle.describe()).runId).not.toBe(before.runId), 15_000);
+
+    await forgetAnswer(key);
+    const second = await act(subscription, 'convert', {}, key);
+    expect([first, second]).toMatchObject([
+      { status: 200, body: { outcome: 'paid' } },
+      { status: 200, body: { outcome: 'paid' } },
+    ]);
+    const anotherKey = await act(subscription, 'convert');
+    expect(anotherKey).toMatchObject({ status: 409, body: { reason: 'subscription_active' } });
+    const invoices = await api.request('GET', `/v1/invoices?subscriptionId=${subscription.id}`, {
+      token: tenant.token,
+    });
+    expect(invoices.body.data).toMatchObject([{ status: 'paid' }]);
+  });
 });
+
+/** As if the API had been killed between the act and the note of its answer. */
+async function forgetAnswer(key: string): Promise<void> {
+  await api.sql('UPDATE idempotency_keys SET response_status = NULL, response_body = NULL WHERE key = $1', [
+    key,
+  ]);
+}
 
 describe('what happened', () => {
   it('is in the timeline and in the audit log, with who asked', async () => {

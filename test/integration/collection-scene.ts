@@ -112,7 +112,7 @@ async function subscribed(
   const at = '2026-01-31T10:00:00.000Z';
   const subscriptionId = await withTenant(db, tenantId, (tx) => subscribe(tx, tenantId, start, new Date(at)));
   const card = sandbox.createCard({ outcomes });
-  const request = { tenantId, subscriptionId, at, paymentMethodId: card, actor: 'test' };
+  const request = { tenantId, subscriptionId, requestId: card, at, paymentMethodId: card, actor: 'test' };
   await activities.stripe.attachPaymentMethod(request);
   return { tenantId, subscriptionId, card, at };
 }

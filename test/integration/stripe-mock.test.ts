@@ -117,7 +117,8 @@ async function useEveryMethod(): Promise<void> {
   for (let count = 0; count < 11; count += 1) sandbox.refund({ paymentIntent: paid.externalId, amount: 100 });
   await vendor.fetchCharge(paid.externalId);
   await vendor.findCharge({ vendorCustomerId, attemptId: 'att_2', createdAfter: '2020-01-01T00:00:00Z' });
-  for await (const _ of vendor.listEvents({ since: '2020-01-01T00:00:00Z' })) break;
+  for await (const _ of vendor.listEvents({ since: '2020-01-01T00:00:00Z', until: '2040-01-01T00:00:00Z' }))
+    break;
   await vendor.deleteCustomer(vendorCustomerId);
 }
 

@@ -40,7 +40,10 @@ export async function invoiceNow({ world, subscriptionId, invoice }: Actor): Pro
   return (await invoicesOf(world, subscriptionId)).find(({ id }) => id === invoice.id);
 }
 
-export async function customerOf({ world, subscriptionId }: Actor): Promise<Body> {
+export async function customerOf({
+  world,
+  subscriptionId,
+}: Pick<Actor, 'world' | 'subscriptionId'>): Promise<Body> {
   const { customerId } = await readSubscription(world, subscriptionId);
   return world.ok('GET', `/v1/customers/${customerId}`);
 }

@@ -236,7 +236,7 @@ tell('cancelling calls a waiting link back', {
     'day 2 cancel charge canceled',
     'day 2 cancelled',
     'day 2 access none',
-    'day 2 mail cancellation_confirmed sent',
+    'day 2 mail subscription_ended sent',
     'day 9 win_back',
     'day 9 mail win_back_1 sent',
   ],

@@ -49,6 +49,27 @@ tell('D2: short_10 charges on days 1, 3 and 7 and moves to the free plan on day 
   },
 });
 
+tell('short_10 cancels on day 10 who was leaving anyway, instead of keeping them on the free plan', {
+  plan: 'pro-short',
+  card: ['insufficient_funds'],
+  on: { 8: cancelAtPeriodEnd },
+  happens: [
+    ...renewalFails(),
+    ...retryFails(1, 'payment_failed_1'),
+    ...retryFails(3, 'update_payment_method'),
+    ...retryFails(7, 'suspension_warning'),
+    'day 8 cancellation_requested',
+    'day 8 mail cancellation_confirmed sent',
+    'day 10 cancelled',
+    'day 10 access none',
+    'day 10 mail subscription_cancelled_unpaid sent',
+    'day 17 win_back',
+    'day 17 mail win_back_1 sent',
+    'day 31 win_back',
+    'day 31 mail win_back_2 sent',
+  ],
+});
+
 tell('D2: short_10 cancels on day 10 where the family has no free plan, and says so', {
   plan: 'team-short',
   card: ['insufficient_funds'],
@@ -154,7 +175,7 @@ tell('D11: cancelled on day 5, nothing more is charged or chased, and the open i
     ...standardUntil(5),
     'day 5 +12:00 cancelled',
     'day 5 +12:00 access none',
-    'day 5 +12:00 mail cancellation_confirmed sent',
+    'day 5 +12:00 mail subscription_ended sent',
     'day 12 +12:00 win_back',
     'day 12 +12:00 mail win_back_1 sent',
     'day 26 +12:00 win_back',
@@ -174,7 +195,7 @@ tell('D11: where the policy keeps it, the open invoice stays open and is still n
     ...standardUntil(5),
     'day 5 +12:00 cancelled',
     'day 5 +12:00 access none',
-    'day 5 +12:00 mail cancellation_confirmed sent',
+    'day 5 +12:00 mail subscription_ended sent',
     'day 12 +12:00 win_back',
     'day 12 +12:00 mail win_back_1 sent',
     'day 26 +12:00 win_back',

@@ -66,7 +66,7 @@ it('a card vendor that is away on a day of the ladder is charged once it is back
 
 /** A subscription whose renewal was declined just now, and the way back to that moment. */
 async function failedRenewal() {
-  world = await createWorld({ startsAt: '2030-12-31T10:00:00Z' });
+  world = await createWorld({ startsAt: '2030-12-31T10:00:00Z', hasOutages: true });
   const subscriptionId = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
   await world.advanceTo('2031-01-31T10:01:00Z');
   const [, { firstFailedAt }] = await invoicesOf(world, subscriptionId);

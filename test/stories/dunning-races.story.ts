@@ -2,16 +2,27 @@
  * A payment, a cancellation and a step of the ladder at the same time: under the customer's lock one comes after the
  * other, so each of the six orders has one right outcome, at every step.
  */
+import { WorkflowNotFoundError } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withTenant } from '../../db/client.ts';
+import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
+import { lockSubscription, snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { defaultDunningPolicies } from '../../domain/billing/dunning.ts';
+import { dunningChangedSignal, dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
+import {
+  subscriptionChangedSignal,
+  subscriptionWorkflowId,
+} from '../../workflows/billing/subscription.contract.ts';
 import { customerOf, invoiceNow, payOutside } from './acts.ts';
 import type { Actor } from './ensemble.ts';
 import { invoicesOf, readSubscription, subscribePaid } from './people.ts';
 import { recovers, renewalFails, standardUntil } from './phrases.ts';
-import { createWorld, type World } from './world.ts';
+import { type Answer, createWorld, type World } from './world.ts';
 
 const start = '2030-12-31T10:00:00Z';
 const DAY_MS = 86_400_000;
+/** So close to the step that the requests before it are answered in time, also on a slow machine. */
+const CLOSE_MS = 5 * 60_000;
 let world: World;
 
 type Happening = 'payment' | 'cancellation' | 'step';
@@ -44,14 +55,14 @@ describe('in every order at every step of standard_30', () => {
     for (const [index, { name }] of races.entries()) {
       const subscriptionId = ids[index] ?? '';
       const [, invoice] = await invoicesOf(world, subscriptionId);
-      actors.set(name, { world, subscriptionId, invoice });
+      actors.set(name, { world, subscriptionId, invoice, from: invoice.issuedAt });
     }
     for (const { day } of steps) {
       const now = races.filter((race) => race.day === day);
       const dates = now.map(({ name }) => Date.parse(actorOf(name).invoice.firstFailedAt) + day * DAY_MS);
-      await world.advanceTo(new Date(Math.min(...dates) - 1_000));
+      await world.advanceTo(new Date(Math.min(...dates) - CLOSE_MS));
       await playAll(now, ({ order }) => order.slice(0, order.indexOf('step')));
-      await world.advanceTo(new Date(Math.max(...dates) + 1_000));
+      await world.advanceTo(new Date(Math.max(...dates) + CLOSE_MS));
       await playAll(now, ({ order }) => order.slice(order.indexOf('step') + 1));
     }
   }, 600_000);
@@ -92,6 +103,120 @@ describe('in every order at every step of standard_30', () => {
   }
 });
 
+describe('at the very same time', () => {
+  beforeAll(async () => {
+    world = await createWorld({ startsAt: start, hasOutages: true });
+  });
+  afterAll(() => world.close());
+
+  it('D7: a payment and a step that a worker finds together: the payment wins, whichever came first', async () => {
+    const { paidBefore, paidAfter } = await unpaid('paidBefore', 'paidAfter');
+    await world.advanceTo(paidBefore.day(6.99));
+    await world.stopWorkers();
+    await payOutside()(paidBefore);
+    await world.advanceTo(paidAfter.day(7.5));
+    await payOutside()(paidAfter);
+    await world.startWorkers();
+    await world.settle();
+
+    const nothingTaken = strands([...renewalFails(), ...standardUntil(5), ...recovers('')]);
+    expect(strands(await paidBefore.happened())).toEqual(nothingTaken);
+    expect(strands(await paidAfter.happened())).toEqual(nothingTaken);
+  });
+
+  it('fifty requests and signals to one subscription end as if they had come one after the other', async () => {
+    const { actor } = await unpaid('actor');
+    const { subscriptionId, invoice } = actor;
+    const path = `/v1/subscriptions/${subscriptionId}`;
+    const wire = { amountMinor: 2900, currency: 'USD', reference: 'one wire' };
+    const newCard = () => ({ paymentMethodId: world.stripe.createCard({ outcomes: ['succeeded'] }) });
+    const tenTimes = <T>(act: () => Promise<T>) => Promise.all(Array.from({ length: 10 }, act));
+
+    const [cancelled, undone, paid, changed] = await world.together(() =>
+      Promise.all([
+        tenTimes(() => world.request('POST', `${path}/cancel`, { body: {} })),
+        tenTimes(() => world.request('POST', `${path}/undo_cancel`, { body: {} })),
+        tenTimes(() => world.request('POST', `/v1/invoices/${invoice.id}/payments`, { body: wire })),
+        tenTimes(() => world.request('PUT', `${path}/payment_method`, { body: newCard() })),
+        tenTimes(() => tellOldNews(subscriptionId)),
+      ]),
+    );
+    await world.settle();
+    const { charges, timeline, mails } = strands(await actor.happened());
+    const carriedOut = (answers: Answer[]) => answers.filter(({ status }) => status < 300).length;
+    const times = (line: string) => [...timeline, ...mails].filter((each) => each === line).length;
+
+    // A request was carried out or refused, and told of exactly when it was carried out.
+    const statuses = new Set([...cancelled, ...undone].map(({ status }) => status));
+    expect([...statuses].filter((status) => status !== 200 && status !== 409)).toEqual([]);
+    expect(times('cancellation_requested')).toBe(carriedOut(cancelled));
+    expect(times('mail cancellation_confirmed sent')).toBe(carriedOut(cancelled));
+    expect(times('cancellation_undone')).toBe(carriedOut(undone));
+    expect(times('mail cancellation_undone sent')).toBe(carriedOut(undone));
+    expect([carriedOut(changed), times('payment_method_changed')]).toEqual([10, 10]);
+
+    // The invoice was paid once: by the wire or by a card, and if both came, the second became credit.
+    const cardCharges = charges.filter((line) => line.endsWith('succeeded')).length;
+    expect(paid.map(({ status }) => status).sort()).toEqual([...Array.from({ length: 9 }, () => 200), 201]);
+    expect([times('recovered'), times('mail payment_recovered sent')]).toEqual([1, 1]);
+    expect(cardCharges).toBeLessThanOrEqual(1);
+    expect(times('payment_received')).toBe(1 + cardCharges);
+    expect(await customerOf(actor)).toMatchObject({ creditMinor: 2900 * cardCharges });
+
+    // What the row says is what the process does.
+    const { cancelAtPeriodEnd, status } = await readSubscription(world, subscriptionId);
+    expect(status).toBe('active');
+    expect(carriedOut(cancelled) - carriedOut(undone)).toBe(cancelAtPeriodEnd ? 1 : 0);
+    await world.advanceTo(actor.day(32));
+    const later = await readSubscription(world, subscriptionId);
+    expect(later.status).toBe(cancelAtPeriodEnd ? 'cancelled' : 'active');
+    expect(await invoicesOf(world, subscriptionId)).toHaveLength(cancelAtPeriodEnd ? 2 : 3);
+  });
+});
+
+/** Subscriptions whose renewal was declined just now. */
+async function unpaid<Names extends string>(...names: Names[]) {
+  const ids: string[] = [];
+  for (const _ of names) ids.push(await subscribePaid(world, { outcomes: ['insufficient_funds'] }));
+  const { currentPeriod } = await readSubscription(world, ids.at(-1) ?? '');
+  await world.advanceTo(new Date(Date.parse(currentPeriod.endsAt) + 1_000));
+  const actors = await Promise.all(ids.map(unpaidActor));
+  return Object.fromEntries(names.map((name, index) => [name, actors[index]])) as Record<Names, UnpaidActor>;
+}
+
+type UnpaidActor = Awaited<ReturnType<typeof unpaidActor>>;
+
+async function unpaidActor(subscriptionId: string) {
+  const [, invoice] = await invoicesOf(world, subscriptionId);
+  return {
+    world,
+    subscriptionId,
+    invoice,
+    from: invoice.issuedAt,
+    day: (days: number) => new Date(Date.parse(invoice.firstFailedAt) + days * DAY_MS),
+    happened: () => world.effects({ subscriptionId, from: invoice.issuedAt }),
+  };
+}
+
+/** A message that was overtaken on its way: all is well, it says, from before anything went wrong. */
+async function tellOldNews(subscriptionId: string): Promise<void> {
+  const { id, customerId } = await readSubscription(world, subscriptionId);
+  const [snapshot, dunningCase] = await withTenant(world.db, world.tenantId, async (tx) => {
+    const context = await lockSubscription(tx, id);
+    const open = await findOpenCase(tx, customerId);
+    return [snapshotOf(context), open === null ? null : await caseState(tx, context.tenant, open)] as const;
+  });
+  const old = { ...snapshot, version: 1, status: 'active' as const, ladder: null };
+  await world.client.workflow.getHandle(subscriptionWorkflowId(id)).signal(subscriptionChangedSignal, old);
+  if (dunningCase === null) return;
+  const closed = { ...dunningCase, version: 0, closed: true };
+  try {
+    await world.client.workflow.getHandle(dunningWorkflowId(customerId)).signal(dunningChangedSignal, closed);
+  } catch (error) {
+    if (!(error instanceof WorkflowNotFoundError)) throw error;
+  }
+}
+
 function play(happening: Happening, actor: Actor): Promise<unknown> {
   // A subscription that the ladder has ended refuses to be cancelled, so the answer is not looked at.
   const cancellation = `/v1/subscriptions/${actor.subscriptionId}/cancel`;
@@ -104,19 +229,31 @@ function play(happening: Happening, actor: Actor): Promise<unknown> {
 function outcomeOf(order: Happening[], day: number): string[] {
   let state: 'unpaid' | 'paid' | 'cancelled' | 'ended unpaid' = 'unpaid';
   const lines: string[] = [];
-  for (const happening of order) {
-    if (happening === 'step' && state === 'unpaid') {
-      lines.push(...standardUntil(day).slice(standardUntil(day - 1).length));
-      if (day === LAST_DAY) state = 'ended unpaid';
-    } else if (happening === 'payment') {
-      if (state === 'unpaid') lines.push(...recovers(''));
-      // What a void invoice does not need is credit; a written-off one is paid after all.
-      else
-        lines.push(' payment_received', ...(state === 'ended unpaid' ? [' mail payment_received sent'] : []));
-      if (state === 'unpaid') state = 'paid';
-    } else if (happening === 'cancellation' && state !== 'ended unpaid') {
-      lines.push(' cancelled', ' access none', ' mail cancellation_confirmed sent');
-      state = 'cancelled';
+  for (const [index, happening] of order.entries()) {
+    switch (`${happening} when ${state}` as const) {
+      case 'step when unpaid':
+        lines.push(...standardUntil(day).slice(standardUntil(day - 1).length));
+        if (day === LAST_DAY) state = 'ended unpaid';
+        break;
+      case 'payment when unpaid':
+        lines.push(...recovers(''));
+        // The period ended on day 28: who pays now and stays is billed for the next one, in vain.
+        if (day === LAST_DAY && order[index + 1] !== 'cancellation') lines.push(...renewalFails());
+        state = 'paid';
+        break;
+      case 'payment when cancelled':
+        lines.push(' payment_received');
+        break;
+      case 'payment when ended unpaid':
+        lines.push(' payment_received', ' mail payment_received sent');
+        break;
+      case 'cancellation when unpaid':
+      case 'cancellation when paid':
+        lines.push(' cancelled', ' access none', ' mail subscription_ended sent');
+        state = 'cancelled';
+        break;
+      default:
+      // Nothing is left to do: a step of a closed case, a cancellation of what has ended.
     }
   }
   return lines;

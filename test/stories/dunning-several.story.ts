@@ -1,6 +1,6 @@
 /** Several unpaid invoices of one customer, and several versions of one policy: which of them counts. */
 import { afterEach, expect, it } from 'vitest';
-import { invoicesOf, newCustomer, readSubscription, subscribePaid, useCard } from './people.ts';
+import { invoicesOf, newCustomer, readSubscription, subscribe, subscribePaid, useCard } from './people.ts';
 import {
   recoversByNewCard,
   renewalFails,
@@ -69,8 +69,12 @@ it('of two unpaid subscriptions the earlier failure takes access to both; once i
   ]);
   expect(await since(await failedInvoice(second))).toEqual([
     ...renewalFails('insufficient_funds', 'USD 49.00'),
+    // The last charging step of the other one charges this one too.
+    'day 1 +18:00 charge USD 49.00 refused insufficient_funds',
+    'day 1 +18:00 charge_failed',
     'day 3 +18:00 access_restricted',
     'day 3 +18:00 access restricted',
+    'day 3 +18:00 mail account_restricted sent',
     // Its own clock stands at day 4: the restriction is too early for it, the reminder of day 3 is late.
     'day 4 +12:00 charge USD 49.00 refused insufficient_funds',
     'day 4 +12:00 access grace',
@@ -102,6 +106,8 @@ it('a new card pays what every subscription of the customer owes, and one mail t
   ]);
   expect(await since(await failedInvoice(second))).toEqual([
     ...renewalFails('insufficient_funds', 'USD 49.00'),
+    'day 1 +18:00 charge USD 49.00 refused insufficient_funds',
+    'day 1 +18:00 charge_failed',
     ...recoversByNewCard('day 2 +18:00', 'USD 49.00'),
     ...renewalPaid('day 28', 'USD 49.00'),
   ]);
@@ -163,12 +169,78 @@ it('a period that passes while access is suspended is not billed; the period of 
   expect(billed).toEqual(paid.map((first) => `${first} paid`));
 });
 
-/** The first renewal of one subscription fails on 31 January at 10:00, that of another three days and six hours later. */
-async function twoUnpaid() {
+it('who fails only just before the earlier one is restricted has its own grace', async () => {
+  const { first, second } = await twoUnpaid({ days: 6 });
+  await world.advanceTo('2031-02-08T00:00:00Z');
+  expect(await since(await failedInvoice(first))).toEqual([...renewalFails(), ...standardUntil(7)]);
+  expect(await since(await failedInvoice(second))).toEqual(renewalFails('insufficient_funds', 'USD 49.00'));
+  expect(await readSubscription(world, second)).toMatchObject({ status: 'past_due', access: 'grace' });
+});
+
+it('a card for an unpaid subscription also takes up the trial that ended without one', async () => {
+  world = await createWorld({ startsAt: start });
+  const customerId = await newCustomer(world);
+  const trial = await subscribe(world, { customerId, plan: 'team-short' });
+  await world.advance({ days: 16 });
+  const unpaid = await subscribe(world, { customerId, start: 'payment' });
+  const before = world.now();
+  await useCard(world, unpaid, 'succeeded');
+
+  expect(await readSubscription(world, unpaid)).toMatchObject({ status: 'active' });
+  expect(await readSubscription(world, trial)).toMatchObject({ status: 'active', access: 'full' });
+  expect(await world.effects({ subscriptionId: trial, from: before })).toEqual([
+    'day 0 charge USD 49.00 succeeded',
+    'day 0 payment_method_changed',
+    'day 0 invoice_issued',
+    'day 0 payment_received',
+    'day 0 activated',
+    'day 0 access full',
+    'day 0 mail subscription_confirmed sent',
+  ]);
+});
+
+it('a card for a trial that ended without one also pays what another subscription owes', async () => {
+  world = await createWorld({ startsAt: start });
+  const customerId = await newCustomer(world);
+  const unpaid = await subscribePaid(world, { customerId, outcomes: ['stolen_card'] });
+  await world.advanceTo('2031-01-20T10:00:00Z');
+  const trial = await subscribe(world, { customerId, plan: 'team-short' });
+  await world.advanceTo('2031-02-04T10:00:00Z');
+  // The card was refused for good at the renewal, so the trial had none when it ended.
+  expect(await readSubscription(world, trial)).toMatchObject({ status: 'suspended' });
+  expect(await readSubscription(world, unpaid)).toMatchObject({ status: 'past_due' });
+
+  expect(await useCard(world, trial, 'succeeded')).toMatchObject({ outcome: 'paid' });
+  expect(await readSubscription(world, trial)).toMatchObject({ status: 'active', access: 'full' });
+  expect(await readSubscription(world, unpaid)).toMatchObject({ status: 'active', access: 'full' });
+});
+
+it('what an ended subscription left open is not charged to the card of a new one', async () => {
+  world = await createWorld({ startsAt: start });
+  const customerId = await newCustomer(world);
+  const old = await subscribePaid(world, { customerId, plan: 'pro-keep', outcomes: ['insufficient_funds'] });
+  await world.advanceTo('2031-01-31T12:00:00Z');
+  await world.ok('POST', `/v1/subscriptions/${old}/cancel`, { mode: 'now' });
+  const fresh = await subscribe(world, { customerId, plan: 'team-short', start: 'payment' });
+  await useCard(world, fresh, 'succeeded');
+  await world.advanceTo('2031-02-10T12:00:00Z');
+
+  expect(await invoicesOf(world, old)).toMatchObject([
+    { status: 'paid' },
+    { status: 'open', dueMinor: 2900 },
+  ]);
+  expect(await invoicesOf(world, fresh)).toMatchObject([{ status: 'paid' }]);
+  // Nobody woos a customer who is here.
+  const wooing = (await world.effects({ subscriptionId: old })).filter((line) => line.includes('win_back'));
+  expect(wooing).toEqual([expect.stringContaining('win_back_skipped')]);
+});
+
+/** The first renewal of one subscription fails on 31 January at 10:00, that of another days later, at 16:00. */
+async function twoUnpaid({ days }: { days: number } = { days: 3 }) {
   world = await createWorld({ startsAt: start });
   const customerId = await newCustomer(world);
   const first = await subscribePaid(world, { customerId, outcomes: ['insufficient_funds'] });
-  await world.advance({ days: 3, hours: 6 });
+  await world.advance({ days, hours: 6 });
   const second = await subscribePaid(world, {
     customerId,
     plan: 'team-short',

@@ -100,7 +100,7 @@ it('money that comes after the end is booked as credit and brings nothing back t
       'cancelled',
       'access none',
       'payment_received',
-      'mail cancellation_confirmed sent',
+      'mail subscription_ended sent',
     ),
   );
   expect(await readSubscription(world, id)).toMatchObject({ status: 'cancelled', access: 'none' });

@@ -56,6 +56,7 @@ const storyPlans: StoryPlan[] = [
     priceMinor: 29_000,
     interval: { unit: 'year', count: 1 },
   },
+  { code: 'pro-dinar', name: 'Pro', rank: 10, priceMinor: 5124, currency: 'KWD' },
   {
     code: 'pro-keep',
     name: 'Pro',

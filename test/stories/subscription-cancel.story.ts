@@ -1,259 +1,292 @@
 /** Cancelling: at the end of the period with access until then, taking it back, and at once. */
-import { afterEach, describe, expect, it } from 'vitest';
-import { invoicesOf, readSubscription, subscribe, useCard } from './people.ts';
-import { type Answer, createWorld, type World } from './world.ts';
+import { describe, expect } from 'vitest';
+import {
+  afterlife,
+  paidFromTheStart,
+  trialBegins,
+  trialBeginsWithCard,
+  trialMessages,
+} from './beginnings.ts';
+import { invoicesOf, readSubscription } from './people.ts';
+import { type Act, type Actor, type Beginning, createSubscriptionStage } from './stage.ts';
+import type { Answer, Body } from './world.ts';
 
-const start = '2031-03-01T10:00:00Z';
-/** The first period ends here. */
-const end = '2031-04-01T10:00:00Z';
+/** The first period is March; it ends on day 31. */
+const { tell } = createSubscriptionStage({ startsAt: '2031-03-01T10:00:00Z', days: 63 });
 
-/** Lines of a subscription that was paid at its start. */
-const BEGINNING = 9;
+const paid: Beginning = { start: 'payment', card: ['succeeded'] };
 
-let world: World;
-afterEach(() => world.close());
+/** The renewal on day 31 is declined, and again on the first day of the ladder. */
+const overdue: Beginning = { start: 'payment', card: ['succeeded', 'insufficient_funds'] };
+const becomesOverdue = [
+  ...paidFromTheStart,
+  'day 31 charge USD 29.00 refused insufficient_funds',
+  'day 31 renewed',
+  'day 31 invoice_issued',
+  'day 31 charge_failed',
+  'day 31 past_due',
+  'day 31 access grace',
+  'day 31 mail payment_failed sent',
+  'day 32 charge USD 29.00 refused insufficient_funds',
+  'day 32 charge_failed',
+  'day 32 mail payment_failed_1 sent',
+];
 
 describe('cancelling at the end of the period', () => {
-  it('gives access until then, bills nothing more, and wins back on days 7 and 21 after', async () => {
-    const id = await paidSince(start);
-    await world.advanceTo('2031-03-11T10:00:00Z');
-    const cancelled = await cancel(id, { reason: 'too_expensive', comment: 'Maybe next year.' });
-    expect(cancelled).toMatchObject({
-      status: 200,
-      body: {
-        status: 'active',
-        access: 'full',
-        cancelAtPeriodEnd: true,
-        cancellation: { reason: 'too_expensive', comment: 'Maybe next year.' },
+  tell('gives access until then, bills nothing more, and wins back on days 7 and 21 after', {
+    ...paid,
+    on: {
+      10: async (actor) => {
+        const reasons = { reason: 'too_expensive', comment: 'Maybe next year.' };
+        expect(await cancel(actor, reasons)).toMatchObject({
+          status: 200,
+          body: { status: 'active', access: 'full', cancelAtPeriodEnd: true, cancellation: reasons },
+        });
       },
-    });
-    await world.advanceTo('2031-03-31T10:00:00Z');
-    expect(await readSubscription(world, id)).toMatchObject({ status: 'active', access: 'full' });
-
-    await world.advanceTo('2031-05-10T10:00:00Z');
-    expect((await world.effects({ from: start })).slice(BEGINNING)).toEqual([
+      30: expectState({ status: 'active', access: 'full' }),
+      32: expectState({ status: 'cancelled', access: 'none' }),
+    },
+    happens: [
+      ...paidFromTheStart,
       'day 10 cancellation_requested',
       'day 10 mail cancellation_confirmed sent',
-      'day 31 cancelled',
-      'day 31 access none',
-      'day 31 mail subscription_ended sent',
-      'day 38 win_back',
-      'day 38 mail win_back_1 sent',
-      'day 52 win_back',
-      'day 52 mail win_back_2 sent',
-      'day 61 data_erased',
-    ]);
-    expect(world.stripe.charges()).toHaveLength(1);
+      ...endsAsCancelled(31),
+      ...afterlife(31, 30),
+    ],
   });
 
-  it('twice is refused, and confirmed by one mail', async () => {
-    const id = await paidSince(start);
-    await world.advanceTo('2031-03-02T10:00:00Z');
-    await cancel(id);
-    expect(await cancel(id)).toMatchObject({ status: 409, body: { reason: 'already_cancelled' } });
-    expect((await world.effects({ from: start })).slice(BEGINNING)).toEqual([
+  tell('twice is refused, and confirmed by one mail', {
+    ...paid,
+    on: {
+      1: async (actor) => {
+        await cancel(actor);
+        expect(await cancel(actor)).toMatchObject({ status: 409, body: { reason: 'already_cancelled' } });
+      },
+    },
+    happens: [
+      ...paidFromTheStart,
       'day 1 cancellation_requested',
       'day 1 mail cancellation_confirmed sent',
-    ]);
+      ...endsAsCancelled(31),
+      ...afterlife(31, 30),
+    ],
   });
 
-  it('is taken back a moment before the period ends, and it renews exactly once (S3)', async () => {
-    const id = await paidSince(start);
-    await world.advanceTo('2031-03-11T10:00:00Z');
-    await cancel(id);
-    await world.advanceTo('2031-04-01T09:58:00Z');
-    expect(await undo(id)).toMatchObject({
-      status: 200,
-      body: { cancelAtPeriodEnd: false, cancellation: null },
-    });
-
-    await world.advanceTo('2031-04-20T10:00:00Z');
-    expect((await world.effects()).slice(BEGINNING)).toEqual([
-      '2031-03-11T10:00 cancellation_requested',
-      '2031-03-11T10:00 mail cancellation_confirmed sent',
-      '2031-04-01T09:58 cancellation_undone',
-      '2031-04-01T09:58 mail cancellation_undone sent',
-      '2031-04-01T10:00 charge USD 29.00 succeeded',
-      '2031-04-01T10:00 renewed',
-      '2031-04-01T10:00 invoice_issued',
-      '2031-04-01T10:00 payment_received',
-      '2031-04-01T10:00 mail payment_receipt sent',
-    ]);
-    expect(await undo(id)).toMatchObject({ status: 409, body: { reason: 'not_cancelled' } });
+  tell('is taken back minutes before the period ends, and it renews exactly once (S3)', {
+    ...paid,
+    on: {
+      10: cancel,
+      [minutesBefore(31, 5)]: async (actor) => {
+        const kept = { cancelAtPeriodEnd: false, cancellation: null };
+        expect(await undo(actor)).toMatchObject({ status: 200, body: kept });
+        expect(await undo(actor)).toMatchObject({ status: 409, body: { reason: 'not_cancelled' } });
+      },
+    },
+    happens: [
+      ...paidFromTheStart,
+      'day 10 cancellation_requested',
+      'day 10 mail cancellation_confirmed sent',
+      'day 30 +23:55 cancellation_undone',
+      'day 30 +23:55 mail cancellation_undone sent',
+      ...renews(31),
+      ...renews(61),
+    ],
   });
 
-  it('cannot be taken back once the period is over', async () => {
-    const id = await paidSince(start);
-    await cancel(id);
-    await world.advanceTo('2031-04-01T11:00:00Z');
-    expect(await undo(id)).toMatchObject({ status: 409, body: { reason: 'subscription_cancelled' } });
+  tell('cannot be taken back once the period is over', {
+    ...paid,
+    on: {
+      10: cancel,
+      31.5: async (actor) =>
+        expect(await undo(actor)).toMatchObject({ status: 409, body: { reason: 'subscription_cancelled' } }),
+    },
+    happens: [
+      ...paidFromTheStart,
+      'day 10 cancellation_requested',
+      'day 10 mail cancellation_confirmed sent',
+      ...endsAsCancelled(31),
+      ...afterlife(31, 30),
+    ],
   });
 
-  it('during the trial sends no more messages, ends with the trial and is never billed', async () => {
-    world = await createWorld({ startsAt: start });
-    const id = await subscribe(world);
-    await useCard(world, id, 'succeeded');
-    await world.advanceTo('2031-03-09T10:00:00Z');
-    await cancel(id);
-    await world.advanceTo('2031-03-20T10:00:00Z');
-    expect((await world.effects({ from: start })).slice(3)).toEqual([
-      'day 7 trial_message',
-      'day 7 mail trial_halfway sent',
+  tell('during the trial sends no more messages, ends with the trial and is never billed', {
+    card: ['succeeded'],
+    on: { 8: cancel },
+    happens: [
+      ...trialBeginsWithCard,
+      ...trialMessages(7),
       'day 8 cancellation_requested',
       'day 8 mail cancellation_confirmed sent',
-      'day 14 cancelled',
-      'day 14 access none',
-      'day 14 mail subscription_ended sent',
-    ]);
-    expect(await invoicesOf(world, id)).toEqual([]);
+      ...endsAsCancelled(14),
+      ...afterlife(14, 30),
+    ],
+    finally: expectNoInvoice,
   });
 
-  it('during the trial and taken back, the trial goes on where it was', async () => {
-    world = await createWorld({ startsAt: start });
-    const id = await subscribe(world);
-    await world.advanceTo('2031-03-06T10:00:00Z');
-    await cancel(id);
-    await world.advanceTo('2031-03-12T10:00:00Z');
-    await undo(id);
-    await world.advanceTo('2031-03-14T12:00:00Z');
-    expect((await world.effects({ from: start })).slice(2)).toEqual([
+  tell('during the trial and taken back lets the trial go on; of the messages missed, the latest is sent', {
+    on: { 5: cancel, 12.5: undo },
+    happens: [
+      ...trialBegins,
       'day 5 cancellation_requested',
       'day 5 mail cancellation_confirmed sent',
-      'day 11 cancellation_undone',
-      'day 11 trial_message',
-      'day 11 mail cancellation_undone sent',
-      'day 11 mail trial_halfway sent',
-      'day 12 trial_message',
-      'day 12 mail trial_ending sent',
-      'day 13 trial_message',
-      'day 13 mail trial_last_chance sent',
-    ]);
+      'day 12 +12:00 cancellation_undone',
+      'day 12 +12:00 trial_message',
+      'day 12 +12:00 mail cancellation_undone sent',
+      'day 12 +12:00 mail trial_ending sent',
+      ...trialMessages(13),
+      'day 14 suspended',
+      'day 14 access suspended',
+      'day 14 mail trial_ended sent',
+      'day 44 expired',
+      'day 44 access none',
+      'day 44 mail subscription_expired sent',
+      ...afterlife(44, 7),
+    ],
   });
 });
 
 describe('cancelling now', () => {
-  it('ends access at once and keeps reason and comment; everything asked of it afterwards is refused', async () => {
-    const id = await paidSince(start);
-    await world.advanceTo('2031-03-11T10:00:00Z');
-    const answer = await cancel(id, { mode: 'now', reason: 'missing_feature', comment: 'No dark mode.' });
-    expect(answer).toMatchObject({
-      status: 200,
-      body: {
-        status: 'cancelled',
-        access: 'none',
-        cancellation: { reason: 'missing_feature', comment: 'No dark mode.' },
+  tell('ends access at once and keeps reason and comment; everything asked of it afterwards is refused', {
+    ...paid,
+    on: {
+      10: async (actor) => {
+        const reasons = { reason: 'missing_feature', comment: 'No dark mode.' };
+        expect(await cancel(actor, { mode: 'now', ...reasons })).toMatchObject({
+          status: 200,
+          body: { status: 'cancelled', access: 'none', cancellation: reasons },
+        });
+        for (const refused of [
+          await cancel(actor, { mode: 'now' }),
+          await cancel(actor),
+          await undo(actor),
+        ]) {
+          expect(refused).toMatchObject({ status: 409, body: { reason: 'subscription_cancelled' } });
+        }
       },
-    });
-    for (const refused of [await cancel(id, { mode: 'now' }), await cancel(id), await undo(id)]) {
-      expect(refused).toMatchObject({ status: 409, body: { reason: 'subscription_cancelled' } });
-    }
-    expect((await world.effects({ from: start })).slice(BEGINNING)).toEqual([
-      'day 10 cancelled',
-      'day 10 access none',
-      'day 10 mail cancellation_confirmed sent',
-    ]);
-    const { data } = await world.ok('GET', `/v1/audit_log?entityId=${id}`);
-    expect(data[0]).toMatchObject({
-      action: 'subscription.cancelled',
-      reason: 'missing_feature',
-      details: { mode: 'now' },
-    });
+    },
+    happens: [...paidFromTheStart, ...endsAtOnce(10), ...afterlife(10, 30)],
+    finally: async ({ world, subscriptionId }) => {
+      const { data } = await world.ok('GET', `/v1/audit_log?entityId=${subscriptionId}`);
+      expect(data[0]).toMatchObject({
+        action: 'subscription.cancelled',
+        reason: 'missing_feature',
+        details: { mode: 'now' },
+      });
+    },
   });
 
-  it('voids the open invoice where the plan says so: no more charges, no more dunning', async () => {
-    const id = await overdueOn('pro-monthly');
-    await cancel(id, { mode: 'now' });
-    await world.advanceTo('2031-05-20T10:00:00Z');
-    expect((await world.effects({ from: end })).slice(afterFailure)).toEqual([
-      'day 2 cancelled',
-      'day 2 access none',
-      'day 2 mail cancellation_confirmed sent',
-      'day 9 win_back',
-      'day 9 mail win_back_1 sent',
-      'day 23 win_back',
-      'day 23 mail win_back_2 sent',
-      'day 32 data_erased',
-    ]);
-    expect((await invoicesOf(world, id)).at(-1)).toMatchObject({ status: 'void', dueMinor: 0 });
+  tell('voids the open invoice where the plan says so: no more charges, no more dunning', {
+    ...overdue,
+    on: { 32.5: cancelNow },
+    happens: [...becomesOverdue, ...endsAtOnce('32 +12:00'), ...afterlifeHalfPast(32)],
+    finally: async (actor) => expect(await lastInvoice(actor)).toMatchObject({ status: 'void', dueMinor: 0 }),
   });
 
-  it('keeps the open invoice where the plan says so: nobody is chased for it, and it can still be paid', async () => {
-    const id = await overdueOn('pro-keep');
-    await cancel(id, { mode: 'now' });
-    await world.advanceTo('2031-04-10T08:00:00Z');
-    const [, open] = await invoicesOf(world, id);
-    expect(open).toMatchObject({ status: 'open', dueMinor: 2900 });
-
-    await world.ok('POST', `/v1/invoices/${open.id}/payments`, {
-      amountMinor: 2900,
-      currency: 'USD',
-      reference: 'wire 1',
-    });
-    await world.advanceTo('2031-04-11T10:00:00Z');
-    expect((await world.effects({ from: end })).slice(afterFailure)).toEqual([
-      'day 2 cancelled',
-      'day 2 access none',
-      'day 2 mail cancellation_confirmed sent',
-      'day 8 +22:00 payment_received',
-      'day 8 +22:00 mail payment_received sent',
-      'day 9 win_back',
-      'day 9 mail win_back_1 sent',
-    ]);
-    expect(await readSubscription(world, id)).toMatchObject({ status: 'cancelled', access: 'none' });
+  tell('keeps the open invoice where the plan says so: nobody is chased for it, and it can still be paid', {
+    ...overdue,
+    plan: 'pro-keep',
+    on: {
+      32.5: cancelNow,
+      36: async (actor) => {
+        const { id, status, dueMinor } = await lastInvoice(actor);
+        expect({ status, dueMinor }).toEqual({ status: 'open', dueMinor: 2900 });
+        const payment = { amountMinor: 2900, currency: 'USD', reference: `wire ${id}` };
+        await actor.world.ok('POST', `/v1/invoices/${id}/payments`, payment);
+      },
+    },
+    happens: [
+      ...becomesOverdue,
+      ...endsAtOnce('32 +12:00'),
+      'day 36 payment_received',
+      'day 36 mail payment_received sent',
+      ...afterlifeHalfPast(32),
+    ],
+    finally: expectState({ status: 'cancelled', access: 'none' }),
   });
 
-  it('during the trial ends it at once, never billed', async () => {
-    world = await createWorld({ startsAt: start });
-    const id = await subscribe(world);
-    await world.advanceTo('2031-03-03T10:00:00Z');
-    await cancel(id, { mode: 'now' });
-    await world.advanceTo('2031-03-16T10:00:00Z');
-    expect((await world.effects({ from: start })).slice(2)).toEqual([
-      'day 2 cancelled',
-      'day 2 access none',
-      'day 2 mail cancellation_confirmed sent',
-      'day 9 win_back',
-      'day 9 mail win_back_1 sent',
-    ]);
-    expect(await invoicesOf(world, id)).toEqual([]);
+  tell('during the trial ends it at once, never billed', {
+    on: { 2: cancelNow },
+    happens: [...trialBegins, ...endsAtOnce(2), ...afterlife(2, 30)],
+    finally: expectNoInvoice,
   });
 
-  it('with a conversion that waits for the customer calls its charge back', async () => {
-    world = await createWorld({ startsAt: start });
-    const id = await subscribe(world, { plan: 'pro-keep' });
-    await useCard(world, id, 'authentication_required');
-    await world.ok('POST', `/v1/subscriptions/${id}/convert`);
-    await cancel(id, { mode: 'now' });
-    expect(await invoicesOf(world, id)).toMatchObject([{ status: 'void' }]);
-    expect((await world.effects({ from: start })).filter((line) => line.includes('charge'))).toEqual([
-      'day 0 charge USD 29.00 refused authentication_required',
-      'day 0 cancel charge canceled',
-      'day 0 charge_requires_action',
-    ]);
+  tell('calls back a conversion that waits for the customer, whatever the plan says of open invoices', {
+    plan: 'pro-keep',
+    card: ['authentication_required'],
+    on: {
+      1: ({ world, subscriptionId }) => world.ok('POST', `/v1/subscriptions/${subscriptionId}/convert`),
+      2: cancelNow,
+    },
+    happens: [
+      ...trialBeginsWithCard,
+      'day 1 charge USD 29.00 refused authentication_required',
+      'day 1 link requires_action',
+      'day 1 invoice_issued',
+      'day 1 charge_requires_action',
+      'day 1 mail payment_action_required sent',
+      'day 2 cancel charge canceled',
+      ...endsAtOnce(2),
+      ...afterlife(2, 30),
+    ],
+    finally: async (actor) => expect(await lastInvoice(actor)).toMatchObject({ status: 'void' }),
   });
 });
 
-function cancel(id: string, body: Record<string, string> = {}): Promise<Answer> {
-  return world.request('POST', `/v1/subscriptions/${id}/cancel`, { body });
+function cancel({ world, subscriptionId }: Actor, body: Record<string, string> = {}): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/cancel`, { body });
 }
 
-function undo(id: string): Promise<Answer> {
-  return world.request('POST', `/v1/subscriptions/${id}/undo_cancel`);
+function cancelNow(actor: Actor): Promise<Answer> {
+  return cancel(actor, { mode: 'now' });
 }
 
-async function paidSince(startsAt: string, plan = 'pro-monthly', ...outcomes: string[]): Promise<string> {
-  world = await createWorld({ startsAt });
-  const id = await subscribe(world, { plan, start: 'payment' });
-  await useCard(world, id, 'succeeded', ...outcomes);
-  return id;
+function undo({ world, subscriptionId }: Actor): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/undo_cancel`);
 }
 
-/** A renewal failed on 1 April and once more on the ladder; it is 3 April. */
-async function overdueOn(plan: string): Promise<string> {
-  const id = await paidSince(start, plan, 'insufficient_funds');
-  await world.advanceTo('2031-04-03T10:00:00Z');
-  return id;
+async function lastInvoice({ world, subscriptionId }: Actor): Promise<Body> {
+  return (await invoicesOf(world, subscriptionId)).at(-1);
 }
 
-/** Lines of the failed renewal and of the ladder's first day. */
-const afterFailure = 10;
+async function expectNoInvoice({ world, subscriptionId }: Actor): Promise<void> {
+  expect(await invoicesOf(world, subscriptionId)).toEqual([]);
+}
+
+function expectState(state: { status: string; access: string }): Act {
+  return async ({ world, subscriptionId }) =>
+    expect(await readSubscription(world, subscriptionId)).toMatchObject(state);
+}
+
+function endsAsCancelled(day: number): string[] {
+  return [`day ${day} cancelled`, `day ${day} access none`, `day ${day} mail subscription_ended sent`];
+}
+
+function endsAtOnce(day: number | string): string[] {
+  return [`day ${day} cancelled`, `day ${day} access none`, `day ${day} mail subscription_ended sent`];
+}
+
+/** The afterlife of what ended at noon of a day, as far as it is played. */
+function afterlifeHalfPast(day: number): string[] {
+  const at = (days: number) => `day ${day + days} +12:00`;
+  return [
+    `${at(7)} win_back`,
+    `${at(7)} mail win_back_1 sent`,
+    `${at(21)} win_back`,
+    `${at(21)} mail win_back_2 sent`,
+    `${at(30)} data_erased`,
+  ];
+}
+
+function renews(day: number): string[] {
+  return [
+    `day ${day} charge USD 29.00 succeeded`,
+    `day ${day} renewed`,
+    `day ${day} invoice_issued`,
+    `day ${day} payment_received`,
+    `day ${day} mail payment_receipt sent`,
+  ];
+}
+
+function minutesBefore(day: number, minutes: number): number {
+  return day - minutes / (24 * 60);
+}

@@ -10,7 +10,7 @@ afterEach(() => world.close());
 
 describe('when workers are down', () => {
   it('over one trial message, it is sent late, once, and the next one on its own date', async () => {
-    world = await createWorld({ startsAt: start });
+    world = await createWorld({ startsAt: start, hasOutages: true });
     await subscribe(world);
     await world.advanceTo('2031-03-07T15:00:00Z');
     await world.stopWorkers();
@@ -31,7 +31,7 @@ describe('when workers are down', () => {
   });
 
   it('over several trial messages, only the latest is sent', async () => {
-    world = await createWorld({ startsAt: start });
+    world = await createWorld({ startsAt: start, hasOutages: true });
     await subscribe(world);
     await world.stopWorkers();
     await world.advanceTo('2031-03-14T20:00:00Z');
@@ -49,7 +49,7 @@ describe('when workers are down', () => {
   });
 
   it('over the whole trial, it converts late with its first period from the day the trial ended', async () => {
-    world = await createWorld({ startsAt: start });
+    world = await createWorld({ startsAt: start, hasOutages: true });
     const id = await subscribe(world);
     await useCard(world, id, 'succeeded');
     await world.stopWorkers();
@@ -68,7 +68,7 @@ describe('when workers are down', () => {
   });
 
   it('over one renewal, it is charged late, once, and the next one on the anchor', async () => {
-    world = await createWorld({ startsAt: start });
+    world = await createWorld({ startsAt: start, hasOutages: true });
     const id = await subscribe(world, { start: 'payment' });
     await useCard(world, id, 'succeeded');
     await world.advanceTo('2031-03-31T15:00:00Z');
@@ -86,7 +86,7 @@ describe('when workers are down', () => {
   });
 
   it('over several renewals, each period is billed exactly once', async () => {
-    world = await createWorld({ startsAt: start });
+    world = await createWorld({ startsAt: start, hasOutages: true });
     const id = await subscribe(world, { start: 'payment' });
     await useCard(world, id, 'succeeded');
     await world.stopWorkers();

@@ -1,115 +1,129 @@
 /** A subscription that starts with a payment: nothing is given before it is paid, and it is awaited for 23 hours. */
-import { afterEach, describe, expect, it } from 'vitest';
-import { invoicesOf, readSubscription, subscribe, useCard } from './people.ts';
-import { createWorld, type World } from './world.ts';
+import { describe, expect } from 'vitest';
+import { answerBank } from './bank.ts';
+import { invoicesOf, mailsOf, readSubscription, useCard } from './people.ts';
+import { type Actor, createSubscriptionStage } from './stage.ts';
+import type { Answer } from './world.ts';
 
-const start = '2031-03-01T15:00:00Z';
-
-let world: World;
-afterEach(() => world.close());
+const notPaidYet = ['day 0 created', 'day 0 invoice_issued', 'day 0 charge_failed'];
+const expires = ['day 0 +23:00 expired', 'day 0 +23:00 mail subscription_expired sent'];
 
 describe('a subscription that starts with a payment', () => {
-  it('gives no access until the card is charged, and then runs from its start', async () => {
-    world = await createWorld({ startsAt: start });
-    const id = await subscribe(world, { start: 'payment' });
-    expect(await readSubscription(world, id)).toMatchObject({ status: 'incomplete', access: 'none' });
+  const { tell } = createSubscriptionStage({ startsAt: '2031-03-01T15:00:00Z', days: 4 });
 
-    await world.advanceTo('2031-03-01T16:00:00Z');
-    expect(await useCard(world, id, 'succeeded')).toMatchObject({
-      outcome: 'paid',
-      subscription: { status: 'active', access: 'full' },
-    });
-    await world.advanceTo('2031-03-30T15:00:00Z');
-    expect(await world.effects({ from: start })).toEqual([
-      'day 0 created',
-      'day 0 invoice_issued',
-      'day 0 charge_failed',
-      'day 0 +01:00 charge USD 29.00 succeeded',
-      'day 0 +01:00 payment_method_changed',
-      'day 0 +01:00 payment_received',
-      'day 0 +01:00 activated',
-      'day 0 +01:00 access full',
-      'day 0 +01:00 mail subscription_confirmed sent',
-    ]);
-    const { currentPeriod } = await readSubscription(world, id);
-    expect(currentPeriod).toMatchObject({ index: 0 });
-    expect(currentPeriod.endsAt.slice(0, 16)).toBe('2031-04-01T15:00');
+  tell('gives no access until the card is charged, and then runs from its start', {
+    start: 'payment',
+    on: {
+      0.25: async ({ world, subscriptionId }) => {
+        const before = await readSubscription(world, subscriptionId);
+        expect(before).toMatchObject({ status: 'incomplete', access: 'none' });
+        expect(await useCard(world, subscriptionId, 'succeeded')).toMatchObject({
+          outcome: 'paid',
+          subscription: { status: 'active', access: 'full' },
+        });
+      },
+    },
+    happens: [...notPaidYet, ...paidBy('day 0 +06:00')],
+    finally: async ({ world, subscriptionId }) => {
+      const { startedAt, currentPeriod } = await readSubscription(world, subscriptionId);
+      expect(currentPeriod).toMatchObject({ index: 0, startsAt: startedAt });
+      expect(currentPeriod.endsAt.slice(0, 13)).toBe('2031-04-01T15');
+    },
   });
 
-  it('expires after 23 hours without payment, with its invoice void', async () => {
-    world = await createWorld({ startsAt: start });
-    const id = await subscribe(world, { start: 'payment' });
-    await world.advanceTo('2031-03-03T15:00:00Z');
-
-    expect((await world.effects({ from: start })).slice(3)).toEqual([
-      'day 0 +23:00 expired',
-      'day 0 +23:00 mail subscription_expired sent',
-    ]);
-    expect(await readSubscription(world, id)).toMatchObject({ status: 'expired', access: 'none' });
-    expect(await invoicesOf(world, id)).toMatchObject([{ status: 'void', dueMinor: 0 }]);
-    const late = await world.request('PUT', `/v1/subscriptions/${id}/payment_method`, {
-      body: { paymentMethodId: world.stripe.createCard({ outcomes: ['succeeded'] }) },
-    });
-    expect(late).toMatchObject({ status: 409, body: { reason: 'subscription_expired' } });
-    expect(world.stripe.effects().filter(({ op }) => op.startsWith('payment_intents.'))).toEqual([]);
+  tell('expires after 23 hours without payment, with its invoice void; a later card is refused', {
+    start: 'payment',
+    on: {
+      2: async (actor) =>
+        expect(await giveCard(actor, 'succeeded')).toMatchObject({
+          status: 409,
+          body: { reason: 'subscription_expired' },
+        }),
+    },
+    happens: [...notPaidYet, ...expires],
+    finally: async ({ world, subscriptionId }) => {
+      const after = await readSubscription(world, subscriptionId);
+      expect(after).toMatchObject({ status: 'expired', access: 'none' });
+      expect(await invoicesOf(world, subscriptionId)).toMatchObject([{ status: 'void', dueMinor: 0 }]);
+    },
   });
 
-  it('declined at first is active with the card that works', async () => {
-    world = await createWorld({ startsAt: start });
-    const id = await subscribe(world, { start: 'payment' });
-    const declined = await world.request('PUT', `/v1/subscriptions/${id}/payment_method`, {
-      body: { paymentMethodId: world.stripe.createCard({ outcomes: ['generic_decline'] }) },
-    });
-    expect(declined).toMatchObject({ status: 402, body: { code: 'card_declined' } });
-    expect(world.resend.mails().at(-1)?.text).toContain(
-      'the subscription expires on Sun 2 Mar 2031 14:00 UTC',
-    );
-    await world.advanceTo('2031-03-02T09:00:00Z');
-    await useCard(world, id, 'succeeded');
-
-    await world.advanceTo('2031-03-04T15:00:00Z');
-    expect((await world.effects({ from: start })).slice(1)).toEqual([
-      'day 0 created',
-      'day 0 invoice_issued',
-      'day 0 charge_failed',
-      'day 0 payment_method_changed',
-      'day 0 charge_failed',
-      'day 0 mail payment_failed sent',
-      'day 0 +18:00 charge USD 29.00 succeeded',
-      'day 0 +18:00 payment_method_changed',
-      'day 0 +18:00 payment_received',
-      'day 0 +18:00 activated',
-      'day 0 +18:00 access full',
-      'day 0 +18:00 mail subscription_confirmed sent',
-    ]);
+  tell('declined at first is told until when it is awaited, and is active with the card that works', {
+    start: 'payment',
+    on: {
+      0.25: async (actor) => {
+        const declined = await giveCard(actor, 'generic_decline');
+        expect(declined).toMatchObject({ status: 402, body: { code: 'card_declined' } });
+      },
+      0.75: ({ world, subscriptionId }) => useCard(world, subscriptionId, 'succeeded'),
+    },
+    happens: [
+      ...notPaidYet,
+      'day 0 +06:00 charge USD 29.00 refused generic_decline',
+      'day 0 +06:00 payment_method_changed',
+      'day 0 +06:00 charge_failed',
+      'day 0 +06:00 mail payment_failed sent',
+      ...paidBy('day 0 +18:00'),
+    ],
+    finally: async ({ world, subscriptionId }) => {
+      const [failure] = await mailsOf(world, subscriptionId);
+      expect(failure?.text).toContain('the subscription expires on Sun 2 Mar 2031 14:00 UTC');
+    },
   });
 
-  it('whose confirmation by the customer never comes expires, and its link takes no money any more', async () => {
-    world = await createWorld({ startsAt: start });
-    const id = await subscribe(world, { start: 'payment' });
-    const { outcome, actionUrl } = await useCard(world, id, 'authentication_required');
-    expect(outcome).toBe('requires_action');
-    await world.advanceTo('2031-03-04T15:00:00Z');
-    await fetch(actionUrl, {
-      method: 'POST',
-      body: new URLSearchParams({ answer: 'confirm' }),
-      redirect: 'manual',
-    });
-    await world.advanceTo('2031-03-05T15:00:00Z');
+  tell('is active once the customer has confirmed the charge at the bank', {
+    start: 'payment',
+    on: {
+      0.25: ({ world, subscriptionId }) => useCard(world, subscriptionId, 'authentication_required'),
+      0.5: (actor) => answerBank(actor, 'confirm'),
+    },
+    happens: [
+      ...notPaidYet,
+      ...asksTheCustomer('day 0 +06:00'),
+      'day 0 +12:00 confirmation USD 29.00 succeeded',
+      ...paidBy('day 0 +12:00').slice(2),
+    ],
+  });
 
-    expect(await world.effects({ from: start })).toEqual([
-      'day 0 charge USD 29.00 refused authentication_required',
-      'day 0 link requires_action',
-      'day 0 created',
-      'day 0 invoice_issued',
-      'day 0 charge_failed',
-      'day 0 payment_method_changed',
-      'day 0 charge_requires_action',
-      'day 0 mail payment_action_required sent',
+  tell('whose confirmation never comes expires, and its link takes no money any more', {
+    start: 'payment',
+    on: {
+      0.25: ({ world, subscriptionId }) => useCard(world, subscriptionId, 'authentication_required'),
+      3: (actor) => answerBank(actor, 'confirm'),
+    },
+    happens: [
+      ...notPaidYet,
+      ...asksTheCustomer('day 0 +06:00'),
       'day 0 +23:00 cancel charge canceled',
-      'day 0 +23:00 expired',
-      'day 0 +23:00 mail subscription_expired sent',
-    ]);
-    expect(world.stripe.charges()).toEqual([]);
+      ...expires,
+    ],
   });
 });
+
+function giveCard({ world, subscriptionId }: Actor, ...outcomes: string[]): Promise<Answer> {
+  return world.request('PUT', `/v1/subscriptions/${subscriptionId}/payment_method`, {
+    body: { paymentMethodId: world.stripe.createCard({ outcomes }) },
+  });
+}
+
+/** The new card pays: the subscription begins. */
+function paidBy(when: string): string[] {
+  return [
+    `${when} charge USD 29.00 succeeded`,
+    `${when} payment_method_changed`,
+    `${when} payment_received`,
+    `${when} activated`,
+    `${when} access full`,
+    `${when} mail subscription_confirmed sent`,
+  ];
+}
+
+function asksTheCustomer(when: string): string[] {
+  return [
+    `${when} charge USD 29.00 refused authentication_required`,
+    `${when} link requires_action`,
+    `${when} payment_method_changed`,
+    `${when} charge_requires_action`,
+    `${when} mail payment_action_required sent`,
+  ];
+}

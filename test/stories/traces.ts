@@ -1,17 +1,16 @@
 /** Where a text still occurs in the whole database: every text and JSON column of every table, as its owner sees it. */
 import pg from 'pg';
 
-/** `table.column` of each place that holds one of the texts, in any case of letters. */
-export async function tracesOf(adminUrl: string, texts: readonly string[]): Promise<string[]> {
+/** `table.column` of each place that holds one of the words, in any case of letters. Part of a longer word is none: ids are random. */
+export async function tracesOf(adminUrl: string, words: readonly string[]): Promise<string[]> {
   const client = new pg.Client({ connectionString: adminUrl });
   await client.connect();
   try {
     const places: string[] = [];
     for (const { table, column } of await textColumns(client)) {
-      const pattern = texts.map((text) => `%${text}%`);
       const { rows } = await client.query(
-        `select 1 from ${pg.escapeIdentifier(table)} where ${pg.escapeIdentifier(column)}::text ilike any($1) limit 1`,
-        [pattern],
+        `select 1 from ${pg.escapeIdentifier(table)} where ${pg.escapeIdentifier(column)}::text ~* $1 limit 1`,
+        [`\\m(${words.join('|')})\\M`],
       );
       if (rows.length > 0) places.push(`${table}.${column}`);
     }

@@ -94,9 +94,15 @@ export async function createWorld({
   startsAt,
   timeZone = 'UTC',
   actingMs = 50,
+  hasOutages = false,
 }: {
   startsAt?: string;
   timeZone?: string;
+  /**
+   * Workers are to be stopped: then workflows are not kept in a worker's memory, because the test server would offer
+   * their next tasks to that worker for ever.
+   */
+  hasOutages?: boolean;
   /** What falls due within this time after the first of it is done before the world looks, and delivers messages. */
   actingMs?: number;
 } = {}): Promise<World> {
@@ -151,8 +157,7 @@ export async function createWorld({
       dataConverter: {},
       workflowBundle,
       activities,
-      // Nothing is kept in memory: every task replays its workflow from the history, as after a crash.
-      settings: { maxCachedWorkflows: 0 },
+      ...(hasOutages && { settings: { maxCachedWorkflows: 0 } }),
     });
     running = Promise.all(Object.values(workers).map((worker) => worker.run()));
   };
@@ -231,7 +236,10 @@ export async function createWorld({
     },
     settle,
     startWorkers,
-    stopWorkers,
+    stopWorkers() {
+      if (!hasOutages) throw new Error('This world was not told of outages');
+      return stopWorkers();
+    },
     stripeFaults,
     withholdWebhooks: pace.withholdWebhooks,
     effects: (filter = {}) => listEffects({ db, tenantId, stripe, resend }, filter),

@@ -41,7 +41,7 @@ export function dunningChanged(input: DunningInput): WorkflowSignalWithStart {
       TenantId: tenantId,
       CustomerId: customerId,
       EntityId: dunningCase.caseId,
-      Status: 'grace',
+      Status: 'open',
     },
     reuse: 'allow_duplicate',
     signal: dunningChangedSignal.name,

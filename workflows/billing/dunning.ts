@@ -24,9 +24,9 @@ export async function dunning({ tenantId, customerId, dunningCase }: DunningInpu
 
   /** The newer version of the case wins; a new case follows a closed one. Case ids are ordered by time. */
   function adopt(changed: DunningCaseState): void {
-    const newer =
-      changed.caseId === state.caseId ? changed.version > state.version : changed.caseId > state.caseId;
-    if (!newer) return;
+    const older =
+      changed.caseId === state.caseId ? changed.version < state.version : changed.caseId < state.caseId;
+    if (older) return;
     state = changed;
     setCurrentDetails(dunningWaitingFor(state));
   }

@@ -14,12 +14,15 @@ export type SubscriptionInput = {
   snapshot: SubscriptionSnapshot;
 };
 
-/** Who asked: `api_key:<id>`; written to the audit log. */
-type Actor = { actor: string };
+/**
+ * `actor`: who asked (`api_key:<id>`), for the audit log. `requestId`: the caller's idempotency key; a request is carried
+ * out once, however many updates ask for it.
+ */
+export type RequestInput = { actor: string; requestId: string };
 
-export type CancelInput = Actor & { mode: 'at_period_end' | 'now'; reason: string; comment?: string };
-export type ExtendTrialInput = Actor & { days: number; reason?: string };
-export type ChangePaymentMethodInput = Actor & { paymentMethodId: string };
+export type CancelInput = RequestInput & { mode: 'at_period_end' | 'now'; reason: string; comment?: string };
+export type ExtendTrialInput = RequestInput & { days: number; reason?: string };
+export type ChangePaymentMethodInput = RequestInput & { paymentMethodId: string };
 
 /** `requires_action`: the customer must follow `actionUrl`; `processing`: the vendor will tell. */
 export type CollectionResult =
@@ -29,14 +32,17 @@ export type CollectionResult =
 /** The row changed outside this workflow (payment booked, ladder step): the newer snapshot wins. */
 export const subscriptionChangedSignal = defineSignal<[SubscriptionSnapshot]>('subscriptionChanged');
 
+/** The customer gave a card to another of their subscriptions: a trial that ended without one is taken up with it. */
+export const takeUpSignal = defineSignal<[RequestInput]>('takeUp');
+
 /** Ends the subscription at the end of the period (or trial), or at once. Fails with `state_conflict`. */
 export const cancelUpdate = defineUpdate<{ version: number }, [CancelInput]>('cancel');
 /** Takes a cancellation at period end back while the period runs. Fails with `state_conflict`. */
-export const undoCancelUpdate = defineUpdate<{ version: number }, [Actor]>('undoCancel');
+export const undoCancelUpdate = defineUpdate<{ version: number }, [RequestInput]>('undoCancel');
 /** Moves the trial's end and every message not yet sent. Fails with `state_conflict`. */
 export const extendTrialUpdate = defineUpdate<{ version: number }, [ExtendTrialInput]>('extendTrial');
 /** Ends the trial now: charges and activates. Fails with `state_conflict`, `payment_method_missing`, `card_declined`. */
-export const convertUpdate = defineUpdate<CollectionResult, [Actor]>('convert');
+export const convertUpdate = defineUpdate<CollectionResult, [RequestInput]>('convert');
 /**
  * Attaches and uses another payment method; an open invoice is charged at once. Fails with `state_conflict`,
  * `payment_method_invalid`, `card_declined` (the vendor refused to attach it).
@@ -93,5 +99,15 @@ export function subscriptionChanged(subscriptionId: string, snapshot: Subscripti
     workflowId: subscriptionWorkflowId(subscriptionId),
     signal: subscriptionChangedSignal.name,
     args: [snapshot],
+  };
+}
+
+/** The envelope that lets a trial which ended without a card be taken up with the one there is now. */
+export function takeUpSubscription(subscriptionId: string, request: RequestInput): WorkflowSignal {
+  return {
+    topic: 'workflow.signal',
+    workflowId: subscriptionWorkflowId(subscriptionId),
+    signal: takeUpSignal.name,
+    args: [request],
   };
 }

@@ -12,7 +12,6 @@ import {
   ApplicationFailure,
   allHandlersFinished,
   condition,
-  currentUpdateInfo,
   log,
   makeContinueAsNewFunc,
   proxyActivities,
@@ -36,20 +35,23 @@ import {
 } from '../../domain/billing/subscription.ts';
 import { assertNever } from '../../domain/errors.ts';
 import { declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
-import { type ChargeOrigin, technicalRetryKey } from '../../domain/payments/payment.ts';
+import { type ChargeOrigin, conversionKey, technicalRetryKey } from '../../domain/payments/payment.ts';
 import { createDeadline } from '../deadline.ts';
 import { keyedWrite, read, record } from '../effect-classes.ts';
 import { createMutex } from '../mutex.ts';
 import { toSearchAttributePairs } from '../search-attributes.ts';
 import {
+  type ChangePaymentMethodInput,
   type CollectionResult,
   cancelUpdate,
   changePaymentMethodUpdate,
   convertUpdate,
   extendTrialUpdate,
+  type RequestInput,
   type SubscriptionInput,
   subscriptionChangedSignal,
   subscriptionSearchAttributes,
+  takeUpSignal,
   undoCancelUpdate,
 } from './subscription.contract.ts';
 
@@ -68,15 +70,19 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   let shownStatus = state.status;
   setCurrentDetails(waitingFor(state));
 
-  /** The newer snapshot wins, whoever brings it and in whatever order. */
+  /** The newer snapshot wins, whoever brings it and in whatever order. Of one row, the one that was read last. */
   function adopt(snapshot: SubscriptionSnapshot): void {
-    if (snapshot.version <= state.version) return;
+    if (snapshot.version < state.version) return;
     state = snapshot;
     setCurrentDetails(waitingFor(state));
   }
 
   setHandler(subscriptionChangedSignal, adopt, {
     description: 'The row changed outside this workflow (payment booked, ladder step).',
+  });
+
+  setHandler(takeUpSignal, (request) => oneAtATime(() => takeUp(request)), {
+    description: 'The customer gave a card to another subscription; a trial that ended without one goes on.',
   });
 
   /** A request to an ended subscription is refused before it leaves a trace in the history. */
@@ -86,17 +92,17 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   });
   setHandler(
     cancelUpdate,
-    (request) => oneAtATime(() => answer(own.cancelSubscription({ ...requested(), ...request }))),
+    (request) => oneAtATime(() => answer(own.cancelSubscription({ ...here(), ...request }))),
     whileAlive('Cancel at the end of the period, or at once.'),
   );
   setHandler(
     undoCancelUpdate,
-    (request) => oneAtATime(() => answer(own.undoCancelSubscription({ ...requested(), ...request }))),
+    (request) => oneAtATime(() => answer(own.undoCancelSubscription({ ...here(), ...request }))),
     whileAlive('Take a cancellation at period end back.'),
   );
   setHandler(
     extendTrialUpdate,
-    (request) => oneAtATime(() => answer(own.extendTrial({ ...requested(), ...request }))),
+    (request) => oneAtATime(() => answer(own.extendTrial({ ...here(), ...request }))),
     whileAlive('Move the end of a running trial and the messages not yet sent.'),
   );
   setHandler(
@@ -127,7 +133,7 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   await condition(allHandlersFinished);
 
   async function perform(act: SubscriptionAct): Promise<void> {
-    const due = { tenantId, subscriptionId, at: now() };
+    const due = here();
     switch (act.kind) {
       case 'send_trial_message':
         return done(await own.sendTrialMessage(due));
@@ -187,31 +193,46 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     }
   }
 
-  async function convert(request: { actor: string }): Promise<CollectionResult> {
+  async function convert(request: RequestInput): Promise<CollectionResult> {
+    return resultFor(await beginNow(request));
+  }
+
+  /** Begins the first period at once. Throws where that is refused; a charge that fails is an answer. */
+  async function beginNow(request: RequestInput): Promise<Collected> {
     for (;;) {
-      const { snapshot, invoiceId } = await refusable(own.beginConversion({ ...requested(), ...request }));
+      const begun = await refusable(own.beginConversion({ ...here(), ...request }));
+      const { snapshot, invoiceId, isEarlier } = begun;
       adopt(snapshot);
       if (invoiceId === null) return { outcome: 'nothing_due' };
-      const charge = { invoiceId, origin: 'first_invoice', originKey: `convert:${updateId()}` } as const;
-      const result = await collect(charge);
+      const originKey = conversionKey(request.requestId);
+      const result = await collect({ invoiceId, origin: 'first_invoice', originKey });
       // An earlier conversion that nobody confirmed has been called back; now this one is billed.
-      if (result.outcome !== 'nothing_due') return resultFor(result);
+      if (!isEarlier || result.outcome !== 'nothing_due') return result;
     }
   }
 
-  async function changePaymentMethod(request: {
-    paymentMethodId: string;
-    actor: string;
-  }): Promise<CollectionResult> {
-    const adopted = await refusable(vendor.attachPaymentMethod({ ...requested(), ...request }));
+  async function changePaymentMethod(request: ChangePaymentMethodInput): Promise<CollectionResult> {
+    const adopted = await refusable(vendor.attachPaymentMethod({ ...here(), ...request }));
     adopt(adopted.snapshot);
+    const results: Collected[] = [];
     // A trial that had ended without a method is taken up with this one.
-    if (state.status === 'suspended') return convert(request);
-    let result: Collected = { outcome: 'nothing_due' };
+    if (state.status === 'suspended') results.push(await beginNow(request));
     for (const invoiceId of adopted.openInvoiceIds) {
-      result = await collect({ invoiceId, origin: 'new_payment_method', originKey: `method:${updateId()}` });
+      const originKey = `method:${request.requestId}`;
+      results.push(await collect({ invoiceId, origin: 'new_payment_method', originKey }));
     }
-    return resultFor(result);
+    return resultFor(mostUrgent(results));
+  }
+
+  /** Nobody waits for the answer: what is refused now, a card that is declined, leaves things as they are. */
+  async function takeUp(request: RequestInput): Promise<void> {
+    if (state.status !== 'suspended') return;
+    try {
+      await beginNow(request);
+    } catch (error) {
+      if (!(error instanceof ApplicationFailure)) throw error;
+      log.info('the ended trial is not taken up', { reason: error.type });
+    }
   }
 
   async function answer(act: Promise<ActResult>): Promise<{ version: number }> {
@@ -220,8 +241,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     return { version: snapshot.version };
   }
 
-  function requested() {
-    return { tenantId, subscriptionId, requestId: updateId(), at: now() };
+  function here() {
+    return { tenantId, subscriptionId, at: now() };
   }
 
   /** A period boundary is where a run ends: histories stay small and new code is picked up. */
@@ -243,6 +264,13 @@ function nextRun(input: SubscriptionInput): Promise<never> {
     typedSearchAttributes: toSearchAttributePairs(subscriptionSearchAttributes(input)),
   });
   return continueRun(input);
+}
+
+/** Of several charges, the one the caller must do something about; where there is none, that something was paid. */
+function mostUrgent(results: readonly Collected[]): Collected {
+  const isWell = ({ outcome }: Collected) => outcome === 'paid' || outcome === 'nothing_due';
+  const trouble = results.find((result) => !isWell(result));
+  return trouble ?? results.find(({ outcome }) => outcome === 'paid') ?? { outcome: 'nothing_due' };
 }
 
 /** What the caller hears of a charge; a decline is an error it can show to the customer. */
@@ -286,10 +314,6 @@ function refuseWhenEnded({ status }: SubscriptionSnapshot): void {
     nonRetryable: true,
     details: [{ reason: `subscription_${status}` }],
   });
-}
-
-function updateId(): string {
-  return currentUpdateInfo()?.id ?? workflowInfo().runId;
 }
 
 function now(): string {

@@ -20,6 +20,7 @@ import {
   notFound,
   type SubscriptionContext,
   type TenantRow,
+  type TimelineEntry,
 } from './subscriptions.ts';
 
 export type DunningCaseRow = typeof dunningCases.$inferSelect;
@@ -119,8 +120,37 @@ export async function holdCase(
   await announceCase(tx, tenant, await changeCase(tx, row.id, { heldUntil }));
 }
 
-/** The customer's subscriptions that have an unpaid invoice: the ladder takes their access. */
-export async function unpaidSubscriptions(tx: Tx, customerId: string): Promise<SubscriptionContext[]> {
+/**
+ * Takes the access that the ladder should have taken by now; null where it has, or where there is nothing to take. The
+ * step itself is still performed, and tells the customer.
+ */
+export async function suspendByClock(
+  tx: Tx,
+  context: SubscriptionContext,
+  at: Date,
+): Promise<SubscriptionContext | null> {
+  const { subscription, tenant, customer } = context;
+  const row = subscription.status === 'past_due' ? await findOpenCase(tx, customer.id) : null;
+  if (row === null) return null;
+  const state = await caseState(tx, tenant, row);
+  const { firstFailedAt } =
+    (await unpaidInvoices(tx, customer.id)).find(
+      ({ subscriptionId }) => subscriptionId === subscription.id,
+    ) ?? row;
+  const graceEndsMs = (firstFailedAt ?? at).getTime() + state.policy.graceDays * state.dayMs;
+  if (levelAt(state, at.toISOString()) !== 'suspended' || graceEndsMs > at.getTime()) return null;
+  const day = state.policy.steps.find(({ restrict }) => restrict === 'suspended')?.day ?? 0;
+  const entry = accessTaken('suspended', day);
+  return changeSubscription(tx, context, { set: { ladder: 'suspended' }, at, entry });
+}
+
+/** The timeline's line for access that the ladder takes. */
+export function accessTaken(ladder: LadderLevel, day: number): TimelineEntry {
+  return { kind: `access_${ladder}`, message: `Day ${day} of dunning: access is ${ladder}.` };
+}
+
+/** The customer's subscriptions that have an unpaid invoice. */
+async function unpaidSubscriptions(tx: Tx, customerId: string): Promise<SubscriptionContext[]> {
   const ids = new Set((await unpaidInvoices(tx, customerId)).map((invoice) => invoice.subscriptionId));
   const contexts: SubscriptionContext[] = [];
   for (const id of ids) contexts.push(await lockSubscription(tx, id));
@@ -177,6 +207,16 @@ async function pinnedPolicy(tx: Tx, policyId: string): Promise<DunningPolicy> {
   if (row === undefined) throw notFound('dunning policy', policyId);
   const { name, version, graceDays, steps, technicalRetryMinutes } = row;
   return { name, version, graceDays, steps, technicalRetryMinutes };
+}
+
+/** Delays after a technical failure, in minutes: those of the running case, else those of the subscription. */
+export async function technicalRetryMinutes(
+  tx: Tx,
+  { customer, subscription }: Pick<SubscriptionContext, 'customer' | 'subscription'>,
+): Promise<number[]> {
+  const running = await findOpenCase(tx, customer.id);
+  if (running === null) return subscription.policy.technicalRetryMinutes;
+  return (await pinnedPolicy(tx, running.policyId)).technicalRetryMinutes;
 }
 
 async function latestPolicy(tx: Tx, name: string): Promise<{ id: string }> {

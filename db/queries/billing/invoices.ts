@@ -8,10 +8,11 @@
 import { and, eq, isNotNull, ne, notInArray, sql } from 'drizzle-orm';
 import { terminalStatuses } from '../../../domain/billing/subscription.ts';
 import type { Period } from '../../../domain/calendar.ts';
-import { formatMoney, type Money, money } from '../../../domain/money.ts';
+import { add, formatMoney, type Money, money } from '../../../domain/money.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { invoiceCounters, invoiceLines, invoices, subscriptions } from '../../schema/billing.ts';
+import { customers, invoiceCounters, invoiceLines, invoices, subscriptions } from '../../schema/billing.ts';
+import { payments } from '../../schema/payments.ts';
 import { postToLedger } from '../payments/ledger.ts';
 import { releaseCharges } from '../payments/release-charges.ts';
 import { addTimelineEntry, notFound, type SubscriptionContext } from './subscriptions.ts';
@@ -115,18 +116,28 @@ export async function unpaidInvoices(tx: Tx, customerId: string): Promise<Invoic
   return rows.map((row) => row.invoice);
 }
 
-export function openInvoices(
-  tx: Tx,
-  where: { customerId: string } | { subscriptionId: string },
-): Promise<InvoiceRow[]> {
-  const owner =
-    'customerId' in where
-      ? eq(invoices.customerId, where.customerId)
-      : eq(invoices.subscriptionId, where.subscriptionId);
+/** What a card may be charged for: open invoices of the customer's subscriptions that have not ended. */
+export async function collectableInvoices(tx: Tx, customerId: string): Promise<InvoiceRow[]> {
+  const rows = await tx
+    .select({ invoice: invoices })
+    .from(invoices)
+    .innerJoin(subscriptions, eq(subscriptions.id, invoices.subscriptionId))
+    .where(
+      and(
+        eq(invoices.customerId, customerId),
+        eq(invoices.status, 'open'),
+        notInArray(subscriptions.status, [...terminalStatuses]),
+      ),
+    )
+    .orderBy(invoices.id);
+  return rows.map((row) => row.invoice);
+}
+
+export function openInvoicesOf(tx: Tx, subscriptionId: string): Promise<InvoiceRow[]> {
   return tx
     .select()
     .from(invoices)
-    .where(and(owner, eq(invoices.status, 'open')))
+    .where(and(eq(invoices.subscriptionId, subscriptionId), eq(invoices.status, 'open')))
     .orderBy(invoices.id);
 }
 
@@ -136,8 +147,9 @@ export function dueOf(invoice: InvoiceRow): Money {
 }
 
 /**
- * Closes an open invoice without payment: `void` takes the revenue back (the service was not given), `uncollectible`
- * books what is due as bad debt (it was). A payment that still arrives is booked either way.
+ * Closes an open invoice without payment: `void` takes the revenue back (the service was not given), and what was paid
+ * of it becomes the customer's credit; `uncollectible` books what is due as bad debt (it was given). A payment that still
+ * arrives is booked either way.
  */
 export async function closeUnpaidInvoice(
   tx: Tx,
@@ -151,17 +163,30 @@ export async function closeUnpaidInvoice(
     .returning({ id: invoices.id });
   if (closed.length === 0) return;
   const due = dueOf(invoice);
+  const paid = money(as === 'void' ? invoice.paidMinor : 0, invoice.currency);
   await postToLedger(tx, {
     tenantId: invoice.tenantId,
     kind: as === 'void' ? 'invoice_voided' : 'invoice_written_off',
     reference: invoice.id,
     at,
     lines: [
-      { account: as === 'void' ? 'revenue' : 'bad_debt', amount: due },
+      { account: as === 'void' ? 'revenue' : 'bad_debt', amount: add(due, paid) },
       { account: 'receivable', amount: negative(due) },
+      { account: 'customer_credit', amount: negative(paid) },
     ],
   });
+  if (paid.amountMinor > 0) await creditPayments(tx, invoice);
   await releaseCharges(tx, { tenantId: invoice.tenantId, invoiceId: invoice.id });
+}
+
+/** Nothing was given for what was paid: the payments are the customer's money again. */
+async function creditPayments(tx: Tx, { id, customerId, paidMinor }: InvoiceRow): Promise<void> {
+  await tx.update(invoices).set({ paidMinor: 0 }).where(eq(invoices.id, id));
+  await tx.update(payments).set({ allocatedMinor: 0 }).where(eq(payments.invoiceId, id));
+  await tx
+    .update(customers)
+    .set({ creditMinor: sql`${customers.creditMinor} + ${paidMinor}` })
+    .where(eq(customers.id, customerId));
 }
 
 export function negative(amount: Money): Money {

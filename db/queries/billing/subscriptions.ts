@@ -3,13 +3,14 @@
  * customer's row lock first, so payments, ladder steps and cancellations of one customer happen one after the other,
  * in whatever order they arrive, and each sees what the one before did.
  */
-import { eq, sql } from 'drizzle-orm';
+import { and, eq, notInArray, sql } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import {
   accessOf,
   type SubscriptionEvent,
   type SubscriptionSnapshot,
   statusAfter,
+  terminalStatuses,
 } from '../../../domain/billing/subscription.ts';
 import type { Calendar } from '../../../domain/calendar.ts';
 import { DomainError } from '../../../domain/errors.ts';
@@ -60,6 +61,18 @@ export async function lockSubscription(tx: Tx, subscriptionId: string): Promise<
     .where(eq(subscriptions.id, subscriptionId));
   if (context === undefined) throw notFound('subscription', subscriptionId);
   return context;
+}
+
+/** The customer's subscriptions that have not ended. */
+export async function livingSubscriptions(tx: Tx, customerId: string): Promise<string[]> {
+  const living = await tx
+    .select({ id: subscriptions.id })
+    .from(subscriptions)
+    .where(
+      and(eq(subscriptions.customerId, customerId), notInArray(subscriptions.status, [...terminalStatuses])),
+    )
+    .orderBy(subscriptions.id);
+  return living.map(({ id }) => id);
 }
 
 /** The row as the workflow holds it. */

@@ -82,6 +82,12 @@ export async function markRetry(
   await tx.update(notifications).set({ status, firstTriedAt, error }).where(onItsWay(notificationId));
 }
 
+/** Nobody tries any more. What was never in doubt has failed; of what was, nobody knows. */
+export async function giveUpNotification(tx: Tx, notificationId: string, error: string): Promise<void> {
+  const status = sql<NotificationStatus>`case when ${notifications.firstTriedAt} is null then 'failed' else 'unknown' end`;
+  await tx.update(notifications).set({ status, error }).where(onItsWay(notificationId));
+}
+
 function onItsWay(notificationId: string) {
   return and(eq(notifications.id, notificationId), inArray(notifications.status, ['queued', 'sending']));
 }

@@ -1,4 +1,7 @@
-/** Events that were stored more than a minute ago and are still not worked on: their payment's process is told again. */
+/**
+ * Events that were stored more than a minute ago and are still not worked on: their payment's process is told again, for
+ * as long as the vendor itself would send them again.
+ */
 import { and, asc, eq, isNotNull, sql } from 'drizzle-orm';
 import { cardPaymentEvent } from '../../../workflows/payments/card-payment.contract.ts';
 import { type Database, withSystem } from '../../client.ts';
@@ -16,6 +19,7 @@ export function retellWaitingEvents(db: Database): Promise<number> {
           eq(inboxEvents.status, 'received'),
           isNotNull(inboxEvents.objectId),
           sql`${inboxEvents.receivedAt} < now() - interval '1 minute'`,
+          sql`${inboxEvents.receivedAt} > now() - interval '3 days'`,
         ),
       )
       .orderBy(asc(inboxEvents.receivedAt))

@@ -37,9 +37,9 @@ export async function appendOutbox(
 }
 
 /**
- * Takes up to `limit` due rows for `leaseSeconds`, oldest first; other relays skip them. A row waits as long as an
- * earlier one for the same workflow is not due (it failed, or somebody has it in hand): a signal that overtakes its
- * start would find nobody and be lost.
+ * Takes up to `limit` due rows for `leaseSeconds`, oldest first; other relays skip them. Of one workflow only the oldest
+ * undelivered row is taken, and the next one once that is delivered: a signal that overtakes its start would find nobody
+ * and be lost.
  */
 export function claimOutbox(
   db: Database,
@@ -110,9 +110,9 @@ export function nextDueAt(db: Database, kind?: OutboxKind): Promise<Date | null>
 const undelivered = and(isNull(outbox.deliveredAt), isNull(outbox.failedAt));
 
 const isMail = eq(outbox.topic, 'mail.send');
-/** No earlier row for the same workflow is waiting for its time; one that is due is taken together with this one. */
+/** Nothing earlier is owed to the same workflow. */
 const isNext = sql`not exists (
   select from outbox earlier
   where earlier.envelope ->> 'workflowId' = ${outbox.envelope} ->> 'workflowId' and earlier.id < ${outbox.id}
-    and earlier.delivered_at is null and earlier.failed_at is null and earlier.due_at > now())`;
+    and earlier.delivered_at is null and earlier.failed_at is null)`;
 const deliverable = { mails: and(undelivered, isMail), workflows: and(undelivered, not(isMail), isNext) };

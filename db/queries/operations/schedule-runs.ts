@@ -52,6 +52,22 @@ export async function recordScheduleSuccess(
   );
 }
 
+/** A reconciler has read that far; it moves forward only. */
+export async function raiseWatermark(
+  db: Database,
+  { name, watermark }: { name: string; watermark: Date },
+): Promise<void> {
+  await withSystem(db, (tx) =>
+    tx
+      .insert(scheduleRuns)
+      .values({ name, watermark })
+      .onConflictDoUpdate({
+        target: scheduleRuns.name,
+        set: { watermark: sql`greatest(${scheduleRuns.watermark}, excluded.watermark)` },
+      }),
+  );
+}
+
 /** How far a reconciler has read; null before its first success. */
 export async function readWatermark(db: Database, name: string): Promise<Date | null> {
   return withSystem(db, async (tx) => {

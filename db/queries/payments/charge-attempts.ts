@@ -6,13 +6,18 @@
  * still `pending`, looks the charge up at the vendor and otherwise repeats the request under the same key. An answer
  * is booked once: a finished attempt is left alone, and a payment is unique.
  */
-import { eq } from 'drizzle-orm';
-import type { SubscriptionSnapshot } from '../../../domain/billing/subscription.ts';
+import { and, eq, gt, isNotNull, sql } from 'drizzle-orm';
+import { isTerminal, type SubscriptionSnapshot } from '../../../domain/billing/subscription.ts';
+import { addDays, realDayMs } from '../../../domain/instant.ts';
 import {
   type CardCharge,
   type CardChargeRequest,
   type CardDecline,
+  cardAmount,
   chargeIdempotencyKey,
+  declineClassOf,
+  type RefusedCharge,
+  softTriesMax,
 } from '../../../domain/payments/card-payment.ts';
 import { type ChargeOrigin, technicalRetryKey } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
@@ -28,6 +33,7 @@ import {
   snapshotOf,
 } from '../billing/subscriptions.ts';
 import { applyFailedCharge, forgetRetry } from './failed-charge.ts';
+import { whyNoCard } from './last-decline.ts';
 import { settlePayment } from './settle-payment.ts';
 
 export type ChargeAttemptRow = typeof chargeAttempts.$inferSelect;
@@ -76,17 +82,21 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
     return { kind: 'done', result: { ...outcome, ...subjectOf(after) } };
   };
   if (invoice.status === 'paid') return done({ outcome: 'paid' });
-  if (invoice.status !== 'open') return done({ outcome: 'nothing_due' });
 
   const attempts = await tx.select().from(chargeAttempts).where(eq(chargeAttempts.invoiceId, invoice.id));
-  const inFlight = attempts.find(({ status }) => status !== 'succeeded' && status !== 'failed');
+  const inFlight = attempts.find((attempt) => !isFinished(attempt));
   const sameTry = attempts.find(({ originKey }) => originKey === input.originKey);
+  // A declined conversion voids its invoice; who asks again under the same key hears of the decline.
+  if (sameTry !== undefined && isFinished(sameTry)) return done(outcomeOf(sameTry));
+  if (invoice.status !== 'open') return done({ outcome: 'nothing_due' });
   if (sameTry !== undefined && sameTry.status !== 'pending') return done(outcomeOf(sameTry));
   if (input.origin === 'technical_retry' && !isPlanned) return done({ outcome: 'nothing_due' });
   if (inFlight?.status === 'pending') {
     const ownTry = inFlight.id === sameTry?.id;
     return { kind: 'charge', resumed: true, ownTry, ...requestOf(inFlight, invoice, context) };
   }
+  // Nobody is charged for what has ended; only a charge that may have been made already is still looked up.
+  if (isTerminal(context.subscription.status)) return done({ outcome: 'nothing_due' });
   if (inFlight?.status === 'processing') return done({ outcome: 'processing' });
   if (inFlight?.status === 'requires_action' && inFlight.externalId !== null) {
     // The bank wants the customer: asking it again would only spoil the link the customer has.
@@ -94,9 +104,9 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
     return { kind: 'cancel_waiting', attemptId: inFlight.id, externalId: inFlight.externalId };
   }
 
-  const method = await chargeableMethod(tx, context);
-  if (method === null)
-    return { kind: 'done', result: await declineWithoutMethod(tx, context, invoice, input) };
+  const method = await chargeableMethod(tx, context, input.at);
+  if ('code' in method)
+    return { kind: 'done', result: await declineUnasked(tx, context, { invoice, ...input, ...method }) };
   const attempt = await insertAttempt(tx, { input, invoice, method, ordinal: attempts.length + 1 });
   return { kind: 'charge', resumed: false, ownTry: true, ...requestOf(attempt, invoice, context) };
 }
@@ -112,7 +122,15 @@ export async function finishCharge(
     charge,
     at,
     askedBy,
-  }: { attemptId: string; charge: CardCharge; at: Date; askedBy?: string | undefined },
+    calledBack = false,
+  }: {
+    attemptId: string;
+    charge: CardCharge | RefusedCharge;
+    at: Date;
+    askedBy?: string | undefined;
+    /** We have cancelled it ourselves, to charge anew or because nothing is due; its end means nothing more. */
+    calledBack?: boolean;
+  },
 ): Promise<CollectOutcome> {
   const { invoiceId } = await readAttempt(tx, attemptId);
   const { context, invoice } = await lockInvoice(tx, invoiceId);
@@ -127,12 +145,14 @@ export async function finishCharge(
     await settlePayment(tx, { tenantId, invoiceId, rail: 'stripe', externalId, amount, at });
   }
   if (charge.status === 'processing') await forgetRetry(tx, context, { invoice, at });
-  if (charge.status === 'failed' || charge.status === 'requires_action') {
+  const failedAtVendor = charge.status === 'canceled' && !calledBack;
+  if (charge.status === 'failed' || charge.status === 'requires_action' || failedAtVendor) {
+    const decline = failedAtVendor ? canceledAtVendor : (charge.decline ?? awaitsCustomer);
     await applyFailedCharge(tx, context, {
       invoice,
       origin: attempt.origin,
-      code: (charge.decline ?? awaitsCustomer).code,
-      declineClass: (charge.decline ?? awaitsCustomer).class,
+      code: decline.code,
+      declineClass: decline.class,
       paymentMethodId: attempt.paymentMethodId,
       actionUrl: charge.status === 'requires_action' ? (charge.actionUrl ?? null) : null,
       at,
@@ -155,6 +175,10 @@ async function readAttempt(tx: Tx, attemptId: string): Promise<ChargeAttemptRow>
   return attempt;
 }
 
+function isFinished({ status }: ChargeAttemptRow): boolean {
+  return status === 'succeeded' || status === 'failed';
+}
+
 async function lockInvoice(
   tx: Tx,
   invoiceId: string,
@@ -166,7 +190,8 @@ async function lockInvoice(
 
 const rank = { pending: 0, requires_action: 1, processing: 1, canceled: 2, failed: 2, succeeded: 3 } as const;
 
-function movesForward(attempt: ChargeAttemptRow, charge: CardCharge): boolean {
+function movesForward(attempt: ChargeAttemptRow, charge: CardCharge | RefusedCharge): boolean {
+  if (charge.externalId === null) return attempt.status === 'pending';
   // While the charging call is under way, the bank's wish for authentication is answered by that call, with its link.
   const awaitsLink = charge.status === 'failed' && charge.decline?.class === 'customer_action';
   if (attempt.status === 'pending' && awaitsLink) return false;
@@ -176,12 +201,15 @@ function movesForward(attempt: ChargeAttemptRow, charge: CardCharge): boolean {
   );
 }
 
+/** Somebody has cancelled the payment in the vendor's dashboard. */
+const canceledAtVendor: CardDecline = { code: 'canceled_at_vendor', class: 'soft' };
+
 const awaitsCustomer: CardDecline = { code: 'authentication_required', class: 'customer_action' };
 
 async function recordAnswer(
   tx: Tx,
   attempt: ChargeAttemptRow,
-  charge: CardCharge,
+  charge: CardCharge | RefusedCharge,
   at: Date,
 ): Promise<ChargeAttemptRow> {
   const status = charge.status === 'canceled' ? 'failed' : charge.status;
@@ -191,7 +219,7 @@ async function recordAnswer(
     .set({
       status,
       externalId: charge.externalId,
-      actionUrl: status === 'requires_action' ? (charge.actionUrl ?? null) : null,
+      actionUrl: charge.status === 'requires_action' ? (charge.actionUrl ?? null) : null,
       declineCode: decline?.code ?? null,
       declineClass: decline?.class ?? null,
       finishedAt: status === 'succeeded' || status === 'failed' ? at : null,
@@ -239,32 +267,55 @@ function outcomeOf(attempt: ChargeAttemptRow): ChargeOutcome {
   }
 }
 
-async function chargeableMethod(tx: Tx, { customer }: SubscriptionContext): Promise<ChargeableMethod | null> {
+/** The card to charge, or why none may be asked. */
+async function chargeableMethod(
+  tx: Tx,
+  { customer }: SubscriptionContext,
+  at: Date,
+): Promise<ChargeableMethod | { code: string }> {
   const { defaultPaymentMethodId, vendorCustomerId } = customer;
-  if (defaultPaymentMethodId === null || vendorCustomerId === null) return null;
+  if (defaultPaymentMethodId === null || vendorCustomerId === null) {
+    return { code: await whyNoCard(tx, customer.id) };
+  }
   const [method] = await tx
-    .select()
+    .select({ id: paymentMethods.id, softTries: softTriesOf(tx, at) })
     .from(paymentMethods)
     .where(eq(paymentMethods.id, defaultPaymentMethodId));
-  if (method === undefined || method.refusedAt !== null) return null;
+  if (method === undefined) return { code: 'payment_method_missing' };
+  if (method.softTries >= softTriesMax.tries) return { code: 'try_limit_reached' };
   return { paymentMethodId: method.id, vendorCustomerId };
 }
 
 type ChargeableMethod = { paymentMethodId: string; vendorCustomerId: string };
 
-/** Nothing can be charged: no method, or the one there was refused for good. Same consequences as a hard decline. */
-async function declineWithoutMethod(
+/** How often the card's issuer has said "not now" lately; counts within the query on payment methods. */
+function softTriesOf(tx: Tx, at: Date) {
+  const since = new Date(addDays(at.toISOString(), -softTriesMax.days, realDayMs));
+  const tries = tx
+    .select({ count: sql<number>`count(*)::int` })
+    .from(chargeAttempts)
+    .where(
+      and(
+        eq(chargeAttempts.paymentMethodId, paymentMethods.id),
+        eq(chargeAttempts.declineClass, 'soft'),
+        isNotNull(chargeAttempts.externalId),
+        gt(chargeAttempts.startedAt, since),
+      ),
+    );
+  return sql<number>`(${tries})`;
+}
+
+/** Nothing may be charged, so nobody is asked. Same consequences as the issuer's own refusal. */
+async function declineUnasked(
   tx: Tx,
   context: SubscriptionContext,
-  invoice: InvoiceRow,
-  { origin, at, askedBy }: BeginChargeInput,
+  { invoice, origin, at, askedBy, code }: BeginChargeInput & { invoice: InvoiceRow; code: string },
 ): Promise<CollectOutcome> {
-  const code = 'payment_method_missing';
   const after = await applyFailedCharge(tx, context, {
     invoice,
     origin,
     code,
-    declineClass: 'hard',
+    declineClass: declineClassOf(code),
     paymentMethodId: null,
     actionUrl: null,
     at,
@@ -282,7 +333,7 @@ async function insertAttempt(
     ordinal,
   }: { input: BeginChargeInput; invoice: InvoiceRow; method: ChargeableMethod; ordinal: number },
 ): Promise<ChargeAttemptRow> {
-  const due = dueOf(invoice);
+  const due = cardAmount(dueOf(invoice));
   const [attempt] = await tx
     .insert(chargeAttempts)
     .values({

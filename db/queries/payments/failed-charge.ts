@@ -9,21 +9,29 @@ import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { firstPaymentAwaitedUntil } from '../../../domain/billing/subscription.ts';
 import { inWords } from '../../../domain/instant.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
-import { type DeclineClass, declineReasonForCustomer } from '../../../domain/payments/card-payment.ts';
+import {
+  type DeclineClass,
+  declineReasonForCustomer,
+  isCancelIntent,
+} from '../../../domain/payments/card-payment.ts';
 import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
-import { invoices } from '../../schema/billing.ts';
+import { customers, invoices } from '../../schema/billing.ts';
 import { paymentMethods } from '../../schema/payments.ts';
-import { caseState, openCase } from '../billing/dunning-cases.ts';
+import { caseState, openCase, technicalRetryMinutes } from '../billing/dunning-cases.ts';
 import { closeUnpaidInvoice, dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import {
   addTimelineEntry,
+  announceSubscription,
   changeSubscription,
+  livingSubscriptions,
+  lockSubscription,
   type SubscriptionContext,
   snapshotOf,
   statusChange,
 } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
 import { dunningVariables } from './dunning-message.ts';
 import { firstPeriod } from './settle-payment.ts';
 
@@ -47,7 +55,7 @@ export async function applyFailedCharge(
 ): Promise<SubscriptionContext> {
   const { invoice, code, declineClass, at } = failed;
   if (declineClass === 'hard' && failed.paymentMethodId !== null) {
-    await refuseMethod(tx, failed.paymentMethodId, at);
+    await refuseMethod(tx, context, failed.paymentMethodId, at);
   }
   await addTimelineEntry(tx, context.subscription, at, {
     kind: failed.actionUrl === null ? 'charge_failed' : 'charge_requires_action',
@@ -61,8 +69,52 @@ export async function applyFailedCharge(
 
   const retried = declineClass === 'technical' ? await scheduleRetry(tx, context, failed) : null;
   if (retried !== null) return retried;
-  const settled = await forgetRetry(tx, context, failed);
-  return consequence(tx, settled, failed);
+  const after = await consequence(tx, await forgetRetry(tx, context, failed), failed);
+  return isCancelIntent(code) ? leaveAtPeriodEnd(tx, after, failed) : after;
+}
+
+/**
+ * A customer who revoked our authorisation at the bank means to leave: the subscription ends with its period, as if they
+ * had told us. They are told, and can take it back as usual. What is unpaid stays unpaid.
+ */
+async function leaveAtPeriodEnd(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoice, at }: FailedCharge,
+): Promise<SubscriptionContext> {
+  const { id, tenantId, customerId, status, cancelAtPeriodEnd, periodEndsAt } = context.subscription;
+  if (status !== 'past_due' || cancelAtPeriodEnd || periodEndsAt === null) return context;
+  const after = await changeSubscription(tx, context, {
+    set: { cancelAtPeriodEnd: true, cancelReason: 'authorization_revoked', cancelRequestedAt: at },
+    at,
+    entry: {
+      kind: 'cancellation_requested',
+      message: 'Cancelled for the end of the period: the customer revoked the authorisation at their bank.',
+      details: { invoiceId: invoice.id },
+    },
+  });
+  await writeAudit(tx, {
+    tenantId,
+    actor: 'system',
+    action: 'subscription.cancelled',
+    entityType: 'subscription',
+    entityId: id,
+    reason: 'authorization_revoked',
+    details: { mode: 'at_period_end' },
+    at,
+  });
+  await enqueueNotification(tx, {
+    tenantId,
+    at,
+    request: {
+      template: 'cancellation_confirmed',
+      variables: { planName: context.plan.name, accessUntil: inWords(periodEndsAt.toISOString()) },
+      customerId,
+      subscriptionId: id,
+      dedupeKey: `invoice:${invoice.id}:authorization_revoked`,
+    },
+  });
+  return after;
 }
 
 /** Nobody decided anything: try again in minutes to hours. Null when that has been tried often enough. */
@@ -74,7 +126,8 @@ async function scheduleRetry(
   const { subscription, tenant } = context;
   const { collection } = subscription;
   const failures = collection?.invoiceId === invoice.id ? collection.failures : 0;
-  const retryAt = technicalRetryAt(subscription.policy, failures, at.toISOString(), dayLengthMs(tenant));
+  const delays = { technicalRetryMinutes: await technicalRetryMinutes(tx, context) };
+  const retryAt = technicalRetryAt(delays, failures, at.toISOString(), dayLengthMs(tenant));
   if (retryAt === null) return null;
   return changeSubscription(tx, context, {
     set: { collection: { invoiceId: invoice.id, failures: failures + 1, retryAt } },
@@ -98,11 +151,11 @@ async function consequence(
   failed: FailedCharge,
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  const { invoice, actionUrl, at } = failed;
+  const { invoice, actionUrl } = failed;
   switch (subscription.status) {
     case 'trialing': {
-      const trialEnded = subscription.trialEndsAt !== null && subscription.trialEndsAt <= at;
-      if (trialEnded) return fallPastDue(tx, context, failed);
+      // The trial is over once its first period is open; until then it goes on, whatever the clock says.
+      if (subscription.periodEndsAt !== null) return fallPastDue(tx, context, failed);
       return giveUpActivation(tx, context, failed);
     }
     case 'suspended':
@@ -167,11 +220,11 @@ async function fallPastDue(
             details: { invoiceId: invoice.id, caseId: opened.id },
           },
         });
-  const ladder = {
-    ...(await caseState(tx, context.tenant, opened)),
-    firstFailedAt: firstFailedAt.toISOString(),
-  };
-  const nextTry = stepAheadInWords(ladder, 0, { cardRefused: failed.declineClass === 'hard' });
+  // Where an earlier invoice drives the customer's ladder already, its dates are the ones that come.
+  const ladder = await caseState(tx, context.tenant, opened);
+  const nextTry = stepAheadInWords(ladder, ladder.nextStepIndex, {
+    cardRefused: failed.declineClass === 'hard',
+  });
   await notifyFailure(tx, after, failed, nextTry);
   return after;
 }
@@ -220,9 +273,22 @@ async function notifyAction(tx: Tx, { plan }: SubscriptionContext, failed: Faile
   });
 }
 
-async function refuseMethod(tx: Tx, paymentMethodId: string, at: Date): Promise<void> {
+/** A card that was refused for good is no payment method any more, for none of the customer's subscriptions. */
+async function refuseMethod(
+  tx: Tx,
+  { customer, subscription }: SubscriptionContext,
+  paymentMethodId: string,
+  at: Date,
+): Promise<void> {
   await tx
     .update(paymentMethods)
     .set({ refusedAt: at })
     .where(and(eq(paymentMethods.id, paymentMethodId), isNull(paymentMethods.refusedAt)));
+  await tx
+    .update(customers)
+    .set({ defaultPaymentMethodId: null })
+    .where(eq(customers.defaultPaymentMethodId, paymentMethodId));
+  for (const otherId of await livingSubscriptions(tx, customer.id)) {
+    if (otherId !== subscription.id) await announceSubscription(tx, await lockSubscription(tx, otherId));
+  }
 }

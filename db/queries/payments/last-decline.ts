@@ -1,15 +1,35 @@
 /** Why the last charge of an invoice failed. */
 import { and, desc, eq, isNotNull } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
-import { chargeAttempts } from '../../schema/payments.ts';
+import { customers } from '../../schema/billing.ts';
+import { chargeAttempts, paymentMethods } from '../../schema/payments.ts';
+import type { InvoiceRow } from '../billing/invoices.ts';
 
-/** The decline code of the latest failed attempt; `payment_method_missing` when nothing could be charged at all. */
-export async function lastDecline(tx: Tx, invoiceId: string): Promise<string> {
+/** The decline code of the latest failed attempt; where none was made, why nothing could be charged. */
+export async function lastDecline(tx: Tx, { id, customerId }: InvoiceRow): Promise<string> {
   const [attempt] = await tx
     .select({ code: chargeAttempts.declineCode })
     .from(chargeAttempts)
-    .where(and(eq(chargeAttempts.invoiceId, invoiceId), isNotNull(chargeAttempts.declineCode)))
+    .where(and(eq(chargeAttempts.invoiceId, id), isNotNull(chargeAttempts.declineCode)))
     .orderBy(desc(chargeAttempts.ordinal))
     .limit(1);
-  return attempt?.code ?? 'payment_method_missing';
+  if (attempt?.code != null) return attempt.code;
+  const [customer] = await tx
+    .select({ cardId: customers.defaultPaymentMethodId })
+    .from(customers)
+    .where(eq(customers.id, customerId));
+  return customer?.cardId == null ? whyNoCard(tx, customerId) : 'generic_decline';
+}
+
+/** Why a customer has no card to charge: there never was one, or it was refused for good. */
+export async function whyNoCard(
+  tx: Tx,
+  customerId: string,
+): Promise<'payment_method_missing' | 'payment_method_refused'> {
+  const refused = await tx
+    .select({ id: paymentMethods.id })
+    .from(paymentMethods)
+    .where(and(eq(paymentMethods.customerId, customerId), isNotNull(paymentMethods.refusedAt)))
+    .limit(1);
+  return refused.length === 0 ? 'payment_method_missing' : 'payment_method_refused';
 }

@@ -14,6 +14,7 @@ export type LedgerAccount =
   | 'refunds'
   | 'bad_debt'
   | 'customer_credit'
+  | 'rounding'
   | `cash:${PaymentRail}`;
 
 /** Debit positive, credit negative. */
@@ -21,7 +22,7 @@ export type LedgerLine = { account: LedgerAccount; amount: Money };
 
 export type LedgerFact = {
   tenantId: string;
-  kind: 'invoice' | 'invoice_voided' | 'invoice_written_off' | 'payment' | 'refund';
+  kind: 'invoice' | 'invoice_voided' | 'invoice_written_off' | 'payment' | 'refund' | 'refund_reversed';
   /** Id of the invoice, payment or refund. */
   reference: string;
   at: Date;

@@ -1,18 +1,24 @@
 /** Payment methods as we show and choose them. The card itself stays at the vendor. */
 import { eq } from 'drizzle-orm';
-import { isTerminal, type SubscriptionSnapshot } from '../../../domain/billing/subscription.ts';
+import type { SubscriptionSnapshot } from '../../../domain/billing/subscription.ts';
+import { DomainError } from '../../../domain/errors.ts';
 import type { CardPaymentMethod } from '../../../domain/payments/card-payment.ts';
+import { takeUpSubscription } from '../../../workflows/billing/subscription.contract.ts';
 import type { Tx } from '../../client.ts';
-import { customers, subscriptions } from '../../schema/billing.ts';
+import { customers } from '../../schema/billing.ts';
 import { paymentMethods } from '../../schema/payments.ts';
-import { openInvoices } from '../billing/invoices.ts';
+import { collectableInvoices } from '../billing/invoices.ts';
+import { keepRequest } from '../billing/subscription-requests.ts';
 import {
   announceSubscription,
+  type CustomerRow,
   changeSubscription,
+  livingSubscriptions,
   lockCustomer,
   lockSubscription,
   snapshotOf,
 } from '../billing/subscriptions.ts';
+import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 
 export type AdoptedMethod = { snapshot: SubscriptionSnapshot; openInvoiceIds: string[] };
@@ -26,23 +32,72 @@ export async function rememberVendorCustomer(
   await tx.update(customers).set({ vendorCustomerId }).where(eq(customers.id, customerId));
 }
 
+/** Throws `payment_method_invalid` for a card that an issuer has refused for good: it is never charged again. */
+export async function refuseRefusedMethod(tx: Tx, paymentMethodId: string): Promise<void> {
+  const [known] = await tx
+    .select({ refusedAt: paymentMethods.refusedAt, last4: paymentMethods.last4 })
+    .from(paymentMethods)
+    .where(eq(paymentMethods.id, paymentMethodId));
+  if (known === undefined || known.refusedAt === null) return;
+  throw new DomainError({
+    code: 'payment_method_invalid',
+    reason: 'payment_method_refused',
+    message: `The card ending in ${known.last4} was refused for good and is not charged again; send another one.`,
+  });
+}
+
 /**
  * Makes an attached method the customer's default, for all their subscriptions; the other workflows are told. Returns
- * the customer's open invoices: each is charged with the new method at once.
+ * the open invoices of what has not ended: each is charged with the new method at once. A repeat of the request changes nothing more.
  */
 export async function adoptPaymentMethod(
   tx: Tx,
   {
     tenantId,
     subscriptionId,
+    requestId,
     method,
     actor,
     at,
-  }: { tenantId: string; subscriptionId: string; method: CardPaymentMethod; actor: string; at: Date },
+  }: {
+    tenantId: string;
+    subscriptionId: string;
+    requestId: string;
+    method: CardPaymentMethod;
+    actor: string;
+    at: Date;
+  },
 ): Promise<AdoptedMethod> {
   const { customer } = await lockSubscription(tx, subscriptionId);
+  const isFirst = await keepRequest(tx, { tenantId, subscriptionId, requestId: `${requestId}:method` }, at);
+  if (isFirst) await useMethod(tx, { tenantId, customer, subscriptionId, requestId, method, actor, at });
+  const open = await collectableInvoices(tx, customer.id);
+  const snapshot = snapshotOf(await lockSubscription(tx, subscriptionId));
+  return { snapshot, openInvoiceIds: open.map((invoice) => invoice.id) };
+}
+
+async function useMethod(
+  tx: Tx,
+  {
+    tenantId,
+    customer,
+    subscriptionId,
+    requestId,
+    method,
+    actor,
+    at,
+  }: {
+    tenantId: string;
+    customer: CustomerRow;
+    subscriptionId: string;
+    requestId: string;
+    method: CardPaymentMethod;
+    actor: string;
+    at: Date;
+  },
+): Promise<void> {
   const { externalId: id, brand, last4, expMonth, expYear } = method;
-  const shown = { brand, last4, expMonth, expYear, attachedAt: at, refusedAt: null };
+  const shown = { brand, last4, expMonth, expYear, attachedAt: at };
   await tx
     .insert(paymentMethods)
     .values({ id, tenantId, customerId: customer.id, ...shown })
@@ -58,12 +113,7 @@ export async function adoptPaymentMethod(
     at,
   });
 
-  const owned = await tx
-    .select({ id: subscriptions.id, status: subscriptions.status })
-    .from(subscriptions)
-    .where(eq(subscriptions.customerId, customer.id));
-  for (const { id: ownedId, status } of owned) {
-    if (isTerminal(status)) continue;
+  for (const ownedId of await livingSubscriptions(tx, customer.id)) {
     const after = await changeSubscription(tx, await lockSubscription(tx, ownedId), {
       set: {},
       at,
@@ -72,9 +122,10 @@ export async function adoptPaymentMethod(
         message: `The payment method is now ${brand} ending in ${last4}.`,
       },
     });
-    if (ownedId !== subscriptionId) await announceSubscription(tx, after);
+    if (ownedId === subscriptionId) continue;
+    await announceSubscription(tx, after);
+    if (after.subscription.status === 'suspended') {
+      await appendOutbox(tx, tenantId, [takeUpSubscription(ownedId, { actor, requestId })]);
+    }
   }
-  const open = await openInvoices(tx, { customerId: customer.id });
-  const snapshot = snapshotOf(await lockSubscription(tx, subscriptionId));
-  return { snapshot, openInvoiceIds: open.map((invoice) => invoice.id) };
 }

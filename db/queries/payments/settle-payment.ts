@@ -10,6 +10,7 @@ import { DomainError } from '../../../domain/errors.ts';
 import { inWords } from '../../../domain/instant.ts';
 import type { NotificationRequest } from '../../../domain/messaging/notification.ts';
 import { formatMoney, type Money, money } from '../../../domain/money.ts';
+import { roundingOf } from '../../../domain/payments/card-payment.ts';
 import { allocate, type PaymentRail } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
@@ -88,7 +89,10 @@ export async function settlePayment(
     receivedAt: input.receivedAt ?? at,
     note: input.note ?? null,
   });
-  await postPayment(tx, { input, invoice, paymentId, allocatedMinor, excessMinor });
+  // Cards do not take every amount exactly; the little that is left open for that is nobody's debt.
+  const due = money(dueMinor, invoice.currency);
+  const roundingMinor = rail === 'stripe' ? roundingOf({ due, paid: amount }) : 0;
+  await postPayment(tx, { input, invoice, paymentId, allocatedMinor, roundingMinor, excessMinor });
   await addTimelineEntry(tx, context.subscription, at, {
     kind: 'payment_received',
     message: `${formatMoney(amount)} received for invoice ${invoice.number} (${rail}).`,
@@ -96,9 +100,10 @@ export async function settlePayment(
   });
   if (allocatedMinor === 0) return { paymentId, outcome: 'credited' };
 
-  const paid = await payInvoice(tx, invoice, allocatedMinor, at);
+  const paid = await payInvoice(tx, invoice, allocatedMinor + roundingMinor, at);
   if (paid.status !== 'paid') return { paymentId, outcome: 'partial' };
-  const after = await afterInvoicePaid(tx, context, paid, at);
+  const wasWrittenOff = invoice.status === 'uncollectible';
+  const after = await afterInvoicePaid(tx, context, { invoice: paid, wasWrittenOff, at });
   // What a card charge did, its attempt tells; a payment on another rail comes unasked, beside a charge perhaps.
   if (rail !== 'stripe') {
     if (after.subscription.version > context.subscription.version) await announceSubscription(tx, after);
@@ -136,12 +141,14 @@ async function postPayment(
     invoice,
     paymentId,
     allocatedMinor,
+    roundingMinor,
     excessMinor,
   }: {
     input: SettlePaymentInput;
     invoice: InvoiceRow;
     paymentId: string;
     allocatedMinor: number;
+    roundingMinor: number;
     excessMinor: number;
   },
 ): Promise<void> {
@@ -155,7 +162,8 @@ async function postPayment(
     at,
     lines: [
       { account: `cash:${rail}`, amount },
-      { account: claim, amount: money(-allocatedMinor, amount.currency) },
+      { account: 'rounding', amount: money(roundingMinor, amount.currency) },
+      { account: claim, amount: money(-allocatedMinor - roundingMinor, amount.currency) },
       { account: 'customer_credit', amount: money(-excessMinor, amount.currency) },
     ],
   });
@@ -167,13 +175,8 @@ async function postPayment(
   }
 }
 
-async function payInvoice(
-  tx: Tx,
-  invoice: InvoiceRow,
-  allocatedMinor: number,
-  at: Date,
-): Promise<InvoiceRow> {
-  const paidMinor = invoice.paidMinor + allocatedMinor;
+async function payInvoice(tx: Tx, invoice: InvoiceRow, settledMinor: number, at: Date): Promise<InvoiceRow> {
+  const paidMinor = invoice.paidMinor + settledMinor;
   const complete = paidMinor === invoice.totalMinor ? ({ status: 'paid', paidAt: at } as const) : {};
   const [paid] = await tx
     .update(invoices)
@@ -188,8 +191,7 @@ async function payInvoice(
 async function afterInvoicePaid(
   tx: Tx,
   context: SubscriptionContext,
-  invoice: InvoiceRow,
-  at: Date,
+  { invoice, wasWrittenOff, at }: { invoice: InvoiceRow; wasWrittenOff: boolean; at: Date },
 ): Promise<SubscriptionContext> {
   const after = await applyToSubscription(tx, context, invoice, at);
   const dunningCase = await findOpenCase(tx, invoice.customerId);
@@ -203,6 +205,7 @@ async function afterInvoicePaid(
       after,
       invoice,
       recoveredCaseId: recovered ? dunningCase.id : null,
+      wasWrittenOff,
     }),
   });
   return after;
@@ -267,11 +270,14 @@ function paidMessage({
   after,
   invoice,
   recoveredCaseId,
+  wasWrittenOff,
 }: {
   before: SubscriptionContext;
   after: SubscriptionContext;
   invoice: InvoiceRow;
   recoveredCaseId: string | null;
+  /** The invoice was given up; the subscription has moved on without it. */
+  wasWrittenOff: boolean;
 }): NotificationRequest {
   const variables = {
     planName: after.plan.name,
@@ -289,7 +295,7 @@ function paidMessage({
     };
   }
   const wasPastDue = before.subscription.status === 'past_due';
-  if (after.subscription.status !== 'active' || wasPastDue) {
+  if (after.subscription.status !== 'active' || wasPastDue || wasWrittenOff) {
     return { ...forInvoice, template: 'payment_received', variables };
   }
   const withPeriod = { ...variables, periodEndsAt: inWords(invoice.periodEndsAt.toISOString()) };

@@ -48,6 +48,9 @@ export function stripeControlRoutes(actions: StripeControl): Route[] {
         .parse(jsonBody(request));
       return jsonAnswer(200, { id: actions.refund(body) });
     }),
+    control('POST', '/_sandbox/refunds/:id/fail', (request) =>
+      jsonAnswer(200, { status: actions.failRefund(request.pathParams['id'] ?? '') }),
+    ),
     control('GET', '/_sandbox/webhooks', () => jsonAnswer(200, { deliveries: actions.webhookDeliveries() })),
     control('POST', '/_sandbox/webhooks/endpoint', (request) => {
       actions.setWebhookEndpoint(endpoint.parse(jsonBody(request)));

@@ -5,7 +5,7 @@ import { stripeEventTypes } from '../event-types.ts';
 import { type AuthenticationAnswer, completeAuthentication } from './authentication-page.ts';
 import { resolveIntent } from './confirmation.ts';
 import { intentNote, noRequest, type StripeContext } from './context.ts';
-import { refundIntent } from './refunds.ts';
+import { failRefund, refundIntent } from './refunds.ts';
 import { createCard, setCardOutcomes } from './test-cards.ts';
 import type { WebhookEndpoint } from './webhook-post.ts';
 import type { FlushOrder, WebhookDelivery, WebhookSender } from './webhooks.ts';
@@ -32,6 +32,8 @@ export type StripeControl = {
   settle(paymentIntentId: string, outcome: string): string;
   /** A refund made in the dashboard; the rest of the charge when no amount is given. Returns its id. */
   refund(refund: { paymentIntent: string; amount?: number | undefined }): string;
+  /** Does what the customer's bank does when it cannot pay a refund out; returns the refund's status. */
+  failRefund(refundId: string): string;
   webhookDeliveries(): WebhookDelivery[];
   setWebhookEndpoint(
     endpoint: Omit<WebhookEndpoint, 'events'> & { events?: readonly string[] | undefined },
@@ -81,6 +83,12 @@ export function createStripeControl({
       commit();
       log.append({ op: 'refunds.create', idempotencyKey: null, bodyHash: '', faultInjected: null }, note);
       return refund.id;
+    },
+    failRefund(refundId) {
+      const { refund, note } = failRefund(context, refundId);
+      commit();
+      log.append({ op: 'refunds.fail', idempotencyKey: null, bodyHash: '', faultInjected: null }, note);
+      return String(refund.status);
     },
     webhookDeliveries: () => webhooks.deliveries(),
     setWebhookEndpoint: ({ url, secret, events = stripeEventTypes }) =>

@@ -3,7 +3,7 @@ import type Stripe from 'stripe';
 import { z } from 'zod';
 import type { EffectNote } from '../../sandbox/effect-log.ts';
 import { vendorId } from '../../sandbox/random.ts';
-import { type Origin, requireIntent, type StripeContext } from './context.ts';
+import { noRequest, type Origin, requireIntent, type StripeContext } from './context.ts';
 import { invalidRequest, noSuch } from './errors.ts';
 import { emit } from './events.ts';
 import { expanded } from './expand.ts';
@@ -110,6 +110,35 @@ export function refundIntent(
     attemptRef: intent.metadata['attemptId'],
     amountMinor: refunded,
     currency: charge.currency,
+  };
+  return { refund, note };
+}
+
+/** The customer's bank sends a refund back, perhaps days later: the charge holds the money again. */
+export function failRefund(context: StripeContext, id: string): { refund: Stripe.Refund; note: EffectNote } {
+  const refund = context.refunds.get(id);
+  const charge = context.charges.get(String(refund?.charge));
+  if (!charge || refund?.status !== 'succeeded') throw new RangeError(`Refund ${id} has not been made`);
+
+  Object.assign(refund, {
+    status: 'failed',
+    failure_balance_transaction: vendorId('txn'),
+    failure_reason: 'expired_or_canceled_card',
+  });
+  context.refunds.put(id, refund);
+  charge.amount_refunded -= refund.amount;
+  charge.refunded = false;
+  context.charges.put(charge.id, charge);
+  emit(context, 'refund.failed', refund, noRequest);
+  emit(context, 'refund.updated', refund, noRequest);
+
+  const note: EffectNote = {
+    outcome: 'effect',
+    objectId: id,
+    businessRef: charge.metadata['invoiceId'],
+    attemptRef: charge.metadata['attemptId'],
+    amountMinor: refund.amount,
+    currency: refund.currency,
   };
   return { refund, note };
 }

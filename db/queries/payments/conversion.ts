@@ -1,14 +1,16 @@
 /**
- * A conversion whose charge waits for the customer's confirmation, while the trial (or the window to take it up) goes
- * on. When the trial ends, or a conversion is asked for anew, the old one gives way: its charge is called back at the
+ * The invoices of conversions. The charge of one may wait for the customer's confirmation, while the trial (or the window
+ * to take it up) goes on. When the trial ends, or a conversion is asked for anew, the old one gives way: its charge is called back at the
  * vendor and its invoice voided, so that the next invoice bills from its own day and nobody pays twice.
  */
 import { and, eq } from 'drizzle-orm';
+import { conversionKey } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { chargeAttempts } from '../../schema/payments.ts';
 import { closeUnpaidInvoice, type InvoiceRow, readInvoice } from '../billing/invoices.ts';
 import { addTimelineEntry } from '../billing/subscriptions.ts';
+import { uncollectedInvoice } from './uncollected-invoice.ts';
 
 /** The open invoice whose charge waits for the customer; null when there is none. Call under the customer's lock. */
 export async function unconfirmedInvoice(tx: Tx, subscriptionId: string): Promise<InvoiceRow | null> {
@@ -24,6 +26,25 @@ export async function unconfirmedInvoice(tx: Tx, subscriptionId: string): Promis
       ),
     );
   return row?.invoice ?? null;
+}
+
+/** What a request to convert issued; null for a free plan, which needs no invoice. Call under the customer's lock. */
+export async function conversionInvoice(
+  tx: Tx,
+  { subscriptionId, requestId }: { subscriptionId: string; requestId: string },
+): Promise<InvoiceRow | null> {
+  const [row] = await tx
+    .select({ invoice: invoices })
+    .from(invoices)
+    .innerJoin(chargeAttempts, eq(chargeAttempts.invoiceId, invoices.id))
+    .where(
+      and(
+        eq(invoices.subscriptionId, subscriptionId),
+        eq(chargeAttempts.originKey, conversionKey(requestId)),
+      ),
+    );
+  // Nobody has begun to collect it where we died right after it was issued.
+  return row?.invoice ?? uncollectedInvoice(tx, subscriptionId);
 }
 
 /** Voids the invoice of a conversion whose charge has been called back. */

@@ -1,0 +1,37 @@
+/** What the bench's scenarios cost in Temporal actions: the same numbers on every machine, and within their aims. */
+import { beforeAll, expect, it } from 'vitest';
+import { runScenarios, type Scenario } from '../../scripts/bench/scenarios.ts';
+
+const aims = [
+  { name: 'trial-converts', actions: 10, aim: 12 },
+  { name: 'quiet-month', actions: 4, aim: 6 },
+  { name: 'dunning-30-days', actions: 17, aim: 17 },
+];
+
+let scenarios: Scenario[];
+
+beforeAll(async () => {
+  scenarios = await runScenarios();
+}, 300_000);
+
+it('the bench plays every scenario, in the order in which it tells them', () => {
+  expect(scenarios.map(({ name }) => name)).toEqual(aims.map(({ name }) => name));
+});
+
+it.each(aims)('$name costs $actions actions, and at most $aim are its aim', ({ name, actions, aim }) => {
+  const cost = costOf(name);
+  expect(cost.actions).toBe(actions);
+  expect(cost.actions).toBeLessThanOrEqual(aim);
+});
+
+it.each(aims)('$name counts its history events and its calls to the card vendor', ({ name }) => {
+  const { historyEvents, vendorCalls } = costOf(name);
+  expect(historyEvents).toBeGreaterThan(0);
+  expect(vendorCalls).toBeGreaterThan(0);
+});
+
+function costOf(name: string): Scenario {
+  const found = scenarios.find((scenario) => scenario.name === name);
+  if (found === undefined) throw new Error(`The bench does not play ${name}`);
+  return found;
+}
