@@ -22,6 +22,8 @@ export type CardCharge = {
   /** Sum given back so far, in minor units. */
   refundedMinor: number;
   refunds: { externalId: string; amount: Money; createdAt: string }[];
+  /** Refunds that the bank sent back or that were called off: they gave nothing back. */
+  failedRefundIds: string[];
   /** Where the customer confirms, when `requires_action`. */
   actionUrl?: string;
   decline?: CardDecline;

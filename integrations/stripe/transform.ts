@@ -26,6 +26,7 @@ export function toCardCharge(intent: Stripe.PaymentIntent, refunds = embeddedRef
       amount: fromStripeAmount(refund),
       createdAt: toInstant(refund.created),
     })),
+    failedRefundIds: refunds.filter((refund) => !isGivenBack(refund)).map(({ id }) => id),
     ...(intent.status === 'requires_action' && actionUrl ? { actionUrl } : {}),
     ...(decline ? { decline } : {}),
     metadata: ownMetadata(intent.metadata),

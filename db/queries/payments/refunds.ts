@@ -22,7 +22,7 @@ type RefundRow = typeof refunds.$inferSelect;
 /** Compares the refunds of a charge with those booked. A charge that is no payment of ours has none. */
 export async function bookRefunds(
   tx: Tx,
-  { charge, at }: { charge: Pick<CardCharge, 'externalId' | 'refunds'>; at: Date },
+  { charge, at }: { charge: Pick<CardCharge, 'externalId' | 'refunds' | 'failedRefundIds'>; at: Date },
 ): Promise<void> {
   const payment = await findCardPayment(tx, charge.externalId);
   if (payment === null) return;
@@ -33,8 +33,8 @@ export async function bookRefunds(
     .from(refunds)
     .where(and(eq(refunds.paymentId, payment.id), isNull(refunds.reversedAt)));
 
-  const standing = new Set(charge.refunds.map(({ externalId }) => externalId));
-  for (const refund of booked.filter(({ externalId }) => !standing.has(externalId))) {
+  // Only what the vendor says has failed: an answer that is older than a refund does not list it at all.
+  for (const refund of booked.filter(({ externalId }) => charge.failedRefundIds.includes(externalId))) {
     await reverseRefund(tx, { refund, invoice, context, at });
   }
   for (const refund of charge.refunds)
