@@ -76,12 +76,12 @@ describe('the ledger', () => {
       ['cash:manual', 'USD', 2900],
       ['receivable', 'USD', -2899],
     ]);
-    await expect(lopsided).rejects.toMatchObject({ code: '23514' });
+    await expect(lopsided).rejects.toMatchObject({ cause: { code: '23514' } });
     const mixed = post(tenantId, [
       ['cash:manual', 'USD', 2900],
       ['receivable', 'EUR', -2900],
     ]);
-    await expect(mixed).rejects.toMatchObject({ code: '23514' });
+    await expect(mixed).rejects.toMatchObject({ cause: { code: '23514' } });
     expect(await entryCount()).toBe(before);
   });
 

@@ -11,6 +11,7 @@ import { newId } from '../../db/ids.ts';
 import { closeUnpaidInvoice, type InvoiceRow, readInvoice } from '../../db/queries/billing/invoices.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { storeCardEvent } from '../../db/queries/operations/inbox.ts';
+import { bookCharge } from '../../db/queries/payments/book-charge.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { customers, subscriptionEvents } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
@@ -89,6 +90,18 @@ describe('a refund', () => {
       timeline: [...before.timeline, 'payment_refunded', 'refund_failed', 'payment_refunded'],
       mails: [...before.mails, 'payment_refunded USD 10.00', 'payment_refunded USD 25.00'],
     });
+  });
+
+  it('stands when somebody who has looked before it books what was seen then', async () => {
+    const invoice = await paidInvoice();
+    const { paymentIntent } = await chargeOf(invoice);
+    const seenBefore = await scene.cardVendor.fetchCharge(paymentIntent);
+    scene.sandbox.refund({ paymentIntent, amount: 1000 });
+    await sync(paymentIntent);
+    if (seenBefore === null) throw new Error('The payment is ours');
+    const late = { charge: seenBefore, attemptId: seenBefore.metadata.attemptId, at: new Date() };
+    await withTenant(scene.db, invoice.tenantId, (tx) => bookCharge(tx, late));
+    expect(await booksOf(invoice)).toEqual(refundedBooks({ refundedMinor: 1000, refunds: [given(1000)] }));
   });
 
   it('of money that nobody owed comes out of the customer’s credit, and goes back there when it fails', async () => {

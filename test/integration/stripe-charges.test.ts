@@ -420,7 +420,7 @@ describe('customers', () => {
     await vendor.deleteCustomer(vendorCustomerId);
     await vendor.deleteCustomer(vendorCustomerId);
     await expect(vendor.charge(request({ vendorCustomerId, paymentMethodId }))).rejects.toMatchObject({
-      code: 'not_found',
+      decline: { code: 'payment_method_invalid' },
     });
   });
 });

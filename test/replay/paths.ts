@@ -99,13 +99,6 @@ export const paths: Readonly<Record<string, Path>> = {
     await world.settle();
   },
 
-  'refunded-by-the-vendor': async (world) => {
-    await subscribePaid(world, { outcomes: ['succeeded'] });
-    const [charge] = world.stripe.charges();
-    world.stripe.refund({ paymentIntent: charge?.objectId ?? '' });
-    await world.settle();
-  },
-
   'cancelled-undone-ended-and-erased': async (world) => {
     const id = await subscribePaid(world, { outcomes: ['succeeded'] });
     await ask(world, id, 'cancel');

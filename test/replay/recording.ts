@@ -74,4 +74,10 @@ function withoutTraces(value: unknown): unknown {
   return Object.fromEntries(kept.map(([name, child]) => [name, withoutTraces(child)]));
 }
 
-const traces: ReadonlySet<string> = new Set(['identity', 'stackTrace', 'workerVersion', 'binaryChecksum']);
+const traces: ReadonlySet<string> = new Set([
+  'identity',
+  'stackTrace',
+  'encodedAttributes',
+  'workerVersion',
+  'binaryChecksum',
+]);
