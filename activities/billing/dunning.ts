@@ -15,6 +15,7 @@ import {
   caseState,
   changeCase,
   type DunningCaseRow,
+  isInGrace,
   moveOnCase,
   readCase,
 } from '../../db/queries/billing/dunning-cases.ts';
@@ -126,15 +127,13 @@ async function beyondGrace(
   tx: Tx,
   { row, state, at }: { row: DunningCaseRow; state: DunningCaseState; at: Date },
 ): Promise<Unpaid[]> {
-  const graceMs = state.policy.graceDays * state.dayMs;
   const earliest = new Map<string, InvoiceRow>();
   for (const invoice of await unpaidInvoices(tx, row.customerId)) {
     if (!earliest.has(invoice.subscriptionId)) earliest.set(invoice.subscriptionId, invoice);
   }
   const unpaid: Unpaid[] = [];
   for (const [subscriptionId, invoice] of earliest) {
-    const graceEndsMs = (invoice.firstFailedAt ?? at).getTime() + graceMs;
-    if (graceEndsMs > at.getTime()) continue;
+    if (isInGrace(state, invoice.firstFailedAt, at)) continue;
     unpaid.push({ context: await lockSubscription(tx, subscriptionId), invoice });
   }
   return unpaid;

@@ -137,11 +137,19 @@ export async function suspendByClock(
     (await unpaidInvoices(tx, customer.id)).find(
       ({ subscriptionId }) => subscriptionId === subscription.id,
     ) ?? row;
-  const graceEndsMs = (firstFailedAt ?? at).getTime() + state.policy.graceDays * state.dayMs;
-  if (levelAt(state, at.toISOString()) !== 'suspended' || graceEndsMs > at.getTime()) return null;
+  if (levelAt(state, at.toISOString()) !== 'suspended' || isInGrace(state, firstFailedAt, at)) return null;
   const day = state.policy.steps.find(({ restrict }) => restrict === 'suspended')?.day ?? 0;
   const entry = accessTaken('suspended', day);
   return changeSubscription(tx, context, { set: { ladder: 'suspended' }, at, entry });
+}
+
+/** Whether a failure is so fresh that the policy takes no access for it yet. */
+export function isInGrace(
+  { policy, dayMs }: Pick<DunningCaseState, 'policy' | 'dayMs'>,
+  firstFailedAt: Date | null,
+  at: Date,
+): boolean {
+  return (firstFailedAt ?? at).getTime() + policy.graceDays * dayMs > at.getTime();
 }
 
 /** The timeline's line for access that the ladder takes. */
