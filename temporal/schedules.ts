@@ -65,7 +65,8 @@ export type ReconcileReport = {
 };
 
 /**
- * Makes the server's schedules equal to the manifest; a second run changes nothing. A pause set by an operator stays.
+ * Makes the server's schedules equal to the manifest; a second run changes nothing. A pause set by an operator stays,
+ * unless it is set in the very moment in which a schedule that drifted is corrected: the SDK's update is unconditional.
  * Of other programs' schedules (ids without our prefix) nothing is touched.
  */
 export async function reconcileSchedules(

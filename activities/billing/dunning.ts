@@ -249,7 +249,7 @@ function cancelUnpaid(tx: Tx, context: SubscriptionContext, at: Date): Promise<S
       ...statusChange(context, 'cancelled', at),
       endedAt: at,
       ladder: null,
-      collection: null,
+      plannedCharges: [],
       cancelReason: 'unpaid',
     },
     at,

@@ -22,12 +22,14 @@ import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
+import { conversionKey } from '../../domain/payments/payment.ts';
 import type { CancelInput, ExtendTrialInput } from '../../workflows/billing/subscription.contract.ts';
 import {
   type ActInput,
   type ActResult,
   beginFirstPeriod,
   canBegin,
+  planFirstTry,
   stopDunning,
   voidOpenInvoices,
 } from './subscription.ts';
@@ -160,8 +162,8 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
       return withTenant(db, tenantId, async (tx) => {
         const context = await lockSubscription(tx, subscriptionId);
         if (await wasCarriedOut(tx, input)) {
-          const invoice = await conversionInvoice(tx, { subscriptionId, requestId });
-          return { snapshot: snapshotOf(context), invoiceId: invoice?.id ?? null, isEarlier: false };
+          const invoiceId = await conversionInvoice(tx, context, requestId);
+          return { snapshot: snapshotOf(context), invoiceId, isEarlier: false };
         }
         refuseConversion(context);
         const unconfirmed = await unconfirmedInvoice(tx, subscriptionId);
@@ -169,8 +171,16 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
           return { snapshot: snapshotOf(context), invoiceId: unconfirmed.id, isEarlier: true };
         }
         await keepRequest(tx, input, new Date(input.at));
-        const { after, invoice } = await beginFirstPeriod(tx, context, new Date(input.at));
-        return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null, isEarlier: false };
+        const at = new Date(input.at);
+        const { after, invoice } = await beginFirstPeriod(tx, context, at);
+        if (invoice === null) return { snapshot: snapshotOf(after), invoiceId: null, isEarlier: false };
+        const set = planFirstTry(after, invoice, {
+          origin: 'first_invoice',
+          originKey: conversionKey(requestId),
+          at: input.at,
+        });
+        const planned = await changeSubscription(tx, after, { set, at });
+        return { snapshot: snapshotOf(planned), invoiceId: invoice.id, isEarlier: false };
       });
     },
   };
@@ -230,7 +240,7 @@ async function cancelNow(
       ...statusChange(context, 'cancelled', at),
       endedAt: at,
       ladder: null,
-      collection: null,
+      plannedCharges: [],
     },
     at,
     entry: { kind: 'cancelled', message: 'The subscription was cancelled at once.' },

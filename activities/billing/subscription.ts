@@ -3,8 +3,8 @@
  *
  * Why it is safe to run twice: each act locks the customer, asks the same pure function as the workflow whether the
  * act is still the next one, and otherwise changes nothing. Messages, invoices and timeline entries are written in
- * that transaction; nothing outside is touched here. Whoever repeats an act that issued an invoice gets that invoice
- * again as long as nobody has begun to collect it, so none is lost between issuing and collecting.
+ * that transaction; nothing outside is touched here. An invoice is issued together with the plan to charge it, so
+ * whoever looks at the row next, by whatever way, collects it.
  */
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
@@ -22,6 +22,7 @@ import {
   readInvoice,
 } from '../../db/queries/billing/invoices.ts';
 import {
+  addTimelineEntry,
   announceSubscription,
   calendarOf,
   changeSubscription,
@@ -34,10 +35,9 @@ import {
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
 import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
 import { firstPeriod } from '../../db/queries/payments/settle-payment.ts';
-import { uncollectedInvoice } from '../../db/queries/payments/uncollected-invoice.ts';
 import { technicalRetryAt } from '../../domain/billing/dunning.ts';
+import { planCharge, plannedFor, technicalRetry } from '../../domain/billing/planned-charge.ts';
 import {
-  isTerminal,
   nextAct,
   type SubscriptionAct,
   type SubscriptionSnapshot,
@@ -45,13 +45,14 @@ import {
 import { periodOf } from '../../domain/calendar.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
 import { formatMoney, money } from '../../domain/money.ts';
+import type { ChargeOrigin } from '../../domain/payments/payment.ts';
 
 export type SubscriptionRef = { tenantId: string; subscriptionId: string };
 
 /** `at` is workflow time: the act's date, or later when a worker was down. */
 export type ActInput = SubscriptionRef & { at: string };
 
-/** The subscription after an act, and the invoice to collect next, if any. */
+/** The subscription after an act, and the invoice it issued, to be collected at once. */
 export type ActResult = { snapshot: SubscriptionSnapshot; invoiceId: string | null };
 
 export function createSubscriptionActivities({ db }: { db: Database }) {
@@ -89,14 +90,15 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
         if (!canBegin(context)) {
           return { after: await suspendAfterTrial(tx, context, at), invoice: null };
         }
-        return openFirstPeriod(tx, await beginFirstPeriod(tx, context, at), input.at);
+        return openFirstPeriod(tx, await beginFirstPeriod(tx, context, at), { due, at: input.at });
       });
     },
 
     /** Issues the first invoice of a subscription that starts with a payment. */
     issueFirstInvoice(input: ActInput): Promise<ActResult> {
       return act(db, input, 'collect_first_invoice', async (tx, context, due) => {
-        return openFirstPeriod(tx, await beginFirstPeriod(tx, context, new Date(due.at)), input.at);
+        const begun = await beginFirstPeriod(tx, context, new Date(due.at));
+        return openFirstPeriod(tx, begun, { due, at: input.at });
       });
     },
 
@@ -105,13 +107,13 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
      * access; no period is billed that would not have been opened in time.
      */
     renew(input: ActInput): Promise<ActResult> {
-      return act(db, input, 'renew', async (tx, context) => {
+      return act(db, input, 'renew', async (tx, context, due) => {
         const suspended = await suspendByClock(tx, context, new Date(input.at));
         if (suspended !== null) return { after: suspended, invoice: null };
         const { anchor, periodIndex } = context.subscription;
         if (anchor === null || periodIndex === null)
           throw new Error('A subscription without a period cannot renew');
-        return openPeriod(tx, context, { index: periodIndex + 1, anchor, at: new Date(input.at) });
+        return openPeriod(tx, context, { index: periodIndex + 1, anchor, due, at: new Date(input.at) });
       });
     },
 
@@ -122,7 +124,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
         // Nothing was given for it: a conversion that nobody confirmed ends with its trial.
         if (context.subscription.status === 'trialing') await voidOpenInvoices(tx, context, at);
         const after = await changeSubscription(tx, context, {
-          set: { ...statusChange(context, 'cancelled', at), endedAt: at, ladder: null, collection: null },
+          set: { ...statusChange(context, 'cancelled', at), endedAt: at, ladder: null, plannedCharges: [] },
           at,
           entry: { kind: 'cancelled', message: 'The subscription ended as cancelled.' },
         });
@@ -141,7 +143,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
         const at = new Date(due.at);
         await voidOpenInvoices(tx, context, at);
         const after = await changeSubscription(tx, context, {
-          set: { ...statusChange(context, 'expired', at), endedAt: at, collection: null },
+          set: { ...statusChange(context, 'expired', at), endedAt: at, plannedCharges: [] },
           at,
           entry: { kind: 'expired', message: 'The subscription expired: it was not paid for in time.' },
         });
@@ -207,26 +209,13 @@ function act<K extends SubscriptionAct['kind']>(
 ): Promise<ActResult> {
   return withTenant(db, tenantId, async (tx) => {
     const context = await lockSubscription(tx, subscriptionId);
-    const left = issuingActs.has(kind) ? await leftToCollect(tx, context) : null;
     const due = nextAct(snapshotOf(context), at);
-    if (left !== null || due === null || due.kind !== kind || Date.parse(due.at) > Date.parse(at)) {
-      return { snapshot: snapshotOf(context), invoiceId: left };
+    if (due === null || due.kind !== kind || Date.parse(due.at) > Date.parse(at)) {
+      return { snapshot: snapshotOf(context), invoiceId: null };
     }
     const { after, invoice } = await perform(tx, context, due as Extract<SubscriptionAct, { kind: K }>);
     return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null };
   });
-}
-
-const issuingActs: ReadonlySet<SubscriptionAct['kind']> = new Set([
-  'end_trial',
-  'collect_first_invoice',
-  'renew',
-]);
-
-/** What an earlier run may have issued before it died without saying so: it is collected before anything else is. */
-async function leftToCollect(tx: Tx, { subscription }: SubscriptionContext): Promise<string | null> {
-  if (isTerminal(subscription.status)) return null;
-  return (await uncollectedInvoice(tx, subscription.id))?.id ?? null;
 }
 
 /** A first period needs a card to charge, unless the plan is free. */
@@ -268,17 +257,23 @@ export async function beginFirstPeriod(
 async function openFirstPeriod(
   tx: Tx,
   { after, invoice }: { after: SubscriptionContext; invoice: InvoiceRow | null },
-  at: string,
+  { due, at }: { due: { at: string }; at: string },
 ): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
   if (invoice === null) return { after, invoice };
-  const opened = await changeSubscription(tx, after, { set: firstPeriod(invoice), at: new Date(at) });
+  const opened = await changeSubscription(tx, after, {
+    set: {
+      ...firstPeriod(invoice),
+      ...planFirstTry(after, invoice, { origin: 'first_invoice', at: due.at }),
+    },
+    at: new Date(at),
+  });
   return { after: opened, invoice };
 }
 
 async function openPeriod(
   tx: Tx,
   context: SubscriptionContext,
-  { index, anchor, at }: { index: number; anchor: Date; at: Date },
+  { index, anchor, due, at }: { index: number; anchor: Date; due: { at: string }; at: Date },
 ): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
   const { tenant, plan } = context;
   const period = periodOf({
@@ -287,22 +282,36 @@ async function openPeriod(
     index: index - context.subscription.anchorIndex,
     calendar: calendarOf(tenant),
   });
+  await addTimelineEntry(tx, context.subscription, at, {
+    kind: 'renewed',
+    message: `A new period runs until ${inWords(period.endsAt)}.`,
+    details: { periodIndex: index },
+  });
+  const invoice =
+    plan.priceMinor > 0 ? await issueInvoice(tx, context, { periodIndex: index, period, at }) : null;
   const after = await changeSubscription(tx, context, {
     set: {
       periodIndex: index,
       periodStartsAt: new Date(period.startsAt),
       periodEndsAt: new Date(period.endsAt),
+      ...(invoice !== null && planFirstTry(context, invoice, { origin: 'renewal', at: due.at })),
     },
     at,
-    entry: {
-      kind: 'renewed',
-      message: `A new period runs until ${inWords(period.endsAt)}.`,
-      details: { periodIndex: index },
-    },
   });
-  const invoice =
-    plan.priceMinor > 0 ? await issueInvoice(tx, after, { periodIndex: index, period, at }) : null;
   return { after, invoice };
+}
+
+/**
+ * The column that says that the invoice is to be charged. `at` is the day it is for, however late we are: what came due
+ * first is collected before another period is opened.
+ */
+export function planFirstTry(
+  { subscription }: Pick<SubscriptionContext, 'subscription'>,
+  { id: invoiceId }: Pick<InvoiceRow, 'id'>,
+  { origin, originKey = origin, at }: { origin: ChargeOrigin; originKey?: string; at: string },
+): Pick<SubscriptionContext['subscription'], 'plannedCharges'> {
+  const first = { invoiceId, origin, originKey, at, failures: 0 };
+  return { plannedCharges: planCharge(subscription.plannedCharges, first) };
 }
 
 async function suspendAfterTrial(
@@ -354,8 +363,8 @@ export async function postpone(
   { invoiceId, at }: { invoiceId: string; at: string },
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  const { collection } = subscription;
-  const failures = collection?.invoiceId === invoiceId ? collection.failures : 0;
+  const { plannedCharges } = subscription;
+  const failures = plannedFor(plannedCharges, invoiceId)?.failures ?? 0;
   const delays = await technicalRetryMinutes(tx, context);
   const lastDelay = Math.max(0, delays.length - 1);
   const retryAt = technicalRetryAt(
@@ -366,7 +375,7 @@ export async function postpone(
   );
   if (retryAt === null) throw new Error('The policy has no delays for technical failures');
   return changeSubscription(tx, context, {
-    set: { collection: { invoiceId, failures: failures + 1, retryAt } },
+    set: { plannedCharges: planCharge(plannedCharges, technicalRetry(invoiceId, retryAt, failures + 1)) },
     at: new Date(at),
     entry: {
       kind: 'collection_postponed',

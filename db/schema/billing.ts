@@ -90,7 +90,7 @@ export const subscriptions = pgTable(
     cancelComment: text(),
     cancelRequestedAt: instant(),
     endedAt: instant(),
-    collection: jsonb().$type<SubscriptionSnapshot['collection']>(),
+    plannedCharges: jsonb().$type<SubscriptionSnapshot['plannedCharges']>().notNull().default([]),
     winBackDone: text().array().$type<WinBackTemplate[]>().notNull().default(sql`'{}'`),
     closedAt: instant(),
     version: integer().notNull().default(1),

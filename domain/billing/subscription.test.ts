@@ -7,6 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { addDays, inWords, realDayMs } from '../instant.ts';
 import type { LadderLevel } from './dunning.ts';
 import { defaultSubscriptionPolicy, type SubscriptionPolicy, type TrialTemplate } from './plan.ts';
+import { dropCharge, planCharge, technicalRetry } from './planned-charge.ts';
 import {
   type Access,
   accessOf,
@@ -269,9 +270,9 @@ describe('a trial that is over while its first charge is under way', () => {
   });
 
   it('is tried again after a technical failure', () => {
-    const collection = { invoiceId: 'inv_1', failures: 1, retryAt: day(14) };
-    const failed = { ...charging, collection };
-    expect(nextAct(failed, day(14))).toEqual({ kind: 'retry_collection', at: day(14), invoiceId: 'inv_1' });
+    const charge = technicalRetry('inv_1', day(14), 1);
+    const failed = { ...charging, plannedCharges: [charge] };
+    expect(nextAct(failed, day(14))).toEqual({ kind: 'collect', at: day(14), charge });
     expect(waitingFor(failed)).toBe(
       'The trial is over; next: the charge is tried again on Sat 15 Mar 2025 15:00 UTC.',
     );
@@ -306,22 +307,40 @@ describe('the other statuses', () => {
   });
 
   it('a charge that failed technically is tried again, whichever comes first', () => {
-    const collection = { invoiceId: 'inv_1', failures: 1, retryAt: day(2) };
-    const retry = { kind: 'retry_collection', at: day(2), invoiceId: 'inv_1' };
-    expect(nextAct({ ...active(), collection }, day(1))).toEqual(retry);
+    const charge = technicalRetry('inv_1', day(2), 1);
+    const plannedCharges = [charge];
+    const retry = { kind: 'collect', at: day(2), charge };
+    expect(nextAct({ ...active(), plannedCharges }, day(1))).toEqual(retry);
     for (const retryAt of [day(31), day(32)]) {
-      const renewsFirst = { ...active(), collection: { ...collection, retryAt } };
+      const renewsFirst = { ...active(), plannedCharges: [technicalRetry('inv_1', retryAt, 1)] };
       expect(nextAct(renewsFirst, day(1))).toMatchObject({ kind: 'renew' });
     }
     const suspended: SubscriptionSnapshot = {
       ...active(),
       status: 'past_due',
       ladder: 'suspended',
-      collection,
+      plannedCharges,
     };
     expect(nextAct(suspended, day(1))).toEqual(retry);
-    const ended: SubscriptionSnapshot = { ...active(), status: 'cancelled', statusSince: day(1), collection };
+    const cancelled = { status: 'cancelled', statusSince: day(1) } as const;
+    const ended: SubscriptionSnapshot = { ...active(), ...cancelled, plannedCharges };
     expect(nextAct(ended, day(1))).toMatchObject({ kind: 'send_win_back' });
+  });
+
+  it('of several charges, each is made at its time', () => {
+    const [first, second] = [technicalRetry('inv_1', day(3), 1), technicalRetry('inv_2', day(2), 1)];
+    const both = { ...active(), plannedCharges: [first, second] };
+    expect(nextAct(both, day(1))).toEqual({ kind: 'collect', at: day(2), charge: second });
+    const one = { ...both, plannedCharges: dropCharge(both.plannedCharges, 'inv_2') };
+    expect(nextAct(one, day(2))).toEqual({ kind: 'collect', at: day(3), charge: first });
+    const again = { ...one, plannedCharges: planCharge(one.plannedCharges, { ...first, at: day(4) }) };
+    expect(nextAct(again, day(3))).toMatchObject({ kind: 'collect', at: day(4) });
+  });
+
+  it('a trial does not end while the charge of its conversion is still to be made', () => {
+    const converting = { ...trial(), plannedCharges: [technicalRetry('inv_1', day(15), 1)] };
+    expect(nextAct(converting, day(14))).toMatchObject({ kind: 'collect', at: day(15) });
+    expect(nextAct({ ...converting, plannedCharges: [] }, day(15))).toMatchObject({ kind: 'end_trial' });
   });
 
   it.each(['cancelled', 'expired'] as const)(
@@ -340,11 +359,11 @@ describe('the other statuses', () => {
 describe('for any snapshot', () => {
   it('the next act is one its status allows', () => {
     const allowed: Record<SubscriptionStatus, readonly SubscriptionAct['kind'][]> = {
-      trialing: ['send_trial_message', 'end_trial', 'end', 'retry_collection'],
-      incomplete: ['collect_first_invoice', 'expire', 'retry_collection'],
-      active: ['renew', 'end', 'retry_collection'],
-      past_due: ['renew', 'end', 'retry_collection'],
-      suspended: ['expire', 'retry_collection'],
+      trialing: ['send_trial_message', 'end_trial', 'end', 'collect'],
+      incomplete: ['collect_first_invoice', 'expire', 'collect'],
+      active: ['renew', 'end', 'collect'],
+      past_due: ['renew', 'end', 'collect'],
+      suspended: ['expire', 'collect'],
       cancelled: ['send_win_back', 'close'],
       expired: ['send_win_back', 'close'],
     };
@@ -467,7 +486,7 @@ describe('the sentence', () => {
       {
         ...active(),
         status: 'past_due',
-        collection: { invoiceId: 'inv_1', failures: 1, retryAt: day(1) },
+        plannedCharges: [technicalRetry('inv_1', day(1), 1)],
       },
       'Waiting for payment of an open invoice, see the dunning case; next: the charge is tried again on Sun 2 Mar 2025 15:00 UTC.',
     ],
@@ -569,7 +588,7 @@ function trial(): SubscriptionSnapshot {
     trialMessagesDone: [],
     periodEndsAt: null,
     cancelAtPeriodEnd: false,
-    collection: null,
+    plannedCharges: [],
     winBackDone: [],
     closedAt: null,
   };
@@ -647,7 +666,10 @@ function anySnapshot(): fc.Arbitrary<SubscriptionSnapshot> {
     trialMessagesDone: fc.subarray(defaultSubscriptionPolicy.trialMessages.map(({ template }) => template)),
     periodEndsAt: fc.option(anyInstant()),
     cancelAtPeriodEnd: fc.boolean(),
-    collection: fc.option(fc.record({ invoiceId: fc.uuid(), failures: fc.nat(3), retryAt: anyInstant() })),
+    plannedCharges: fc.array(
+      fc.tuple(fc.uuid(), anyInstant(), fc.nat(3)).map((charge) => technicalRetry(...charge)),
+      { maxLength: 2 },
+    ),
     winBackDone: fc.subarray(defaultSubscriptionPolicy.winBack.map(({ template }) => template)),
     closedAt: fc.constant(null),
   });

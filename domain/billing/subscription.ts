@@ -9,6 +9,7 @@ import { assertNever } from '../errors.ts';
 import { addDays, inWords } from '../instant.ts';
 import type { LadderLevel } from './dunning.ts';
 import type { SubscriptionPolicy, TrialTemplate, WinBackTemplate } from './plan.ts';
+import type { PlannedCharge } from './planned-charge.ts';
 
 /**
  * - `trialing`: free until the trial's end.
@@ -55,8 +56,8 @@ export type SubscriptionSnapshot = {
   /** End of the current period; `null` before the first one. */
   periodEndsAt: string | null;
   cancelAtPeriodEnd: boolean;
-  /** A charge that failed technically and is tried again at `retryAt`. */
-  collection: { invoiceId: string; failures: number; retryAt: string } | null;
+  /** What is still to be charged, and when. */
+  plannedCharges: PlannedCharge[];
   winBackDone: WinBackTemplate[];
   /** Set once nothing more will happen: personal data erased, or kept because the customer has another subscription. */
   closedAt: string | null;
@@ -67,7 +68,7 @@ export type SubscriptionAct =
   | { kind: 'send_trial_message'; at: string; template: TrialTemplate; superseded: TrialTemplate[] }
   | { kind: 'end_trial'; at: string }
   | { kind: 'collect_first_invoice'; at: string }
-  | { kind: 'retry_collection'; at: string; invoiceId: string }
+  | { kind: 'collect'; at: string; charge: PlannedCharge }
   | { kind: 'renew'; at: string }
   | { kind: 'end'; at: string }
   | { kind: 'expire'; at: string }
@@ -125,7 +126,7 @@ export function accessOf({ status, ladder }: Pick<SubscriptionSnapshot, 'status'
  */
 export function nextAct(subscription: SubscriptionSnapshot, now: string): SubscriptionAct | null {
   if (subscription.closedAt !== null) return null;
-  return earliest([...lifeActs(subscription, now), ...collectionActs(subscription)]);
+  return earliest([...lifeActs(subscription, now), ...collectActs(subscription)]);
 }
 
 /** What the subscription waits for, in one sentence; the Web UI and the API show the same. */
@@ -204,14 +205,14 @@ function isFirstChargeOpen({ status, periodEndsAt }: SubscriptionSnapshot): bool
 }
 
 function trialActs(subscription: SubscriptionSnapshot, now: string): SubscriptionAct[] {
-  const { trialEndsAt, startedAt, policy, dayMs, trialMessagesDone, cancelAtPeriodEnd, collection } =
+  const { trialEndsAt, startedAt, policy, dayMs, trialMessagesDone, cancelAtPeriodEnd, plannedCharges } =
     subscription;
   if (trialEndsAt === null) return [];
   if (cancelAtPeriodEnd) return [{ kind: 'end', at: trialEndsAt }];
   if (isFirstChargeOpen(subscription)) return [];
-  // A charge of a conversion that could not be looked at is looked at again before the trial can end.
-  const endTrial: SubscriptionAct = { kind: 'end_trial', at: later(trialEndsAt, collection?.retryAt) };
-  if (Date.parse(trialEndsAt) <= Date.parse(now)) return [endTrial];
+  // The charge of a conversion is decided before the trial can end.
+  const ending: SubscriptionAct[] = plannedCharges.length > 0 ? [] : [{ kind: 'end_trial', at: trialEndsAt }];
+  if (Date.parse(trialEndsAt) <= Date.parse(now)) return ending;
 
   // An extension moves what was not sent, but never back to a message earlier in the trial than one already sent.
   const isDone = ({ template }: { template: TrialTemplate }) => trialMessagesDone.includes(template);
@@ -226,9 +227,9 @@ function trialActs(subscription: SubscriptionSnapshot, now: string): Subscriptio
   // After an outage only the latest overdue message still makes sense.
   const overdue = open.filter(({ at }) => Date.parse(at) <= Date.parse(now));
   const next = overdue.at(-1) ?? open[0];
-  if (next === undefined) return [endTrial];
+  if (next === undefined) return ending;
   const superseded = overdue.slice(0, -1).map(({ template }) => template);
-  return [{ kind: 'send_trial_message', at: next.at, template: next.template, superseded }, endTrial];
+  return [{ kind: 'send_trial_message', at: next.at, template: next.template, superseded }, ...ending];
 }
 
 function afterlifeActs(subscription: SubscriptionSnapshot): SubscriptionAct[] {
@@ -241,13 +242,9 @@ function afterlifeActs(subscription: SubscriptionSnapshot): SubscriptionAct[] {
   return [...winBack, { kind: 'close', at: addDays(statusSince, policy.retentionDays, dayMs) }];
 }
 
-function collectionActs({ collection, status }: SubscriptionSnapshot): SubscriptionAct[] {
-  if (collection === null || isTerminal(status)) return [];
-  return [{ kind: 'retry_collection', at: collection.retryAt, invoiceId: collection.invoiceId }];
-}
-
-function later(instant: string, other: string | undefined): string {
-  return other !== undefined && Date.parse(other) > Date.parse(instant) ? other : instant;
+function collectActs({ plannedCharges, status }: SubscriptionSnapshot): SubscriptionAct[] {
+  if (isTerminal(status)) return [];
+  return plannedCharges.map((charge) => ({ kind: 'collect', at: charge.at, charge }));
 }
 
 /** The first in time; of several at the same instant, the first listed. */
@@ -267,8 +264,8 @@ export function actInWords(act: SubscriptionAct): string {
       return 'the trial ends';
     case 'collect_first_invoice':
       return 'the first charge';
-    case 'retry_collection':
-      return 'the charge is tried again';
+    case 'collect':
+      return act.charge.origin === 'technical_retry' ? 'the charge is tried again' : 'the charge';
     case 'renew':
       return 'renewal';
     case 'end':

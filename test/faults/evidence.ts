@@ -1,7 +1,7 @@
 /** Collects what is there after the storm, from every place that keeps its own record, and asks the detector. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isNull } from 'drizzle-orm';
+import { gt, isNull } from 'drizzle-orm';
 import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { customers, invoices, subscriptions } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
@@ -66,6 +66,14 @@ export function effectsOf(home: string, vendor: 'stripe-sandbox' | 'resend-sandb
   if (!existsSync(file)) return [];
   const lines = readFileSync(file, 'utf8').split('\n').slice(0, -1);
   return lines.map((line) => JSON.parse(line) as Effect);
+}
+
+/** The invoices that bill a period after the first. */
+export function renewalsIn(db: Database, tenantId: string): Promise<ReadonlySet<string>> {
+  return withTenant(db, tenantId, async (tx) => {
+    const rows = await tx.select().from(invoices).where(gt(invoices.periodIndex, 0));
+    return new Set(rows.map(({ id }) => id));
+  });
 }
 
 type Rows = Awaited<ReturnType<typeof readRows>>;

@@ -17,6 +17,8 @@ export type Victim = {
 /** One life of a process: how long it may run once it is up, and how long it is missing afterwards. */
 export type Kill = { afterMs: number; downMs: number };
 
+export type Killed = { name: string; at: Date };
+
 export type KillPlan = { name: string; kills: Kill[] }[];
 
 /** `everyMs`: the shortest and the longest life. */
@@ -44,14 +46,14 @@ export function describePlan(seed: number, plan: KillPlan): string {
 
 /**
  * Carries the plan out until it ends or `signal` does; then every process is up. A process that ends by itself, which
- * it does when it cannot go on, is started again, as any supervisor would. Returns how often each was killed.
+ * it does when it cannot go on, is started again, as any supervisor would. Returns who was killed when.
  */
 export async function carryOutKills(
   plan: KillPlan,
   victims: readonly Victim[],
   signal: AbortSignal,
-): Promise<Record<string, number>> {
-  const killed: Record<string, number> = {};
+): Promise<Killed[]> {
+  const killed: Killed[] = [];
   await Promise.all(
     plan.map(async ({ name, kills }) => {
       const victim = victims.find((each) => each.name === name);
@@ -60,7 +62,7 @@ export async function carryOutKills(
         await pause(afterMs, signal);
         if (signal.aborted) break;
         if (victim.isRunning()) await victim.kill();
-        killed[name] = (killed[name] ?? 0) + 1;
+        killed.push({ name, at: new Date() });
         await pause(downMs, signal);
         await victim.start();
       }

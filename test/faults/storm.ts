@@ -3,10 +3,12 @@
  * killed, the card vendor drops answers after it has charged, and its webhooks come late, twice, in the wrong order,
  * forged or never. Then the faults end, and everything has to come to rest by itself.
  */
+import { eq, inArray } from 'drizzle-orm';
 import { type Database, withTenant } from '../../db/client.ts';
 import { readScheduleRuns } from '../../db/queries/operations/schedule-runs.ts';
 import { invoices, subscriptions } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
+import { chargeAttempts } from '../../db/schema/payments.ts';
 import type { FaultPlanInput } from '../../integrations/sandbox/faults.ts';
 import { seededRandom } from '../../integrations/sandbox/random.ts';
 import { type ApiClient, createApiClient } from './api-client.ts';
@@ -14,10 +16,10 @@ import { type Driven, giveCard, inLanes, startSubscription } from './driver.ts';
 import { eventually } from './eventually.ts';
 import { leftovers } from './evidence.ts';
 import type { FaultStack } from './fault-stack.ts';
-import { carryOutKills, describePlan, type KillPlan, type Victim } from './kills.ts';
+import { carryOutKills, describePlan, type Killed, type KillPlan, type Victim } from './kills.ts';
 import type { FastTenant } from './tenant.ts';
 
-export type StormReport = { client: ApiClient; subscriptionIds: string[]; killed: Record<string, number> };
+export type StormReport = { client: ApiClient; subscriptionIds: string[]; killed: readonly Killed[] };
 
 /** `until` ends the storm early; otherwise it ends when every subscription has renewed and is cancelled. */
 export async function storm(
@@ -59,7 +61,9 @@ export async function storm(
     await Promise.all([setFaults('stripe', {}), setFaults('resend', {})]);
   }
   const killed = await killing;
-  console.log(`killed ${JSON.stringify(killed)}, answers ${JSON.stringify(client.statuses())}`);
+  console.log(
+    `killed ${killed.map(({ name }) => name).join(', ')}; answers ${JSON.stringify(client.statuses())}`,
+  );
   if (stack.process('postgres').isRunning()) return { client, subscriptionIds, killed };
   throw new Error('PostgreSQL ended, and nobody killed it');
 }
@@ -135,7 +139,31 @@ async function cancelOnceRenewed({
     });
     return waiting.size === 0;
   }, PHASE_MS);
-  if (!done) throw new Error(`${waiting.size} subscriptions did not renew: ${[...waiting].join(', ')}`);
+  if (done) return;
+  const lines = await Promise.all([...waiting].map((id) => whereItStands(db, tenant.tenantId, id)));
+  throw new Error(`${waiting.size} subscriptions did not renew:\n${lines.join('\n')}`);
+}
+
+/** What a reader needs to tell late from stuck: the state, and every try to collect with its moment and outcome. */
+function whereItStands(db: Database, tenantId: string, id: string): Promise<string> {
+  return withTenant(db, tenantId, async (tx) => {
+    const [row] = await tx.select().from(subscriptions).where(eq(subscriptions.id, id));
+    const own = await tx.select().from(invoices).where(eq(invoices.subscriptionId, id));
+    const tries = await tx
+      .select()
+      .from(chargeAttempts)
+      .where(
+        inArray(
+          chargeAttempts.invoiceId,
+          own.map((invoice) => invoice.id),
+        ),
+      );
+    return [
+      `${id} is ${row?.status} in period ${row?.periodIndex} until ${row?.periodEndsAt?.toISOString()}, now ${new Date().toISOString()}`,
+      ...own.map((invoice) => `  ${invoice.id} ${invoice.status} of ${invoice.createdAt.toISOString()}`),
+      ...tries.map((attempt) => `    ${JSON.stringify(attempt)}`),
+    ].join('\n');
+  });
 }
 
 const cancellation = { mode: 'now', reason: 'too_expensive' };

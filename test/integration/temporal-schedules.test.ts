@@ -76,6 +76,8 @@ describe('a reconciliation', () => {
       policies: { overlap: ScheduleOverlapPolicy.ALLOW_ALL },
     }));
     await sweep.pause('we look into it');
+    // The server answers before its scheduler has taken the pause; what cannot be read yet cannot be kept.
+    await expect.poll(async () => (await describeSweep()).state.paused, { timeout: 20_000 }).toBe(true);
 
     const report = await reconcileSchedules(client, { ...scheduleManifest, 'missed-webhooks': changed });
 

@@ -35,7 +35,7 @@ import {
 } from '../../domain/billing/subscription.ts';
 import { assertNever } from '../../domain/errors.ts';
 import { declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
-import { type ChargeOrigin, conversionKey, technicalRetryKey } from '../../domain/payments/payment.ts';
+import { type ChargeOrigin, conversionKey } from '../../domain/payments/payment.ts';
 import { createDeadline } from '../deadline.ts';
 import { keyedWrite, read, record } from '../effect-classes.ts';
 import { createMutex } from '../mutex.ts';
@@ -123,7 +123,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
       summary: act === null ? 'payment' : actInWords(act),
       changed: () => state !== considered,
     });
-    if (act !== null && state === considered) await oneAtATime(() => perform(act));
+    // A request may be under way, and may do what this act is for.
+    if (act !== null) await oneAtATime(async () => state === considered && perform(act));
     if (continuesAsNew()) {
       await condition(allHandlersFinished);
       await nextRun({ ...input, snapshot: state });
@@ -143,12 +144,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
         return collectIssued(await own.issueFirstInvoice(due), 'first_invoice');
       case 'renew':
         return collectIssued(await own.renew(due), 'renewal');
-      case 'retry_collection':
-        await collect({
-          invoiceId: act.invoiceId,
-          origin: 'technical_retry',
-          originKey: technicalRetryKey(act.at),
-        });
+      case 'collect':
+        await collect(act.charge);
         return;
       case 'end':
         return done(await own.endSubscription(due));
@@ -173,13 +170,9 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
   }
 
   /** Charges an invoice. When the vendor cannot be asked, the attempt stays open and is looked at again later. */
-  async function collect(charge: {
-    invoiceId: string;
-    origin: ChargeOrigin;
-    originKey: string;
-  }): Promise<Collected> {
+  async function collect({ invoiceId, origin, originKey }: Charge): Promise<Collected> {
     try {
-      const asked = { tenantId, askedBy: subscriptionId, ...charge, at: now() };
+      const asked = { tenantId, askedBy: subscriptionId, invoiceId, origin, originKey, at: now() };
       const { snapshot, subscriptionId: owner, ...result } = await vendor.collectInvoice(asked);
       // A new card also pays what other subscriptions of the customer owe.
       if (owner === subscriptionId) adopt(snapshot);
@@ -187,7 +180,6 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
       log.warn('the charge could not be completed and is looked up later', { error });
-      const { invoiceId } = charge;
       adopt(await own.postponeCollection({ tenantId, subscriptionId, invoiceId, at: now() }));
       return { outcome: 'technical' };
     }
@@ -256,6 +248,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     upsertSearchAttributes(toSearchAttributePairs({ Status: state.status }));
   }
 }
+
+type Charge = { invoiceId: string; origin: ChargeOrigin; originKey: string };
 
 type Collected = Omit<Awaited<ReturnType<typeof vendor.collectInvoice>>, 'snapshot' | 'subscriptionId'>;
 

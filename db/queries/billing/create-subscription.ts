@@ -192,7 +192,7 @@ const untouched = {
   cancelComment: null,
   cancelRequestedAt: null,
   endedAt: null,
-  collection: null,
+  plannedCharges: [],
   winBackDone: [],
   closedAt: null,
   version: 1,

@@ -51,7 +51,7 @@ export async function moveToFreePlan(
       ...statusChange(context, 'downgraded', at),
       planId: plan.id,
       ladder: null,
-      collection: null,
+      plannedCharges: [],
       anchor: at,
       anchorIndex: index,
       periodIndex: index,

@@ -95,7 +95,7 @@ export function snapshotOf({
     trialMessagesDone: subscription.trialMessagesDone,
     periodEndsAt: periodEndsAt?.toISOString() ?? null,
     cancelAtPeriodEnd: subscription.cancelAtPeriodEnd,
-    collection: subscription.collection,
+    plannedCharges: subscription.plannedCharges,
     winBackDone: subscription.winBackDone,
     closedAt: closedAt?.toISOString() ?? null,
   };

@@ -7,6 +7,7 @@
  * is booked once: a finished attempt is left alone, and a payment is unique.
  */
 import { and, eq, gt, isNotNull, sql } from 'drizzle-orm';
+import { plannedFor } from '../../../domain/billing/planned-charge.ts';
 import { isTerminal, type SubscriptionSnapshot } from '../../../domain/billing/subscription.ts';
 import { addDays, realDayMs } from '../../../domain/instant.ts';
 import {
@@ -19,7 +20,7 @@ import {
   type RefusedCharge,
   softTriesMax,
 } from '../../../domain/payments/card-payment.ts';
-import { type ChargeOrigin, technicalRetryKey } from '../../../domain/payments/payment.ts';
+import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { chargeAttempts, paymentMethods } from '../../schema/payments.ts';
@@ -32,7 +33,7 @@ import {
   type SubscriptionContext,
   snapshotOf,
 } from '../billing/subscriptions.ts';
-import { applyFailedCharge, forgetRetry } from './failed-charge.ts';
+import { applyFailedCharge, forgetPlan } from './failed-charge.ts';
 import { whyNoCard } from './last-decline.ts';
 import { settlePayment } from './settle-payment.ts';
 
@@ -74,11 +75,10 @@ export type BegunCharge =
 /** Decides whether and what to charge. Commit before calling the vendor. */
 export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<BegunCharge> {
   const { context, invoice } = await lockInvoice(tx, input.invoiceId);
-  const { collection } = context.subscription;
-  const isPlanned =
-    collection?.invoiceId === invoice.id && input.originKey === technicalRetryKey(collection.retryAt);
+  const planned = plannedFor(context.subscription.plannedCharges, invoice.id);
+  const isPlanned = planned?.originKey === input.originKey;
   const done = async (outcome: ChargeOutcome): Promise<BegunCharge> => {
-    const after = isPlanned ? await forgetRetry(tx, context, { invoice, at: input.at }) : context;
+    const after = isPlanned ? await forgetPlan(tx, context, { invoice, at: input.at }) : context;
     return { kind: 'done', result: { ...outcome, ...subjectOf(after) } };
   };
   if (invoice.status === 'paid') return done({ outcome: 'paid' });
@@ -144,7 +144,7 @@ export async function finishCharge(
     const { externalId, amount } = charge;
     await settlePayment(tx, { tenantId, invoiceId, rail: 'stripe', externalId, amount, at });
   }
-  if (charge.status === 'processing') await forgetRetry(tx, context, { invoice, at });
+  if (charge.status === 'processing') await forgetPlan(tx, context, { invoice, at });
   const failedAtVendor = charge.status === 'canceled' && !calledBack;
   if (charge.status === 'failed' || charge.status === 'requires_action' || failedAtVendor) {
     const decline = failedAtVendor ? canceledAtVendor : (charge.decline ?? awaitsCustomer);

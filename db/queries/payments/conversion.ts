@@ -9,8 +9,7 @@ import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { chargeAttempts } from '../../schema/payments.ts';
 import { closeUnpaidInvoice, type InvoiceRow, readInvoice } from '../billing/invoices.ts';
-import { addTimelineEntry } from '../billing/subscriptions.ts';
-import { uncollectedInvoice } from './uncollected-invoice.ts';
+import { addTimelineEntry, type SubscriptionContext } from '../billing/subscriptions.ts';
 
 /** The open invoice whose charge waits for the customer; null when there is none. Call under the customer's lock. */
 export async function unconfirmedInvoice(tx: Tx, subscriptionId: string): Promise<InvoiceRow | null> {
@@ -28,23 +27,21 @@ export async function unconfirmedInvoice(tx: Tx, subscriptionId: string): Promis
   return row?.invoice ?? null;
 }
 
-/** What a request to convert issued; null for a free plan, which needs no invoice. Call under the customer's lock. */
+/** The invoice a request to convert issued; null for a free plan, which needs none. Call under the customer's lock. */
 export async function conversionInvoice(
   tx: Tx,
-  { subscriptionId, requestId }: { subscriptionId: string; requestId: string },
-): Promise<InvoiceRow | null> {
-  const [row] = await tx
-    .select({ invoice: invoices })
+  { subscription }: SubscriptionContext,
+  requestId: string,
+): Promise<string | null> {
+  const originKey = conversionKey(requestId);
+  const planned = subscription.plannedCharges.find((charge) => charge.originKey === originKey);
+  if (planned !== undefined) return planned.invoiceId;
+  const [tried] = await tx
+    .select({ invoiceId: invoices.id })
     .from(invoices)
     .innerJoin(chargeAttempts, eq(chargeAttempts.invoiceId, invoices.id))
-    .where(
-      and(
-        eq(invoices.subscriptionId, subscriptionId),
-        eq(chargeAttempts.originKey, conversionKey(requestId)),
-      ),
-    );
-  // Nobody has begun to collect it where we died right after it was issued.
-  return row?.invoice ?? uncollectedInvoice(tx, subscriptionId);
+    .where(and(eq(invoices.subscriptionId, subscription.id), eq(chargeAttempts.originKey, originKey)));
+  return tried?.invoiceId ?? null;
 }
 
 /** Voids the invoice of a conversion whose charge has been called back. */

@@ -6,6 +6,12 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import { stepAheadInWords, technicalRetryAt } from '../../../domain/billing/dunning.ts';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
+import {
+  dropCharge,
+  planCharge,
+  plannedFor,
+  technicalRetry,
+} from '../../../domain/billing/planned-charge.ts';
 import { firstPaymentAwaitedUntil } from '../../../domain/billing/subscription.ts';
 import { inWords } from '../../../domain/instant.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
@@ -69,7 +75,7 @@ export async function applyFailedCharge(
 
   const retried = declineClass === 'technical' ? await scheduleRetry(tx, context, failed) : null;
   if (retried !== null) return retried;
-  const after = await consequence(tx, await forgetRetry(tx, context, failed), failed);
+  const after = await consequence(tx, await forgetPlan(tx, context, failed), failed);
   return isCancelIntent(code) ? leaveAtPeriodEnd(tx, after, failed) : after;
 }
 
@@ -124,25 +130,29 @@ async function scheduleRetry(
   { invoice, at }: FailedCharge,
 ): Promise<SubscriptionContext | null> {
   const { subscription, tenant } = context;
-  const { collection } = subscription;
-  const failures = collection?.invoiceId === invoice.id ? collection.failures : 0;
+  const { plannedCharges } = subscription;
+  const failures = plannedFor(plannedCharges, invoice.id)?.failures ?? 0;
   const delays = { technicalRetryMinutes: await technicalRetryMinutes(tx, context) };
   const retryAt = technicalRetryAt(delays, failures, at.toISOString(), dayLengthMs(tenant));
   if (retryAt === null) return null;
   return changeSubscription(tx, context, {
-    set: { collection: { invoiceId: invoice.id, failures: failures + 1, retryAt } },
+    set: { plannedCharges: planCharge(plannedCharges, technicalRetry(invoice.id, retryAt, failures + 1)) },
     at,
   });
 }
 
 /** The invoice's charge is decided, or under way: it is not tried again on its own. */
-export async function forgetRetry(
+export async function forgetPlan(
   tx: Tx,
   context: SubscriptionContext,
   { invoice, at }: Pick<FailedCharge, 'invoice' | 'at'>,
 ): Promise<SubscriptionContext> {
-  if (context.subscription.collection?.invoiceId !== invoice.id) return context;
-  return changeSubscription(tx, context, { set: { collection: null }, at });
+  const { plannedCharges } = context.subscription;
+  if (plannedFor(plannedCharges, invoice.id) === undefined) return context;
+  return changeSubscription(tx, context, {
+    set: { plannedCharges: dropCharge(plannedCharges, invoice.id) },
+    at,
+  });
 }
 
 async function consequence(

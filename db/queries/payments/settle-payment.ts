@@ -6,6 +6,7 @@
  * nothing; all of it is one transaction under the customer's lock, so a crash leaves everything or nothing.
  */
 import { and, eq, sql } from 'drizzle-orm';
+import { dropCharge, plannedFor } from '../../../domain/billing/planned-charge.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { inWords } from '../../../domain/instant.ts';
 import type { NotificationRequest } from '../../../domain/messaging/notification.ts';
@@ -218,7 +219,9 @@ async function applyToSubscription(
   at: Date,
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  const collected = subscription.collection?.invoiceId === invoice.id ? { collection: null } : {};
+  const { plannedCharges } = subscription;
+  const wasPlanned = plannedFor(plannedCharges, invoice.id) !== undefined;
+  const collected = { plannedCharges: dropCharge(plannedCharges, invoice.id) };
   switch (subscription.status) {
     case 'trialing':
     case 'incomplete':
@@ -231,7 +234,7 @@ async function applyToSubscription(
     case 'past_due': {
       const unpaid = await unpaidInvoices(tx, invoice.customerId);
       if (unpaid.some((other) => other.subscriptionId === subscription.id)) {
-        return 'collection' in collected ? changeSubscription(tx, context, { set: collected, at }) : context;
+        return wasPlanned ? changeSubscription(tx, context, { set: collected, at }) : context;
       }
       return changeSubscription(tx, context, {
         set: {
@@ -246,7 +249,7 @@ async function applyToSubscription(
       });
     }
     case 'active':
-      return 'collection' in collected ? changeSubscription(tx, context, { set: collected, at }) : context;
+      return wasPlanned ? changeSubscription(tx, context, { set: collected, at }) : context;
     case 'cancelled':
     case 'expired':
       return context;
