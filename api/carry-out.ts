@@ -86,12 +86,11 @@ async function write(
       if (claim.value.kind === 'answered') throw new Answered(claim.value.answer);
       if (work.status === 'rejected') throw work.reason;
       const { delivery, ...answer } = work.value;
-      // The commit is sent right behind it. Had it failed, the commit would have been a rollback: see below.
-      const stored = key === undefined ? undefined : storeAnswer(tx, key, kept(request, answer));
-      stored?.catch(() => {});
+      // The commit is sent right behind it. Had it failed, the commit would have been a rollback.
+      const stored = flying(key === undefined ? undefined : storeAnswer(tx, key, kept(request, answer)));
       return { answer, delivery, stored };
     });
-    await stored;
+    await stored();
     return delivery === undefined
       ? { answer, replayed: false }
       : await deliver(deps, request, answer, delivery);
@@ -103,6 +102,12 @@ async function write(
     );
     return { answer, replayed: true };
   }
+}
+
+/** A statement that is not waited for yet; whoever calls the result does, and hears of its failure. */
+function flying(statement: Promise<void> | undefined): () => Promise<void> | undefined {
+  statement?.catch(() => {});
+  return () => statement;
 }
 
 /** Ends the transaction of a request that was answered before. */
@@ -131,11 +136,11 @@ async function act(deps: ApiDependencies, request: ValidRequest, steps: HandlerO
   try {
     const context = { deps, caller, now: deps.clock(), updateId: begun.actId, requestId: key, ...input };
     const done = await steps.act(context, begun.seen);
-    const answer = await inTenant(async (context) => {
-      const made = { status: successOf(request.route), body: await steps.answer(context, done) };
-      await storeAnswer(context.tx, key, kept(request, made));
-      return made;
+    const { answer, stored } = await inTenant(async (context) => {
+      const answer = { status: successOf(request.route), body: await steps.answer(context, done) };
+      return { answer, stored: flying(storeAnswer(context.tx, key, kept(request, answer))) };
     });
+    await stored();
     return { answer, replayed: false };
   } catch (error) {
     const problem = toProblem(error);

@@ -2,14 +2,15 @@
  * The database connection and its units of work. Every connection steps down to `perennial_app`, which owns
  * nothing; a unit of work is a transaction that names its tenant first, and row-level security does the rest.
  */
+import { createHash } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { drizzle, type NodePgDatabase } from 'drizzle-orm/node-postgres';
+import { NodePgDatabase, NodePgSession } from 'drizzle-orm/node-postgres';
+import { PgDialect } from 'drizzle-orm/pg-core';
 import pg from 'pg';
 import { withoutValues } from './failed-query.ts';
 import { together } from './together.ts';
 
 export type Database = {
-  drizzle: NodePgDatabase;
   pool: pg.Pool;
   url: string;
   /** One transaction without a tenant; units of work use `withTenant` and `withSystem`. */
@@ -17,8 +18,8 @@ export type Database = {
   close(): Promise<void>;
 };
 
-/** A transaction of one tenant. Queries take it as their first argument. */
-export type Tx = Parameters<Parameters<NodePgDatabase['transaction']>[0]>[0];
+/** A transaction of one tenant. Queries take it as their first argument. It is not nested. */
+export type Tx = Omit<NodePgDatabase, 'transaction'>;
 
 /** A transaction across tenants that sees the outbox, the inbox, schedules and the list of tenants only. */
 export type SystemTx = Tx & { readonly system: true };
@@ -39,7 +40,6 @@ export function createDatabase({ url, max = 10 }: { url: string; max?: number })
   pool.on('error', () => {});
   pool.on('connect', (client) => void client.on('error', () => {}));
   return {
-    drizzle: drizzle(pool, { casing: 'snake_case' }),
     pool,
     url,
     transaction: (work) => transaction(pool, work),
@@ -66,17 +66,52 @@ export function withSystem<T>(db: Database, work: (tx: SystemTx) => Promise<T>):
   });
 }
 
+/** One for all, because it remembers the names of the columns. */
+const dialect = new PgDialect({ casing: 'snake_case' });
+
+function on(client: pg.PoolClient): Tx {
+  return new NodePgDatabase(dialect, new NodePgSession(prepared(client), dialect, undefined), undefined);
+}
+
+/** Statements are named by their text, so that a connection parses and plans each of them once. */
+function prepared(client: pg.PoolClient): pg.PoolClient {
+  const query = (config: pg.QueryConfig, values: unknown[]) =>
+    client.query({ ...config, name: nameOf(config.text), values });
+  return Object.assign(Object.create(client) as pg.PoolClient, { query });
+}
+
+function nameOf(text: string): string {
+  let name = names.get(text);
+  if (name === undefined) {
+    name = createHash('sha256').update(text).digest('base64url');
+    names.set(text, name);
+  }
+  return name;
+}
+
+const names = new Map<string, string>();
+
 /**
- * One transaction on one connection. The connection is taken and given back here, because drizzle does not give it
- * back when BEGIN fails: each connection that Postgres has cut would then be lost to the pool for ever.
+ * One transaction on one connection. BEGIN flies with the first statements of `work`; had it failed, these would fail
+ * too: the tenant is named for a transaction only, and without a tenant no row is seen or written.
  */
 async function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await pool.connect();
+  let broken: Error | undefined;
   try {
-    return await drizzle(client, { casing: 'snake_case' }).transaction(work);
+    const begun = client.query('BEGIN');
+    const [, result] = await together([begun, work(on(client))]);
+    const { command } = await client.query('COMMIT');
+    if (command !== 'COMMIT')
+      throw new Error('A statement failed unnoticed: Postgres rolled the transaction back');
+    return result;
   } catch (error) {
+    // A connection that cannot even take everything back is of no further use.
+    await client.query('ROLLBACK').catch((failure: Error) => {
+      broken = failure;
+    });
     throw withoutValues(error);
   } finally {
-    client.release();
+    client.release(broken);
   }
 }

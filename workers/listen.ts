@@ -3,7 +3,8 @@ import pg from 'pg';
 
 /** Starts listening. `onLost` is called once when the connection breaks; the caller then listens again. */
 export type Listen = (handlers: {
-  onWake: () => void;
+  /** `payload`: what the notification says; null for none. */
+  onWake: (payload: string | null) => void;
   onLost: (error: Error) => void;
 }) => Promise<{ close(): Promise<void> }>;
 
@@ -25,7 +26,7 @@ export function listenToOutbox(databaseUrl: string): Listen {
     };
     client.on('error', lost);
     client.on('end', () => lost(new Error('the connection was closed')));
-    client.on('notification', onWake);
+    client.on('notification', ({ payload }) => onWake(payload ?? null));
 
     try {
       await client.connect();

@@ -1,9 +1,8 @@
 /** What `/readyz` of the worker process looks at. */
 import type { Client } from '@temporalio/client';
-import { sql } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
+import { pendingMigrations } from '../db/queries/operations/pending-migrations.ts';
 import { type Check, type Readiness, runChecks } from './health.ts';
-import { pendingMigrations } from './migrations.ts';
 import type { Relay } from './relay.ts';
 import type { ScheduleWatch } from './schedule-watch.ts';
 import type { TaskQueueWorkers } from './task-queue-workers.ts';
@@ -40,7 +39,7 @@ export function createReadiness({
 const TEMPORAL_TIMEOUT_MS = 2_000;
 
 async function checkDatabase(db: Database): Promise<Check> {
-  await db.drizzle.execute(sql`select 1`);
+  await db.pool.query('SELECT 1');
   return { ok: true };
 }
 

@@ -1,6 +1,6 @@
 /**
  * The outbox relay: turns rows that transactions left behind into workflow starts, signals and mails.
- * A notification of Postgres wakes it at the commit; it also wakes when a row falls due again or a lease ends.
+ * A notification of Postgres wakes it at the commit; it also looks every few seconds for rows that fell due.
  *
  * Why it is safe to run twice: a row is taken for the time of a lease, so several relays share the work, and one that
  * dies leaves its rows to the others. A row can then be delivered twice, which every topic expects: starts name their
@@ -54,10 +54,11 @@ export function createRelay(deps: RelayDeps): Relay {
   const stopping = new AbortController();
   const { signal } = stopping;
   const lanes = kinds.map((kind) => createLane({ deps, kind, signal }));
-  const wakeAll = () => {
-    for (const lane of lanes) lane.wake();
+  /** A notification names the kind of row that was added; without one, any may have been. */
+  const wake = (kind: string | null) => {
+    for (const lane of lanes) if (kind === null || kind === lane.kind) lane.wake();
   };
-  const ear = createEar({ deps, signal, onWake: wakeAll });
+  const ear = createEar({ deps, signal, onWake: wake });
   let running: Promise<unknown> | undefined;
 
   return {
@@ -92,8 +93,10 @@ function createLane({ deps, kind, signal }: { deps: RelayDeps; kind: OutboxKind;
     lastError = away?.message ?? null;
     if (away) await pause(AWAY_PAUSE_MS, signal);
     else await bell.waitAtMost(async () => untilDue(await nextDueAt(deps.db, kind)));
+    if (kind === 'mails') await pause(MAILS_GATHER_MS, signal);
   };
   return {
+    kind,
     wake: bell.ring,
     lastError: () => lastError,
     run: () =>
@@ -109,7 +112,15 @@ function createLane({ deps, kind, signal }: { deps: RelayDeps; kind: OutboxKind;
 }
 
 /** Keeps listening to what commits into the outbox send. What was sent before it listened is lost, hence the wake. */
-function createEar({ deps, signal, onWake }: { deps: RelayDeps; signal: AbortSignal; onWake: () => void }) {
+function createEar({
+  deps,
+  signal,
+  onWake,
+}: {
+  deps: RelayDeps;
+  signal: AbortSignal;
+  onWake: (kind: string | null) => void;
+}) {
   let listening = false;
   const turn = async () => {
     const lost = Promise.withResolvers<Error | undefined>();
@@ -118,7 +129,7 @@ function createEar({ deps, signal, onWake }: { deps: RelayDeps; signal: AbortSig
     signal.addEventListener('abort', stop);
     if (signal.aborted) stop();
     listening = true;
-    onWake();
+    onWake(null);
     const error = await lost.promise;
     listening = false;
     signal.removeEventListener('abort', stop);
@@ -164,11 +175,13 @@ const CONCURRENCY = 10;
  * takes longer than this, a row may go out twice, which is harmless.
  */
 const LEASE_SECONDS = 30;
+/** No mail is in such a hurry that it could not leave together with the next ones. */
+const MAILS_GATHER_MS = 100;
 /** Waits after an error of the database. */
 const FAILURE_MS = 250;
 const FAILURE_MAX_MS = 5_000;
-/** The longest wait, in case a notification was lost on the way. */
-const IDLE_MS = 30_000;
+/** The longest wait: for rows whose writer meant to deliver them itself, and where a notification was lost. */
+const IDLE_MS = 5_000;
 /** Keeps the relay from turning while the clock of the database is behind ours. */
 const DUE_SOON_MS = 20;
 /** Rows that cannot be delivered now fall due again at different times; this keeps the relay from turning over them. */

@@ -19,6 +19,7 @@ import {
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
 import { conversionInvoice, unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
+import { together } from '../../db/together.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
@@ -138,20 +139,22 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
         if (subscription.cancelAtPeriodEnd) throw cancellationPending();
         const before = subscription.trialEndsAt.toISOString();
         const trialEndsAt = addDays(before, input.days, snapshotOf(context).dayMs);
-        const after = await changeSubscription(tx, context, {
-          set: { trialEndsAt: new Date(trialEndsAt) },
-          at,
-          entry: {
-            kind: 'trial_extended',
-            message: `The trial was extended by ${input.days} days, to ${inWords(trialEndsAt)}.`,
-            details: { from: before, to: trialEndsAt },
-          },
-        });
-        await writeAudit(tx, {
-          ...audit(input, at),
-          action: 'subscription.trial_extended',
-          details: { days: input.days, from: before, to: trialEndsAt },
-        });
+        const [after] = await together([
+          changeSubscription(tx, context, {
+            set: { trialEndsAt: new Date(trialEndsAt) },
+            at,
+            entry: {
+              kind: 'trial_extended',
+              message: `The trial was extended by ${input.days} days, to ${inWords(trialEndsAt)}.`,
+              details: { from: before, to: trialEndsAt },
+            },
+          }),
+          writeAudit(tx, {
+            ...audit(input, at),
+            action: 'subscription.trial_extended',
+            details: { days: input.days, from: before, to: trialEndsAt },
+          }),
+        ]);
         return after;
       });
     },
@@ -199,8 +202,10 @@ function request(
   perform: (tx: Tx, context: SubscriptionContext, at: Date) => Promise<SubscriptionContext>,
 ): Promise<ActResult> {
   return withTenant(db, tenantId, async (tx) => {
-    const context = await lockSubscription(tx, subscriptionId);
-    const isFirst = await keepRequest(tx, { tenantId, subscriptionId, requestId }, new Date(at));
+    const [context, isFirst] = await together([
+      lockSubscription(tx, subscriptionId),
+      keepRequest(tx, { tenantId, subscriptionId, requestId }, new Date(at)),
+    ]);
     const after = isFirst ? await perform(tx, context, new Date(at)) : context;
     return { snapshot: snapshotOf(after), invoiceId: null };
   });

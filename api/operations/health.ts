@@ -2,10 +2,10 @@
  * Health. `/healthz`: this process answers. `/readyz`: what it stands on is there as well: the database with every
  * migration, Temporal, and workers that take tasks. A job that has not succeeded for two intervals is listed.
  */
-import { readFile } from 'node:fs/promises';
 import type { RequestHandler } from 'express';
 import { z } from 'zod';
 import type { Database } from '../../db/client.ts';
+import { pendingMigrations } from '../../db/queries/operations/pending-migrations.ts';
 import { readScheduleRuns } from '../../db/queries/operations/schedule-runs.ts';
 import { overdueSchedules, scheduleManifest } from '../../temporal/schedules.ts';
 import type { ApiDependencies } from '../dependencies.ts';
@@ -103,18 +103,8 @@ async function look(check: () => Promise<unknown>, otherwise: string): Promise<C
   }
 }
 
-const journal = new URL('../../db/migrations/meta/_journal.json', import.meta.url);
-
-/** The last migration we know must be applied; a newer database (during a deployment) is fine. */
 async function checkMigrations(db: Database): Promise<void> {
-  const { entries } = JSON.parse(await readFile(journal, 'utf8')) as {
-    entries: { when: number; tag: string }[];
-  };
-  const { rows } = await db.pool.query<{ last: string | null }>(
-    'SELECT max(created_at) AS last FROM drizzle.__drizzle_migrations',
-  );
-  const applied = Number(rows[0]?.last ?? 0);
-  const missing = entries.filter(({ when }) => when > applied).map(({ tag }) => tag);
+  const missing = await pendingMigrations(db);
   if (missing.length > 0) throw new CheckFailed(`not applied: ${missing.join(', ')}`);
 }
 

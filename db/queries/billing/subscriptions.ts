@@ -3,7 +3,7 @@
  * customer's row lock first, so payments, ladder steps and cancellations of one customer happen one after the other,
  * in whatever order they arrive, and each sees what the one before did.
  */
-import { and, eq, notInArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, notInArray, sql } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import {
   accessOf,
@@ -19,6 +19,7 @@ import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { customers, plans, subscriptionEvents, subscriptions } from '../../schema/billing.ts';
 import { tenants } from '../../schema/tenants.ts';
+import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 
 export type TenantRow = typeof tenants.$inferSelect;
@@ -45,20 +46,27 @@ export async function lockCustomer(tx: Tx, customerId: string): Promise<Customer
 
 /** Locks the customer and reads one of its subscriptions. Throws `not_found`. */
 export async function lockSubscription(tx: Tx, subscriptionId: string): Promise<SubscriptionContext> {
-  const [owner] = await tx
-    .select({ customerId: subscriptions.customerId })
+  const owner = tx
+    .select({ id: subscriptions.customerId })
     .from(subscriptions)
     .where(eq(subscriptions.id, subscriptionId));
-  if (owner === undefined) throw notFound('subscription', subscriptionId);
-  await lockCustomer(tx, owner.customerId);
-
-  const [context] = await tx
-    .select({ tenant: tenants, customer: customers, plan: plans, subscription: subscriptions })
-    .from(subscriptions)
-    .innerJoin(customers, eq(customers.id, subscriptions.customerId))
-    .innerJoin(plans, eq(plans.id, subscriptions.planId))
-    .innerJoin(tenants, eq(tenants.id, subscriptions.tenantId))
-    .where(eq(subscriptions.id, subscriptionId));
+  // The row is read by a statement of its own, so that it is seen as it is once the lock is ours.
+  const [, [context]] = await together([
+    tx
+      .select({ id: customers.id })
+      .from(customers)
+      .where(inArray(customers.id, owner))
+      .for('update')
+      .execute(),
+    tx
+      .select({ tenant: tenants, customer: customers, plan: plans, subscription: subscriptions })
+      .from(subscriptions)
+      .innerJoin(customers, eq(customers.id, subscriptions.customerId))
+      .innerJoin(plans, eq(plans.id, subscriptions.planId))
+      .innerJoin(tenants, eq(tenants.id, subscriptions.tenantId))
+      .where(eq(subscriptions.id, subscriptionId))
+      .execute(),
+  ]);
   if (context === undefined) throw notFound('subscription', subscriptionId);
   return context;
 }
@@ -111,22 +119,24 @@ export async function changeSubscription(
   { set, at, entry }: { set: Partial<SubscriptionRow>; at: Date; entry?: TimelineEntry },
 ): Promise<SubscriptionContext> {
   const before = context.subscription;
-  const [after] = await tx
-    .update(subscriptions)
-    .set({ ...set, version: sql`${subscriptions.version} + 1` })
-    .where(eq(subscriptions.id, before.id))
-    .returning();
+  const [was, is] = [accessOf(before), accessOf({ ...before, ...set })];
+  const [[after]] = await together([
+    tx
+      .update(subscriptions)
+      .set({ ...set, version: sql`${subscriptions.version} + 1` })
+      .where(eq(subscriptions.id, before.id))
+      .returning()
+      .execute(),
+    entry && addTimelineEntry(tx, before, at, entry),
+    was === is
+      ? undefined
+      : addTimelineEntry(tx, before, at, {
+          kind: 'access_changed',
+          message: `Access changed from ${was} to ${is}.`,
+          details: { from: was, to: is },
+        }),
+  ]);
   if (after === undefined) throw notFound('subscription', before.id);
-
-  if (entry !== undefined) await addTimelineEntry(tx, after, at, entry);
-  const [was, is] = [accessOf(before), accessOf(after)];
-  if (was !== is) {
-    await addTimelineEntry(tx, after, at, {
-      kind: 'access_changed',
-      message: `Access changed from ${was} to ${is}.`,
-      details: { from: was, to: is },
-    });
-  }
   return { ...context, subscription: after };
 }
 
