@@ -76,7 +76,7 @@ async function write(
   const { caller, input, key } = request;
   const inTenant = <T>(work: (tx: Tx) => Promise<T>) => withTenant(deps.db, caller.tenantId, work);
   try {
-    const { answer, delivery, stored } = await inTenant(async (tx) => {
+    const { answer, delivery } = await commitWith(inTenant, async (tx) => {
       // The claim and the work fly together; where the key was answered before, the work is rolled back.
       const [claim, work] = await Promise.allSettled([
         claimFor(tx, deps, request),
@@ -86,11 +86,9 @@ async function write(
       if (claim.value.kind === 'answered') throw new Answered(claim.value.answer);
       if (work.status === 'rejected') throw work.reason;
       const { delivery, ...answer } = work.value;
-      // The commit is sent right behind it. Had it failed, the commit would have been a rollback.
-      const stored = flying(key === undefined ? undefined : storeAnswer(tx, key, kept(request, answer)));
-      return { answer, delivery, stored };
+      const last = key === undefined ? undefined : storeAnswer(tx, key, kept(request, answer));
+      return { result: { answer, delivery }, last };
     });
-    await stored();
     return delivery === undefined
       ? { answer, replayed: false }
       : await deliver(deps, request, answer, delivery);
@@ -104,10 +102,23 @@ async function write(
   }
 }
 
-/** A statement that is not waited for yet; whoever calls the result does, and hears of its failure. */
-function flying(statement: Promise<void> | undefined): () => Promise<void> | undefined {
-  statement?.catch(() => {});
-  return () => statement;
+/** Sends the commit right behind the last statement. Where that fails the commit rolls back, and its failure is told. */
+async function commitWith<Context, Result>(
+  inTenant: <R>(work: (context: Context) => Promise<R>) => Promise<R>,
+  work: (context: Context) => Promise<{ result: Result; last: Promise<void> | undefined }>,
+): Promise<Result> {
+  const sent: Promise<void>[] = [];
+  try {
+    return await inTenant(async (context) => {
+      const { result, last } = await work(context);
+      last?.catch(() => {});
+      if (last !== undefined) sent.push(last);
+      return result;
+    });
+  } catch (error) {
+    await Promise.all(sent);
+    throw error;
+  }
 }
 
 /** Ends the transaction of a request that was answered before. */
@@ -136,11 +147,10 @@ async function act(deps: ApiDependencies, request: ValidRequest, steps: HandlerO
   try {
     const context = { deps, caller, now: deps.clock(), updateId: begun.actId, requestId: key, ...input };
     const done = await steps.act(context, begun.seen);
-    const { answer, stored } = await inTenant(async (context) => {
-      const answer = { status: successOf(request.route), body: await steps.answer(context, done) };
-      return { answer, stored: flying(storeAnswer(context.tx, key, kept(request, answer))) };
+    const answer = await commitWith(inTenant, async (context) => {
+      const result = { status: successOf(request.route), body: await steps.answer(context, done) };
+      return { result, last: storeAnswer(context.tx, key, kept(request, result)) };
     });
-    await stored();
     return { answer, replayed: false };
   } catch (error) {
     const problem = toProblem(error);

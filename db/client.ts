@@ -97,17 +97,17 @@ const names = new Map<string, string>();
  */
 async function transaction<T>(pool: pg.Pool, work: (tx: Tx) => Promise<T>): Promise<T> {
   const client = await pool.connect();
+  const tx = on(client);
   let broken: Error | undefined;
   try {
-    const begun = client.query('BEGIN');
-    const [, result] = await together([begun, work(on(client))]);
-    const { command } = await client.query('COMMIT');
+    const [, result] = await together([tx.execute(sql`begin`).execute(), work(tx)]);
+    const { command } = await tx.execute(sql`commit`);
     if (command !== 'COMMIT')
       throw new Error('A statement failed unnoticed: Postgres rolled the transaction back');
     return result;
   } catch (error) {
     // A connection that cannot even take everything back is of no further use.
-    await client.query('ROLLBACK').catch((failure: Error) => {
+    await tx.execute(sql`rollback`).catch((failure: Error) => {
       broken = failure;
     });
     throw withoutValues(error);
