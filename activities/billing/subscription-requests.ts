@@ -8,6 +8,7 @@
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
 import { findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
+import { beginFirstPeriod, canBegin, planFirstTry } from '../../db/queries/billing/open-period.ts';
 import { keepRequest, wasCarriedOut } from '../../db/queries/billing/subscription-requests.ts';
 import {
   changeSubscription,
@@ -25,15 +26,7 @@ import { DomainError } from '../../domain/errors.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
 import { conversionKey } from '../../domain/payments/payment.ts';
 import type { CancelInput, ExtendTrialInput } from '../../workflows/billing/subscription.contract.ts';
-import {
-  type ActInput,
-  type ActResult,
-  beginFirstPeriod,
-  canBegin,
-  planFirstTry,
-  stopDunning,
-  voidOpenInvoices,
-} from './subscription.ts';
+import { type ActInput, type ActResult, stopDunning, voidOpenInvoices } from './subscription.ts';
 
 /** `requestId` is the update's id: the caller's idempotency key. */
 type Request = ActInput & { requestId: string };

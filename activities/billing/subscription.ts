@@ -17,14 +17,17 @@ import {
 import {
   closeUnpaidInvoice,
   type InvoiceRow,
-  issueInvoice,
   openInvoicesOf,
   readInvoice,
 } from '../../db/queries/billing/invoices.ts';
 import {
-  addTimelineEntry,
+  beginFirstPeriod,
+  canBegin,
+  openFirstPeriod,
+  openPeriod,
+} from '../../db/queries/billing/open-period.ts';
+import {
   announceSubscription,
-  calendarOf,
   changeSubscription,
   livingSubscriptions,
   lockSubscription,
@@ -34,7 +37,6 @@ import {
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
 import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
-import { firstPeriod } from '../../db/queries/payments/settle-payment.ts';
 import { technicalRetryAt } from '../../domain/billing/dunning.ts';
 import { planCharge, plannedFor, technicalRetry } from '../../domain/billing/planned-charge.ts';
 import {
@@ -42,10 +44,8 @@ import {
   type SubscriptionAct,
   type SubscriptionSnapshot,
 } from '../../domain/billing/subscription.ts';
-import { periodOf } from '../../domain/calendar.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
 import { formatMoney, money } from '../../domain/money.ts';
-import type { ChargeOrigin } from '../../domain/payments/payment.ts';
 
 export type SubscriptionRef = { tenantId: string; subscriptionId: string };
 
@@ -216,102 +216,6 @@ function act<K extends SubscriptionAct['kind']>(
     const { after, invoice } = await perform(tx, context, due as Extract<SubscriptionAct, { kind: K }>);
     return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null };
   });
-}
-
-/** A first period needs a card to charge, unless the plan is free. */
-export function canBegin({ plan, customer }: SubscriptionContext): boolean {
-  return plan.priceMinor === 0 || customer.defaultPaymentMethodId !== null;
-}
-
-/** Issues the invoice of the first period, anchored at `at`. A free plan needs none and is active at once. */
-export async function beginFirstPeriod(
-  tx: Tx,
-  context: SubscriptionContext,
-  at: Date,
-): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
-  const { tenant, plan } = context;
-  const period = periodOf({
-    anchor: at.toISOString(),
-    interval: plan.interval,
-    index: 0,
-    calendar: calendarOf(tenant),
-  });
-  if (plan.priceMinor > 0)
-    return { after: context, invoice: await issueInvoice(tx, context, { periodIndex: 0, period, at }) };
-  const after = await changeSubscription(tx, context, {
-    set: {
-      ...statusChange(context, 'paid', at),
-      anchor: at,
-      periodIndex: 0,
-      periodStartsAt: at,
-      periodEndsAt: new Date(period.endsAt),
-      convertedAt: at,
-    },
-    at,
-    entry: { kind: 'activated', message: 'Activated: the plan is free.' },
-  });
-  return { after, invoice: null };
-}
-
-/** Opens the period that the first invoice bills, so that it is issued once and what follows is its collection. */
-async function openFirstPeriod(
-  tx: Tx,
-  { after, invoice }: { after: SubscriptionContext; invoice: InvoiceRow | null },
-  { due, at }: { due: { at: string }; at: string },
-): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
-  if (invoice === null) return { after, invoice };
-  const opened = await changeSubscription(tx, after, {
-    set: {
-      ...firstPeriod(invoice),
-      ...planFirstTry(after, invoice, { origin: 'first_invoice', at: due.at }),
-    },
-    at: new Date(at),
-  });
-  return { after: opened, invoice };
-}
-
-async function openPeriod(
-  tx: Tx,
-  context: SubscriptionContext,
-  { index, anchor, due, at }: { index: number; anchor: Date; due: { at: string }; at: Date },
-): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
-  const { tenant, plan } = context;
-  const period = periodOf({
-    anchor: anchor.toISOString(),
-    interval: plan.interval,
-    index: index - context.subscription.anchorIndex,
-    calendar: calendarOf(tenant),
-  });
-  await addTimelineEntry(tx, context.subscription, at, {
-    kind: 'renewed',
-    message: `A new period runs until ${inWords(period.endsAt)}.`,
-    details: { periodIndex: index },
-  });
-  const invoice =
-    plan.priceMinor > 0 ? await issueInvoice(tx, context, { periodIndex: index, period, at }) : null;
-  const after = await changeSubscription(tx, context, {
-    set: {
-      periodIndex: index,
-      periodStartsAt: new Date(period.startsAt),
-      periodEndsAt: new Date(period.endsAt),
-      ...(invoice !== null && planFirstTry(context, invoice, { origin: 'renewal', at: due.at })),
-    },
-    at,
-  });
-  return { after, invoice };
-}
-
-/**
- * The column that says that the invoice is to be charged. `at` is the day it is for, however late we are: what came due
- * first is collected before another period is opened.
- */
-export function planFirstTry(
-  { subscription }: Pick<SubscriptionContext, 'subscription'>,
-  { id: invoiceId }: Pick<InvoiceRow, 'id'>,
-  { origin, originKey = origin, at }: { origin: ChargeOrigin; originKey?: string; at: string },
-): Pick<SubscriptionContext['subscription'], 'plannedCharges'> {
-  const first = { invoiceId, origin, originKey, at, failures: 0 };
-  return { plannedCharges: planCharge(subscription.plannedCharges, first) };
 }
 
 async function suspendAfterTrial(
