@@ -105,7 +105,7 @@ export function createCardPaymentActivities({ db, cardVendor, log }: CardPayment
       if (needless) {
         const released = await cardVendor.cancelCharge(paymentId);
         await withTenant(db, tenantId, (tx) =>
-          bookCharge(tx, { attemptId, charge: released, at: new Date(at), calledBack: true }),
+          bookCharge(tx, { attemptId, charge: released, at: new Date(at) }),
         );
       }
       await withSystem(db, (tx) => markEventsProcessed(tx, { ids: inboxEventIds, tenantId }));

@@ -48,7 +48,6 @@ export async function collectInvoice(
             charge,
             at,
             askedBy: input.askedBy,
-            calledBack: true,
           });
           if (charge.status === 'canceled' && input.origin === 'first_invoice')
             await lapseConversion(tx, input.invoiceId, at);

@@ -59,6 +59,8 @@ export const chargeAttempts = pgTable(
     declineCode: text(),
     declineClass: text().$type<DeclineClass>(),
     startedAt: instant().notNull(),
+    /** We asked the vendor to cancel it, to charge anew or because nothing is due; its end means nothing more. */
+    calledBackAt: instant(),
     finishedAt: instant(),
     createdAt: createdAt(),
   },

@@ -1,7 +1,7 @@
 /**
  * Who may do what, over every operation of the OpenAPI document: no key, a malformed, unknown, expired or revoked one, a
  * key without the scope, a key of another tenant, and the right one. An operation that is added must say here what a
- * right request to it looks like, or this file fails.
+ * right request to it looks like, and a field what it names, or this file fails.
  */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
@@ -56,6 +56,10 @@ type Things = {
   invoice(): Promise<string>;
   payment(): Promise<string>;
   notification(): Promise<string>;
+  /** The name of a dunning policy that no other tenant has, in its second version. */
+  policy(): Promise<string>;
+  /** A card that is a customer's payment method. */
+  card(): Promise<string>;
 };
 
 const step = { day: 1, retry: false, template: 'subscription_cancelled_unpaid', end: 'cancel' };
@@ -154,9 +158,15 @@ const samples: Record<string, Sample> = {
   listPayments: { call: () => ({ path: '/v1/payments' }), foreign: 'own' },
   getPayment: { call: async (a) => ({ path: `/v1/payments/${await a.payment()}` }), foreign: 'not_found' },
   listDunningPolicies: { call: () => ({ path: '/v1/dunning_policies' }), foreign: 'own' },
-  getDunningPolicy: { call: () => ({ path: '/v1/dunning_policies/standard_30' }), foreign: 'own' },
+  getDunningPolicy: {
+    call: async (a) => ({ path: `/v1/dunning_policies/${await a.policy()}` }),
+    foreign: 'not_found',
+  },
   putDunningPolicy: {
-    call: () => ({ path: '/v1/dunning_policies/short_1', body: { graceDays: 0, steps: [step] } }),
+    call: async (a) => ({
+      path: `/v1/dunning_policies/${await a.policy()}`,
+      body: { graceDays: 0, steps: [step] },
+    }),
     foreign: 'own',
   },
   listNotifications: { call: () => ({ path: '/v1/notifications' }), foreign: 'own' },
@@ -219,6 +229,21 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
         token,
       });
       return body.data[0].id;
+    },
+    async policy() {
+      const name = `policy-${randomUUID()}`;
+      const put = () =>
+        api.request('PUT', `/v1/dunning_policies/${name}`, { token, body: { graceDays: 0, steps: [step] } });
+      await put();
+      expect((await put()).body).toMatchObject({ name, version: 2 });
+      return name;
+    },
+    async card() {
+      const paymentMethodId = processes.stripe.createCard({ outcomes: ['succeeded'] });
+      const path = `/v1/subscriptions/${await things.trial()}/payment_method`;
+      const answer = await api.request('PUT', path, { token, body: { paymentMethodId } });
+      expect(answer.status).toBe(200);
+      return paymentMethodId;
     },
   };
   return things;
@@ -298,7 +323,8 @@ describe.each(operations)('$operationId', ({ operationId, method, scope }) => {
       expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
     else expect(answer.status).toBeLessThan(300);
     expect(JSON.stringify(answer.body)).not.toContain(tenant.tenantId);
-    for (const { id } of answer.body.data ?? []) expect(await ownerOf(id)).not.toBe(tenant.tenantId);
+    if (sample.foreign === 'own')
+      for (const id of idsIn(answer.body)) expect(await ownerOf(id)).not.toBe(tenant.tenantId);
     expect(await writtenBy(tenant.tenantId)).toEqual(before);
   });
 
@@ -307,6 +333,276 @@ describe.each(operations)('$operationId', ({ operationId, method, scope }) => {
     expect(answer).toMatchObject({ status: expect.toSatisfy((status) => status < 300) });
   });
 });
+
+/** What a field of a query or a body says without naming anything that exists. */
+const plainFields: ReadonlySet<string> = new Set([
+  'createCustomer email',
+  'createCustomer name',
+  'changeCustomer email',
+  'changeCustomer name',
+  'createPlan name',
+  'createPlan family',
+  'cancelSubscription reason',
+  'cancelSubscription comment',
+  'extendTrial reason',
+  'recordPayment receivedAt',
+  'recordPayment note',
+  'createApiKey name',
+  'createApiKey expiresAt',
+]);
+
+/**
+ * A request of one tenant that names what another has. `nothing`: an empty page. `own`: it concerns the caller's own
+ * things, as if the other tenant had none of that name. Otherwise the problem it meets.
+ */
+type Naming = {
+  call: (theirs: Things, mine: Things) => Promise<Call>;
+  meets: 'nothing' | 'own' | 'not_found' | 'policy_unusable' | 'payment_method_invalid';
+};
+
+/** A page of what belongs to the other tenant's customer, subscription or invoice. */
+const filtered = (path: string, name: string, listed: Exclude<keyof Things, 'policy' | 'card'>): Naming => ({
+  call: async (theirs) => {
+    const one = await api.request('GET', `${path}/${await theirs[listed]()}`, { token: tenant.token });
+    return { path: `${path}?${name}=${one.body[name]}` };
+  },
+  meets: 'nothing',
+});
+
+/** Pages go on after the id, whoever has it, with what the caller has on both sides of it. */
+const paged = (path: string, thing: Exclude<keyof Things, 'card'>): Naming => ({
+  call: async (theirs, mine) => {
+    await mine[thing]();
+    const cursor = await theirs[thing]();
+    await mine[thing]();
+    return { path: `${path}?limit=100&cursor=${cursor}` };
+  },
+  meets: 'own',
+});
+
+const firstIdOf = async (path: string): Promise<string> =>
+  (await api.request('GET', path, { token: tenant.token })).body.data[0].id;
+
+const refOf = async (theirs: Things): Promise<string> => {
+  const externalRef = randomUUID();
+  const path = `/v1/customers/${await theirs.customer()}`;
+  const answer = await api.request('PATCH', path, { token: tenant.token, body: { externalRef } });
+  expect(answer.status).toBe(200);
+  return externalRef;
+};
+
+const namings: Record<string, Naming> = {
+  'listCustomers cursor': paged('/v1/customers', 'customer'),
+  'listCustomers externalRef': {
+    call: async (theirs) => ({ path: `/v1/customers?externalRef=${await refOf(theirs)}` }),
+    meets: 'nothing',
+  },
+  'createCustomer externalRef': {
+    call: async (theirs) => {
+      const body = { email: `${randomUUID()}@example.com`, name: 'Ada', currency: 'USD' };
+      return { path: '/v1/customers', body: { ...body, externalRef: await refOf(theirs) } };
+    },
+    meets: 'own',
+  },
+  'changeCustomer externalRef': {
+    call: async (theirs, mine) => ({
+      path: `/v1/customers/${await mine.customer()}`,
+      body: { externalRef: await refOf(theirs) },
+    }),
+    meets: 'own',
+  },
+  'createPlan code': {
+    call: async (theirs) => ({ path: '/v1/plans', body: newPlan(await codeOf(theirs)) }),
+    meets: 'own',
+  },
+  'createPlan policy.dunningPolicy': {
+    call: async (theirs) => ({
+      path: '/v1/plans',
+      body: { ...newPlan(randomUUID()), policy: { dunningPolicy: await theirs.policy() } },
+    }),
+    meets: 'policy_unusable',
+  },
+  'listPlans cursor': paged('/v1/plans', 'plan'),
+  'createSubscription customerId': {
+    call: async (theirs) => ({
+      path: '/v1/subscriptions',
+      body: { customerId: await theirs.customer(), planCode: 'pro-monthly' },
+    }),
+    meets: 'not_found',
+  },
+  'createSubscription planId': {
+    call: async (theirs, mine) => ({
+      path: '/v1/subscriptions',
+      body: { customerId: await mine.customer(), planId: await theirs.plan() },
+    }),
+    meets: 'not_found',
+  },
+  'createSubscription planCode': {
+    call: async (theirs, mine) => ({
+      path: '/v1/subscriptions',
+      body: { customerId: await mine.customer(), planCode: await codeOf(theirs) },
+    }),
+    meets: 'not_found',
+  },
+  'listSubscriptions cursor': paged('/v1/subscriptions', 'trial'),
+  'listSubscriptions customerId': filtered('/v1/subscriptions', 'customerId', 'trial'),
+  'getSubscriptionTimeline cursor': {
+    call: async (theirs, mine) => {
+      const entry = await firstIdOf(`/v1/subscriptions/${await theirs.trial()}/timeline`);
+      return { path: `/v1/subscriptions/${await mine.trial()}/timeline?cursor=${entry}` };
+    },
+    meets: 'own',
+  },
+  'changePaymentMethod paymentMethodId': {
+    call: async (theirs, mine) => ({
+      path: `/v1/subscriptions/${await mine.trial()}/payment_method`,
+      body: { paymentMethodId: await theirs.card() },
+    }),
+    meets: 'payment_method_invalid',
+  },
+  'listInvoices cursor': paged('/v1/invoices', 'invoice'),
+  'listInvoices customerId': filtered('/v1/invoices', 'customerId', 'invoice'),
+  'listInvoices subscriptionId': filtered('/v1/invoices', 'subscriptionId', 'invoice'),
+  'recordPayment reference': {
+    call: async (theirs, mine) => {
+      const { externalId } = (
+        await api.request('GET', `/v1/payments/${await theirs.payment()}`, { token: tenant.token })
+      ).body;
+      return {
+        path: `/v1/invoices/${await mine.invoice()}/payments`,
+        body: { ...cash(), reference: externalId },
+      };
+    },
+    meets: 'own',
+  },
+  'listPayments cursor': paged('/v1/payments', 'payment'),
+  'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
+  'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
+  'listDunningPolicies cursor': {
+    call: async (theirs) => ({ path: `/v1/dunning_policies?cursor=${await theirs.policy()}` }),
+    meets: 'own',
+  },
+  'listNotifications cursor': paged('/v1/notifications', 'notification'),
+  'listNotifications customerId': filtered('/v1/notifications', 'customerId', 'notification'),
+  'listNotifications subscriptionId': filtered('/v1/notifications', 'subscriptionId', 'notification'),
+  'listApiKeys cursor': {
+    call: async () => ({ path: `/v1/api_keys?cursor=${await firstIdOf('/v1/api_keys')}` }),
+    meets: 'own',
+  },
+  'listAuditLog cursor': {
+    call: async () => ({ path: `/v1/audit_log?cursor=${await firstIdOf('/v1/audit_log')}` }),
+    meets: 'own',
+  },
+  'listAuditLog entityId': {
+    call: async (theirs) => {
+      const name = await theirs.policy();
+      const [row] = await api.sql('SELECT id FROM dunning_policies WHERE name = $1', [name]);
+      return { path: `/v1/audit_log?entityId=${row.id}` };
+    },
+    meets: 'nothing',
+  },
+};
+
+async function codeOf(theirs: Things): Promise<string> {
+  return (await api.request('GET', `/v1/plans/${await theirs.plan()}`, { token: tenant.token })).body.code;
+}
+
+function newPlan(code: string) {
+  const interval = { unit: 'month' };
+  return { code, name: 'New', family: 'new', priceMinor: 1, currency: 'USD', interval };
+}
+
+describe('a field of a query or a body', () => {
+  it('either names something, and then has a sample, or is known to name nothing', () => {
+    const known = [...Object.keys(namings), ...plainFields];
+    expect(fieldsOf(api.document).sort()).toEqual(known.sort());
+  });
+
+  it.each(Object.entries(namings))(
+    '%s that names what another tenant has neither shows nor changes it',
+    async (field, { call, meets }) => {
+      const { path, body } = await call(thingsOf(tenant), thingsOf(other));
+      const before = await writtenBy(tenant.tenantId);
+      const { method } = operations.find(
+        ({ operationId }) => operationId === field.split(' ')[0],
+      ) as Operation;
+      const answer = await api.request(method, path, {
+        token: other.token,
+        ...(body !== undefined && { body }),
+      });
+      if (meets === 'nothing') {
+        expect(answer).toMatchObject({ status: 200, body: { data: [] } });
+        const seen = await api.request(method, path, { token: tenant.token });
+        expect(seen.body.data, 'its owner sees it').not.toEqual([]);
+      } else if (meets === 'own') expect(answer.status).toBeLessThan(300);
+      else expect(answer.body.code).toBe(meets);
+      if (meets === 'own') expect(answer.body.data).not.toEqual([]);
+
+      // A problem repeats what the caller has named, and nothing else.
+      const named = idsIn({ path, body });
+      for (const id of idsIn(answer.body)) {
+        if (!named.includes(id) || meets === 'own') expect(await ownerOf(id)).not.toBe(tenant.tenantId);
+      }
+      expect(await writtenBy(tenant.tenantId)).toEqual(before);
+    },
+  );
+});
+
+describe('a dunning policy of another tenant', () => {
+  it('is not listed, and one of the same name begins with its own first version', async () => {
+    const name = await thingsOf(tenant).policy();
+    const listed = await api.request('GET', '/v1/dunning_policies?limit=100', { token: other.token });
+    const names = listed.body.data.map((each: Json) => each.name);
+    expect(names).toContain('standard_30');
+    expect(names).not.toContain(name);
+
+    const path = `/v1/dunning_policies/${name}`;
+    const edited = { graceDays: 0, steps: [{ ...step, day: 2 }] };
+    const put = await api.request('PUT', path, { token: other.token, body: edited });
+    expect(put).toMatchObject({ status: 200, body: { version: 1, steps: edited.steps } });
+    const theirs = await api.request('GET', path, { token: tenant.token });
+    expect(theirs).toMatchObject({ status: 200, body: { version: 2, steps: [step] } });
+  });
+});
+
+/** Every field of a query or a body that takes any text: `operation field`, nested ones with their path. */
+function fieldsOf(document: Json): string[] {
+  const deref = (schema: Json): Json => {
+    if (schema?.$ref === undefined) return schema;
+    const keys: string[] = schema.$ref.slice('#/'.length).split('/');
+    return deref(keys.reduce((within, key) => within[key], document));
+  };
+  const textsIn = (given: Json, path: string): string[] => {
+    const schema = deref(given) ?? {};
+    const { items, properties = {}, anyOf = [], oneOf = [], allOf = [] } = schema;
+    const isText = [schema.type].flat().includes('string') && schema.enum === undefined;
+    return [
+      ...(isText ? [path] : []),
+      ...(items === undefined ? [] : textsIn(items, path)),
+      ...[...anyOf, ...oneOf, ...allOf].flatMap((each: Json) => textsIn(each, path)),
+      ...Object.entries(properties).flatMap(([key, value]) =>
+        textsIn(value, path === '' ? key : `${path}.${key}`),
+      ),
+    ];
+  };
+  const fields = Object.values(document.paths as Json).flatMap((methods: Json) =>
+    Object.values(methods).flatMap((operation: Json) => {
+      if (operation['x-scope'] === undefined) return [];
+      const queries = (operation.parameters ?? [])
+        .map(deref)
+        .filter((parameter: Json) => parameter.in === 'query')
+        .flatMap(({ name, schema }: Json) => textsIn(schema, name));
+      const body = textsIn(deref(operation.requestBody)?.content['application/json'].schema, '');
+      return [...queries, ...body].map((field) => `${operation.operationId} ${field}`);
+    }),
+  );
+  return [...new Set(fields)];
+}
+
+/** Whatever looks like an id of ours, anywhere in an answer. */
+function idsIn(body: Json): string[] {
+  return [...new Set(JSON.stringify(body).match(/\b[a-z]+_[0-9a-f]{32}\b/g) ?? [])];
+}
 
 /** A job that was triggered notes its success when it likes. */
 async function writtenBy(tenantId?: string): Promise<Record<string, number>> {
@@ -323,11 +619,14 @@ const tables: Record<string, string> = {
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',
+  evt: 'subscription_events',
+  dpol: 'dunning_policies',
+  dcase: 'dunning_cases',
 };
 
 async function ownerOf(id: string | undefined): Promise<string | undefined> {
   const table = tables[id?.split('_')[0] ?? ''];
   if (table === undefined) return undefined;
   const [row] = await api.sql(`SELECT tenant_id FROM ${table} WHERE id = $1`, [id]);
-  return row.tenant_id;
+  return row?.tenant_id;
 }

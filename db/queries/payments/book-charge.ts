@@ -5,23 +5,23 @@
 import type { CardCharge } from '../../../domain/payments/card-payment.ts';
 import type { Tx } from '../../client.ts';
 import { readInvoice } from '../billing/invoices.ts';
-import { findAttempt, finishCharge } from './charge-attempts.ts';
+import { callBack, findAttempt, finishCharge } from './charge-attempts.ts';
 import { bookRefunds } from './refunds.ts';
 
-/** Returns true when the charge still waits for the customer although its invoice no longer needs it: cancel it. */
+/**
+ * Returns true when the charge still waits for the customer although its invoice no longer needs it; it is called back
+ * then, and the caller cancels it at the vendor.
+ */
 export async function bookCharge(
   tx: Tx,
-  {
-    attemptId,
-    charge,
-    at,
-    calledBack = false,
-  }: { attemptId: string; charge: CardCharge; at: Date; calledBack?: boolean },
+  { attemptId, charge, at }: { attemptId: string; charge: CardCharge; at: Date },
 ): Promise<boolean> {
   const attempt = await findAttempt(tx, attemptId);
   if (attempt === null) return false;
-  await finishCharge(tx, { attemptId, charge, at, calledBack });
+  await finishCharge(tx, { attemptId, charge, at });
   await bookRefunds(tx, { charge, at });
   const invoice = await readInvoice(tx, attempt.invoiceId);
-  return charge.status === 'requires_action' && invoice.status !== 'open';
+  const isNeedless = charge.status === 'requires_action' && invoice.status !== 'open';
+  if (isNeedless) await callBack(tx, attemptId, at);
+  return isNeedless;
 }

@@ -101,6 +101,7 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
   if (inFlight?.status === 'requires_action' && inFlight.externalId !== null) {
     // The bank wants the customer: asking it again would only spoil the link the customer has.
     if (input.origin === 'dunning') return done(outcomeOf(inFlight));
+    await callBack(tx, inFlight.id, input.at);
     return { kind: 'cancel_waiting', attemptId: inFlight.id, externalId: inFlight.externalId };
   }
 
@@ -122,14 +123,11 @@ export async function finishCharge(
     charge,
     at,
     askedBy,
-    calledBack = false,
   }: {
     attemptId: string;
     charge: CardCharge | RefusedCharge;
     at: Date;
     askedBy?: string | undefined;
-    /** We have cancelled it ourselves, to charge anew or because nothing is due; its end means nothing more. */
-    calledBack?: boolean;
   },
 ): Promise<CollectOutcome> {
   const { invoiceId } = await readAttempt(tx, attemptId);
@@ -137,7 +135,10 @@ export async function finishCharge(
   const attempt = await readAttempt(tx, attemptId);
   if (!movesForward(attempt, charge)) return { ...outcomeOf(attempt), ...subjectOf(context) };
 
-  const answered = await recordAnswer(tx, attempt, charge, at);
+  // We have cancelled it ourselves where it was called back: that it ends is no news then, whoever brings it.
+  const failedAtVendor = charge.status === 'canceled' && attempt.calledBackAt === null;
+  const decline = failedAtVendor ? canceledAtVendor : charge.decline;
+  const answered = await recordAnswer(tx, attempt, { charge, decline, at });
   if (charge.status !== 'succeeded') await holdCase(tx, context, invoiceId);
   if (charge.status === 'succeeded') {
     const { tenantId } = attempt;
@@ -145,14 +146,13 @@ export async function finishCharge(
     await settlePayment(tx, { tenantId, invoiceId, rail: 'stripe', externalId, amount, at });
   }
   if (charge.status === 'processing') await forgetPlan(tx, context, { invoice, at });
-  const failedAtVendor = charge.status === 'canceled' && !calledBack;
   if (charge.status === 'failed' || charge.status === 'requires_action' || failedAtVendor) {
-    const decline = failedAtVendor ? canceledAtVendor : (charge.decline ?? awaitsCustomer);
+    const { code, class: declineClass } = decline ?? awaitsCustomer;
     await applyFailedCharge(tx, context, {
       invoice,
       origin: attempt.origin,
-      code: decline.code,
-      declineClass: decline.class,
+      code,
+      declineClass,
       paymentMethodId: attempt.paymentMethodId,
       actionUrl: charge.status === 'requires_action' ? (charge.actionUrl ?? null) : null,
       at,
@@ -161,6 +161,11 @@ export async function finishCharge(
   const after = await lockSubscription(tx, context.subscription.id);
   await tellOthers(tx, context, after, askedBy);
   return { ...outcomeOf(answered), ...subjectOf(after) };
+}
+
+/** To be committed before the vendor is asked to cancel it: its webhook may be quicker than the answer. */
+export async function callBack(tx: Tx, attemptId: string, at: Date): Promise<void> {
+  await tx.update(chargeAttempts).set({ calledBackAt: at }).where(eq(chargeAttempts.id, attemptId));
 }
 
 /** The attempt a vendor's payment belongs to; null when it is none of this tenant's. */
@@ -209,19 +214,18 @@ const awaitsCustomer: CardDecline = { code: 'authentication_required', class: 'c
 async function recordAnswer(
   tx: Tx,
   attempt: ChargeAttemptRow,
-  charge: CardCharge | RefusedCharge,
-  at: Date,
+  { charge, decline, at }: { charge: CardCharge | RefusedCharge; decline: CardDecline | undefined; at: Date },
 ): Promise<ChargeAttemptRow> {
   const status = charge.status === 'canceled' ? 'failed' : charge.status;
-  const decline = status === 'requires_action' ? awaitsCustomer : charge.decline;
+  const why = status === 'requires_action' ? awaitsCustomer : decline;
   const [row] = await tx
     .update(chargeAttempts)
     .set({
       status,
       externalId: charge.externalId,
       actionUrl: charge.status === 'requires_action' ? (charge.actionUrl ?? null) : null,
-      declineCode: decline?.code ?? null,
-      declineClass: decline?.class ?? null,
+      declineCode: why?.code ?? null,
+      declineClass: why?.class ?? null,
       finishedAt: status === 'succeeded' || status === 'failed' ? at : null,
     })
     .where(eq(chargeAttempts.id, attempt.id))

@@ -1,0 +1,1 @@
+ALTER TABLE "charge_attempts" ADD COLUMN "called_back_at" timestamp (3) with time zone;
