@@ -1,8 +1,8 @@
 /**
  * Customers and their cards at Stripe.
  *
- * Why it is safe to run twice: creating and attaching are keyed by our ids, and where Stripe repeats a stored
- * failure under that key, what is really there is looked up. Setting and deleting are repeatable by themselves.
+ * Why it is safe to run twice: creating and attaching are keyed by our ids, and where Stripe has forgotten the key, or
+ * repeats a stored failure under it, what is really there is looked up. Setting and deleting are repeatable by themselves.
  */
 import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
@@ -12,11 +12,20 @@ import { toVendorError, withCode } from './errors.ts';
 import { mutation, read, readOrNull } from './requests.ts';
 import { toCardPaymentMethod } from './transform.ts';
 
-/** Keyed by our customer. Stripe repeats a stored 500 for that key, so an unknown outcome is looked up. */
+/**
+ * Looked up before it is created: Stripe forgets a key after a day, and a customer made twice would keep name and address
+ * where no erasure looks for them. Stripe also repeats a stored 500 for a key, so an unknown outcome is looked up again.
+ */
 export async function ensureCustomer(
   stripe: Stripe,
   { tenantId, customerId, email, name, replaces }: Parameters<CardVendor['ensureCustomer']>[0],
 ): Promise<string> {
+  const find = async (): Promise<string | undefined> => {
+    const { data } = await read(() => stripe.customers.list({ email, limit: 100 }));
+    return data.find(({ id, metadata }) => metadata['customerId'] === customerId && id !== replaces)?.id;
+  };
+  const known = await find();
+  if (known !== undefined) return known;
   try {
     const customer = await mutation(() =>
       stripe.customers.create(
@@ -28,12 +37,9 @@ export async function ensureCustomer(
     return customer.id;
   } catch (error) {
     if (!(error instanceof VendorError) || error.code !== 'outcome_unknown') throw error;
-    const candidates = await read(() => stripe.customers.list({ email, limit: 100 }));
-    const existing = candidates.data.find(
-      ({ id, metadata }) => metadata['customerId'] === customerId && id !== replaces,
-    );
-    if (existing) return existing.id;
-    throw error;
+    const existing = await find();
+    if (existing === undefined) throw error;
+    return existing;
   }
 }
 

@@ -163,6 +163,8 @@ describe('a charge', () => {
     const customer = await newCustomer();
     await vendor.charge(request(customer));
     expect(sandbox.calls()).toEqual({
+      // Looked for before it is made.
+      'customers.list': 1,
       'customers.create': 1,
       'payment_methods.attach': 1,
       'customers.update': 1,

@@ -72,6 +72,19 @@ describe('a payment method that is given', () => {
       return;
     }
   });
+
+  it('makes one of each when the vendor has forgotten our keys before the successor comes', async () => {
+    for (let dieAt = 1; ; dieAt += 1) {
+      const giving = await newGiving();
+      const first = await giveUntilDeath(giving, dieAt);
+      scene.sandbox.forgetIdempotencyKeys();
+      await give(giving);
+      await expectMadeOnce(giving);
+      if (first === 'died') continue;
+      expect(dieAt, 'a run has several moments to die at').toBeGreaterThan(10);
+      return;
+    }
+  });
 });
 
 /** A customer without a card who gives one. */
