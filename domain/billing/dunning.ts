@@ -186,7 +186,14 @@ export function dunningWaitingFor(dunningCase: DunningCase): string {
   if (heldUntil !== null && Date.parse(heldUntil) > Date.parse(at)) {
     return `Waiting for the bank to finish a charge; without its answer the ladder resumes on ${inWords(heldUntil)}.`;
   }
-  return `Waiting for payment; step ${nextStepIndex + 1} of ${policy.steps.length} (${stepInWords(step)}) on ${inWords(at)}.`;
+  return `Waiting for payment; ${stepInWords(dunningCase, nextStepIndex)} on ${inWords(at)}.`;
+}
+
+/** `step 3 of 6 (charge again, then mail)`, for timers and sentences. */
+export function stepInWords({ policy }: Pick<DunningCase, 'policy'>, index: number): string {
+  const step = policy.steps[index];
+  const place = `step ${index + 1} of ${policy.steps.length}`;
+  return step === undefined ? place : `${place} (${deedInWords(step)})`;
 }
 
 /**
@@ -215,7 +222,7 @@ function stepAt({ firstFailedAt, policy, dayMs }: Pick<DunningCase, ClockFields>
   return Date.parse(firstFailedAt) + Math.round(step.day * dayMs);
 }
 
-function stepInWords(step: DunningStep): string {
+function deedInWords(step: DunningStep): string {
   if (step.end === 'cancel') return 'cancel the subscription';
   if (step.end === 'downgrade') return 'move to the free plan';
   const restriction = step.restrict;

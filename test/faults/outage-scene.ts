@@ -1,7 +1,7 @@
 /** What is there before a server goes away, what callers and the vendor do meanwhile, and what must be there after. */
 import { expect } from 'vitest';
 import { withTenant } from '../../db/client.ts';
-import { invoices, subscriptions } from '../../db/schema/billing.ts';
+import { dunningCases, invoices, subscriptions } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
 import { payments, refunds } from '../../db/schema/payments.ts';
 import { seededRandom } from '../../integrations/sandbox/random.ts';
@@ -21,6 +21,14 @@ export const EACH = 10;
 export type OutageScene = Driven & {
   /** New customers start a subscription; returns the subscriptions' ids. */
   startSubscriptions(): Promise<string[]>;
+  /** New customers with a card, whose trials end while the server is away. */
+  startTrials(): Promise<string[]>;
+  /** Whether everything is due that comes due: the trials are over, and so are two steps of each ladder. */
+  isEverythingDue(): Promise<boolean>;
+  /** The subscriptions' statuses now, by their ids. */
+  states(): Promise<ReadonlyMap<string, string>>;
+  /** Waits until what was due is done, and compares all of it. */
+  expectDueDoneOnce(trials: readonly string[]): Promise<void>;
   /** Somebody pays by wire what the card did not. */
   recordPayments(): Promise<void>;
   /** Given back in the vendor's dashboard: we hear of it by webhooks only. */
@@ -34,11 +42,14 @@ export type OutageScene = Driven & {
 };
 
 /** A tenant of its own, with payments to give back and invoices to pay; nothing renews meanwhile. */
-export async function createOutageScene(faults: FaultStack): Promise<OutageScene> {
+export async function createOutageScene(
+  faults: FaultStack,
+  { trialDays = 6 }: { trialDays?: number } = {},
+): Promise<OutageScene> {
   const { db, stack, apiUrls, control, look } = faults;
   const since = logMarks(stack.home);
   const year = { unit: 'year', count: 1 } as const;
-  const tenant = await createFastTenant(db, { name: 'Outage', policy: { trialDays: 6 }, interval: year });
+  const tenant = await createFastTenant(db, { name: 'Outage', policy: { trialDays }, interval: year });
   const client = createApiClient({ urls: apiUrls, apiKey: tenant.apiKey, random: seededRandom(1) });
   const driven = { tenant, client };
   const before = await prepareCustomers(faults, driven);
@@ -50,6 +61,18 @@ export async function createOutageScene(faults: FaultStack): Promise<OutageScene
       await inLanes(EACH, async (index) => void ids.push(await startSubscription(driven, 'away', index)));
       return ids;
     },
+    startTrials: async () => {
+      const ids: string[] = [];
+      await inLanes(EACH, async (index) => {
+        const id = await startSubscription(driven, 'trial', index);
+        await giveCard({ client, control }, id, ['succeeded']);
+        ids.push(id);
+      });
+      return ids;
+    },
+    isEverythingDue: () => isEverythingDue(db, tenant.tenantId),
+    states: () => statesOf(db, tenant.tenantId),
+    expectDueDoneOnce: (trials) => expectDueDoneOnce(faults, { ...driven, before, since, trials }),
     recordPayments: () =>
       forEach(before.open, async ({ id, totalMinor, currency }) => {
         const body = { amountMinor: totalMinor, currency, reference: `wire-${id}` };
@@ -139,6 +162,70 @@ async function expectEverythingOnce(
     created.every((id) => states.has(id)),
     'everything created is there',
   ).toBe(true);
+  expect(await workflowWrongs(temporal, { mustExist })).toEqual([]);
+}
+
+/** The second step of the tenant's ladder is due nine seconds after the failure. */
+const SECOND_STEP_MS = 9_000;
+
+function isEverythingDue(db: FaultStack['db'], tenantId: string): Promise<boolean> {
+  return withTenant(db, tenantId, async (tx) => {
+    const trials = (await tx.select().from(subscriptions)).filter(({ status }) => status === 'trialing');
+    const cases = await tx.select().from(dunningCases);
+    const due = [
+      ...trials.map(({ trialEndsAt }) => trialEndsAt?.getTime() ?? Number.POSITIVE_INFINITY),
+      ...cases.map(({ firstFailedAt }) => firstFailedAt.getTime() + SECOND_STEP_MS),
+    ];
+    return due.every((at) => at < Date.now());
+  });
+}
+
+async function expectDueDoneOnce(
+  { db, stack, temporal }: FaultStack,
+  {
+    tenant,
+    client,
+    before,
+    since,
+    trials,
+  }: Driven & { before: Before; since: LogMarks; trials: readonly string[] },
+): Promise<void> {
+  const { tenantId } = tenant;
+  let missing: string[] = [];
+  await eventually(async () => {
+    const states = await statesOf(db, tenantId);
+    const steps = await withTenant(db, tenantId, (tx) => tx.select().from(dunningCases));
+    missing = [
+      ...trials.filter((id) => states.get(id) !== 'active').map((id) => `${id} is ${states.get(id)}`),
+      ...steps
+        .filter(({ nextStepIndex }) => nextStepIndex < 2)
+        .map(({ id, nextStepIndex }) => `${id} waits for step ${nextStepIndex + 1}`),
+      ...(await leftovers(db)),
+    ];
+    return missing.length === 0;
+  }, WAIT_MS);
+  expect(missing).toEqual([]);
+
+  const rows = await withTenant(db, tenantId, async (tx) => ({
+    cases: await tx.select().from(dunningCases),
+    mails: await tx.select().from(notifications),
+  }));
+  expect(
+    rows.cases.map(({ nextStepIndex, closedAt }) => [nextStepIndex, closedAt]),
+    'two steps each, and the third on its own day',
+  ).toEqual(before.unpaid.map(() => [2, null]));
+  const count = (wanted: string) => rows.mails.filter(({ template }) => template === wanted).length;
+  expect(
+    ['payment_failed_1', 'payment_failed_2', 'payment_failed_final'].map(count),
+    'each step mails once',
+  ).toEqual([EACH, EACH, 0]);
+  const wrongs = await findWrongs({ home: stack.home, db, tenantId, client, since });
+  const unpaid = before.open.map(({ id }) => `invoice_not_paid: ${id} is open`);
+  expect(
+    wrongs.map(({ kind, sentence }) => `${kind}: ${sentence}`).sort(),
+    'nothing but what those owe who have not paid',
+  ).toEqual(unpaid.sort());
+  const mustExist = trials.map(subscriptionWorkflowId);
   expect(await workflowWrongs(temporal, { mustExist })).toEqual([]);
 }
 

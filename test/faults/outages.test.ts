@@ -46,6 +46,23 @@ describe('Temporal is away', () => {
     await scene.expectEverythingOnce(created);
     await expectReady(stack);
   });
+
+  it('does what came due meanwhile once, late, when it is back: trials end, ladders go on', async () => {
+    const { stack } = faults;
+    const scene = await createOutageScene(faults, { trialDays: 15 });
+    const trials = await scene.startTrials();
+    await stack.kill('temporal');
+    expect(await eventually(scene.isEverythingDue, WAIT_MS), 'everything has come due').toBe(true);
+    const states = await scene.states();
+    expect(
+      trials.map((id) => states.get(id)),
+      'nothing is done meanwhile',
+    ).toEqual(trials.map(() => 'trialing'));
+
+    await stack.start('temporal');
+    await scene.expectDueDoneOnce(trials);
+    await expectReady(stack);
+  });
 });
 
 describe('PostgreSQL is away', () => {

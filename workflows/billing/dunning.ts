@@ -8,7 +8,7 @@
  */
 import { ActivityFailure, log, proxyActivities, setCurrentDetails, setHandler } from '@temporalio/workflow';
 import type { createDunningActivities } from '../../activities/billing/dunning.ts';
-import { type DueStep, dunningWaitingFor, nextStep } from '../../domain/billing/dunning.ts';
+import { type DueStep, dunningWaitingFor, nextStep, stepInWords } from '../../domain/billing/dunning.ts';
 import { createDeadline } from '../deadline.ts';
 import { keyedWrite, read } from '../effect-classes.ts';
 import { type DunningCaseState, type DunningInput, dunningChangedSignal } from './dunning.contract.ts';
@@ -38,7 +38,7 @@ export async function dunning({ tenantId, customerId, dunningCase }: DunningInpu
     const considered = state;
     const due = nextStep(state, now());
     await deadline.until(due?.at ?? null, {
-      summary: `step ${state.nextStepIndex + 1} of ${state.policy.steps.length}`,
+      summary: stepInWords(state, state.nextStepIndex),
       changed: () => state !== considered,
     });
     if (due !== null && state === considered) adopt(await perform(due));
