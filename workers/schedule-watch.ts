@@ -21,7 +21,7 @@ export function watchSchedules({
   clock?: () => Date;
 }): ScheduleWatch {
   let known = new Set<string>();
-  const look = async () => {
+  const lookNow = async () => {
     const overdue = overdueSchedules({ runs: await readScheduleRuns(db, names), now: clock() });
     for (const each of overdue) {
       if (!known.has(each.schedule)) log.error(each, 'a schedule has not succeeded for two intervals');
@@ -31,6 +31,14 @@ export function watchSchedules({
       if (!still.has(schedule)) log.info({ schedule }, 'a schedule succeeds again');
     known = still;
     return overdue;
+  };
+
+  let last: Promise<unknown> = Promise.resolve();
+  /** One after the other: each says what changed since the one before. */
+  const look = () => {
+    const next = last.then(lookNow, lookNow);
+    last = next;
+    return next;
   };
 
   const lookAndLog = () =>

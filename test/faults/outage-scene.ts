@@ -1,7 +1,7 @@
 /** What is there before a server goes away, what callers and the vendor do meanwhile, and what must be there after. */
 import { expect } from 'vitest';
 import { withTenant } from '../../db/client.ts';
-import { dunningCases, invoices, subscriptions } from '../../db/schema/billing.ts';
+import { dunningCases, dunningSteps, invoices, subscriptions } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
 import { payments, refunds } from '../../db/schema/payments.ts';
 import { seededRandom } from '../../integrations/sandbox/random.ts';
@@ -208,6 +208,7 @@ async function expectDueDoneOnce(
 
   const rows = await withTenant(db, tenantId, async (tx) => ({
     cases: await tx.select().from(dunningCases),
+    steps: await tx.select().from(dunningSteps),
     mails: await tx.select().from(notifications),
   }));
   expect(
@@ -215,10 +216,15 @@ async function expectDueDoneOnce(
     'two steps each, and the third on its own day',
   ).toEqual(before.unpaid.map(() => [2, null]));
   const count = (wanted: string) => rows.mails.filter(({ template }) => template === wanted).length;
+  // Who had not had the first step yet got the second one instead: two reminders at once would be one too many.
+  const performed = (index: number) =>
+    rows.steps.filter(({ stepIndex, outcome }) => stepIndex === index && outcome === 'performed').length;
+  expect(rows.steps).toHaveLength(2 * EACH);
   expect(
     ['payment_failed_1', 'payment_failed_2', 'payment_failed_final'].map(count),
     'each step mails once',
-  ).toEqual([EACH, EACH, 0]);
+  ).toEqual([performed(0), EACH, 0]);
+  expect(performed(1)).toBe(EACH);
   const wrongs = await findWrongs({ home: stack.home, db, tenantId, client, since });
   const unpaid = before.open.map(({ id }) => `invoice_not_paid: ${id} is open`);
   expect(
