@@ -1,4 +1,4 @@
-/** What the actors of dunning stories do, each through the API. */
+/** What the actors of stories do, each through the API. */
 import type { Act, Actor } from './ensemble.ts';
 import { invoicesOf, readSubscription, useCard } from './people.ts';
 import type { Answer, Body } from './world.ts';
@@ -6,6 +6,11 @@ import type { Answer, Body } from './world.ts';
 /** Another card, whose issuer answers as the script says. It is charged at once. */
 export function newCard(...outcomes: string[]): Act {
   return ({ world, subscriptionId }) => useCard(world, subscriptionId, ...outcomes);
+}
+
+/** The outcomes of a card that has no money so many times. */
+export function declines(times: number): string[] {
+  return Array.from({ length: times }, () => 'insufficient_funds');
 }
 
 /** Money that came in beside the card vendor: what is due, unless an amount is given. */
@@ -18,12 +23,24 @@ export function payOutside(amountMinor?: number): Act {
   };
 }
 
-export function cancelNow({ world, subscriptionId }: Actor): Promise<Body> {
+type Subject = Pick<Actor, 'world' | 'subscriptionId'>;
+
+export function cancelNow({ world, subscriptionId }: Subject): Promise<Body> {
   return world.ok('POST', `/v1/subscriptions/${subscriptionId}/cancel`, { mode: 'now' });
 }
 
-export function cancelAtPeriodEnd({ world, subscriptionId }: Actor): Promise<Body> {
+export function cancelAtPeriodEnd({ world, subscriptionId }: Subject): Promise<Body> {
   return world.ok('POST', `/v1/subscriptions/${subscriptionId}/cancel`, {});
+}
+
+/** Asks for a cancellation, which may be refused. */
+export function cancel({ world, subscriptionId }: Subject, body: Body = {}): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/cancel`, { body });
+}
+
+/** Asks to take a cancellation back, which may be refused. */
+export function undo({ world, subscriptionId }: Subject): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/undo_cancel`);
 }
 
 /** Naming the card that is on file once more: a try that the customer asks for. */
@@ -40,10 +57,7 @@ export async function invoiceNow({ world, subscriptionId, invoice }: Actor): Pro
   return (await invoicesOf(world, subscriptionId)).find(({ id }) => id === invoice.id);
 }
 
-export async function customerOf({
-  world,
-  subscriptionId,
-}: Pick<Actor, 'world' | 'subscriptionId'>): Promise<Body> {
+export async function customerOf({ world, subscriptionId }: Subject): Promise<Body> {
   const { customerId } = await readSubscription(world, subscriptionId);
   return world.ok('GET', `/v1/customers/${customerId}`);
 }

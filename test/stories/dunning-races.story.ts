@@ -15,6 +15,7 @@ import {
 } from '../../workflows/billing/subscription.contract.ts';
 import { customerOf, invoiceNow, payOutside } from './acts.ts';
 import type { Actor } from './ensemble.ts';
+import { type Happening, orders } from './orders.ts';
 import { invoicesOf, readSubscription, subscribePaid } from './people.ts';
 import { recovers, renewalFails, standardUntil } from './phrases.ts';
 import { type Answer, createWorld, type World } from './world.ts';
@@ -24,17 +25,6 @@ const DAY_MS = 86_400_000;
 /** So close to the step that the requests before it are answered in time, also on a slow machine. */
 const CLOSE_MS = 5 * 60_000;
 let world: World;
-
-type Happening = 'payment' | 'cancellation' | 'step';
-
-const orders: Happening[][] = [
-  ['payment', 'cancellation', 'step'],
-  ['payment', 'step', 'cancellation'],
-  ['cancellation', 'payment', 'step'],
-  ['cancellation', 'step', 'payment'],
-  ['step', 'payment', 'cancellation'],
-  ['step', 'cancellation', 'payment'],
-];
 
 const steps = defaultDunningPolicies[0]?.steps ?? [];
 const LAST_DAY = 30;

@@ -1,6 +1,6 @@
 /** Whoever pays, by whatever means and at whatever step, has full access again and is told so once. */
 import { expect } from 'vitest';
-import { customerOf, invoiceNow, newCard, payOutside } from './acts.ts';
+import { customerOf, declines, invoiceNow, newCard, payOutside } from './acts.ts';
 import { type Act, createEnsemble } from './ensemble.ts';
 import { invoicesOf, readSubscription } from './people.ts';
 import {
@@ -13,8 +13,6 @@ import {
 } from './phrases.ts';
 
 const { tell } = createEnsemble({ days: 32 });
-
-const declines = (times: number): string[] => Array.from({ length: times }, () => 'insufficient_funds');
 
 tell('a new card in the grace is charged at once and ends the ladder', {
   card: declines(2),

@@ -8,12 +8,14 @@ import {
   cancelAtPeriodEnd,
   cancelNow,
   customerOf,
+  declines,
   invoiceNow,
   newCard,
   payOutside,
 } from './acts.ts';
 import { afterlife } from './beginnings.ts';
 import { type Act, type Actor, createEnsemble } from './ensemble.ts';
+import { type Happening, orders } from './orders.ts';
 import { invoicesOf, readSubscription, subscribe, subscribePaid, useCard } from './people.ts';
 import { recovers, recoversByNewCard, renewalFails, renewalPaid, retryFails } from './phrases.ts';
 import { type Answer, type Body, createWorld, type World } from './world.ts';
@@ -22,7 +24,6 @@ const plan = 'pro-short';
 const DAY_MS = 86_400_000;
 /** Minutes away from the step: what is asked before it is answered in time, also on a slow machine. */
 const CLOSE_DAYS = 5 / (24 * 60);
-const declines = (times: number): string[] => Array.from({ length: times }, () => 'insufficient_funds');
 
 describe('the end of the ladder', () => {
   const { tell } = createEnsemble({ days: 41 });
@@ -226,17 +227,6 @@ describe('the end of the ladder', () => {
     finally: expectRecovered,
   });
 });
-
-type Happening = 'payment' | 'cancellation' | 'step';
-
-const orders: Happening[][] = [
-  ['payment', 'cancellation', 'step'],
-  ['payment', 'step', 'cancellation'],
-  ['cancellation', 'payment', 'step'],
-  ['cancellation', 'step', 'payment'],
-  ['step', 'payment', 'cancellation'],
-  ['step', 'cancellation', 'payment'],
-];
 
 describe('a new card, a cancellation and a step, minutes apart', () => {
   const { tell } = createEnsemble({ days: 41 });

@@ -1,5 +1,6 @@
 /** Cancelling: at the end of the period with access until then, taking it back, and at once. */
 import { describe, expect } from 'vitest';
+import { cancel, cancelNow, undo } from './acts.ts';
 import {
   afterlife,
   paidFromTheStart,
@@ -9,7 +10,7 @@ import {
 } from './beginnings.ts';
 import { invoicesOf, readSubscription } from './people.ts';
 import { type Act, type Actor, type Beginning, createSubscriptionStage } from './stage.ts';
-import type { Answer, Body } from './world.ts';
+import type { Body } from './world.ts';
 
 /** The first period is March; it ends on day 31. */
 const { tell } = createSubscriptionStage({ startsAt: '2031-03-01T10:00:00Z', days: 63 });
@@ -231,18 +232,6 @@ describe('cancelling now', () => {
     finally: async (actor) => expect(await lastInvoice(actor)).toMatchObject({ status: 'void' }),
   });
 });
-
-function cancel({ world, subscriptionId }: Actor, body: Record<string, string> = {}): Promise<Answer> {
-  return world.request('POST', `/v1/subscriptions/${subscriptionId}/cancel`, { body });
-}
-
-function cancelNow(actor: Actor): Promise<Answer> {
-  return cancel(actor, { mode: 'now' });
-}
-
-function undo({ world, subscriptionId }: Actor): Promise<Answer> {
-  return world.request('POST', `/v1/subscriptions/${subscriptionId}/undo_cancel`);
-}
 
 async function lastInvoice({ world, subscriptionId }: Actor): Promise<Body> {
   return (await invoicesOf(world, subscriptionId)).at(-1);

@@ -5,6 +5,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { withTenant } from '../../db/client.ts';
 import { dunningCases } from '../../db/schema/billing.ts';
+import { cancel, cancelNow, declines, undo } from './acts.ts';
 import { answerBank } from './bank.ts';
 import {
   afterlife,
@@ -505,22 +506,6 @@ async function onPlan<S>(
     for (const story of stories) actors.push(await begin(story));
     return actors;
   });
-}
-
-function declines(times: number): string[] {
-  return Array.from({ length: times }, () => 'insufficient_funds');
-}
-
-function cancel({ world, subscriptionId }: Actor, body: Record<string, string> = {}): Promise<Answer> {
-  return world.request('POST', `/v1/subscriptions/${subscriptionId}/cancel`, { body });
-}
-
-function cancelNow(actor: Actor): Promise<Answer> {
-  return cancel(actor, { mode: 'now' });
-}
-
-function undo({ world, subscriptionId }: Actor): Promise<Answer> {
-  return world.request('POST', `/v1/subscriptions/${subscriptionId}/undo_cancel`);
 }
 
 function giveCard({ world, subscriptionId }: Actor, ...outcomes: string[]): Promise<Answer> {
