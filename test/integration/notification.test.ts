@@ -302,6 +302,27 @@ describe('a message that cannot be sent', () => {
     });
   });
 
+  it('to a customer who is being erased at that moment is skipped', async () => {
+    const id = await decided();
+    const locked = Promise.withResolvers<void>();
+    const committing = Promise.withResolvers<void>();
+    const erasure = withTenant(db, tenantId, async (tx) => {
+      const erased = { email: null, name: null, erasedAt: new Date() };
+      await tx.update(customers).set(erased).where(eq(customers.id, customerId));
+      await tx.update(notifications).set({ variables: {} }).where(eq(notifications.id, id));
+      locked.resolve();
+      await committing.promise;
+    });
+    await locked.promise;
+    const sending = send(id);
+    await expect.poll(waitsForALock, { timeout: 10_000 }).toBe(true);
+    committing.resolve();
+    await Promise.all([erasure, sending]);
+
+    expect(mailsLeft()).toEqual([]);
+    expect(await row(id)).toMatchObject({ status: 'skipped', error: 'the customer was erased' });
+  });
+
   it('to a customer without an address is skipped', async () => {
     const id = await decided();
     await customer({ email: null });
@@ -406,6 +427,11 @@ async function row(id: string): Promise<typeof notifications.$inferSelect> {
     if (found === undefined) throw new Error(`No notification ${id}`);
     return found;
   });
+}
+
+async function waitsForALock(): Promise<boolean> {
+  const { rows } = await db.pool.query('SELECT FROM pg_locks WHERE NOT granted');
+  return rows.length > 0;
 }
 
 function customer(change: Partial<typeof customers.$inferInsert>): Promise<unknown> {

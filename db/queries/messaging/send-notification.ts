@@ -4,6 +4,7 @@ import type { Tx } from '../../client.ts';
 import { customers } from '../../schema/billing.ts';
 import { type NotificationStatus, notifications } from '../../schema/messaging.ts';
 import { tenants } from '../../schema/tenants.ts';
+import { together } from '../../together.ts';
 
 export type NotificationToSend = {
   notification: typeof notifications.$inferSelect;
@@ -18,7 +19,11 @@ const keyTrustedHours = 23;
 
 /** The message with everything it needs, locked until the transaction ends; null when there is no such row. */
 export async function lockNotification(tx: Tx, notificationId: string): Promise<NotificationToSend | null> {
-  const [found] = await tx
+  // The rows are read by a statement of its own, once the lock is ours: a join that waits for the lock would see the
+  // message as an erasure has left it, and the customer as before.
+  const isIt = eq(notifications.id, notificationId);
+  const locked = tx.select({ id: notifications.id }).from(notifications).where(isIt).for('update').execute();
+  const read = tx
     .select({
       notification: notifications,
       customer: { email: customers.email, name: customers.name, erasedAt: customers.erasedAt },
@@ -28,8 +33,9 @@ export async function lockNotification(tx: Tx, notificationId: string): Promise<
     .from(notifications)
     .innerJoin(customers, eq(customers.id, notifications.customerId))
     .innerJoin(tenants, eq(tenants.id, notifications.tenantId))
-    .where(eq(notifications.id, notificationId))
-    .for('update', { of: notifications });
+    .where(isIt)
+    .execute();
+  const [, [found]] = await together([locked, read]);
   return found ?? null;
 }
 
