@@ -8,7 +8,8 @@
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
 import { findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
-import { beginFirstPeriod, canBegin, planFirstTry } from '../../db/queries/billing/open-period.ts';
+import { beginFirstPeriod, canBegin } from '../../db/queries/billing/open-period.ts';
+import { planFirstTry } from '../../db/queries/billing/planned-charges.ts';
 import { keepRequest, wasCarriedOut } from '../../db/queries/billing/subscription-requests.ts';
 import {
   changeSubscription,
@@ -166,8 +167,8 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
         if (unconfirmed !== null) {
           return { snapshot: snapshotOf(context), invoiceId: unconfirmed.id, isEarlier: true };
         }
-        await keepRequest(tx, input, new Date(input.at));
         const at = new Date(input.at);
+        await keepRequest(tx, input, at);
         const { after, invoice } = await beginFirstPeriod(tx, context, at);
         if (invoice === null) return { snapshot: snapshotOf(after), invoiceId: null, isEarlier: false };
         const set = planFirstTry(after, invoice, {

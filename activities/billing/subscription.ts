@@ -8,12 +8,7 @@
  */
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
-import {
-  findOpenCase,
-  moveOnCase,
-  suspendByClock,
-  technicalRetryMinutes,
-} from '../../db/queries/billing/dunning-cases.ts';
+import { findOpenCase, moveOnCase, suspendByClock } from '../../db/queries/billing/dunning-cases.ts';
 import {
   closeUnpaidInvoice,
   type InvoiceRow,
@@ -26,6 +21,7 @@ import {
   openFirstPeriod,
   openPeriod,
 } from '../../db/queries/billing/open-period.ts';
+import { planRetry } from '../../db/queries/billing/planned-charges.ts';
 import {
   announceSubscription,
   changeSubscription,
@@ -37,8 +33,6 @@ import {
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
 import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
-import { technicalRetryAt } from '../../domain/billing/dunning.ts';
-import { planCharge, plannedFor, technicalRetry } from '../../domain/billing/planned-charge.ts';
 import {
   nextAct,
   type SubscriptionAct,
@@ -266,24 +260,14 @@ export async function postpone(
   context: SubscriptionContext,
   { invoiceId, at }: { invoiceId: string; at: string },
 ): Promise<SubscriptionContext> {
-  const { subscription } = context;
-  const { plannedCharges } = subscription;
-  const failures = plannedFor(plannedCharges, invoiceId)?.failures ?? 0;
-  const delays = await technicalRetryMinutes(tx, context);
-  const lastDelay = Math.max(0, delays.length - 1);
-  const retryAt = technicalRetryAt(
-    { technicalRetryMinutes: delays },
-    Math.min(failures, lastDelay),
-    at,
-    snapshotOf(context).dayMs,
-  );
-  if (retryAt === null) throw new Error('The policy has no delays for technical failures');
+  const retry = await planRetry(tx, context, { invoiceId, at, forEver: true });
+  if (retry === null) throw new Error('The policy has no delays for technical failures');
   return changeSubscription(tx, context, {
-    set: { plannedCharges: planCharge(plannedCharges, technicalRetry(invoiceId, retryAt, failures + 1)) },
+    set: retry.set,
     at: new Date(at),
     entry: {
       kind: 'collection_postponed',
-      message: `The card vendor could not be asked; the charge is looked up and tried again on ${inWords(retryAt)}.`,
+      message: `The card vendor could not be asked; the charge is looked up and tried again on ${inWords(retry.retryAt)}.`,
       details: { invoiceId },
     },
   });

@@ -31,7 +31,7 @@ export function createMissedWebhooksActivities({ db, cardVendor }: { db: Databas
         }
         await raiseWatermark(db, { name: scheduleName, watermark: slice.to });
       }
-      await recordScheduleSuccess(db, { name: scheduleName, at: now, result, watermark: now });
+      await recordScheduleSuccess(db, { name: scheduleName, at: now, result });
       return result;
     },
   };

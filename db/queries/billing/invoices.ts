@@ -5,7 +5,7 @@
  * partial unique index backs that up. The number is taken from a locked counter in the same transaction, so a
  * rollback gives it back.
  */
-import { and, eq, isNotNull, ne, notInArray, sql } from 'drizzle-orm';
+import { and, eq, isNotNull, ne, notInArray, type SQL, sql } from 'drizzle-orm';
 import { terminalStatuses } from '../../../domain/billing/subscription.ts';
 import type { Period } from '../../../domain/calendar.ts';
 import { add, formatMoney, type Money, money } from '../../../domain/money.ts';
@@ -100,25 +100,21 @@ export async function readInvoice(tx: Tx, invoiceId: string): Promise<InvoiceRow
  * of an ended subscription stays collectable, but nobody is chased for it.
  */
 export async function unpaidInvoices(tx: Tx, customerId: string): Promise<InvoiceRow[]> {
-  const rows = await tx
-    .select({ invoice: invoices })
-    .from(invoices)
-    .innerJoin(subscriptions, eq(subscriptions.id, invoices.subscriptionId))
-    .where(
-      and(
-        eq(invoices.customerId, customerId),
-        eq(invoices.status, 'open'),
-        isNotNull(invoices.firstFailedAt),
-        notInArray(subscriptions.status, [...terminalStatuses]),
-      ),
-    )
-    .orderBy(invoices.firstFailedAt, invoices.id);
+  const rows = await selectCollectable(tx, customerId, isNotNull(invoices.firstFailedAt)).orderBy(
+    invoices.firstFailedAt,
+    invoices.id,
+  );
   return rows.map((row) => row.invoice);
 }
 
 /** What a card may be charged for: open invoices of the customer's subscriptions that have not ended. */
 export async function collectableInvoices(tx: Tx, customerId: string): Promise<InvoiceRow[]> {
-  const rows = await tx
+  const rows = await selectCollectable(tx, customerId).orderBy(invoices.id);
+  return rows.map((row) => row.invoice);
+}
+
+function selectCollectable(tx: Tx, customerId: string, further?: SQL) {
+  return tx
     .select({ invoice: invoices })
     .from(invoices)
     .innerJoin(subscriptions, eq(subscriptions.id, invoices.subscriptionId))
@@ -127,10 +123,9 @@ export async function collectableInvoices(tx: Tx, customerId: string): Promise<I
         eq(invoices.customerId, customerId),
         eq(invoices.status, 'open'),
         notInArray(subscriptions.status, [...terminalStatuses]),
+        further,
       ),
-    )
-    .orderBy(invoices.id);
-  return rows.map((row) => row.invoice);
+    );
 }
 
 export function openInvoicesOf(tx: Tx, subscriptionId: string): Promise<InvoiceRow[]> {

@@ -3,13 +3,12 @@
  * are written with it. Runs in the caller's transaction, under the customer's lock; one invoice per subscription and
  * period is the database's own rule.
  */
-import { planCharge } from '../../../domain/billing/planned-charge.ts';
 import { periodOf } from '../../../domain/calendar.ts';
 import { inWords } from '../../../domain/instant.ts';
-import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { firstPeriod } from '../payments/settle-payment.ts';
 import { type InvoiceRow, issueInvoice } from './invoices.ts';
+import { planFirstTry } from './planned-charges.ts';
 import {
   addTimelineEntry,
   calendarOf,
@@ -99,17 +98,4 @@ export async function openPeriod(
     at,
   });
   return { after, invoice };
-}
-
-/**
- * The column that says that the invoice is to be charged. `at` is the day it is for, however late we are: what came due
- * first is collected before another period is opened.
- */
-export function planFirstTry(
-  { subscription }: Pick<SubscriptionContext, 'subscription'>,
-  { id: invoiceId }: Pick<InvoiceRow, 'id'>,
-  { origin, originKey = origin, at }: { origin: ChargeOrigin; originKey?: string; at: string },
-): Pick<SubscriptionContext['subscription'], 'plannedCharges'> {
-  const first = { invoiceId, origin, originKey, at, failures: 0 };
-  return { plannedCharges: planCharge(subscription.plannedCharges, first) };
 }

@@ -31,22 +31,21 @@ export function listScheduleRuns(tx: Tx): Promise<ScheduleRunRow[]> {
   return tx.select().from(scheduleRuns).orderBy(asc(scheduleRuns.name));
 }
 
-/** A run did its work to the end. `watermark` moves forward only. */
+/** A run did its work to the end. */
 export async function recordScheduleSuccess(
   db: Database,
-  { name, at, result, watermark }: { name: string; at: Date; result: unknown; watermark?: Date },
+  { name, at, result }: { name: string; at: Date; result: unknown },
 ): Promise<void> {
   const lastResult = sql`${JSON.stringify(result)}::jsonb`;
   await withSystem(db, (tx) =>
     tx
       .insert(scheduleRuns)
-      .values({ name, lastSuccessAt: at, lastResult, watermark: watermark ?? null })
+      .values({ name, lastSuccessAt: at, lastResult })
       .onConflictDoUpdate({
         target: scheduleRuns.name,
         set: {
           lastSuccessAt: sql`greatest(${scheduleRuns.lastSuccessAt}, excluded.last_success_at)`,
           lastResult: sql`excluded.last_result`,
-          watermark: sql`greatest(${scheduleRuns.watermark}, excluded.watermark)`,
         },
       }),
   );

@@ -26,6 +26,7 @@ import { newId } from '../../ids.ts';
 import { chargeAttempts, paymentMethods } from '../../schema/payments.ts';
 import { holdCase } from '../billing/dunning-cases.ts';
 import { dueOf, type InvoiceRow, readInvoice } from '../billing/invoices.ts';
+import { forgetPlan } from '../billing/planned-charges.ts';
 import {
   announceSubscription,
   lockSubscription,
@@ -33,7 +34,7 @@ import {
   type SubscriptionContext,
   snapshotOf,
 } from '../billing/subscriptions.ts';
-import { applyFailedCharge, forgetPlan } from './failed-charge.ts';
+import { applyFailedCharge } from './failed-charge.ts';
 import { whyNoCard } from './last-decline.ts';
 import { settlePayment } from './settle-payment.ts';
 

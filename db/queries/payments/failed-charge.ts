@@ -4,14 +4,7 @@
  * for the same invoice it changes nothing more (first failure, case and mail are all once per invoice).
  */
 import { and, eq, isNull } from 'drizzle-orm';
-import { stepAheadInWords, technicalRetryAt } from '../../../domain/billing/dunning.ts';
-import { dayLengthMs } from '../../../domain/billing/plan.ts';
-import {
-  dropCharge,
-  planCharge,
-  plannedFor,
-  technicalRetry,
-} from '../../../domain/billing/planned-charge.ts';
+import { stepAheadInWords } from '../../../domain/billing/dunning.ts';
 import { firstPaymentAwaitedUntil } from '../../../domain/billing/subscription.ts';
 import { inWords } from '../../../domain/instant.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
@@ -24,8 +17,9 @@ import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { paymentMethods } from '../../schema/payments.ts';
-import { caseState, openCase, technicalRetryMinutes } from '../billing/dunning-cases.ts';
+import { caseState, openCase } from '../billing/dunning-cases.ts';
 import { closeUnpaidInvoice, dueOf, type InvoiceRow } from '../billing/invoices.ts';
+import { forgetPlan, planRetry } from '../billing/planned-charges.ts';
 import {
   addTimelineEntry,
   announceSubscription,
@@ -73,8 +67,10 @@ export async function applyFailedCharge(
   });
   if (invoice.status !== 'open') return context;
 
-  const retried = declineClass === 'technical' ? await scheduleRetry(tx, context, failed) : null;
-  if (retried !== null) return retried;
+  // Nobody decided anything: the charge is tried again.
+  const plan = { invoiceId: invoice.id, at: at.toISOString(), forEver: false };
+  const retry = declineClass === 'technical' ? await planRetry(tx, context, plan) : null;
+  if (retry !== null) return changeSubscription(tx, context, { set: retry.set, at });
   const after = await consequence(tx, await forgetPlan(tx, context, failed), failed);
   return isCancelIntent(code) ? leaveAtPeriodEnd(tx, after, failed) : after;
 }
@@ -121,38 +117,6 @@ async function leaveAtPeriodEnd(
     },
   });
   return after;
-}
-
-/** Nobody decided anything: try again in minutes to hours. Null when that has been tried often enough. */
-async function scheduleRetry(
-  tx: Tx,
-  context: SubscriptionContext,
-  { invoice, at }: FailedCharge,
-): Promise<SubscriptionContext | null> {
-  const { subscription, tenant } = context;
-  const { plannedCharges } = subscription;
-  const failures = plannedFor(plannedCharges, invoice.id)?.failures ?? 0;
-  const delays = { technicalRetryMinutes: await technicalRetryMinutes(tx, context) };
-  const retryAt = technicalRetryAt(delays, failures, at.toISOString(), dayLengthMs(tenant));
-  if (retryAt === null) return null;
-  return changeSubscription(tx, context, {
-    set: { plannedCharges: planCharge(plannedCharges, technicalRetry(invoice.id, retryAt, failures + 1)) },
-    at,
-  });
-}
-
-/** The invoice's charge is decided, or under way: it is not tried again on its own. */
-export async function forgetPlan(
-  tx: Tx,
-  context: SubscriptionContext,
-  { invoice, at }: Pick<FailedCharge, 'invoice' | 'at'>,
-): Promise<SubscriptionContext> {
-  const { plannedCharges } = context.subscription;
-  if (plannedFor(plannedCharges, invoice.id) === undefined) return context;
-  return changeSubscription(tx, context, {
-    set: { plannedCharges: dropCharge(plannedCharges, invoice.id) },
-    at,
-  });
 }
 
 async function consequence(

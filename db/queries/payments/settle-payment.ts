@@ -6,7 +6,7 @@
  * nothing; all of it is one transaction under the customer's lock, so a crash leaves everything or nothing.
  */
 import { and, eq, sql } from 'drizzle-orm';
-import { dropCharge, plannedFor } from '../../../domain/billing/planned-charge.ts';
+import { dropCharge } from '../../../domain/billing/planned-charge.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { inWords } from '../../../domain/instant.ts';
 import type { NotificationRequest } from '../../../domain/messaging/notification.ts';
@@ -19,6 +19,7 @@ import { customers, invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
 import { findOpenCase, moveOnCase } from '../billing/dunning-cases.ts';
 import { dueOf, type InvoiceRow, readInvoice, unpaidInvoices } from '../billing/invoices.ts';
+import { forgetPlan } from '../billing/planned-charges.ts';
 import { resumedPeriod } from '../billing/resumed-period.ts';
 import {
   addTimelineEntry,
@@ -219,9 +220,7 @@ async function applyToSubscription(
   at: Date,
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  const { plannedCharges } = subscription;
-  const wasPlanned = plannedFor(plannedCharges, invoice.id) !== undefined;
-  const collected = { plannedCharges: dropCharge(plannedCharges, invoice.id) };
+  const collected = { plannedCharges: dropCharge(subscription.plannedCharges, invoice.id) };
   switch (subscription.status) {
     case 'trialing':
     case 'incomplete':
@@ -234,7 +233,7 @@ async function applyToSubscription(
     case 'past_due': {
       const unpaid = await unpaidInvoices(tx, invoice.customerId);
       if (unpaid.some((other) => other.subscriptionId === subscription.id)) {
-        return wasPlanned ? changeSubscription(tx, context, { set: collected, at }) : context;
+        return forgetPlan(tx, context, { invoice, at });
       }
       return changeSubscription(tx, context, {
         set: {
@@ -249,7 +248,7 @@ async function applyToSubscription(
       });
     }
     case 'active':
-      return wasPlanned ? changeSubscription(tx, context, { set: collected, at }) : context;
+      return forgetPlan(tx, context, { invoice, at });
     case 'cancelled':
     case 'expired':
       return context;
