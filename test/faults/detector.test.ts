@@ -65,12 +65,22 @@ describe('the detector of mistakes about money', () => {
 
   it('finds a period without an invoice, and one that has two', () => {
     const books = rightBooks();
-    const [subscription] = books.subscriptions;
-    expect(kinds({ ...books, subscriptions: [{ id: subscription?.id ?? '', periodIndex: 2 }] })).toEqual([
-      'period_without_invoice',
-    ]);
-    expect(kinds({ ...books, subscriptions: [{ id: subscription?.id ?? '', periodIndex: 0 }] })).toEqual([
-      'period_without_invoice',
+    const began = (periodIndex: number) => [{ id: 'sub_1', periodIndex, status: 'active' }];
+    expect(kinds({ ...books, subscriptions: began(2) })).toEqual(['period_without_invoice']);
+    expect(kinds({ ...books, subscriptions: began(0) })).toEqual(['period_without_invoice']);
+  });
+
+  it('forgives the last period of who was cancelled before paying for it, and no other', () => {
+    const cancelled = withVoid(rightBooks(), 'inv_2', 2);
+    expect(kinds(cancelled)).toEqual([]);
+    const active = { ...cancelled, subscriptions: [{ id: 'sub_1', periodIndex: 2, status: 'active' }] };
+    expect(kinds(active)).toEqual(['period_without_invoice']);
+    const later = { ...cancelled, subscriptions: [{ id: 'sub_1', periodIndex: 3, status: 'cancelled' }] };
+    expect(kinds(later)).toEqual(['period_without_invoice']);
+    const charged = charge({ invoice: 'inv_2', payment: 'pi_2' });
+    expect(kinds({ ...cancelled, effects: [...cancelled.effects, charged] })).toEqual([
+      'charge_not_booked',
+      'cash_off',
     ]);
   });
 
@@ -105,11 +115,22 @@ describe('the detector of mistakes about mails', () => {
 
 const kinds = (evidence: MoneyEvidence) => moneyWrongs(evidence).map(({ kind }) => kind);
 
+/** The subscription was cancelled in one more period, whose invoice nobody paid. */
+function withVoid(books: MoneyEvidence, id: string, periodIndex: number): MoneyEvidence {
+  const [first] = books.invoices;
+  if (first === undefined) throw new Error('The books hold no invoice');
+  return {
+    ...books,
+    subscriptions: [{ id: first.subscriptionId, periodIndex, status: 'cancelled' }],
+    invoices: [...books.invoices, { ...first, id, periodIndex, status: 'void', paidMinor: 0 }],
+  };
+}
+
 /** A subscription that was billed for two periods. */
 function rightBooks(): MoneyEvidence {
   const ids = ['inv_0', 'inv_1'];
   return {
-    subscriptions: [{ id: 'sub_1', periodIndex: 1 }],
+    subscriptions: [{ id: 'sub_1', periodIndex: 1, status: 'cancelled' }],
     invoices: ids.map((id, periodIndex) => ({
       id,
       subscriptionId: 'sub_1',

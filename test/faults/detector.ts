@@ -39,7 +39,7 @@ export type InvoiceFacts = {
 export type MoneyEvidence = {
   /** The card vendor's log. Its amounts are in our minor units for the currencies used here. */
   effects: readonly Effect[];
-  subscriptions: readonly { id: string; periodIndex: number | null }[];
+  subscriptions: readonly { id: string; periodIndex: number | null; status: string }[];
   invoices: readonly InvoiceFacts[];
   payments: readonly {
     invoiceId: string;
@@ -146,19 +146,25 @@ function strayCharges(
   );
 }
 
-/** Every period that began has exactly one invoice. */
+/**
+ * Every period that began has exactly one invoice that stands. Whoever is cancelled while the last one is unpaid has it
+ * voided by the plan's policy; a charge that was under way then is the customer's credit, and has to be booked.
+ */
 function periodWrongs(
-  { id, periodIndex }: { id: string; periodIndex: number | null },
+  { id, periodIndex, status }: MoneyEvidence['subscriptions'][number],
   invoices: readonly InvoiceFacts[],
 ): Wrong[] {
-  const own = invoices.filter((each) => each.subscriptionId === id && each.status !== 'void');
-  const indexes = own.map((invoice) => invoice.periodIndex).sort((a, b) => a - b);
+  const own = invoices.filter(({ subscriptionId }) => subscriptionId === id);
+  const billed = own.filter(
+    (invoice) => invoice.status !== 'void' || (status === 'cancelled' && invoice.periodIndex === periodIndex),
+  );
+  const indexes = billed.map((invoice) => invoice.periodIndex).sort((a, b) => a - b);
   const wanted = Array.from({ length: (periodIndex ?? -1) + 1 }, (_, index) => index);
   if (indexes.join() === wanted.join()) return [];
   return [
     wrong(
       'period_without_invoice',
-      `${id} began the periods ${wanted.join()} and has invoices for ${indexes.join()}`,
+      `${id} is ${status}, began the periods ${wanted.join()} and has invoices for ${indexes.join()}`,
     ),
   ];
 }
