@@ -45,7 +45,8 @@ module.exports = {
     }),
     mayImportOnly({
       name: 'api-imports-no-implementations',
-      comment: 'The API starts and signals by contracts, reads by db/queries, and verifies webhooks.',
+      comment:
+        'The API starts and signals by contracts, reads by db/queries, verifies webhooks, and draws documents: integrations/pdf is a pure rendering without a vendor behind it.',
       from: '^api/',
       allowed: [
         '^api/',
@@ -54,6 +55,7 @@ module.exports = {
         '^db/(queries/|client|ids|together)',
         '^temporal/',
         '^integrations/[^/]+/(webhook|verify)[^/]*[.]ts$',
+        '^integrations/pdf/',
         '^config/',
       ],
     }),

@@ -4,11 +4,13 @@ import type { Database } from '../db/client.ts';
 import type { CardVendor } from '../domain/payments/card-payment.ts';
 import { createCustomerActivities } from './billing/customer.ts';
 import { createDunningActivities } from './billing/dunning.ts';
+import { createPlanChangeActivities } from './billing/plan-change.ts';
 import { createSubscriptionActivities } from './billing/subscription.ts';
 import { createSubscriptionRequestActivities } from './billing/subscription-requests.ts';
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
+import { createRefundActivities } from './payments/refund.ts';
 import { createTrialStatisticsActivities } from './reporting/trial-statistics.ts';
 
 export type ActivityDeps = {
@@ -22,10 +24,15 @@ export type ActivityDeps = {
 export function createActivities(deps: ActivityDeps) {
   return {
     /** Decisions and our own database. */
-    billing: { ...createSubscriptionActivities(deps), ...createSubscriptionRequestActivities(deps) },
+    billing: {
+      ...createSubscriptionActivities(deps),
+      ...createSubscriptionRequestActivities(deps),
+      ...createPlanChangeActivities(deps),
+    },
     /** Everything that calls the card vendor. */
     stripe: {
       ...createCardPaymentActivities(deps),
+      ...createRefundActivities(deps),
       ...createDunningActivities(deps),
       ...createCustomerActivities(deps),
     },

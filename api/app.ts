@@ -7,6 +7,7 @@ import { logSerializers } from '../config/logger.ts';
 import { customerRoutes } from './billing/customers.ts';
 import { dunningPolicyRoutes } from './billing/dunning-policies.ts';
 import { invoiceRoutes } from './billing/invoices.ts';
+import { planChangeRoutes } from './billing/plan-changes.ts';
 import { planRoutes } from './billing/plans.ts';
 import { subscriptionActRoutes } from './billing/subscription-acts.ts';
 import { subscriptionRoutes } from './billing/subscriptions.ts';
@@ -17,7 +18,10 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { creditNoteRoutes } from './payments/credit-notes.ts';
+import { disputeRoutes } from './payments/disputes.ts';
 import { paymentRoutes } from './payments/payments.ts';
+import { refundRoutes } from './payments/refunds.ts';
 import { stripeWebhook } from './payments/stripe-webhook.ts';
 import { trialStatisticsRoutes } from './reporting/trial-statistics.ts';
 import type { Route } from './route.ts';
@@ -47,8 +51,12 @@ const routes: readonly Route[] = [
   ...planRoutes,
   ...subscriptionRoutes,
   ...subscriptionActRoutes,
+  ...planChangeRoutes,
   ...invoiceRoutes,
   ...paymentRoutes,
+  ...refundRoutes,
+  ...creditNoteRoutes,
+  ...disputeRoutes,
   ...dunningPolicyRoutes,
   ...notificationRoutes,
   ...trialStatisticsRoutes,

@@ -1,5 +1,10 @@
 /** The OpenAPI 3.1 document, generated from the declarations that serve: it cannot say anything else than the API does. */
-import { OpenAPIRegistry, OpenApiGeneratorV31, type RouteConfig } from '@asteasolutions/zod-to-openapi';
+import {
+  OpenAPIRegistry,
+  OpenApiGeneratorV31,
+  type ResponseConfig,
+  type RouteConfig,
+} from '@asteasolutions/zod-to-openapi';
 import { type ProblemCode, problemKinds } from './problem.ts';
 import { needsKey, type OpenRoute, type ResponseSpec, type Route } from './route.ts';
 import { problemSchema } from './schemas.ts';
@@ -118,11 +123,11 @@ const idempotencyKey = {
 
 function successes(responses: Record<number, ResponseSpec>, keyed: boolean): RouteConfig['responses'] {
   return Object.fromEntries(
-    Object.entries(responses).map(([status, { description, schema, example, links }]) => [
+    Object.entries(responses).map(([status, spec]) => [
       status,
       {
-        description,
-        content: { 'application/json': { schema, ...(example !== undefined && { example }) } },
+        description: spec.description,
+        content: contentOf(spec),
         ...(keyed && {
           headers: {
             'Idempotency-Replayed': {
@@ -131,10 +136,18 @@ function successes(responses: Record<number, ResponseSpec>, keyed: boolean): Rou
             },
           },
         }),
-        ...(links !== undefined && { links }),
+        ...('links' in spec && spec.links !== undefined && { links: spec.links }),
       },
     ]),
   );
+}
+
+function contentOf(spec: ResponseSpec): NonNullable<ResponseConfig['content']> {
+  if ('mediaType' in spec) {
+    return { [spec.mediaType]: { schema: { type: 'string', format: 'binary' } } };
+  }
+  const { schema, example } = spec;
+  return { 'application/json': { schema, ...(example !== undefined && { example }) } };
 }
 
 /** What any operation of this form can answer, and what this one adds. */

@@ -17,13 +17,26 @@ import type { Scope } from './scopes.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch';
 
-/** One response that is not a problem. */
-export type ResponseSpec = {
+/** One response that is not a problem: JSON, or a file. */
+export type ResponseSpec = JsonSpec | FileSpec;
+
+export type JsonSpec = {
   description: string;
   schema: z.ZodType;
   example?: unknown;
   /** What can be done next with this answer: name → operation and where its parameters come from. */
   links?: Record<string, LinkSpec>;
+};
+
+/** Bytes of a media type. Only a `read` may answer with them: an answer kept with an Idempotency-Key is JSON. */
+export type FileSpec = { description: string; mediaType: 'application/pdf' };
+
+/** The body of such an answer. */
+export type FileBody = {
+  /** As the caller may save it: letters, digits, and `.`, `_` or `-`. */
+  fileName: string;
+  /** Called after the transaction of the read, which need not wait for it. */
+  content: () => Promise<Buffer>;
 };
 
 export type LinkSpec = {
@@ -37,8 +50,12 @@ type Responses = Record<number, ResponseSpec>;
 
 /** An answer of one of the declared statuses, with its body. */
 export type Answer<R extends Responses = Responses> = {
-  [Status in keyof R & number]: { status: Status; body: z.input<R[Status]['schema']> };
+  [Status in keyof R & number]: { status: Status; body: BodyOf<R[Status]> };
 }[keyof R & number];
+
+type BodyOf<Spec extends ResponseSpec | undefined> = Spec extends JsonSpec
+  ? z.input<Spec['schema']>
+  : FileBody;
 
 /** Who asks, and when. */
 export type Caller = {

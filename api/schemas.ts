@@ -77,6 +77,9 @@ export const positiveAmount = z
 
 export const amount = z.int().min(0).max(Number.MAX_SAFE_INTEGER).meta({ example: 2900 });
 
+/** A line of an invoice may take something back. */
+export const signedAmount = z.int().min(-Number.MAX_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
+
 /** An instant we answer: UTC. */
 export const instant = z.iso.datetime().meta({ example: '2026-11-21T09:00:00.000Z' });
 

@@ -5,7 +5,7 @@ import { authenticate } from './authentication.ts';
 import { carryOut, type Outcome } from './carry-out.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { Problem, type RequestMistake } from './problem.ts';
-import { type Caller, needsKey, type OpenRoute, type Route } from './route.ts';
+import { type Caller, type FileBody, type FileSpec, needsKey, type OpenRoute, type Route } from './route.ts';
 
 /** A router of these operations; every other method on their paths is 405. */
 export function serveRoutes(
@@ -40,7 +40,7 @@ function handlersOf(deps: ApiDependencies, route: Route): RequestHandler[] {
       key: res.locals['key'] as string | undefined,
       input: validInput(route, req),
     });
-    send(res, outcome);
+    await send(res, route, outcome);
     await outcome.afterwards?.().catch((err: unknown) => {
       req.log.warn({ err }, 'a note about a delivered start was lost; the relay will deliver it again');
     });
@@ -48,16 +48,36 @@ function handlersOf(deps: ApiDependencies, route: Route): RequestHandler[] {
   return route.body === undefined ? [identify, handle] : [identify, requireJson, parseJson, handle];
 }
 
-function send(res: Response, { answer, replayed }: Outcome): void {
-  const isProblem = answer.status >= 400;
+async function send(res: Response, route: Route, { answer, replayed }: Outcome): Promise<void> {
+  const { status, body } = answer;
+  const spec = route.responses[status];
+  if (spec !== undefined && 'mediaType' in spec) return sendFile(res, status, spec, body as FileBody);
+  const isProblem = status >= 400;
   res
-    .status(answer.status)
+    .status(status)
     .set({
       'Content-Type': isProblem ? 'application/problem+json' : 'application/json; charset=utf-8',
       'Cache-Control': 'no-store',
       ...(replayed && { 'Idempotency-Replayed': 'true' }),
     })
-    .send(JSON.stringify(answer.body));
+    .send(JSON.stringify(body));
+}
+
+async function sendFile(
+  res: Response,
+  status: number,
+  { mediaType }: FileSpec,
+  { fileName, content }: FileBody,
+): Promise<void> {
+  const bytes = await content();
+  res
+    .status(status)
+    .set({
+      'Content-Type': mediaType,
+      'Content-Disposition': `inline; filename="${fileName}"`,
+      'Cache-Control': 'no-store',
+    })
+    .send(bytes);
 }
 
 const keyPattern = /^[\x21-\x7e]{1,255}$/;

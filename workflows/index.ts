@@ -4,4 +4,5 @@ export { subscription } from './billing/subscription.ts';
 export { missedWebhooks } from './operations/missed-webhooks.ts';
 export { relaySweep } from './operations/relay-sweep.ts';
 export { cardPayment } from './payments/card-payment.ts';
+export { refund } from './payments/refund.ts';
 export { trialStatistics } from './reporting/trial-statistics.ts';

@@ -31,6 +31,7 @@ import {
   changeSubscription,
   lockCustomer,
   lockSubscription,
+  nothingPending,
   type PlanRow,
   type SubscriptionContext,
   statusChange,
@@ -248,8 +249,7 @@ function cancelUnpaid(tx: Tx, context: SubscriptionContext, at: Date): Promise<S
     set: {
       ...statusChange(context, 'cancelled', at),
       endedAt: at,
-      ladder: null,
-      plannedCharges: [],
+      ...nothingPending,
       cancelReason: 'unpaid',
     },
     at,

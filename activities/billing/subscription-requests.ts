@@ -7,6 +7,7 @@
  */
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { voidPendingChange } from '../../db/queries/billing/apply-change.ts';
 import { findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
 import { beginFirstPeriod, canBegin } from '../../db/queries/billing/open-period.ts';
 import { planFirstTry } from '../../db/queries/billing/planned-charges.ts';
@@ -14,12 +15,14 @@ import { keepRequest, wasCarriedOut } from '../../db/queries/billing/subscriptio
 import {
   changeSubscription,
   lockSubscription,
+  nothingPending,
   type SubscriptionContext,
   snapshotOf,
   statusChange,
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
 import { conversionInvoice, unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
+import { payFromCredit } from '../../db/queries/payments/pay-from-credit.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { together } from '../../db/together.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
@@ -177,7 +180,8 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
           at: input.at,
         });
         const planned = await changeSubscription(tx, after, { set, at });
-        return { snapshot: snapshotOf(planned), invoiceId: invoice.id, isEarlier: false };
+        const settled = await payFromCredit(tx, planned, { invoice, at });
+        return { snapshot: snapshotOf(settled), invoiceId: invoice.id, isEarlier: false };
       });
     },
   };
@@ -222,27 +226,29 @@ function refuseConversion(context: SubscriptionContext): void {
   }
 }
 
-async function cancelNow(
+/** Ends it now; nobody is charged or chased any more. */
+export async function cancelNow(
   tx: Tx,
   context: SubscriptionContext,
   reasons: Pick<SubscriptionContext['subscription'], 'cancelReason' | 'cancelComment' | 'cancelRequestedAt'>,
   at: Date,
+  message = 'The subscription was cancelled at once.',
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
   // Before the first period is paid for, nothing was given that an invoice could be kept for.
   const wasGiven = subscription.status === 'active' || subscription.status === 'past_due';
   if (subscription.policy.openInvoiceOnCancel === 'void' || !wasGiven)
     await voidOpenInvoices(tx, context, at);
+  await voidPendingChange(tx, context, at);
   const after = await changeSubscription(tx, context, {
     set: {
       ...reasons,
       ...statusChange(context, 'cancelled', at),
       endedAt: at,
-      ladder: null,
-      plannedCharges: [],
+      ...nothingPending,
     },
     at,
-    entry: { kind: 'cancelled', message: 'The subscription was cancelled at once.' },
+    entry: { kind: 'cancelled', message },
   });
   if ((await findOpenCase(tx, subscription.customerId)) !== null) await stopDunning(tx, after, at);
   return after;

@@ -8,6 +8,7 @@
  */
 
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { voidPendingChange } from '../../db/queries/billing/apply-change.ts';
 import { findOpenCase, moveOnCase, suspendByClock } from '../../db/queries/billing/dunning-cases.ts';
 import {
   closeUnpaidInvoice,
@@ -27,12 +28,16 @@ import {
   changeSubscription,
   livingSubscriptions,
   lockSubscription,
+  nothingPending,
   type SubscriptionContext,
   snapshotOf,
   statusChange,
+  termsOf,
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
 import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
+import { termsInWords } from '../../domain/billing/plan-change.ts';
+import { priceOf } from '../../domain/billing/recurring-price.ts';
 import {
   nextAct,
   type SubscriptionAct,
@@ -58,9 +63,9 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
         await notify(tx, context, input.at, {
           template: due.template,
           variables: {
-            planName: plan.name,
+            planName: termsInWords(termsOf(context)),
             trialEndsAt: inWords(subscription.trialEndsAt?.toISOString() ?? input.at),
-            price: formatMoney(money(plan.priceMinor, plan.currency)),
+            price: formatMoney(money(priceOf(termsOf(context)), plan.currency)),
           },
         });
         const done = [...subscription.trialMessagesDone, ...due.superseded, due.template];
@@ -104,10 +109,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
       return act(db, input, 'renew', async (tx, context, due) => {
         const suspended = await suspendByClock(tx, context, new Date(input.at));
         if (suspended !== null) return { after: suspended, invoice: null };
-        const { anchor, periodIndex } = context.subscription;
-        if (anchor === null || periodIndex === null)
-          throw new Error('A subscription without a period cannot renew');
-        return openPeriod(tx, context, { index: periodIndex + 1, anchor, due, at: new Date(input.at) });
+        return openPeriod(tx, context, { due, at: new Date(input.at) });
       });
     },
 
@@ -117,8 +119,9 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
         const at = new Date(due.at);
         // Nothing was given for it: a conversion that nobody confirmed ends with its trial.
         if (context.subscription.status === 'trialing') await voidOpenInvoices(tx, context, at);
+        await voidPendingChange(tx, context, at);
         const after = await changeSubscription(tx, context, {
-          set: { ...statusChange(context, 'cancelled', at), endedAt: at, ladder: null, plannedCharges: [] },
+          set: { ...statusChange(context, 'cancelled', at), endedAt: at, ...nothingPending },
           at,
           entry: { kind: 'cancelled', message: 'The subscription ended as cancelled.' },
         });
@@ -137,7 +140,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
         const at = new Date(due.at);
         await voidOpenInvoices(tx, context, at);
         const after = await changeSubscription(tx, context, {
-          set: { ...statusChange(context, 'expired', at), endedAt: at, plannedCharges: [] },
+          set: { ...statusChange(context, 'expired', at), endedAt: at, ...nothingPending },
           at,
           entry: { kind: 'expired', message: 'The subscription expired: it was not paid for in time.' },
         });
@@ -191,7 +194,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
 }
 
 /** Performs an act when the pure rules, asked again under the lock, still call for it. */
-function act<K extends SubscriptionAct['kind']>(
+export function act<K extends SubscriptionAct['kind']>(
   db: Database,
   { tenantId, subscriptionId, at }: ActInput,
   kind: K,

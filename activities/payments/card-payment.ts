@@ -23,6 +23,7 @@ import { DomainError, VendorError } from '../../domain/errors.ts';
 import type { CardVendor, OwnCharge } from '../../domain/payments/card-payment.ts';
 import type { ActInput } from '../billing/subscription.ts';
 import { type CollectInvoiceInput, collectInvoice } from './collect-invoice.ts';
+import { bookDisputes } from './dispute.ts';
 
 export type CardPaymentDeps = { db: Database; cardVendor: CardVendor; log: Logger };
 
@@ -80,7 +81,7 @@ export function createCardPaymentActivities({ db, cardVendor, log }: CardPayment
     },
 
     /**
-     * Reads a payment again at the vendor and books what it says: paid, failed, waiting, refunded. `null` event ids
+     * Reads a payment again at the vendor and books what it says: paid, failed, waiting, refunded, disputed. `null` event ids
      * are looks of our own. A payment that is none of ours is ignored.
      */
     async syncCardPayment({ paymentId, inboxEventIds, at }: SyncInput): Promise<void> {
@@ -99,9 +100,11 @@ export function createCardPaymentActivities({ db, cardVendor, log }: CardPayment
         return;
       }
       const { tenantId, attemptId } = charge.metadata;
-      const needless = await withTenant(db, tenantId, (tx) =>
-        bookCharge(tx, { attemptId, charge, at: new Date(at) }),
-      );
+      const needless = await withTenant(db, tenantId, async (tx) => {
+        const isNeedless = await bookCharge(tx, { attemptId, charge, at: new Date(at) });
+        await bookDisputes(tx, { charge, at: new Date(at) });
+        return isNeedless;
+      });
       if (needless) {
         const released = await cardVendor.cancelCharge(paymentId);
         await withTenant(db, tenantId, (tx) =>

@@ -1,7 +1,7 @@
 /** The invoice as callers get it, and the payment that is recorded for it. */
 import { z } from 'zod';
 import type { SettleOutcome } from '../../db/queries/payments/settle-payment.ts';
-import type { InvoiceStatus } from '../../db/schema/billing.ts';
+import type { InvoiceLineKind, InvoiceStatus } from '../../db/schema/billing.ts';
 import {
   amount,
   currency,
@@ -11,6 +11,7 @@ import {
   instantInput,
   longText,
   positiveAmount,
+  signedAmount,
   text,
 } from '../schemas.ts';
 
@@ -18,6 +19,13 @@ const statuses = { open: true, paid: true, void: true, uncollectible: true } sat
   InvoiceStatus,
   true
 >;
+
+const lineKinds = {
+  plan: true,
+  change_credit: true,
+  change_charge: true,
+  to_balance: true,
+} satisfies Record<InvoiceLineKind, true>;
 
 const status = z
   .enum(Object.keys(statuses) as [InvoiceStatus, ...InvoiceStatus[]])
@@ -28,12 +36,18 @@ const summaryFields = {
   number: z.string().meta({ description: 'Gapless per tenant.', example: 'INV-000042' }),
   customerId: id('cus', 'customer'),
   subscriptionId: id('sub', 'subscription'),
+  kind: z
+    .enum(['period', 'change'])
+    .meta({ description: 'A period in advance, or the difference a change of plan or seats makes.' }),
   status,
   currency,
   totalMinor: amount,
   paidMinor: amount,
   dueMinor: amount.meta({ description: 'What is still to be paid; 0 unless it is open.' }),
   refundedMinor: amount,
+  disputedMinor: amount.meta({
+    description: 'Taken back by the bank of the customer: disputes that were lost.',
+  }),
   periodIndex: z.int(),
   periodStartsAt: instant,
   periodEndsAt: instant,
@@ -53,10 +67,18 @@ export const invoice = z
       .meta({ description: 'As billed; pseudonymised when the personal data is erased.' }),
     lines: z.array(
       z.object({
+        id: id('line', 'line'),
+        kind: z.enum(Object.keys(lineKinds) as [InvoiceLineKind, ...InvoiceLineKind[]]).meta({
+          description:
+            'A period; the unused rest of an earlier line, taken back; the new terms for the rest of the period; what is kept as credit.',
+        }),
         description: z.string(),
         quantity: z.int(),
-        unitMinor: amount,
-        amountMinor: amount,
+        unitMinor: signedAmount,
+        amountMinor: signedAmount,
+        periodStartsAt: instant,
+        periodEndsAt: instant,
+        creditsLineId: id('line', 'line').nullable(),
       }),
     ),
   })
@@ -110,12 +132,14 @@ export const exampleInvoiceSummary: InvoiceSummary = {
   number: 'INV-000042',
   customerId: 'cus_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b',
   subscriptionId: 'sub_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b',
+  kind: 'period',
   status: 'paid',
   currency: 'USD',
   totalMinor: 2900,
   paidMinor: 2900,
   dueMinor: 0,
   refundedMinor: 0,
+  disputedMinor: 0,
   periodIndex: 0,
   periodStartsAt: '2026-12-05T09:00:00.000Z',
   periodEndsAt: '2027-01-05T09:00:00.000Z',
@@ -129,6 +153,16 @@ export const exampleInvoice: InvoiceBody = {
   ...exampleInvoiceSummary,
   billTo: { name: 'Ada Lovelace', email: 'ada@example.com' },
   lines: [
-    { description: 'Pro monthly, 2026-12-05 to 2027-01-05', quantity: 1, unitMinor: 2900, amountMinor: 2900 },
+    {
+      id: 'line_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b',
+      kind: 'plan',
+      description: 'Pro monthly, 2026-12-05 to 2027-01-05',
+      quantity: 1,
+      unitMinor: 2900,
+      amountMinor: 2900,
+      periodStartsAt: '2026-12-05T09:00:00.000Z',
+      periodEndsAt: '2027-01-05T09:00:00.000Z',
+      creditsLineId: null,
+    },
   ],
 };

@@ -1,12 +1,14 @@
 /** Invoices: list, read, and record money that came in outside of the card vendor. */
 import { z } from 'zod';
 import type { Tx } from '../../db/client.ts';
+import { findInvoiceDocument } from '../../db/queries/billing/invoice-document.ts';
 import { dueOf, type InvoiceRow } from '../../db/queries/billing/invoices.ts';
 import type { InvoiceLineRow } from '../../db/queries/billing/read-invoices.ts';
 import { findInvoice, listInvoices } from '../../db/queries/billing/read-invoices.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
+import { pdfOf, pdfResponse } from '../pdf.ts';
 import { notFound, Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
 import {
@@ -78,6 +80,7 @@ const read = route({
       schema: invoice,
       example: exampleInvoice,
       links: {
+        GetInvoicePdf: { operationId: 'getInvoicePdf', parameters: { invoiceId: '$response.body#/id' } },
         RecordPayment: { operationId: 'recordPayment', parameters: { invoiceId: '$response.body#/id' } },
       },
     },
@@ -85,6 +88,25 @@ const read = route({
   handler: async ({ tx, params: { invoiceId } }) => {
     const found = await readInvoice(tx, invoiceId);
     return { status: 200, body: toInvoice(found.invoice, found.lines) };
+  },
+});
+
+const readPdf = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/invoices/{invoiceId}/pdf',
+  operationId: 'getInvoicePdf',
+  tag: 'Invoices',
+  scope: 'billing:read',
+  summary: 'Download an invoice as PDF',
+  description:
+    'Drawn from the invoice as it is now: the same bytes again, until a payment or a refund changes it.',
+  params: invoiceParams,
+  responses: { 200: pdfResponse('The invoice.') },
+  handler: async ({ tx, params: { invoiceId } }) => {
+    const document = await findInvoiceDocument(tx, invoiceId);
+    if (document === null) throw notFound('invoice', invoiceId);
+    return { status: 200, body: pdfOf(document) };
   },
 });
 
@@ -144,7 +166,7 @@ const recordPayment = route({
   },
 });
 
-export const invoiceRoutes: readonly Route[] = [list, read, recordPayment];
+export const invoiceRoutes: readonly Route[] = [list, read, readPdf, recordPayment];
 
 async function readInvoice(
   tx: Tx,
@@ -174,12 +196,14 @@ function toSummary(row: InvoiceRow): InvoiceSummary {
     number,
     customerId,
     subscriptionId,
+    kind: row.kind,
     status,
     currency,
     totalMinor,
     paidMinor,
     dueMinor: status === 'open' ? dueOf(row).amountMinor : 0,
     refundedMinor,
+    disputedMinor: row.disputedMinor,
     periodIndex: row.periodIndex,
     periodStartsAt: row.periodStartsAt.toISOString(),
     periodEndsAt: row.periodEndsAt.toISOString(),
@@ -194,11 +218,16 @@ function toInvoice(row: InvoiceRow, lines: InvoiceLineRow[]): InvoiceBody {
   return {
     ...toSummary(row),
     billTo: row.billTo,
-    lines: lines.map(({ description, quantity, unitMinor, amountMinor }) => ({
-      description,
-      quantity,
-      unitMinor,
-      amountMinor,
+    lines: lines.map(({ periodStartsAt, periodEndsAt, ...line }) => ({
+      id: line.id,
+      kind: line.kind,
+      description: line.description,
+      quantity: line.quantity,
+      unitMinor: line.unitMinor,
+      amountMinor: line.amountMinor,
+      periodStartsAt: periodStartsAt.toISOString(),
+      periodEndsAt: periodEndsAt.toISOString(),
+      creditsLineId: line.creditsLineId,
     })),
   };
 }

@@ -222,14 +222,14 @@ export const subscriptionActRoutes: readonly Route[] = [
   extendTrial,
 ];
 
-function requestOf({ caller, requestId }: ActContext): RequestInput {
+export function requestOf({ caller, requestId }: ActContext): RequestInput {
   return { actor: caller.actor, requestId };
 }
 
 type CollectionBody = CollectionResult & { subscription: SubscriptionBody };
 
 /** The comment of a cancellation is the customer's own words, which the erasure must reach: it is not kept twice. */
-function withoutComment<Body>(
+export function withoutComment<Body>(
   subscriptionIn: (body: Body) => SubscriptionBody,
   put: (body: Body, subscription: SubscriptionBody) => Body,
 ) {

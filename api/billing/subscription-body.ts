@@ -3,10 +3,12 @@ import type { SubscriptionView } from '../../db/queries/billing/read-subscriptio
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { dunningWaitingFor } from '../../domain/billing/dunning.ts';
 import { dayLengthMs } from '../../domain/billing/plan.ts';
+import type { PendingChange } from '../../domain/billing/plan-change.ts';
 import { accessOf, waitingFor } from '../../domain/billing/subscription.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import type { ApiDependencies } from '../dependencies.ts';
+import { workflowUrl } from '../workflow-url.ts';
 import type { SubscriptionBody } from './subscriptions.schemas.ts';
 
 export function toSubscription(
@@ -27,6 +29,8 @@ export function toSubscription(
       currency: plan.currency,
       interval: plan.interval,
     },
+    quantity: subscription.quantity,
+    pendingChange: toPendingChange(subscription.pendingChange),
     status: subscription.status,
     statusSince: snapshot.statusSince,
     access: accessOf(subscription),
@@ -57,13 +61,10 @@ export function toSubscription(
   };
 }
 
-/** The Web UI's page of a process. */
-function workflowUrl(
-  { config, temporal }: Pick<ApiDependencies, 'config' | 'temporal'>,
-  workflowId: string,
-): string {
-  const { namespace } = temporal.options;
-  return `${config.temporal.uiUrl}/namespaces/${namespace}/workflows/${encodeURIComponent(workflowId)}`;
+function toPendingChange(change: PendingChange | null): SubscriptionBody['pendingChange'] {
+  if (change === null) return null;
+  const { kind, planId, planName, quantity, at, invoiceId } = change;
+  return { kind, planId, planName, quantity, at, invoiceId };
 }
 
 function toDunning(
@@ -71,7 +72,7 @@ function toDunning(
   { dunning, tenant }: SubscriptionView,
 ): SubscriptionBody['dunning'] {
   if (dunning === null) return null;
-  const { dunningCase, policy } = dunning;
+  const { dunningCase, policy, disputed } = dunning;
   const firstFailedAt = dunningCase.firstFailedAt.toISOString();
   return {
     caseId: dunningCase.id,
@@ -84,6 +85,7 @@ function toDunning(
       firstFailedAt,
       nextStepIndex: dunningCase.nextStepIndex,
       heldUntil: dunningCase.heldUntil?.toISOString() ?? null,
+      ...(disputed && { disputed: true as const }),
       dayMs: dayLengthMs(tenant),
     }),
     links: { temporal: workflowUrl(deps, dunningWorkflowId(dunningCase.customerId)) },

@@ -1,5 +1,6 @@
 /** The subscription as callers send and get it. */
 import { z } from 'zod';
+import { QUANTITY_MAX } from '../../domain/billing/recurring-price.ts';
 import type { Access, SubscriptionStatus } from '../../domain/billing/subscription.ts';
 import {
   amount,
@@ -45,6 +46,23 @@ const planOfSubscription = z.object({
   interval: z.object({ unit: z.enum(['day', 'week', 'month', 'year']), count: z.int() }),
 });
 
+export const quantity = z
+  .int('must be a whole number of seats')
+  .min(1, 'must be at least one seat')
+  .max(QUANTITY_MAX, `must not be more than ${QUANTITY_MAX} seats`)
+  .meta({ example: 1 });
+
+const pendingChange = z
+  .object({
+    kind: z.enum(['upgrade', 'downgrade']),
+    planId: id('plan', 'plan'),
+    planName: z.string(),
+    quantity,
+    at: instant.meta({ description: 'A downgrade takes effect then; an upgrade lapses then, unless paid.' }),
+    invoiceId: id('inv', 'invoice').nullable().meta({ description: 'What an upgrade waits for.' }),
+  })
+  .meta({ id: 'PendingChange' });
+
 const dunning = z
   .object({
     caseId: id('dcase', 'dunning case'),
@@ -66,6 +84,10 @@ export const subscription = z
     id: id('sub', 'subscription'),
     customerId: id('cus', 'customer'),
     plan: planOfSubscription,
+    quantity: quantity.meta({ description: 'Seats; the price of the plan is for one.' }),
+    pendingChange: z
+      .union([pendingChange, z.null()])
+      .meta({ description: 'A change of plan or seats that waits for its day or its payment.' }),
     status,
     statusSince: instant,
     access,
@@ -102,6 +124,7 @@ export const newSubscription = z
     customerId: id('cus', 'customer'),
     planCode: codeName.optional(),
     planId: id('plan', 'plan').optional(),
+    quantity: quantity.default(1),
     start: z
       .enum(['trial', 'payment'])
       .optional()
@@ -191,6 +214,8 @@ export const exampleSubscription: SubscriptionBody = {
     currency: 'USD',
     interval: { unit: 'month', count: 1 },
   },
+  quantity: 1,
+  pendingChange: null,
   status: 'trialing',
   statusSince: '2026-11-21T09:00:00.000Z',
   access: 'full',

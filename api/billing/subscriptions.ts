@@ -29,6 +29,8 @@ const nextSteps: Record<string, LinkSpec> = {
   GetTimeline: { operationId: 'getSubscriptionTimeline', parameters: fromId },
   ChangePaymentMethod: { operationId: 'changePaymentMethod', parameters: fromId },
   Convert: { operationId: 'convertSubscription', parameters: fromId },
+  PreviewChange: { operationId: 'previewPlanChange', parameters: fromId },
+  ChangePlan: { operationId: 'changePlan', parameters: fromId },
   ExtendTrial: { operationId: 'extendTrial', parameters: fromId },
   Cancel: { operationId: 'cancelSubscription', parameters: fromId },
 };
@@ -71,6 +73,7 @@ const create = route({
     const { context, outboxId, envelope } = await createSubscription(tx, {
       customerId: body.customerId,
       plan: body.planId === undefined ? { code: body.planCode ?? '' } : { id: body.planId },
+      quantity: body.quantity,
       start: body.start,
       actor,
       at: now,

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { PaymentRail } from '../../domain/payments/payment.ts';
 import { amount, currency, id, idPattern, instant } from '../schemas.ts';
 
-const rails = { stripe: true, manual: true } satisfies Record<PaymentRail, true>;
+const rails = { stripe: true, manual: true, credit: true } satisfies Record<PaymentRail, true>;
 
 export const payment = z
   .object({

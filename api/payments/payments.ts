@@ -1,7 +1,9 @@
 /** Payments: what came in, on any rail. */
 import { z } from 'zod';
+import { findReceiptDocument } from '../../db/queries/billing/invoice-document.ts';
 import { findPayment, listPayments, type PaymentRow } from '../../db/queries/payments/read-payments.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
+import { pdfOf, pdfResponse } from '../pdf.ts';
 import { notFound } from '../problem.ts';
 import { type Route, route } from '../route.ts';
 import {
@@ -28,6 +30,7 @@ const list = route({
       schema: pageOf(payment),
       links: {
         GetPayment: { operationId: 'getPayment', parameters: { paymentId: '$response.body#/data/0/id' } },
+        CreateRefund: { operationId: 'createRefund', parameters: { paymentId: '$response.body#/data/0/id' } },
       },
     },
   },
@@ -51,7 +54,16 @@ const read = route({
   scope: 'billing:read',
   summary: 'Read a payment',
   params: paymentParams,
-  responses: { 200: { description: 'The payment.', schema: payment, example: examplePayment } },
+  responses: {
+    200: {
+      description: 'The payment.',
+      schema: payment,
+      example: examplePayment,
+      links: {
+        GetReceipt: { operationId: 'getPaymentReceipt', parameters: { paymentId: '$response.body#/id' } },
+      },
+    },
+  },
   handler: async ({ tx, params: { paymentId } }) => {
     const row = await findPayment(tx, paymentId);
     if (row === null) throw notFound('payment', paymentId);
@@ -59,7 +71,25 @@ const read = route({
   },
 });
 
-export const paymentRoutes: readonly Route[] = [list, read];
+const readReceipt = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/payments/{paymentId}/receipt',
+  operationId: 'getPaymentReceipt',
+  tag: 'Payments',
+  scope: 'billing:read',
+  summary: 'Download the receipt of a payment as PDF',
+  description: 'Drawn from the payment as it is now: the same bytes again, until a refund changes it.',
+  params: paymentParams,
+  responses: { 200: pdfResponse('The receipt.') },
+  handler: async ({ tx, params: { paymentId } }) => {
+    const document = await findReceiptDocument(tx, paymentId);
+    if (document === null) throw notFound('payment', paymentId);
+    return { status: 200, body: pdfOf(document) };
+  },
+});
+
+export const paymentRoutes: readonly Route[] = [list, read, readReceipt];
 
 function toPayment(row: PaymentRow): PaymentBody {
   const { id, customerId, invoiceId, rail, externalId, amountMinor, allocatedMinor, refundedMinor } = row;

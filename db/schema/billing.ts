@@ -1,8 +1,19 @@
 /** Plans, customers, subscriptions, invoices and the dunning of what is unpaid. */
 import { sql } from 'drizzle-orm';
-import { boolean, check, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  type AnyPgColumn,
+  boolean,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import type { DunningStep, LadderLevel } from '../../domain/billing/dunning.ts';
 import type { SubscriptionPolicy, TrialTemplate, WinBackTemplate } from '../../domain/billing/plan.ts';
+import type { PendingChange } from '../../domain/billing/plan-change.ts';
 import type { SubscriptionSnapshot, SubscriptionStatus } from '../../domain/billing/subscription.ts';
 import type { BillingInterval } from '../../domain/calendar.ts';
 import { amountMinor, createdAt, currency, id, instant, tenantId } from './columns.ts';
@@ -69,6 +80,10 @@ export const subscriptions = pgTable(
     planId: text()
       .notNull()
       .references(() => plans.id),
+    /** Seats: the plan's price is for one. */
+    quantity: integer().notNull().default(1),
+    /** A change that waits for its day or its payment. */
+    pendingChange: jsonb().$type<PendingChange>(),
     status: text().$type<SubscriptionStatus>().notNull(),
     statusSince: instant().notNull(),
     /** Set by the dunning ladder while an invoice is unpaid. */
@@ -99,6 +114,7 @@ export const subscriptions = pgTable(
   (t) => [
     index('subscriptions_customer').on(t.tenantId, t.customerId),
     index('subscriptions_status').on(t.tenantId, t.status),
+    check('subscriptions_quantity', sql`${t.quantity} > 0`),
   ],
 );
 
@@ -152,6 +168,9 @@ export const trialGrants = pgTable(
 
 export type InvoiceStatus = 'open' | 'paid' | 'void' | 'uncollectible';
 
+/** `period` bills a period in advance; `change` the difference that a change of plan or seats makes. */
+export type InvoiceKind = 'period' | 'change';
+
 export const invoices = pgTable(
   'invoices',
   {
@@ -165,7 +184,10 @@ export const invoices = pgTable(
       .references(() => subscriptions.id),
     /** Gapless per tenant: `INV-000001`. */
     number: text().notNull(),
-    /** The subscription's period it bills. */
+    kind: text().$type<InvoiceKind>().notNull().default('period'),
+    /** The change it bills, by the caller's idempotency key; null for a period. */
+    changeId: text(),
+    /** The subscription's period it bills, or in which the change happened. */
     periodIndex: integer().notNull(),
     periodStartsAt: instant().notNull(),
     periodEndsAt: instant().notNull(),
@@ -173,6 +195,8 @@ export const invoices = pgTable(
     totalMinor: amountMinor().notNull(),
     paidMinor: amountMinor().notNull().default(0),
     refundedMinor: amountMinor().notNull().default(0),
+    /** Taken back by the customer's bank: disputes we lost. */
+    disputedMinor: amountMinor().notNull().default(0),
     currency: currency().notNull(),
     /** Name and address as billed; pseudonymised at the erasure. */
     billTo: jsonb().$type<{ name: string; email: string }>().notNull(),
@@ -186,15 +210,28 @@ export const invoices = pgTable(
   (t) => [
     uniqueIndex('invoices_number').on(t.tenantId, t.number),
     // Exactly one invoice per subscription and period, whatever is retried or restarted.
-    uniqueIndex('invoices_period').on(t.subscriptionId, t.periodIndex).where(sql`${t.status} <> 'void'`),
+    uniqueIndex('invoices_period')
+      .on(t.subscriptionId, t.periodIndex)
+      .where(sql`${t.status} <> 'void' and ${t.kind} = 'period'`),
+    // Two changes within one period are two invoices; one change is one, however often it is asked for.
+    uniqueIndex('invoices_change').on(t.subscriptionId, t.changeId),
+    check('invoices_kind', sql`(${t.kind} = 'change') = (${t.changeId} is not null)`),
     index('invoices_customer').on(t.tenantId, t.customerId, t.id),
     index('invoices_unpaid').on(t.tenantId, t.customerId).where(sql`${t.status} = 'open'`),
     check(
       'invoices_amounts',
-      sql`${t.totalMinor} >= 0 and ${t.paidMinor} between 0 and ${t.totalMinor} and ${t.refundedMinor} >= 0`,
+      sql`${t.totalMinor} >= 0 and ${t.paidMinor} between 0 and ${t.totalMinor} and ${t.refundedMinor} >= 0 and ${t.disputedMinor} >= 0`,
     ),
   ],
 );
+
+/**
+ * - `plan`: a period of the plan.
+ * - `change_credit`: the unused rest of an earlier line, negative.
+ * - `change_charge`: the new plan or seats for the rest of the period, or for a new one.
+ * - `to_balance`: what the credits exceed the charges by; it becomes the customer's credit.
+ */
+export type InvoiceLineKind = 'plan' | 'change_credit' | 'change_charge' | 'to_balance';
 
 export const invoiceLines = pgTable(
   'invoice_lines',
@@ -204,12 +241,24 @@ export const invoiceLines = pgTable(
     invoiceId: text()
       .notNull()
       .references(() => invoices.id),
+    /** Order on the invoice, from 0. */
+    position: integer().notNull().default(0),
+    kind: text().$type<InvoiceLineKind>().notNull().default('plan'),
     description: text().notNull(),
     quantity: integer().notNull(),
     unitMinor: amountMinor().notNull(),
     amountMinor: amountMinor().notNull(),
+    /** The service it bills or takes back, half-open. */
+    periodStartsAt: instant().notNull(),
+    periodEndsAt: instant().notNull(),
+    /** The line a credit takes back. */
+    creditsLineId: text().references((): AnyPgColumn => invoiceLines.id),
   },
-  (t) => [index('invoice_lines_invoice').on(t.tenantId, t.invoiceId)],
+  (t) => [
+    index('invoice_lines_invoice').on(t.tenantId, t.invoiceId),
+    index('invoice_lines_credits').on(t.creditsLineId),
+    check('invoice_lines_credit', sql`(${t.kind} = 'change_credit') = (${t.creditsLineId} is not null)`),
+  ],
 );
 
 /** The row lock that makes numbers gapless: taken and raised in the transaction that issues. */

@@ -1,9 +1,20 @@
-/** Payment methods, charge attempts, payments on any rail, and the ledger they post to. */
+/** Payment methods, charge attempts, payments on any rail, what is given or taken back, and the ledger they post to. */
 import { sql } from 'drizzle-orm';
-import { check, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import {
+  type AnyPgColumn,
+  check,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
 import type { DeclineClass } from '../../domain/payments/card-payment.ts';
+import type { DisputeStatus } from '../../domain/payments/dispute.ts';
 import type { ChargeOrigin, PaymentRail } from '../../domain/payments/payment.ts';
-import { customers, invoices } from './billing.ts';
+import type { RefundLine, RefundStatus } from '../../domain/payments/refund.ts';
+import { customers, invoiceLines, invoices } from './billing.ts';
 import { amountMinor, createdAt, currency, id, instant, tenantId } from './columns.ts';
 import { tenants } from './tenants.ts';
 
@@ -109,6 +120,7 @@ export const payments = pgTable(
   ],
 );
 
+/** Money given back, or about to be: asked for by us, or found in the vendor's own list. */
 export const refunds = pgTable(
   'refunds',
   {
@@ -117,17 +129,134 @@ export const refunds = pgTable(
     paymentId: text()
       .notNull()
       .references(() => payments.id),
-    externalId: text().notNull(),
+    status: text().$type<RefundStatus>().notNull(),
+    /** The vendor's id once known; none where no vendor is asked. */
+    externalId: text(),
     amountMinor: amountMinor().notNull(),
     currency: currency().notNull(),
     /** The part that came out of the customer's credit: money that had paid no invoice. */
     creditMinor: amountMinor().notNull().default(0),
-    refundedAt: instant().notNull(),
+    /** What of the invoice is given back, where that was named. */
+    lines: jsonb().$type<RefundLine[]>().notNull().default([]),
+    /** In the words of whoever asked. */
+    reason: text(),
+    requestedAt: instant().notNull(),
+    /** Set before the vendor is asked: from then on it is looked up there before it is asked for again. */
+    askedAt: instant(),
+    refundedAt: instant(),
     /** The bank sent it back: nothing was given back after all. */
     reversedAt: instant(),
+    /** Why nothing was given back, as a code. */
+    failureCode: text(),
     createdAt: createdAt(),
   },
-  (t) => [uniqueIndex('refunds_external').on(t.tenantId, t.externalId)],
+  (t) => [
+    uniqueIndex('refunds_external').on(t.tenantId, t.externalId),
+    index('refunds_payment').on(t.tenantId, t.paymentId),
+    check('refunds_amounts', sql`${t.amountMinor} > 0 and ${t.creditMinor} between 0 and ${t.amountMinor}`),
+    check('refunds_dates', sql`${t.status} <> 'succeeded' or ${t.refundedAt} is not null`),
+  ],
+);
+
+/** What corrects an invoice: a document with a number of its own. Never updated, never deleted. */
+export const creditNotes = pgTable(
+  'credit_notes',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
+    refundId: text()
+      .notNull()
+      .references(() => refunds.id),
+    /** The note it takes back, because its refund did not arrive; its amounts are negative then. */
+    reversesId: text().references((): AnyPgColumn => creditNotes.id),
+    /** Gapless per tenant: `CN-000001`. */
+    number: text().notNull(),
+    totalMinor: amountMinor().notNull(),
+    currency: currency().notNull(),
+    issuedAt: instant().notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('credit_notes_number').on(t.tenantId, t.number),
+    // A refund corrects its invoice once, and is taken back once.
+    uniqueIndex('credit_notes_refund').on(t.refundId).where(sql`${t.reversesId} is null`),
+    uniqueIndex('credit_notes_reverses').on(t.reversesId),
+    index('credit_notes_invoice').on(t.tenantId, t.invoiceId),
+    check(
+      'credit_notes_total',
+      sql`(${t.totalMinor} < 0) = (${t.reversesId} is not null) and ${t.totalMinor} <> 0`,
+    ),
+  ],
+);
+
+export const creditNoteLines = pgTable(
+  'credit_note_lines',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    creditNoteId: text()
+      .notNull()
+      .references(() => creditNotes.id),
+    /** Order on the note, from 0. */
+    position: integer().notNull(),
+    /** The invoice's line it corrects, where one was named. */
+    invoiceLineId: text().references(() => invoiceLines.id),
+    description: text().notNull(),
+    amountMinor: amountMinor().notNull(),
+  },
+  (t) => [index('credit_note_lines_note').on(t.tenantId, t.creditNoteId)],
+);
+
+/** The row lock that makes the numbers of credit notes gapless: taken and raised in the transaction that issues. */
+export const creditNoteCounters = pgTable('credit_note_counters', {
+  tenantId: text()
+    .primaryKey()
+    .references(() => tenants.id),
+  lastNumber: integer().notNull(),
+});
+
+/** A payment the customer's bank wants back, as the vendor tells it. */
+export const disputes = pgTable(
+  'disputes',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
+    paymentId: text()
+      .notNull()
+      .references(() => payments.id),
+    /** The vendor's id. */
+    externalId: text().notNull(),
+    amountMinor: amountMinor().notNull(),
+    currency: currency().notNull(),
+    /** The bank's, as a code: `fraudulent`, `product_not_received` … */
+    reason: text().notNull(),
+    status: text().$type<DisputeStatus>().notNull(),
+    openedAt: instant().notNull(),
+    /** The vendor took the money out of our account, and put it back. */
+    withdrawnAt: instant(),
+    reinstatedAt: instant(),
+    closedAt: instant(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('disputes_external').on(t.tenantId, t.externalId),
+    index('disputes_payment').on(t.tenantId, t.paymentId),
+    index('disputes_open').on(t.tenantId, t.customerId).where(sql`${t.status} = 'open'`),
+    check('disputes_amount', sql`${t.amountMinor} > 0`),
+    check('disputes_closed', sql`(${t.status} = 'open') = (${t.closedAt} is null)`),
+  ],
 );
 
 /** One business fact; its entries sum to zero per currency (deferred trigger). Never updated, never deleted. */
@@ -153,7 +282,7 @@ export const ledgerEntries = pgTable(
     transactionId: text()
       .notNull()
       .references(() => ledgerTransactions.id),
-    /** `receivable`, `revenue`, `cash:<rail>`, `customer_credit`, `rounding`, `refunds`, `bad_debt`. */
+    /** `receivable`, `revenue`, `cash:<rail>`, `customer_credit`, `rounding`, `refunds`, `bad_debt`, `disputed`. */
     account: text().notNull(),
     currency: currency().notNull(),
     /** Debit positive, credit negative. */

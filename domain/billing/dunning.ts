@@ -55,6 +55,8 @@ export type DunningCase = {
   nextStepIndex: number;
   /** While the bank works on a charge no step is performed, at most until this instant. */
   heldUntil: string | null;
+  /** A payment of the customer is disputed: no step is performed until that is decided. */
+  disputed?: true;
   dayMs: number;
 };
 
@@ -96,10 +98,11 @@ export const defaultDunningPolicies: readonly Omit<DunningPolicy, 'version'>[] =
  * The step to wait for or to perform. When several are overdue (a worker was down for days) the latest overdue one
  * is performed and the earlier ones count as superseded: a customer never gets three reminders in one minute.
  * A step that ends the ladder is never used to skip others that would have warned the customer: the latest overdue
- * step before it goes first. `null` when the ladder is exhausted.
+ * step before it goes first. `null` when the ladder is exhausted, or stands still because of a dispute.
  */
 export function nextStep(dunningCase: DunningCase, now: string): DueStep | null {
-  const { policy, nextStepIndex, heldUntil } = dunningCase;
+  const { policy, nextStepIndex, heldUntil, disputed } = dunningCase;
+  if (disputed) return null;
   const heldMs = heldUntil === null ? Number.NEGATIVE_INFINITY : Date.parse(heldUntil);
   const earliestMs = Math.max(Date.parse(now), heldMs);
   let index = nextStepIndex;
@@ -179,7 +182,9 @@ export function policyMistakes(policy: Pick<DunningPolicy, 'graceDays' | 'steps'
 
 /** What a dunning case waits for, in one sentence; the Web UI and the API show the same. */
 export function dunningWaitingFor(dunningCase: DunningCase): string {
-  const { policy, nextStepIndex, heldUntil } = dunningCase;
+  const { policy, nextStepIndex, heldUntil, disputed } = dunningCase;
+  if (disputed)
+    return 'On hold: a bank wants a payment back; the ladder goes on where it was when that is decided.';
   const step = policy.steps[nextStepIndex];
   if (step === undefined) return 'The ladder is exhausted; nothing is waited for.';
   const at = new Date(stepAt(dunningCase, nextStepIndex)).toISOString();

@@ -133,7 +133,7 @@ describe('a trial', () => {
       trialMessagesDone: ['trial_halfway'],
       periodEndsAt: day(40),
     };
-    expect(nextAct(converted, day(12))).toEqual({ kind: 'renew', at: day(40) });
+    expect(nextAct(converted, day(12))).toEqual({ kind: 'renew', at: day(40), to: null });
   });
 
   it('T5: the end belongs to the subscription, whatever the plan says', () => {
@@ -288,7 +288,7 @@ describe('the other statuses', () => {
   });
 
   it('an active one renews at the end of its period', () => {
-    expect(nextAct(active(), day(1))).toEqual({ kind: 'renew', at: day(31) });
+    expect(nextAct(active(), day(1))).toEqual({ kind: 'renew', at: day(31), to: null });
   });
 
   it('one cancelled at the end of the period ends there instead of renewing', () => {
@@ -297,13 +297,38 @@ describe('the other statuses', () => {
 
   it.each([null, 'grace', 'restricted'] as const)('an unpaid one renews while its ladder is %s', (ladder) => {
     const unpaid: SubscriptionSnapshot = { ...active(), status: 'past_due', ladder };
-    expect(nextAct(unpaid, day(1))).toEqual({ kind: 'renew', at: day(31) });
+    expect(nextAct(unpaid, day(1))).toEqual({ kind: 'renew', at: day(31), to: null });
   });
 
   it('an unpaid one whose access is suspended opens and bills no further period', () => {
     const suspended: SubscriptionSnapshot = { ...active(), status: 'past_due', ladder: 'suspended' };
     expect(nextAct(suspended, day(40))).toBeNull();
     expect(nextAct({ ...suspended, cancelAtPeriodEnd: true }, day(1))).toEqual({ kind: 'end', at: day(31) });
+  });
+
+  it('an upgrade nobody pays for lapses, at the end of the period before it renews', () => {
+    const pendingChange = { kind: 'upgrade' as const, at: day(4), to: 'Team' };
+    const lapses = { kind: 'lapse_change', at: day(4), to: 'Team' };
+    expect(nextAct({ ...active(), pendingChange }, day(3))).toEqual(lapses);
+    expect(nextAct({ ...active(), status: 'past_due', ladder: 'suspended', pendingChange }, day(3))).toEqual(
+      lapses,
+    );
+    const late = { ...active(), pendingChange: { ...pendingChange, at: day(31) } };
+    expect(nextAct(late, day(32))).toMatchObject({ kind: 'lapse_change', at: day(31) });
+    expect(nextAct({ ...late, cancelAtPeriodEnd: true }, day(32))).toMatchObject({ kind: 'lapse_change' });
+  });
+
+  it('a downgrade waits for the renewal, and for the end of a cancelled one in vain', () => {
+    const pendingChange = { kind: 'downgrade' as const, at: day(31), to: 'Basic' };
+    expect(nextAct({ ...active(), pendingChange }, day(3))).toEqual({
+      kind: 'renew',
+      at: day(31),
+      to: 'Basic',
+    });
+    expect(nextAct({ ...active(), pendingChange, cancelAtPeriodEnd: true }, day(3))).toEqual({
+      kind: 'end',
+      at: day(31),
+    });
   });
 
   it('a charge that failed technically is tried again, whichever comes first', () => {
@@ -509,6 +534,16 @@ describe('the sentence', () => {
       'an expired one, won back in vain',
       { ...active(), status: 'expired', statusSince: day(31), winBackDone: ['win_back_1', 'win_back_2'] },
       'Ended; next: personal data is erased on Thu 1 May 2025 15:00 UTC.',
+    ],
+    [
+      'one that waits for the payment of an upgrade',
+      { ...active(), pendingChange: { kind: 'upgrade', at: day(4), to: 'Team, 3 seats' } },
+      'Active; waiting for the payment of the change to Team, 3 seats; next: the change to Team, 3 seats lapses on Wed 5 Mar 2025 15:00 UTC.',
+    ],
+    [
+      'one with a planned downgrade',
+      { ...active(), pendingChange: { kind: 'downgrade', at: day(31), to: 'Basic' } },
+      'Active; next: renewal as Basic on Tue 1 Apr 2025 15:00 UTC.',
     ],
     [
       'one without a period',

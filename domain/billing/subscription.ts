@@ -9,6 +9,7 @@ import { assertNever } from '../errors.ts';
 import { addDays, inWords } from '../instant.ts';
 import type { LadderLevel } from './dunning.ts';
 import type { SubscriptionPolicy, TrialTemplate, WinBackTemplate } from './plan.ts';
+import type { PendingChange } from './plan-change.ts';
 import type { PlannedCharge } from './planned-charge.ts';
 
 /**
@@ -58,6 +59,8 @@ export type SubscriptionSnapshot = {
   cancelAtPeriodEnd: boolean;
   /** What is still to be charged, and when. */
   plannedCharges: PlannedCharge[];
+  /** A change of plan or seats that waits: a downgrade for its day, an upgrade for its payment until then. */
+  pendingChange?: { kind: PendingChange['kind']; at: string; to: string };
   winBackDone: WinBackTemplate[];
   /** Set once nothing more will happen: personal data erased, or kept because the customer has another subscription. */
   closedAt: string | null;
@@ -69,7 +72,8 @@ export type SubscriptionAct =
   | { kind: 'end_trial'; at: string }
   | { kind: 'collect_first_invoice'; at: string }
   | { kind: 'collect'; at: string; charge: PlannedCharge }
-  | { kind: 'renew'; at: string }
+  | { kind: 'renew'; at: string; to: string | null }
+  | { kind: 'lapse_change'; at: string; to: string }
   | { kind: 'end'; at: string }
   | { kind: 'expire'; at: string }
   | { kind: 'send_win_back'; at: string; template: WinBackTemplate }
@@ -150,8 +154,11 @@ export function waitingFor(subscription: SubscriptionSnapshot): string {
     }
     case 'incomplete':
       return `Waiting for the first payment; next: ${next}.`;
-    case 'active':
-      return `Active; next: ${next}.`;
+    case 'active': {
+      const { pendingChange } = subscription;
+      if (pendingChange?.kind !== 'upgrade') return `Active; next: ${next}.`;
+      return `Active; waiting for the payment of the change to ${pendingChange.to}; next: ${next}.`;
+    }
     case 'past_due':
       return `Waiting for payment of an open invoice, see the dunning case; next: ${next}.`;
     case 'suspended':
@@ -174,12 +181,9 @@ function lifeActs(subscription: SubscriptionSnapshot, now: string): Subscription
       return [{ kind: 'expire', at: firstPaymentAwaitedUntil(subscription) }];
     }
     case 'active':
-    case 'past_due': {
-      if (periodEndsAt === null) return [];
-      if (subscription.cancelAtPeriodEnd) return [{ kind: 'end', at: periodEndsAt }];
-      if (subscription.ladder === 'suspended') return [];
-      return [{ kind: 'renew', at: periodEndsAt }];
-    }
+    case 'past_due':
+      // An unpaid upgrade gives way before the period it was for is over.
+      return [...changeActs(subscription), ...periodActs(subscription)];
     case 'suspended':
       return [{ kind: 'expire', at: addDays(statusSince, policy.trialWindowDays, dayMs) }];
     case 'cancelled':
@@ -188,6 +192,24 @@ function lifeActs(subscription: SubscriptionSnapshot, now: string): Subscription
     default:
       return assertNever(status);
   }
+}
+
+function changeActs({ pendingChange }: SubscriptionSnapshot): SubscriptionAct[] {
+  if (pendingChange?.kind !== 'upgrade') return [];
+  return [{ kind: 'lapse_change', at: pendingChange.at, to: pendingChange.to }];
+}
+
+function periodActs({
+  periodEndsAt,
+  cancelAtPeriodEnd,
+  ladder,
+  pendingChange,
+}: SubscriptionSnapshot): SubscriptionAct[] {
+  if (periodEndsAt === null) return [];
+  if (cancelAtPeriodEnd) return [{ kind: 'end', at: periodEndsAt }];
+  if (ladder === 'suspended') return [];
+  const to = pendingChange?.kind === 'downgrade' ? pendingChange.to : null;
+  return [{ kind: 'renew', at: periodEndsAt, to }];
 }
 
 /** When a subscription that starts with a payment gives up waiting for it. */
@@ -267,7 +289,9 @@ export function actInWords(act: SubscriptionAct): string {
     case 'collect':
       return act.charge.origin === 'technical_retry' ? 'the charge is tried again' : 'the charge';
     case 'renew':
-      return 'renewal';
+      return act.to === null ? 'renewal' : `renewal as ${act.to}`;
+    case 'lapse_change':
+      return `the change to ${act.to} lapses`;
     case 'end':
       return 'the subscription ends as cancelled';
     case 'expire':

@@ -22,6 +22,10 @@ export type NotificationVariables = {
   payment_recovered: InvoiceVariables;
   payment_received: InvoiceVariables;
   payment_refunded: InvoiceVariables & { refunded: string };
+  plan_upgraded: InvoiceVariables & { previousPlanName: string };
+  plan_changed: PlanVariables & { previousPlanName: string };
+  plan_change_scheduled: PlanVariables & { previousPlanName: string; changesAt: string };
+  plan_change_lapsed: PlanVariables & { requestedPlanName: string };
   cancellation_confirmed: PlanVariables & { accessUntil: string };
   cancellation_undone: PlanVariables & { renewsAt: string };
   subscription_ended: PlanVariables;
@@ -73,6 +77,10 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     payment_recovered: ['planName', 'invoiceNumber', 'amount'],
     payment_received: ['planName', 'invoiceNumber', 'amount'],
     payment_refunded: ['planName', 'invoiceNumber', 'amount', 'refunded'],
+    plan_upgraded: ['planName', 'invoiceNumber', 'amount', 'previousPlanName'],
+    plan_changed: ['planName', 'previousPlanName'],
+    plan_change_scheduled: ['planName', 'previousPlanName', 'changesAt'],
+    plan_change_lapsed: ['planName', 'requestedPlanName'],
     payment_failed_1: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_failed_2: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_failed_final: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],

@@ -4,6 +4,8 @@
  */
 import { VendorError } from '../errors.ts';
 import { exponentOf, type Money, money } from '../money.ts';
+import type { CardDispute } from './dispute.ts';
+import type { CardRefund, CardRefundRequest } from './refund.ts';
 
 /**
  * - `hard`: never try this method again; wait for another one.
@@ -21,9 +23,9 @@ export type CardCharge = {
   amount: Money;
   /** Sum given back so far, in minor units. */
   refundedMinor: number;
-  refunds: { externalId: string; amount: Money; createdAt: string }[];
-  /** Refunds that the bank sent back or that were called off: they gave nothing back. */
-  failedRefundIds: string[];
+  /** All of them, also those that are not decided yet and those that failed. */
+  refunds: CardRefund[];
+  disputes: CardDispute[];
   /** Where the customer confirms, when `requires_action`. */
   actionUrl?: string;
   decline?: CardDecline;
@@ -125,6 +127,10 @@ export type CardVendor = {
   fetchCharge(externalId: string): Promise<OwnCharge | null>;
   /** Cancels a charge that waits for the customer; returns it as it stands (it may have succeeded meanwhile). */
   cancelCharge(externalId: string): Promise<CardCharge>;
+  /** Gives a part of a payment back, or all of it. Throws `RefundRefused`. */
+  refund(input: CardRefundRequest): Promise<CardRefund>;
+  /** Finds a refund of ours whose answer was lost; `null` when the vendor never saw it. */
+  findRefund(input: Pick<CardRefundRequest, 'paymentId' | 'refundId'>): Promise<CardRefund | null>;
   /** Events between two instants, oldest first, for the reconciler. */
   listEvents(input: { since: string; until: string }): AsyncIterable<CardVendorEvent>;
   /** Deletes the vendor's customer and with it the stored payment methods. Safe to repeat. */

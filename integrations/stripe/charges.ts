@@ -14,7 +14,9 @@ import {
   type OwnCharge,
 } from '../../domain/payments/card-payment.ts';
 import { toStripeAmount } from './amounts.ts';
+import { listDisputes } from './disputes.ts';
 import { toVendorError } from './errors.ts';
+import { listRefunds } from './refunds.ts';
 import { mutation, read } from './requests.ts';
 import { isOwn, toCardCharge } from './transform.ts';
 
@@ -78,30 +80,27 @@ export async function findCharge(
   }
 }
 
-/** The charge with all its refunds. A payment that is none of ours is not read any further: it may be like none of ours. */
+/** The charge with all its refunds and disputes. A payment that is none of ours is not read any further: it may be like none of ours. */
 export async function fetchCharge(stripe: Stripe, externalId: string): Promise<OwnCharge | null> {
   const intent = await readIntent(stripe, externalId);
-  return isOwn(intent) ? ((await withAllRefunds(stripe, intent)) as OwnCharge) : null;
+  return isOwn(intent) ? ((await whole(stripe, intent)) as OwnCharge) : null;
 }
 
 function readIntent(stripe: Stripe, externalId: string): Promise<Stripe.PaymentIntent> {
   return read(() => stripe.paymentIntents.retrieve(externalId, { expand: ['latest_charge.refunds'] }));
 }
 
-async function withAllRefunds(stripe: Stripe, intent: Stripe.PaymentIntent): Promise<CardCharge> {
-  const { latest_charge: latest } = intent;
-  const hasMoreRefunds = latest !== null && typeof latest !== 'string' && latest.refunds?.has_more === true;
-  if (!hasMoreRefunds) return toCardCharge(intent);
+async function whole(stripe: Stripe, intent: Stripe.PaymentIntent): Promise<CardCharge> {
+  const latest = typeof intent.latest_charge === 'string' ? null : intent.latest_charge;
+  const disputes = latest?.disputed === true ? await listDisputes(stripe, intent.id) : [];
+  if (latest?.refunds?.has_more !== true) return toCardCharge(intent, { disputes });
 
-  const refunds = await read(() =>
-    stripe.refunds.list({ payment_intent: intent.id, limit: 100 }).autoPagingToArray({ limit: 1_000 }),
-  );
-  return toCardCharge(intent, refunds);
+  return toCardCharge(intent, { refunds: await listRefunds(stripe, intent.id), disputes });
 }
 
 /** A payment that ended meanwhile, or that the bank works on, cannot be cancelled; how it stands is the answer. */
 export async function cancelCharge(stripe: Stripe, externalId: string): Promise<CardCharge> {
-  const asItStands = async () => withAllRefunds(stripe, await readIntent(stripe, externalId));
+  const asItStands = async () => whole(stripe, await readIntent(stripe, externalId));
   try {
     await mutation(() =>
       stripe.paymentIntents.cancel(externalId, {}, { idempotencyKey: `payment:${externalId}:cancel` }),

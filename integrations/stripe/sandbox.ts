@@ -1,6 +1,6 @@
 /**
- * Stripe on this machine: a stateful stand-in the real SDK talks to. It keeps customers, cards, payments and
- * refunds, honours idempotency keys as Stripe does, signs and sends webhooks, injects faults on request, and
+ * Stripe on this machine: a stateful stand-in the real SDK talks to. It keeps customers, cards, payments,
+ * refunds and disputes, honours idempotency keys as Stripe does, signs and sends webhooks, injects faults on request, and
  * keeps its own record of every effect outside our database. Development, the demo and the tests run on it.
  */
 import { createControlRoutes } from '../sandbox/control-routes.ts';
@@ -15,6 +15,7 @@ import { openObjects, type StripeContext } from './sandbox/context.ts';
 import { createStripeControl, type StripeControl } from './sandbox/control.ts';
 import { stripeControlRoutes } from './sandbox/control-routes.ts';
 import { customerOperations } from './sandbox/customers.ts';
+import { disputeOperations } from './sandbox/disputes.ts';
 import { errorAnswer, rateLimited, stripeFailures } from './sandbox/errors.ts';
 import { eventOperations } from './sandbox/events.ts';
 import { overviewRoute } from './sandbox/overview-page.ts';
@@ -62,6 +63,7 @@ export async function startStripeSandbox({
     paymentIntentOperations,
     chargeOperations,
     refundOperations,
+    disputeOperations,
     eventOperations,
   ].flatMap((makeOperations) => makeOperations(context));
   const rules = stripeRules(operations, () => faults.plan().retryAfterSeconds);

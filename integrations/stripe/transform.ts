@@ -7,13 +7,21 @@ import type {
   CardVendorEvent,
 } from '../../domain/payments/card-payment.ts';
 import { declineClassOf } from '../../domain/payments/card-payment.ts';
+import type { CardDispute, DisputeStatus } from '../../domain/payments/dispute.ts';
+import type { CardRefund, RefundStatus } from '../../domain/payments/refund.ts';
 import { fromStripeAmount } from './amounts.ts';
 
 /**
  * A PaymentIntent as a charge. `refunds` are those of its latest charge; they need `latest_charge.refunds` to be
- * expanded, or to be given when there are more than fit in one answer.
+ * expanded, or to be given when there are more than fit in one answer. Disputes are always given.
  */
-export function toCardCharge(intent: Stripe.PaymentIntent, refunds = embeddedRefunds(intent)): CardCharge {
+export function toCardCharge(
+  intent: Stripe.PaymentIntent,
+  {
+    refunds = embeddedRefunds(intent),
+    disputes = [],
+  }: { refunds?: Stripe.Refund[]; disputes?: Stripe.Dispute[] } = {},
+): CardCharge {
   const actionUrl = intent.next_action?.redirect_to_url?.url;
   const decline = declineOf(intent);
   return {
@@ -21,18 +29,55 @@ export function toCardCharge(intent: Stripe.PaymentIntent, refunds = embeddedRef
     status: statusOf(intent),
     amount: fromStripeAmount(intent),
     refundedMinor: refundedMinorOf(intent),
-    refunds: refunds.filter(isGivenBack).map((refund) => ({
-      externalId: refund.id,
-      amount: fromStripeAmount(refund),
-      createdAt: toInstant(refund.created),
-    })),
-    failedRefundIds: refunds.filter((refund) => !isGivenBack(refund)).map(({ id }) => id),
+    refunds: refunds.map(toCardRefund),
+    disputes: disputes.map(toCardDispute),
     ...(intent.status === 'requires_action' && actionUrl ? { actionUrl } : {}),
     ...(decline ? { decline } : {}),
     metadata: ownMetadata(intent.metadata),
     createdAt: toInstant(intent.created),
   };
 }
+
+/** A refund, with our own id where we have asked for it. */
+export function toCardRefund(refund: Stripe.Refund): CardRefund {
+  const refundId = refund.metadata?.['refundId'];
+  return {
+    externalId: refund.id,
+    status: refundStatuses[refund.status ?? ''] ?? 'succeeded',
+    amount: fromStripeAmount(refund),
+    createdAt: toInstant(refund.created),
+    ...(isId(refundId) && { refundId }),
+  };
+}
+
+/** Stripe names no status for refunds of old, which are all given. */
+const refundStatuses: Partial<Record<string, RefundStatus>> = {
+  pending: 'pending',
+  requires_action: 'pending',
+  failed: 'failed',
+  canceled: 'failed',
+};
+
+/** What Stripe took out of our account, and put back, are the dispute's balance transactions. */
+function toCardDispute(dispute: Stripe.Dispute): CardDispute {
+  const netMinor = dispute.balance_transactions.reduce((sum, { amount }) => sum + amount, 0);
+  return {
+    externalId: dispute.id,
+    status: disputeStatuses[dispute.status] ?? 'open',
+    amount: fromStripeAmount(dispute),
+    reason: dispute.reason,
+    isWithdrawn: netMinor < 0,
+    openedAt: toInstant(dispute.created),
+  };
+}
+
+/** An enquiry that was closed, and a dispute that was prevented, took nothing. */
+const disputeStatuses: Partial<Record<string, DisputeStatus>> = {
+  won: 'won',
+  warning_closed: 'won',
+  prevented: 'won',
+  lost: 'lost',
+};
 
 /** Whether we have made the payment, for an attempt of a tenant. */
 export function isOwn({ metadata }: Pick<Stripe.PaymentIntent, 'metadata'>): boolean {
@@ -96,11 +141,6 @@ function refundedMinorOf(intent: Stripe.PaymentIntent): number {
 function embeddedRefunds(intent: Stripe.PaymentIntent): Stripe.Refund[] {
   const charge = intent.latest_charge;
   return charge === null || typeof charge === 'string' ? [] : (charge.refunds?.data ?? []);
-}
-
-/** A refund the bank sent back, or that was called off, gave nothing back. */
-function isGivenBack({ status }: Stripe.Refund): boolean {
-  return status !== 'failed' && status !== 'canceled';
 }
 
 function ownMetadata(metadata: Stripe.Metadata): CardCharge['metadata'] {

@@ -8,6 +8,7 @@ import { createWorld, type World } from '../../test/stories/world.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { cardPaymentWorkflowId } from '../../workflows/payments/card-payment.contract.ts';
+import { refundWorkflowId } from '../../workflows/payments/refund.contract.ts';
 import { type Cost, costOf } from './count-actions.ts';
 
 type History = Awaited<ReturnType<WorkflowHandle['fetchHistory']>>;
@@ -17,7 +18,7 @@ export type Scenario = { name: string; vendorCalls: number } & Cost;
 /** Plays every scenario in a world of its own. */
 export async function runScenarios(): Promise<Scenario[]> {
   const scenarios: Scenario[] = [];
-  for (const play of [trialConverts, quietMonth, dunning30Days]) {
+  for (const play of [trialConverts, quietMonth, dunning30Days, upgrade, recoveredRenewal, refund]) {
     const world = await createWorld();
     try {
       scenarios.push(await play(world));
@@ -74,6 +75,61 @@ async function dunning30Days(world: World): Promise<Scenario> {
     name: 'dunning-30-days',
     ...sum(ladder, meanwhile, await webhooks()),
     vendorCalls: totalCalls(world) - callsBefore,
+  };
+}
+
+/** In the middle of a period to a dearer plan: previewed, invoiced, paid and in force. */
+async function upgrade(world: World): Promise<Scenario> {
+  const { subscriptionId } = await subscribeWithCard(world, ['succeeded']);
+  await world.advance({ days: 20 });
+  const during = await meter(world, [subscriptionWorkflowId(subscriptionId)]);
+  const path = `/v1/subscriptions/${subscriptionId}`;
+  await world.ok('POST', `${path}/preview_change`, { planCode: 'plus-monthly' });
+  await world.ok('POST', `${path}/change_plan`, { planCode: 'plus-monthly' });
+  await world.advance({ minutes: 1 });
+  return { name: 'upgrade', ...(await during()) };
+}
+
+/** A renewal that is declined, and collected by the first step of the ladder a day later. */
+async function recoveredRenewal(world: World): Promise<Scenario> {
+  const outcomes = ['succeeded', 'insufficient_funds', 'succeeded'];
+  const { subscriptionId, customerId } = await subscribeWithCard(world, outcomes);
+  await world.advance({ days: 14, minutes: 1 });
+  const { currentPeriod } = await world.ok('GET', `/v1/subscriptions/${subscriptionId}`);
+  await world.advanceTo(new Date(Date.parse(currentPeriod.endsAt) - 60_000));
+  const during = await meter(world, [subscriptionWorkflowId(subscriptionId), dunningWorkflowId(customerId)]);
+  await world.advance({ days: 1, minutes: 2 });
+  await expectStatus(world, subscriptionId, 'active');
+  return { name: 'recovered-renewal', ...(await during()) };
+}
+
+/** A payment that is given back through the vendor. */
+async function refund(world: World): Promise<Scenario> {
+  const { customerId } = await subscribeWithCard(world, ['succeeded']);
+  await world.advance({ days: 20 });
+  const { data } = await world.ok('GET', `/v1/payments?customerId=${customerId}`);
+  const webhooks = await webhooksFromNow(world);
+  const callsBefore = totalCalls(world);
+  const { id } = await world.ok('POST', `/v1/payments/${data[0].id}/refunds`, {});
+  await world.advance({ minutes: 1 });
+  const { status } = await world.ok('GET', `/v1/refunds/${id}`);
+  if (status !== 'succeeded') throw new Error(`The refund is ${status}`);
+  const process = costOf(await runsOf(world.client, refundWorkflowId(id)));
+  return { name: 'refund', ...sum(process, await webhooks()), vendorCalls: totalCalls(world) - callsBefore };
+}
+
+/** What the processes cost from now on, their webhooks and calls to the vendor included. */
+async function meter(
+  world: World,
+  workflowIds: readonly string[],
+): Promise<() => Promise<Omit<Scenario, 'name'>>> {
+  const from = world.now();
+  const webhooks = await webhooksFromNow(world);
+  const callsBefore = totalCalls(world);
+  return async () => {
+    const runs = await Promise.all(workflowIds.map((id) => runsOf(world.client, id)));
+    const processes = costOf(runs.flat(), { from, to: world.now() });
+    return { ...sum(processes, await webhooks()), vendorCalls: totalCalls(world) - callsBefore };
   };
 }
 

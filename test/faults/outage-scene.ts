@@ -238,12 +238,19 @@ async function expectDueDoneOnce(
 function notYetThere(db: FaultStack['db'], tenantId: string): Promise<string[]> {
   return withTenant(db, tenantId, async (tx) => {
     const booked = (await tx.select().from(refunds)).length;
-    const unsent = (await tx.select().from(notifications)).filter(({ status }) => status !== 'sent');
+    const unsent = (await tx.select().from(notifications)).filter(
+      (mail) => mail.status !== 'sent' && !isOvertaken(mail),
+    );
     return [
       ...unsent.map(({ dedupeKey, status }) => `the mail ${dedupeKey} is ${status}`),
       ...(booked === EACH ? [] : [`${booked} refunds are booked`]),
     ];
   });
+}
+
+/** A reminder that was still to be sent when the server went away: the wire was quicker, so it is not sent any more. */
+function isOvertaken({ status, error }: typeof notifications.$inferSelect): boolean {
+  return status === 'skipped' && error === 'the invoice is paid';
 }
 
 async function statesOf(db: FaultStack['db'], tenantId: string): Promise<Map<string, string>> {

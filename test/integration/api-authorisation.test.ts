@@ -8,8 +8,10 @@ import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scopes } from '../../api/scopes.ts';
 import { withTenant } from '../../db/client.ts';
-import { issueInvoice } from '../../db/queries/billing/invoices.ts';
+import { newId } from '../../db/ids.ts';
+import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
+import { disputes } from '../../db/schema/payments.ts';
 import { reconcileSchedules } from '../../temporal/schedules.ts';
 import {
   type Json,
@@ -55,6 +57,12 @@ type Things = {
   trial(): Promise<string>;
   invoice(): Promise<string>;
   payment(): Promise<string>;
+  /** Of a recorded payment, so it is given back at once. */
+  refund(): Promise<string>;
+  creditNote(): Promise<string>;
+  dispute(): Promise<string>;
+  /** A line of the invoice of that payment. */
+  lineOf(paymentId: string): Promise<string>;
   notification(): Promise<string>;
   /** The name of a dunning policy that no other tenant has, in its second version. */
   policy(): Promise<string>;
@@ -123,13 +131,28 @@ const samples: Record<string, Sample> = {
     foreign: 'not_found',
   },
   convertSubscription: {
+    call: async (a) => ({ path: `/v1/subscriptions/${await trialWithCard(a)}/convert`, body: {} }),
+    foreign: 'not_found',
+  },
+  previewPlanChange: {
+    call: async (a) => ({
+      path: `/v1/subscriptions/${await a.trial()}/preview_change`,
+      body: { quantity: 2 },
+    }),
+    foreign: 'not_found',
+  },
+  changePlan: {
+    call: async (a) => ({ path: `/v1/subscriptions/${await a.trial()}/change_plan`, body: { quantity: 2 } }),
+    foreign: 'not_found',
+  },
+  undoPlanChange: {
     call: async (a) => {
-      const id = await a.trial();
-      await api.request('PUT', `/v1/subscriptions/${id}/payment_method`, {
-        token: tenant.token,
-        body: { paymentMethodId: 'pm_card_visa' },
-      });
-      return { path: `/v1/subscriptions/${id}/convert`, body: {} };
+      const id = await trialWithCard(a);
+      const act = (name: string, body: unknown) =>
+        api.request('POST', `/v1/subscriptions/${id}/${name}`, { token: tenant.token, body });
+      await act('convert', {});
+      await act('change_plan', { planId: await a.plan() });
+      return { path: `/v1/subscriptions/${id}/undo_change`, body: {} };
     },
     foreign: 'not_found',
   },
@@ -151,12 +174,33 @@ const samples: Record<string, Sample> = {
   },
   listInvoices: { call: () => ({ path: '/v1/invoices' }), foreign: 'own' },
   getInvoice: { call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}` }), foreign: 'not_found' },
+  getInvoicePdf: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}/pdf` }),
+    foreign: 'not_found',
+  },
+  getPaymentReceipt: {
+    call: async (a) => ({ path: `/v1/payments/${await a.payment()}/receipt` }),
+    foreign: 'not_found',
+  },
   recordPayment: {
     call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}/payments`, body: cash() }),
     foreign: 'not_found',
   },
   listPayments: { call: () => ({ path: '/v1/payments' }), foreign: 'own' },
   getPayment: { call: async (a) => ({ path: `/v1/payments/${await a.payment()}` }), foreign: 'not_found' },
+  createRefund: {
+    call: async (a) => ({ path: `/v1/payments/${await a.payment()}/refunds`, body: {} }),
+    foreign: 'not_found',
+  },
+  listRefunds: { call: () => ({ path: '/v1/refunds' }), foreign: 'own' },
+  getRefund: { call: async (a) => ({ path: `/v1/refunds/${await a.refund()}` }), foreign: 'not_found' },
+  listCreditNotes: { call: () => ({ path: '/v1/credit_notes' }), foreign: 'own' },
+  getCreditNote: {
+    call: async (a) => ({ path: `/v1/credit_notes/${await a.creditNote()}` }),
+    foreign: 'not_found',
+  },
+  listDisputes: { call: () => ({ path: '/v1/disputes' }), foreign: 'own' },
+  getDispute: { call: async (a) => ({ path: `/v1/disputes/${await a.dispute()}` }), foreign: 'not_found' },
   listDunningPolicies: { call: () => ({ path: '/v1/dunning_policies' }), foreign: 'own' },
   getDunningPolicy: {
     call: async (a) => ({ path: `/v1/dunning_policies/${await a.policy()}` }),
@@ -192,6 +236,15 @@ const samples: Record<string, Sample> = {
   listAuditLog: { call: () => ({ path: '/v1/audit_log' }), foreign: 'own' },
 };
 
+async function trialWithCard(a: Things): Promise<string> {
+  const id = await a.trial();
+  await api.request('PUT', `/v1/subscriptions/${id}/payment_method`, {
+    token: tenant.token,
+    body: { paymentMethodId: 'pm_card_visa' },
+  });
+  return id;
+}
+
 function thingsOf({ tenantId, token }: TestTenant): Things {
   const post = async (path: string, body: unknown): Promise<Json> => {
     const answer = await api.request('POST', path, { token, body });
@@ -220,10 +273,30 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       const period = { startsAt: '2026-11-01T00:00:00.000Z', endsAt: '2026-12-01T00:00:00.000Z' };
       return withTenant(api.db, tenantId, async (tx) => {
         const context = await lockSubscription(tx, subscriptionId);
-        return (await issueInvoice(tx, context, { periodIndex: 0, period, at: new Date() })).id;
+        return (await issuePeriodInvoice(tx, context, { periodIndex: 0, period, at: new Date() })).id;
       });
     },
     payment: async () => (await post(`/v1/invoices/${await things.invoice()}/payments`, cash())).paymentId,
+    refund: async () => (await post(`/v1/payments/${await things.payment()}/refunds`, {})).id,
+    async creditNote() {
+      const { customerId } = (await api.request('GET', `/v1/refunds/${await things.refund()}`, { token }))
+        .body;
+      return (await api.request('GET', `/v1/credit_notes?customerId=${customerId}`, { token })).body.data[0]
+        .id;
+    },
+    async dispute() {
+      const { body } = await api.request('GET', `/v1/payments/${await things.payment()}`, { token });
+      const { id: paymentId, customerId, invoiceId, currency } = body;
+      const id = newId('dsp');
+      const about = { tenantId, customerId, invoiceId, paymentId, externalId: id, amountMinor: 1, currency };
+      const row = { id, ...about, reason: 'fraudulent', status: 'open', openedAt: new Date() } as const;
+      await withTenant(api.db, tenantId, (tx) => tx.insert(disputes).values(row));
+      return id;
+    },
+    async lineOf(paymentId) {
+      const payment = (await api.request('GET', `/v1/payments/${paymentId}`, { token })).body;
+      return (await api.request('GET', `/v1/invoices/${payment.invoiceId}`, { token })).body.lines[0].id;
+    },
     async notification() {
       const { body } = await api.request('GET', `/v1/notifications?subscriptionId=${await things.trial()}`, {
         token,
@@ -345,6 +418,7 @@ const plainFields: ReadonlySet<string> = new Set([
   'cancelSubscription reason',
   'cancelSubscription comment',
   'extendTrial reason',
+  'createRefund reason',
   'recordPayment receivedAt',
   'recordPayment note',
   'createApiKey name',
@@ -361,7 +435,11 @@ type Naming = {
 };
 
 /** A page of what belongs to the other tenant's customer, subscription or invoice. */
-const filtered = (path: string, name: string, listed: Exclude<keyof Things, 'policy' | 'card'>): Naming => ({
+const filtered = (
+  path: string,
+  name: string,
+  listed: Exclude<keyof Things, 'policy' | 'card' | 'lineOf'>,
+): Naming => ({
   call: async (theirs) => {
     const one = await api.request('GET', `${path}/${await theirs[listed]()}`, { token: tenant.token });
     return { path: `${path}?${name}=${one.body[name]}` };
@@ -370,7 +448,7 @@ const filtered = (path: string, name: string, listed: Exclude<keyof Things, 'pol
 });
 
 /** Pages go on after the id, whoever has it, with what the caller has on both sides of it. */
-const paged = (path: string, thing: Exclude<keyof Things, 'card'>): Naming => ({
+const paged = (path: string, thing: Exclude<keyof Things, 'card' | 'lineOf'>): Naming => ({
   call: async (theirs, mine) => {
     await mine[thing]();
     const cursor = await theirs[thing]();
@@ -437,6 +515,34 @@ const namings: Record<string, Naming> = {
     }),
     meets: 'not_found',
   },
+  'previewPlanChange planId': {
+    call: async (theirs, mine) => ({
+      path: `/v1/subscriptions/${await mine.trial()}/preview_change`,
+      body: { planId: await theirs.plan() },
+    }),
+    meets: 'not_found',
+  },
+  'previewPlanChange planCode': {
+    call: async (theirs, mine) => ({
+      path: `/v1/subscriptions/${await mine.trial()}/preview_change`,
+      body: { planCode: await codeOf(theirs) },
+    }),
+    meets: 'not_found',
+  },
+  'changePlan planId': {
+    call: async (theirs, mine) => ({
+      path: `/v1/subscriptions/${await mine.trial()}/change_plan`,
+      body: { planId: await theirs.plan() },
+    }),
+    meets: 'not_found',
+  },
+  'changePlan planCode': {
+    call: async (theirs, mine) => ({
+      path: `/v1/subscriptions/${await mine.trial()}/change_plan`,
+      body: { planCode: await codeOf(theirs) },
+    }),
+    meets: 'not_found',
+  },
   'createSubscription planCode': {
     call: async (theirs, mine) => ({
       path: '/v1/subscriptions',
@@ -478,6 +584,22 @@ const namings: Record<string, Naming> = {
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
+  'createRefund lines.lineId': {
+    call: async (theirs, mine) => ({
+      path: `/v1/payments/${await mine.payment()}/refunds`,
+      body: { lines: [{ lineId: await theirs.lineOf(await theirs.payment()) }] },
+    }),
+    meets: 'not_found',
+  },
+  'listRefunds cursor': paged('/v1/refunds', 'refund'),
+  'listRefunds customerId': filtered('/v1/refunds', 'customerId', 'refund'),
+  'listRefunds paymentId': filtered('/v1/refunds', 'paymentId', 'refund'),
+  'listCreditNotes cursor': paged('/v1/credit_notes', 'creditNote'),
+  'listCreditNotes customerId': filtered('/v1/credit_notes', 'customerId', 'creditNote'),
+  'listCreditNotes invoiceId': filtered('/v1/credit_notes', 'invoiceId', 'creditNote'),
+  'listDisputes cursor': paged('/v1/disputes', 'dispute'),
+  'listDisputes customerId': filtered('/v1/disputes', 'customerId', 'dispute'),
+  'listDisputes paymentId': filtered('/v1/disputes', 'paymentId', 'dispute'),
   'listDunningPolicies cursor': {
     call: async (theirs) => ({ path: `/v1/dunning_policies?cursor=${await theirs.policy()}` }),
     meets: 'own',
@@ -616,6 +738,10 @@ const tables: Record<string, string> = {
   sub: 'subscriptions',
   inv: 'invoices',
   pay: 'payments',
+  ref: 'refunds',
+  cn: 'credit_notes',
+  dsp: 'disputes',
+  line: 'invoice_lines',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',

@@ -3,7 +3,7 @@ import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
-import { issueInvoice } from '../../db/queries/billing/invoices.ts';
+import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import {
   openTemporal,
@@ -48,7 +48,7 @@ async function openInvoice(tenantId: string, subscriptionId: string): Promise<st
   return withTenant(api.db, tenantId, async (tx) => {
     const context = await lockSubscription(tx, subscriptionId);
     const period = { startsAt: '2026-11-01T00:00:00.000Z', endsAt: '2026-12-01T00:00:00.000Z' };
-    return (await issueInvoice(tx, context, { periodIndex: 0, period, at: new Date() })).id;
+    return (await issuePeriodInvoice(tx, context, { periodIndex: 0, period, at: new Date() })).id;
   });
 }
 

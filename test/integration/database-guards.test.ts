@@ -6,11 +6,14 @@ import { createDatabase, type Database, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { createSubscription } from '../../db/queries/billing/create-subscription.ts';
 import { createCustomer } from '../../db/queries/billing/customers.ts';
-import { issueInvoice } from '../../db/queries/billing/invoices.ts';
+import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
+import { requestRefund } from '../../db/queries/payments/request-refund.ts';
+import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { customers, invoices } from '../../db/schema/billing.ts';
-import { ledgerEntries, ledgerTransactions } from '../../db/schema/payments.ts';
+import { creditNotes, ledgerEntries, ledgerTransactions } from '../../db/schema/payments.ts';
 import { createPlans, createTenant } from '../../db/seed/tenant.ts';
+import { money } from '../../domain/money.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -124,7 +127,11 @@ describe('invoices', () => {
       subscriptionIds.map((subscriptionId, index) =>
         withTenant(db, tenantId, async (tx) => {
           const context = await lockSubscription(tx, subscriptionId);
-          const { number } = await issueInvoice(tx, context, { periodIndex: 0, period, at: new Date() });
+          const { number } = await issuePeriodInvoice(tx, context, {
+            periodIndex: 0,
+            period,
+            at: new Date(),
+          });
           if (index % 6 === 5) throw rolledBack;
           return number;
         }),
@@ -142,7 +149,7 @@ describe('invoices', () => {
     await createPlans(db, tenantId, [plan]);
     const subscriptionId = await subscribe(tenantId);
     const first = await withTenant(db, tenantId, async (tx) =>
-      issueInvoice(tx, await lockSubscription(tx, subscriptionId), {
+      issuePeriodInvoice(tx, await lockSubscription(tx, subscriptionId), {
         periodIndex: 0,
         period,
         at: new Date(),
@@ -155,6 +162,66 @@ describe('invoices', () => {
     await second();
   });
 });
+
+describe('credit notes', () => {
+  it('are numbered 1 to N without gap or double by 50 concurrent refunds, 10 more of which are rolled back', async () => {
+    const { tenantId, payments } = await paidByHand(12);
+    const rolledBack = new Error('rolled back');
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 60 }, (_, index) =>
+        withTenant(db, tenantId, async (tx) => {
+          const paymentId = payments[index % payments.length] ?? '';
+          await requestRefund(tx, { paymentId, amountMinor: 100, actor: 'test', at: new Date() });
+          if (index % 6 === 5) throw rolledBack;
+        }),
+      ),
+    );
+    const failures = outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason] : []));
+    expect(failures).toEqual(Array.from({ length: 10 }, () => rolledBack));
+    const notes = await withTenant(db, tenantId, (tx) => tx.select().from(creditNotes));
+    const gapless = Array.from({ length: 50 }, (_, index) => `CN-${String(index + 1).padStart(6, '0')}`);
+    expect(notes.map(({ number }) => number).sort()).toEqual(gapless);
+  });
+
+  it.each(['credit_notes', 'credit_note_lines'])(
+    '%s can be neither changed, removed nor emptied, not even by their owner',
+    async (table) => {
+      const { tenantId, payments } = await paidByHand(1);
+      const request = { paymentId: payments[0] ?? '', actor: 'test', at: new Date() };
+      await withTenant(db, tenantId, (tx) => requestRefund(tx, request));
+      await owner.query(`select set_config('app.tenant_id', $1, false)`, [tenantId]);
+      for (const statement of [
+        `update ${table} set tenant_id = tenant_id`,
+        `delete from ${table}`,
+        `truncate ${table} cascade`,
+      ]) {
+        await expect(owner.query(statement), statement).rejects.toMatchObject({ code: '23001' });
+        if (statement.startsWith('truncate')) continue;
+        const asApplication = withTenant(db, tenantId, (tx) => tx.execute(sql.raw(statement)));
+        await expect(asApplication, statement).rejects.toMatchObject({ cause: { code: '42501' } });
+      }
+    },
+  );
+});
+
+/** A tenant whose customers have each paid an invoice beside the card vendor. */
+async function paidByHand(count: number): Promise<{ tenantId: string; payments: string[] }> {
+  const tenantId = await createTenant(db, { name: 'Acme' });
+  await createPlans(db, tenantId, [plan]);
+  const payments: string[] = [];
+  for (let index = 0; index < count; index += 1) {
+    const subscriptionId = await subscribe(tenantId);
+    const { paymentId } = await withTenant(db, tenantId, async (tx) => {
+      const context = await lockSubscription(tx, subscriptionId);
+      const at = new Date();
+      const { id: invoiceId } = await issuePeriodInvoice(tx, context, { periodIndex: 0, period, at });
+      const amount = money(plan.priceMinor, plan.currency);
+      return settlePayment(tx, { tenantId, invoiceId, rail: 'manual', externalId: invoiceId, amount, at });
+    });
+    payments.push(paymentId);
+  }
+  return { tenantId, payments };
+}
 
 const plan = {
   code: 'pro',

@@ -54,6 +54,8 @@ function passing(cardVendor: CardVendor, pass: (moment: string) => void): CardVe
     findCharge: guarded('findCharge', cardVendor.findCharge),
     fetchCharge: guarded('fetchCharge', cardVendor.fetchCharge),
     cancelCharge: guarded('cancelCharge', cardVendor.cancelCharge),
+    refund: guarded('refund', cardVendor.refund),
+    findRefund: guarded('findRefund', cardVendor.findRefund),
     listEvents: cardVendor.listEvents,
     deleteCustomer: guarded('deleteCustomer', cardVendor.deleteCustomer),
   };

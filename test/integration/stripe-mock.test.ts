@@ -41,6 +41,7 @@ it('every request our client makes is one Stripe understands', async () => {
   expect([...new Set(shapes)].toSorted()).toEqual([
     'DELETE /v1/customers/:id',
     'GET /v1/customers',
+    'GET /v1/disputes',
     'GET /v1/events',
     'GET /v1/payment_intents',
     'GET /v1/payment_intents/:id',
@@ -52,6 +53,7 @@ it('every request our client makes is one Stripe understands', async () => {
     'POST /v1/payment_intents/:id/cancel',
     'POST /v1/payment_intents/:id/confirm',
     'POST /v1/payment_methods/:id/attach',
+    'POST /v1/refunds',
   ]);
   for (const request of recorded) {
     const answer = await send(mockUrl, request);
@@ -81,6 +83,8 @@ it('the sandbox’s objects have the fields and types of Stripe’s', async () =
     `/v1/payment_intents?customer=${ids.customer}&limit=1`,
     `/v1/charges/${ids.charge}?expand%5B%5D=refunds`,
     `/v1/refunds/${ids.refund}`,
+    `/v1/disputes/${ids.dispute}`,
+    `/v1/disputes?payment_intent=${ids.intent}&limit=1`,
     '/v1/events?limit=1',
   ]) {
     const request = { method: 'GET', path, body: '' };
@@ -115,6 +119,11 @@ async function useEveryMethod(): Promise<void> {
   await vendor.cancelCharge(waiting.externalId);
   const paid = await charge(2);
   for (let count = 0; count < 11; count += 1) sandbox.refund({ paymentIntent: paid.externalId, amount: 100 });
+  const back = { refundId: 'ref_1', paymentId: paid.externalId, idempotencyKey: 'refund:ref_1' };
+  const amount = { amountMinor: 100, currency: 'USD' };
+  await vendor.refund({ ...back, tenantId: 'ten_1', invoiceId: 'inv_1', amount });
+  await vendor.findRefund(back);
+  sandbox.openDispute({ paymentIntent: paid.externalId });
   await vendor.fetchCharge(paid.externalId);
   await vendor.findCharge({ vendorCustomerId, attemptId: 'att_2', createdAfter: '2020-01-01T00:00:00Z' });
   for await (const _ of vendor.listEvents({ since: '2020-01-01T00:00:00Z', until: '2040-01-01T00:00:00Z' }))
@@ -139,7 +148,8 @@ async function makeOneOfEach() {
     'allowed_payment_method_types[0]': 'card',
   });
   const { id: refund } = await post('/v1/refunds', { payment_intent: intent.id, amount: '900' });
-  return { customer, method, intent: intent.id, charge: intent.latest_charge, refund };
+  const dispute = sandbox.openDispute({ paymentIntent: intent.id });
+  return { customer, method, intent: intent.id, charge: intent.latest_charge, refund, dispute };
 }
 
 /**
@@ -170,7 +180,7 @@ function typeOf(value: unknown): string {
 }
 
 function withoutIds(path: string): string {
-  return path.replace(/\/(cus|pm|pi|re|ch|evt)_\w+/g, '/:id');
+  return path.replace(/\/(cus|pm|pi|re|ch|dp|evt)_\w+/g, '/:id');
 }
 
 function send(base: string, { method, path, body }: Recorded): Promise<Response> {

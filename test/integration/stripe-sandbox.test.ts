@@ -144,6 +144,55 @@ describe('a request Stripe would refuse is refused', () => {
   });
 });
 
+describe('disputes', () => {
+  it('take the money at once, keep refunds away, and give it back when they are won', async () => {
+    const { body } = await newPayment();
+    const payment_intent = String(body['id']);
+    const id = sandbox.openDispute({ paymentIntent: payment_intent });
+    expect((await call('GET', '/v1/disputes', { payment_intent })).body['data']).toMatchObject([
+      { id, status: 'needs_response', amount: 2900, balance_transactions: [{ amount: -2900 }] },
+    ]);
+    expect((await call('POST', '/v1/refunds', { payment_intent })).body['error']).toMatchObject({
+      code: 'charge_disputed',
+    });
+    expect((await control(`/disputes/${id}/close`, { outcome: 'won' })).body).toEqual({ status: 'won' });
+    expect((await control(`/disputes/${id}/close`, { outcome: 'lost' })).status).toBe(400);
+    expect((await call('GET', `/v1/disputes/${id}`)).body).toMatchObject({
+      status: 'won',
+      balance_transactions: [{ amount: -2900 }, { amount: 2900 }],
+    });
+    const { body: events } = await call('GET', '/v1/events', { limit: '5' });
+    expect(
+      (events['data'] as { type: string }[]).map(({ type }) => type).filter((type) => /dispute/.test(type)),
+    ).toEqual([
+      'charge.dispute.funds_reinstated',
+      'charge.dispute.closed',
+      'charge.dispute.funds_withdrawn',
+      'charge.dispute.created',
+    ]);
+    expect((await call('POST', '/v1/refunds', { payment_intent })).status).toBe(200);
+  });
+});
+
+describe('refunds', () => {
+  it('may name the charge, are listed by it, and one that is pending moves money once it is settled', async () => {
+    const paymentMethod = sandbox.createCard({ outcomes: ['succeeded'], refunds: 'pending' });
+    const fields = { amount: '2900', currency: 'usd', payment_method: paymentMethod, confirm: 'true' };
+    const { body } = await call('POST', '/v1/payment_intents', fields);
+    const charge = String(body['latest_charge']);
+    const refund = await call('POST', '/v1/refunds', { charge, amount: '900' });
+    expect(refund.body).toMatchObject({ status: 'pending', amount: 900 });
+    expect(sandbox.effects().at(-1)).toMatchObject({ op: 'refunds.create', amountMinor: null });
+    await control(`/refunds/${String(refund.body['id'])}/settle`, {});
+    expect(sandbox.effects().at(-1)).toMatchObject({ op: 'refunds.settle', amountMinor: 900 });
+    expect((await call('GET', '/v1/refunds', { charge })).body['data']).toMatchObject([
+      { status: 'succeeded' },
+    ]);
+    expect((await call('POST', '/v1/refunds', { amount: '900' })).status).toBe(400);
+    expect((await call('POST', '/v1/refunds', { charge: 'ch_no' })).status).toBe(404);
+  });
+});
+
 describe('an idempotency key', () => {
   it('gives back the first answer, errors included, and says so', async () => {
     const missing = { amount: '2900', currency: 'usd', customer: 'cus_no' };

@@ -99,6 +99,40 @@ export const paths: Readonly<Record<string, Path>> = {
     await world.settle();
   },
 
+  'upgraded-by-seats-and-plan': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['succeeded'] });
+    await world.advance({ days: 5 });
+    await ask(world, id, 'change_plan', { quantity: 2 });
+    await ask(world, id, 'change_plan', { planCode: 'max-yearly' });
+  },
+
+  'upgrade-lapses-unpaid': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 5 });
+    await world.request('POST', `/v1/subscriptions/${id}/change_plan`, {
+      body: { planCode: 'plus-monthly' },
+    });
+    await world.advance({ days: 2 });
+  },
+
+  'downgraded-at-the-end-of-the-period': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['succeeded'], plan: 'plus-monthly' });
+    await ask(world, id, 'change_plan', { planCode: 'pro-monthly' });
+    await ask(world, id, 'undo_change');
+    await ask(world, id, 'change_plan', { planCode: 'pro-monthly' });
+    await world.advance({ days: 33 });
+  },
+
+  'payment-refunded': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['succeeded'] });
+    const { data } = await world.ok(
+      'GET',
+      `/v1/payments?invoiceId=${(await invoicesOf(world, id)).at(-1).id}`,
+    );
+    await world.ok('POST', `/v1/payments/${data[0].id}/refunds`, { amountMinor: 1000 });
+    await world.settle();
+  },
+
   'cancelled-undone-ended-and-erased': async (world) => {
     const id = await subscribePaid(world, { outcomes: ['succeeded'] });
     await ask(world, id, 'cancel');
@@ -114,6 +148,35 @@ export const paths: Readonly<Record<string, Path>> = {
     await readSubscription(world, id);
   },
 
+  'refund-while-the-vendor-is-away': async (world) => {
+    const payment = await firstPayment(world, await subscribePaid(world, { outcomes: ['succeeded'] }));
+    world.stripeFaults({ rates: { error_before: 1 }, ops: ['refunds.create', 'refunds.list'] });
+    await world.ok('POST', `/v1/payments/${payment.id}/refunds`, {});
+    await world.advance({ hours: 4 });
+    world.stripeFaults({});
+    await world.advance({ hours: 5 });
+  },
+
+  'dispute-holds-the-ladder-and-is-won': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 31 + 3 });
+    const { externalId } = await firstPayment(world, id);
+    const dispute = world.stripe.openDispute({ paymentIntent: externalId });
+    await world.advance({ days: 5 });
+    world.stripe.closeDispute(dispute, 'won');
+    await world.advance({ days: 7 });
+  },
+
+  'dispute-holds-the-ladder-and-is-lost': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 31 + 3 });
+    const { externalId } = await firstPayment(world, id);
+    const dispute = world.stripe.openDispute({ paymentIntent: externalId });
+    await world.advance({ days: 5 });
+    world.stripe.closeDispute(dispute, 'lost');
+    await world.settle();
+  },
+
   'jobs-of-the-schedules': async (world) => {
     await subscribePaid(world, { outcomes: ['succeeded'] });
     for (const type of jobs) {
@@ -121,3 +184,9 @@ export const paths: Readonly<Record<string, Path>> = {
     }
   },
 };
+
+/** The payment of the subscription's first invoice. */
+async function firstPayment(world: World, subscriptionId: string) {
+  const [invoice] = await invoicesOf(world, subscriptionId);
+  return (await world.ok('GET', `/v1/payments?invoiceId=${invoice.id}`)).data[0];
+}

@@ -4,8 +4,8 @@ import { invoicesOf, readSubscription, useCard } from './people.ts';
 import type { Answer, Body } from './world.ts';
 
 /** Another card, whose issuer answers as the script says. It is charged at once. */
-export function newCard(...outcomes: string[]): Act {
-  return ({ world, subscriptionId }) => useCard(world, subscriptionId, ...outcomes);
+export function newCard(...outcomes: string[]) {
+  return ({ world, subscriptionId }: Subject) => useCard(world, subscriptionId, ...outcomes);
 }
 
 /** The outcomes of a card that has no money so many times. */
@@ -41,6 +41,20 @@ export function cancel({ world, subscriptionId }: Subject, body: Body = {}): Pro
 /** Asks to take a cancellation back, which may be refused. */
 export function undo({ world, subscriptionId }: Subject): Promise<Answer> {
   return world.request('POST', `/v1/subscriptions/${subscriptionId}/undo_cancel`);
+}
+
+/** Asks for another plan or other seats, which may be refused. */
+export function changePlan({ world, subscriptionId }: Subject, body: Body): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/change_plan`, { body });
+}
+
+export function previewChange({ world, subscriptionId }: Subject, body: Body): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/preview_change`, { body });
+}
+
+/** Asks to take a change back that waits, which may be refused. */
+export function undoChange({ world, subscriptionId }: Subject): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/undo_change`);
 }
 
 /** Naming the card that is on file once more: a try that the customer asks for. */

@@ -26,9 +26,13 @@ export async function checkBooks({
   }));
   const accounts = sums(rows.entries, ({ account, currency }) => `${account} ${currency}`);
   const captured = stripe.charges();
-  const givenBack = stripe
+  const movedBack = stripe
     .effects()
-    .filter(({ op, outcome }) => op === 'refunds.create' && outcome === 'effect');
+    .filter(({ outcome }) => outcome === 'effect')
+    .flatMap((effect) => {
+      const sign = signs[effect.op === 'disputes.close' ? `disputes.${effect.detail}` : effect.op];
+      return sign === undefined ? [] : [moved(sign)(effect)];
+    });
 
   compare(
     'a ledger transaction sums to zero',
@@ -51,9 +55,9 @@ export async function checkBooks({
     sums(rows.customers.map(owed), ({ currency }) => currency),
   );
   compare(
-    "cash is what the card vendor's log says it took and gave back",
+    "cash is what the card vendor's log says it took, gave back and got back",
     account(accounts, 'cash:stripe'),
-    sums([...captured.map(moved(1)), ...givenBack.map(moved(-1))], ({ currency }) => currency),
+    sums([...captured.map(moved(1)), ...movedBack], ({ currency }) => currency),
   );
   compare(
     'each charge of the vendor is one payment',
@@ -66,6 +70,16 @@ export async function checkBooks({
     ),
   );
 }
+
+/** Which way the vendor's money goes after a charge; what moves none has no amount there. */
+const signs: Partial<Record<string, 1 | -1>> = {
+  'refunds.create': -1,
+  'refunds.settle': -1,
+  'refunds.fail': 1,
+  'disputes.open': -1,
+  'disputes.won': 1,
+  'disputes.lost': -1,
+};
 
 type Amount = { amountMinor: number };
 type Sums = Record<string, number>;

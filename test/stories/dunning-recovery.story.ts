@@ -154,14 +154,27 @@ tell('the ladder charges no more than what is still due', {
   ],
 });
 
-tell('what exceeds the invoice becomes credit of the customer', {
+tell('what exceeds the invoice becomes credit of the customer, and pays a part of the next one', {
   card: [...declines(2), 'succeeded'],
-  on: { 2: payOutside(4000) },
-  happens: [...renewalFails(), ...standardUntil(1), ...recovers('day 2'), ...renewalPaid('day 28')],
-  finally: async (actor) => {
-    expect(await customerOf(actor)).toMatchObject({ creditMinor: 1100 });
-    expect(await invoiceNow(actor)).toMatchObject({ status: 'paid', paidMinor: 2900 });
+  on: {
+    2: payOutside(4000),
+    3: async (actor) => {
+      expect(await customerOf(actor)).toMatchObject({ creditMinor: 1100 });
+      expect(await invoiceNow(actor)).toMatchObject({ status: 'paid', paidMinor: 2900 });
+    },
   },
+  happens: [
+    ...renewalFails(),
+    ...standardUntil(1),
+    ...recovers('day 2'),
+    'day 28 charge USD 18.00 succeeded',
+    'day 28 renewed',
+    'day 28 invoice_issued',
+    'day 28 payment_received',
+    'day 28 payment_received',
+    'day 28 mail payment_receipt sent',
+  ],
+  finally: async (actor) => expect(await customerOf(actor)).toMatchObject({ creditMinor: 0 }),
 });
 
 tell('the same money recorded twice is booked once', {

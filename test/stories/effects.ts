@@ -73,6 +73,10 @@ const chargeWords: Partial<Record<string, string>> = {
   'payment_intents.settle': 'bank',
   'payment_intents.cancel': 'cancel charge',
   'refunds.create': 'refund',
+  'refunds.settle': 'refund',
+  'refunds.fail': 'refund back',
+  'disputes.open': 'dispute',
+  'disputes.close': 'dispute',
 };
 
 /** `charge USD 29.00 succeeded`, `charge USD 29.00 refused insufficient_funds`, `charge USD 29.00 replay`. */

@@ -7,11 +7,13 @@ import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.
 import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
+import { refunds } from '../../db/schema/payments.ts';
 import { nextStep } from '../../domain/billing/dunning.ts';
 import { nextAct } from '../../domain/billing/subscription.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { cardPaymentWorkflowId } from '../../workflows/payments/card-payment.contract.ts';
+import { refundWorkflowId } from '../../workflows/payments/refund.contract.ts';
 
 const { EventType, PendingActivityState } = proto.temporal.api.enums.v1;
 
@@ -111,6 +113,7 @@ const leavesWork: ReadonlySet<number> = new Set([
 async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> {
   const views = await withTenant(db, tenantId, (tx) => listSubscriptions(tx, everything));
   const customers = new Set(views.map(({ customer }) => customer.id));
+  const asked = await withTenant(db, tenantId, (tx) => tx.select({ id: refunds.id }).from(refunds));
   const events = await withSystem(db, (tx) =>
     tx.select({ paymentId: inboxEvents.objectId }).from(inboxEvents),
   );
@@ -119,6 +122,7 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
     ...[...payments].map(cardPaymentWorkflowId),
+    ...asked.map(({ id }) => refundWorkflowId(id)),
   ];
 }
 

@@ -1,5 +1,6 @@
 /** What a caller of the subscription workflow needs: its name, id, input, signals and updates. Types only. */
 import { defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { ProrationMode } from '../../domain/billing/plan-change.ts';
 import type { SubscriptionSnapshot } from '../../domain/billing/subscription.ts';
 import type { SearchAttributes, WorkflowSignal, WorkflowStart } from '../../domain/operations/outbox.ts';
 import { taskQueues } from '../../domain/operations/task-queues.ts';
@@ -22,6 +23,12 @@ export type RequestInput = { actor: string; requestId: string };
 
 export type CancelInput = RequestInput & { mode: 'at_period_end' | 'now'; reason: string; comment?: string };
 export type ExtendTrialInput = RequestInput & { days: number; reason?: string };
+/** Without a plan only the seats change, without a quantity only the plan. */
+export type ChangePlanInput = RequestInput & {
+  plan?: { id: string } | { code: string };
+  quantity?: number;
+  proration: ProrationMode;
+};
 export type ChangePaymentMethodInput = RequestInput & { paymentMethodId: string };
 
 /** `requires_action`: the customer must follow `actionUrl`; `processing`: the vendor will tell. */
@@ -43,6 +50,13 @@ export const undoCancelUpdate = defineUpdate<{ version: number }, [RequestInput]
 export const extendTrialUpdate = defineUpdate<{ version: number }, [ExtendTrialInput]>('extendTrial');
 /** Ends the trial now: charges and activates. Fails with `state_conflict`, `payment_method_missing`, `card_declined`. */
 export const convertUpdate = defineUpdate<CollectionResult, [RequestInput]>('convert');
+/**
+ * Changes plan, seats or interval: an upgrade at once, charged, a downgrade at the end of the period. Fails with
+ * `state_conflict`, `not_found`, `payment_method_missing`, `card_declined` (the upgrade waits for another card then).
+ */
+export const changePlanUpdate = defineUpdate<CollectionResult, [ChangePlanInput]>('changePlan');
+/** Takes a change back that waits for its day or its payment. Fails with `state_conflict`. */
+export const undoChangeUpdate = defineUpdate<{ version: number }, [RequestInput]>('undoChange');
 /**
  * Attaches and uses another payment method; an open invoice is charged at once. Fails with `state_conflict`,
  * `payment_method_invalid`, `card_declined` (the vendor refused to attach it).

@@ -22,6 +22,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { createCustomerActivities } from '../../activities/billing/customer.ts';
+import type { createPlanChangeActivities } from '../../activities/billing/plan-change.ts';
 import type { ActResult, createSubscriptionActivities } from '../../activities/billing/subscription.ts';
 import type { createSubscriptionRequestActivities } from '../../activities/billing/subscription-requests.ts';
 import type { createCardPaymentActivities } from '../../activities/payments/card-payment.ts';
@@ -35,16 +36,18 @@ import {
 } from '../../domain/billing/subscription.ts';
 import { assertNever } from '../../domain/errors.ts';
 import { declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
-import { type ChargeOrigin, conversionKey } from '../../domain/payments/payment.ts';
+import { type ChargeOrigin, conversionKey, planChangeKey } from '../../domain/payments/payment.ts';
 import { createDeadline } from '../deadline.ts';
 import { keyedWrite, read, record } from '../effect-classes.ts';
 import { createMutex } from '../mutex.ts';
 import { toSearchAttributePairs } from '../search-attributes.ts';
 import {
   type ChangePaymentMethodInput,
+  type ChangePlanInput,
   type CollectionResult,
   cancelUpdate,
   changePaymentMethodUpdate,
+  changePlanUpdate,
   convertUpdate,
   extendTrialUpdate,
   type RequestInput,
@@ -53,10 +56,13 @@ import {
   subscriptionSearchAttributes,
   takeUpSignal,
   undoCancelUpdate,
+  undoChangeUpdate,
 } from './subscription.contract.ts';
 
 const own = proxyLocalActivities<
-  ReturnType<typeof createSubscriptionActivities> & ReturnType<typeof createSubscriptionRequestActivities>
+  ReturnType<typeof createSubscriptionActivities> &
+    ReturnType<typeof createSubscriptionRequestActivities> &
+    ReturnType<typeof createPlanChangeActivities>
 >(record);
 const vendor = proxyActivities<ReturnType<typeof createCardPaymentActivities>>(keyedWrite);
 /** An erasure is owed, however long the vendor is away. */
@@ -111,6 +117,16 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     whileAlive('End the trial now: charge and activate.'),
   );
   setHandler(
+    changePlanUpdate,
+    (request) => oneAtATime(() => changePlan(request)),
+    whileAlive('Change plan, seats or interval: an upgrade now, a downgrade at the end of the period.'),
+  );
+  setHandler(
+    undoChangeUpdate,
+    (request) => oneAtATime(() => answer(own.undoChange({ ...here(), ...request }))),
+    whileAlive('Take back a change that waits for its day or its payment.'),
+  );
+  setHandler(
     changePaymentMethodUpdate,
     (request) => oneAtATime(() => changePaymentMethod(request)),
     whileAlive('Use another payment method and charge what is open with it.'),
@@ -147,6 +163,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
       case 'collect':
         await collect(act.charge);
         return;
+      case 'lapse_change':
+        return done(await own.lapseChange(due));
       case 'end':
         return done(await own.endSubscription(due));
       case 'expire':
@@ -214,6 +232,15 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
       results.push(await collect({ invoiceId, origin: 'new_payment_method', originKey }));
     }
     return resultFor(mostUrgent(results));
+  }
+
+  /** An upgrade that is declined is an answer, too: it waits for another card until it lapses. */
+  async function changePlan(request: ChangePlanInput): Promise<CollectionResult> {
+    const { snapshot, invoiceId } = await refusable(own.changePlan({ ...here(), ...request }));
+    adopt(snapshot);
+    if (invoiceId === null) return { outcome: 'nothing_due' };
+    const originKey = planChangeKey(request.requestId);
+    return resultFor(await collect({ invoiceId, origin: 'plan_change', originKey }));
   }
 
   /** Nobody waits for the answer: what is refused now, a card that is declined, leaves things as they are. */

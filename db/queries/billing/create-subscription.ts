@@ -7,6 +7,8 @@
  */
 import { and, eq, inArray, or } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
+import { termsInWords } from '../../../domain/billing/plan-change.ts';
+import { priceOf } from '../../../domain/billing/recurring-price.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { addDays, inWords } from '../../../domain/instant.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
@@ -38,6 +40,8 @@ export type NewSubscription = {
    * where the plan has one.
    */
   start?: 'trial' | 'payment' | undefined;
+  /** Seats; as usual one. */
+  quantity?: number;
   /** Who asked, for the audit log; as usual `system`. */
   actor?: string;
   at: Date;
@@ -55,7 +59,7 @@ export type CreatedSubscription = {
  * `plan_without_trial` and `trial_already_used`.
  */
 export async function createSubscription(tx: Tx, input: NewSubscription): Promise<CreatedSubscription> {
-  const { at, actor = 'system' } = input;
+  const { at, actor = 'system', quantity = 1 } = input;
   const [plan, customer, tenant, hadTrial] = await together([
     readPlan(tx, input.plan),
     lockCustomer(tx, input.customerId),
@@ -63,10 +67,10 @@ export async function createSubscription(tx: Tx, input: NewSubscription): Promis
     hasHadTrial(tx, input),
   ]);
   const start = input.start ?? (plan.policy.trialDays > 0 ? 'trial' : 'payment');
-  refuseUnfit({ customer, plan }, start);
+  refuseUnfit({ customer, plan }, { start, quantity });
   if (start === 'trial' && hadTrial) throw trialAlreadyUsed(plan);
 
-  const subscription = newRow({ customer, plan, tenant }, start, at);
+  const subscription = newRow({ customer, plan, tenant }, { start, quantity, at });
   const context = { tenant, customer, plan, subscription };
   const envelope = startSubscription({
     tenantId: tenant.id,
@@ -86,7 +90,7 @@ export async function createSubscription(tx: Tx, input: NewSubscription): Promis
       action: 'subscription.created',
       entityType: 'subscription',
       entityId: subscription.id,
-      details: { planId: plan.id, start },
+      details: { planId: plan.id, start, quantity },
       at,
     }),
     appendOutbox(tx, tenant.id, [envelope], { leaseSeconds: LEASE_SECONDS }),
@@ -133,7 +137,7 @@ async function hasHadTrial(tx: Tx, { customerId, plan }: NewSubscription): Promi
 
 function refuseUnfit(
   { customer, plan }: Pick<SubscriptionContext, 'customer' | 'plan'>,
-  start: 'trial' | 'payment',
+  { start, quantity }: { start: 'trial' | 'payment'; quantity: number },
 ): void {
   if (customer.erasedAt !== null) {
     throw refusal(
@@ -150,6 +154,9 @@ function refuseUnfit(
       `Plan ${plan.code} is priced in ${plan.currency}, the customer is billed in ${customer.currency}; choose a plan in ${customer.currency}.`,
     );
   }
+  if (!Number.isSafeInteger(plan.priceMinor * quantity)) {
+    throw refusal('price_too_large', `${quantity} seats of ${plan.code} cost more than can be billed.`);
+  }
   if (start === 'trial' && plan.policy.trialDays === 0) {
     throw refusal('plan_without_trial', `Plan ${plan.code} has no trial; send start: "payment".`);
   }
@@ -158,8 +165,7 @@ function refuseUnfit(
 /** The whole row, so that it need not be read back. */
 function newRow(
   { tenant, customer, plan }: Omit<SubscriptionContext, 'subscription'>,
-  start: 'trial' | 'payment',
-  at: Date,
+  { start, quantity, at }: { start: 'trial' | 'payment'; quantity: number; at: Date },
 ): SubscriptionRow {
   const { trialDays } = plan.policy;
   return {
@@ -168,6 +174,7 @@ function newRow(
     tenantId: tenant.id,
     customerId: customer.id,
     planId: plan.id,
+    quantity,
     status: start === 'trial' ? 'trialing' : 'incomplete',
     statusSince: at,
     policy: plan.policy,
@@ -193,6 +200,7 @@ const untouched = {
   cancelRequestedAt: null,
   endedAt: null,
   plannedCharges: [],
+  pendingChange: null,
   winBackDone: [],
   closedAt: null,
   version: 1,
@@ -215,11 +223,12 @@ async function grantTrial(tx: Tx, { customer, plan, subscription }: Subscription
 }
 
 async function tellBeginning(tx: Tx, { customer, plan, subscription }: SubscriptionContext): Promise<void> {
-  const { trialEndsAt, startedAt } = subscription;
+  const { trialEndsAt, startedAt, quantity } = subscription;
+  const planName = termsInWords({ planName: plan.name, quantity });
   if (trialEndsAt === null) {
     await addTimelineEntry(tx, subscription, startedAt, {
       kind: 'created',
-      message: `Subscribed to ${plan.name}; it begins with the first payment.`,
+      message: `Subscribed to ${planName}; it begins with the first payment.`,
     });
     return;
   }
@@ -227,14 +236,14 @@ async function tellBeginning(tx: Tx, { customer, plan, subscription }: Subscript
   await together([
     addTimelineEntry(tx, subscription, startedAt, {
       kind: 'trial_started',
-      message: `The trial of ${plan.name} began; it runs until ${until}.`,
+      message: `The trial of ${planName} began; it runs until ${until}.`,
     }),
     enqueueNotification(tx, {
       tenantId: subscription.tenantId,
       at: startedAt,
       request: {
         template: 'trial_started',
-        variables: { planName: plan.name, trialEndsAt: until, price: priceOf(plan) },
+        variables: { planName, trialEndsAt: until, price: priceInWords(plan, quantity) },
         customerId: customer.id,
         subscriptionId: subscription.id,
         dedupeKey: `subscription:${subscription.id}:trial_started`,
@@ -246,12 +255,12 @@ async function tellBeginning(tx: Tx, { customer, plan, subscription }: Subscript
 function trialAlreadyUsed(plan: PlanRow): DomainError {
   return refusal(
     'trial_already_used',
-    `This person has already had a trial of the ${plan.family} plans. ${plan.name} costs ${priceOf(plan)}; start it without a trial by sending start: "payment".`,
+    `This person has already had a trial of the ${plan.family} plans. ${plan.name} costs ${priceInWords(plan, 1)}; start it without a trial by sending start: "payment".`,
   );
 }
 
-function priceOf(plan: PlanRow): string {
-  return formatMoney(money(plan.priceMinor, plan.currency));
+function priceInWords(plan: PlanRow, quantity: number): string {
+  return formatMoney(money(priceOf({ unitMinor: plan.priceMinor, quantity }), plan.currency));
 }
 
 function refusal(reason: string, message: string): DomainError {

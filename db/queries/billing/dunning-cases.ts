@@ -9,7 +9,7 @@ import { type DunningCaseState, dunningChanged } from '../../../workflows/billin
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { type DunningOutcome, dunningCases, dunningPolicies } from '../../schema/billing.ts';
-import { chargeAttempts } from '../../schema/payments.ts';
+import { chargeAttempts, disputes } from '../../schema/payments.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { type InvoiceRow, unpaidInvoices } from './invoices.ts';
 import { resumedPeriod } from './resumed-period.ts';
@@ -120,6 +120,25 @@ export async function holdCase(
   await announceCase(tx, tenant, await changeCase(tx, row.id, { heldUntil }));
 }
 
+/** Tells the dunning workflow of a hold that has begun or ended: a payment of the customer is disputed. */
+export async function retellCase(
+  tx: Tx,
+  { tenant, customer }: Pick<SubscriptionContext, 'tenant' | 'customer'>,
+): Promise<void> {
+  const row = await findOpenCase(tx, customer.id);
+  if (row !== null) await announceCase(tx, tenant, await changeCase(tx, row.id, {}));
+}
+
+/** While a bank wants a payment of the customer back, nobody knows what is owed: no step is taken. */
+async function isDisputed(tx: Tx, customerId: string): Promise<boolean> {
+  const open = await tx
+    .select({ id: disputes.id })
+    .from(disputes)
+    .where(and(eq(disputes.customerId, customerId), eq(disputes.status, 'open')))
+    .limit(1);
+  return open.length > 0;
+}
+
 /**
  * Takes the access that the ladder should have taken by now; null where it has, or where there is nothing to take. The
  * step itself is still performed, and tells the customer.
@@ -133,6 +152,7 @@ export async function suspendByClock(
   const row = subscription.status === 'past_due' ? await findOpenCase(tx, customer.id) : null;
   if (row === null) return null;
   const state = await caseState(tx, tenant, row);
+  if (state.disputed) return null;
   const { firstFailedAt } =
     (await unpaidInvoices(tx, customer.id)).find(
       ({ subscriptionId }) => subscriptionId === subscription.id,
@@ -205,6 +225,7 @@ export async function caseState(tx: Tx, tenant: TenantRow, row: DunningCaseRow):
     firstFailedAt: row.firstFailedAt.toISOString(),
     nextStepIndex: row.nextStepIndex,
     heldUntil: row.heldUntil?.toISOString() ?? null,
+    ...((await isDisputed(tx, row.customerId)) && { disputed: true as const }),
     dayMs: dayLengthMs(tenant),
     closed: row.closedAt !== null,
   };

@@ -6,6 +6,7 @@ import { plans } from '../../schema/billing.ts';
 import {
   calendarOf,
   changeSubscription,
+  nothingPending,
   type PlanRow,
   type SubscriptionContext,
   statusChange,
@@ -50,8 +51,8 @@ export async function moveToFreePlan(
     set: {
       ...statusChange(context, 'downgraded', at),
       planId: plan.id,
-      ladder: null,
-      plannedCharges: [],
+      quantity: 1,
+      ...nothingPending,
       anchor: at,
       anchorIndex: index,
       periodIndex: index,

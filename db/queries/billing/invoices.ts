@@ -1,92 +1,15 @@
-/**
- * Invoices: issued once per subscription and period, with a gapless number.
- *
- * Why it is safe to run twice: issuing happens under the customer's lock and first looks for the period's invoice; a
- * partial unique index backs that up. The number is taken from a locked counter in the same transaction, so a
- * rollback gives it back.
- */
-import { and, eq, isNotNull, ne, notInArray, type SQL, sql } from 'drizzle-orm';
+/** Invoices that were issued: what is unpaid of a customer, and how one is closed without payment. */
+import { and, eq, inArray, isNotNull, notInArray, type SQL, sql } from 'drizzle-orm';
 import { terminalStatuses } from '../../../domain/billing/subscription.ts';
-import type { Period } from '../../../domain/calendar.ts';
-import { add, formatMoney, type Money, money } from '../../../domain/money.ts';
+import { add, type Money, money, subtract } from '../../../domain/money.ts';
 import type { Tx } from '../../client.ts';
-import { newId } from '../../ids.ts';
-import { customers, invoiceCounters, invoiceLines, invoices, subscriptions } from '../../schema/billing.ts';
-import { payments } from '../../schema/payments.ts';
+import { customers, invoices, subscriptions } from '../../schema/billing.ts';
+import { payments, refunds } from '../../schema/payments.ts';
 import { postToLedger } from '../payments/ledger.ts';
 import { releaseCharges } from '../payments/release-charges.ts';
-import { addTimelineEntry, notFound, type SubscriptionContext } from './subscriptions.ts';
+import { notFound } from './subscriptions.ts';
 
 export type InvoiceRow = typeof invoices.$inferSelect;
-
-/** Issues the invoice of a period of the current plan, or returns the one that exists. */
-export async function issueInvoice(
-  tx: Tx,
-  context: SubscriptionContext,
-  { periodIndex, period, at }: { periodIndex: number; period: Period; at: Date },
-): Promise<InvoiceRow> {
-  const { subscription, plan, customer } = context;
-  const { tenantId } = subscription;
-  const [existing] = await tx
-    .select()
-    .from(invoices)
-    .where(
-      and(
-        eq(invoices.subscriptionId, subscription.id),
-        eq(invoices.periodIndex, periodIndex),
-        ne(invoices.status, 'void'),
-      ),
-    );
-  if (existing !== undefined) return existing;
-
-  const total = money(plan.priceMinor, plan.currency);
-  const number = await nextInvoiceNumber(tx, tenantId);
-  const [invoice] = await tx
-    .insert(invoices)
-    .values({
-      id: newId('inv'),
-      tenantId,
-      customerId: customer.id,
-      subscriptionId: subscription.id,
-      number,
-      periodIndex,
-      periodStartsAt: new Date(period.startsAt),
-      periodEndsAt: new Date(period.endsAt),
-      status: 'open',
-      totalMinor: total.amountMinor,
-      currency: total.currency,
-      billTo: { name: customer.name ?? '', email: customer.email ?? '' },
-      issuedAt: at,
-    })
-    .returning();
-  if (invoice === undefined) throw new Error('An inserted invoice was not returned');
-
-  await tx.insert(invoiceLines).values({
-    id: newId('line'),
-    tenantId,
-    invoiceId: invoice.id,
-    description: `${plan.name}, ${period.startsAt.slice(0, 10)} to ${period.endsAt.slice(0, 10)}`,
-    quantity: 1,
-    unitMinor: total.amountMinor,
-    amountMinor: total.amountMinor,
-  });
-  await postToLedger(tx, {
-    tenantId,
-    kind: 'invoice',
-    reference: invoice.id,
-    at,
-    lines: [
-      { account: 'receivable', amount: total },
-      { account: 'revenue', amount: negative(total) },
-    ],
-  });
-  await addTimelineEntry(tx, subscription, at, {
-    kind: 'invoice_issued',
-    message: `Invoice ${number} over ${formatMoney(total)} was issued for the period from ${period.startsAt.slice(0, 10)} to ${period.endsAt.slice(0, 10)}.`,
-    details: { invoiceId: invoice.id, periodIndex },
-  });
-  return invoice;
-}
 
 /** Throws `not_found`. Lock the customer before deciding anything by its state. */
 export async function readInvoice(tx: Tx, invoiceId: string): Promise<InvoiceRow> {
@@ -159,6 +82,8 @@ export async function closeUnpaidInvoice(
   if (closed.length === 0) return;
   const due = dueOf(invoice);
   const paid = money(as === 'void' ? invoice.paidMinor : 0, invoice.currency);
+  const givenBack = money(as === 'void' ? await givenBackOf(tx, invoice) : 0, invoice.currency);
+  const credit = subtract(paid, givenBack);
   await postToLedger(tx, {
     tenantId: invoice.tenantId,
     kind: as === 'void' ? 'invoice_voided' : 'invoice_written_off',
@@ -167,36 +92,37 @@ export async function closeUnpaidInvoice(
     lines: [
       { account: as === 'void' ? 'revenue' : 'bad_debt', amount: add(due, paid) },
       { account: 'receivable', amount: negative(due) },
-      { account: 'customer_credit', amount: negative(paid) },
+      { account: 'refunds', amount: negative(givenBack) },
+      { account: 'customer_credit', amount: negative(credit) },
     ],
   });
-  if (paid.amountMinor > 0) await creditPayments(tx, invoice);
+  if (paid.amountMinor > 0) await creditPayments(tx, invoice, credit.amountMinor);
   await releaseCharges(tx, { tenantId: invoice.tenantId, invoiceId: invoice.id });
 }
 
+/** What had paid the invoice and is the customer's already: refunded, or taken back by the bank. */
+async function givenBackOf(tx: Tx, { id, paidMinor, disputedMinor }: InvoiceRow): Promise<number> {
+  const paid = tx.select({ id: payments.id }).from(payments).where(eq(payments.invoiceId, id));
+  const [given] = await tx
+    .select({
+      amountMinor:
+        sql<number>`coalesce(sum(${refunds.amountMinor} - ${refunds.creditMinor}), 0)::int8`.mapWith(Number),
+    })
+    .from(refunds)
+    .where(and(inArray(refunds.paymentId, paid), eq(refunds.status, 'succeeded')));
+  return Math.min(paidMinor, (given?.amountMinor ?? 0) + disputedMinor);
+}
+
 /** Nothing was given for what was paid: the payments are the customer's money again. */
-async function creditPayments(tx: Tx, { id, customerId, paidMinor }: InvoiceRow): Promise<void> {
+async function creditPayments(tx: Tx, { id, customerId }: InvoiceRow, creditMinor: number): Promise<void> {
   await tx.update(invoices).set({ paidMinor: 0 }).where(eq(invoices.id, id));
   await tx.update(payments).set({ allocatedMinor: 0 }).where(eq(payments.invoiceId, id));
   await tx
     .update(customers)
-    .set({ creditMinor: sql`${customers.creditMinor} + ${paidMinor}` })
+    .set({ creditMinor: sql`${customers.creditMinor} + ${creditMinor}` })
     .where(eq(customers.id, customerId));
 }
 
 export function negative(amount: Money): Money {
   return money(-amount.amountMinor, amount.currency);
-}
-
-async function nextInvoiceNumber(tx: Tx, tenantId: string): Promise<string> {
-  const [counter] = await tx
-    .insert(invoiceCounters)
-    .values({ tenantId, lastNumber: 1 })
-    .onConflictDoUpdate({
-      target: invoiceCounters.tenantId,
-      set: { lastNumber: sql`${invoiceCounters.lastNumber} + 1` },
-    })
-    .returning({ lastNumber: invoiceCounters.lastNumber });
-  if (counter === undefined) throw new Error('The invoice counter was not returned');
-  return `INV-${String(counter.lastNumber).padStart(6, '0')}`;
 }

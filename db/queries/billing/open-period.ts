@@ -3,11 +3,15 @@
  * are written with it. Runs in the caller's transaction, under the customer's lock; one invoice per subscription and
  * period is the database's own rule.
  */
+import { priceOf } from '../../../domain/billing/recurring-price.ts';
 import { periodOf } from '../../../domain/calendar.ts';
 import { inWords } from '../../../domain/instant.ts';
 import type { Tx } from '../../client.ts';
+import { payFromCredit } from '../payments/pay-from-credit.ts';
 import { firstPeriod } from '../payments/settle-payment.ts';
-import { type InvoiceRow, issueInvoice } from './invoices.ts';
+import { takeUpDowngrade } from './apply-change.ts';
+import type { InvoiceRow } from './invoices.ts';
+import { issuePeriodInvoice } from './issue-invoice.ts';
 import { planFirstTry } from './planned-charges.ts';
 import {
   addTimelineEntry,
@@ -15,11 +19,16 @@ import {
   changeSubscription,
   type SubscriptionContext,
   statusChange,
+  termsOf,
 } from './subscriptions.ts';
 
 /** A first period needs a card to charge, unless the plan is free. */
-export function canBegin({ plan, customer }: SubscriptionContext): boolean {
-  return plan.priceMinor === 0 || customer.defaultPaymentMethodId !== null;
+export function canBegin(context: SubscriptionContext): boolean {
+  return isFree(context) || context.customer.defaultPaymentMethodId !== null;
+}
+
+function isFree(context: SubscriptionContext): boolean {
+  return priceOf(termsOf(context)) === 0;
 }
 
 /** Issues the invoice of the first period, anchored at `at`. A free plan needs none and is active at once. */
@@ -35,8 +44,8 @@ export async function beginFirstPeriod(
     index: 0,
     calendar: calendarOf(tenant),
   });
-  if (plan.priceMinor > 0)
-    return { after: context, invoice: await issueInvoice(tx, context, { periodIndex: 0, period, at }) };
+  if (!isFree(context))
+    return { after: context, invoice: await issuePeriodInvoice(tx, context, { periodIndex: 0, period, at }) };
   const after = await changeSubscription(tx, context, {
     set: {
       ...statusChange(context, 'paid', at),
@@ -66,30 +75,40 @@ export async function openFirstPeriod(
     },
     at: new Date(at),
   });
-  return { after: opened, invoice };
+  return { after: await payFromCredit(tx, opened, { invoice, at: new Date(at) }), invoice };
 }
 
+/** Opens the period after the running one, from the anchor, on the terms a downgrade has waited for it with. */
 export async function openPeriod(
   tx: Tx,
-  context: SubscriptionContext,
-  { index, anchor, due, at }: { index: number; anchor: Date; due: { at: string }; at: Date },
+  before: SubscriptionContext,
+  { due, at }: { due: { at: string }; at: Date },
 ): Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }> {
-  const { tenant, plan } = context;
+  const { periodIndex, periodEndsAt } = before.subscription;
+  if (periodIndex === null || periodEndsAt === null)
+    throw new Error('A subscription without a period cannot renew');
+  const { context, reanchors } = await takeUpDowngrade(tx, before, at);
+  const index = periodIndex + 1;
+  const anchored = reanchors
+    ? { anchor: periodEndsAt, anchorIndex: index }
+    : { anchor: context.subscription.anchor ?? periodEndsAt, anchorIndex: context.subscription.anchorIndex };
   const period = periodOf({
-    anchor: anchor.toISOString(),
-    interval: plan.interval,
-    index: index - context.subscription.anchorIndex,
-    calendar: calendarOf(tenant),
+    anchor: anchored.anchor.toISOString(),
+    interval: context.plan.interval,
+    index: index - anchored.anchorIndex,
+    calendar: calendarOf(context.tenant),
   });
   await addTimelineEntry(tx, context.subscription, at, {
     kind: 'renewed',
     message: `A new period runs until ${inWords(period.endsAt)}.`,
     details: { periodIndex: index },
   });
-  const invoice =
-    plan.priceMinor > 0 ? await issueInvoice(tx, context, { periodIndex: index, period, at }) : null;
-  const after = await changeSubscription(tx, context, {
+  const invoice = isFree(context)
+    ? null
+    : await issuePeriodInvoice(tx, context, { periodIndex: index, period, at });
+  const opened = await changeSubscription(tx, context, {
     set: {
+      ...anchored,
       periodIndex: index,
       periodStartsAt: new Date(period.startsAt),
       periodEndsAt: new Date(period.endsAt),
@@ -97,5 +116,6 @@ export async function openPeriod(
     },
     at,
   });
-  return { after, invoice };
+  if (invoice === null) return { after: opened, invoice };
+  return { after: await payFromCredit(tx, opened, { invoice, at }), invoice };
 }

@@ -42,6 +42,6 @@ export async function findInvoice(
     .select()
     .from(invoiceLines)
     .where(eq(invoiceLines.invoiceId, invoiceId))
-    .orderBy(asc(invoiceLines.id));
+    .orderBy(asc(invoiceLines.position));
   return { invoice, lines };
 }

@@ -1,5 +1,5 @@
 /** Subscriptions as they are read: with their plan, the case that chases them, and what they wait for. */
-import { and, asc, desc, eq, gt, isNull, lt } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, isNull, lt, sql } from 'drizzle-orm';
 import type { SubscriptionStatus } from '../../../domain/billing/subscription.ts';
 import type { Tx } from '../../client.ts';
 import {
@@ -10,6 +10,7 @@ import {
   subscriptionEvents,
   subscriptions,
 } from '../../schema/billing.ts';
+import { disputes } from '../../schema/payments.ts';
 import { tenants } from '../../schema/tenants.ts';
 import type { DunningCaseRow } from './dunning-cases.ts';
 import type { DunningPolicyRow } from './dunning-policies.ts';
@@ -17,7 +18,7 @@ import type { SubscriptionContext } from './subscriptions.ts';
 
 /** The customer's open dunning case is shown with a subscription only while that is past due. */
 export type SubscriptionView = SubscriptionContext & {
-  dunning: { dunningCase: DunningCaseRow; policy: DunningPolicyRow } | null;
+  dunning: { dunningCase: DunningCaseRow; policy: DunningPolicyRow; disputed: boolean } | null;
 };
 
 export type TimelineRow = typeof subscriptionEvents.$inferSelect;
@@ -82,6 +83,7 @@ function selectViews(tx: Tx) {
       subscription: subscriptions,
       dunningCase: dunningCases,
       policy: dunningPolicies,
+      disputed: sql<boolean>`exists (${openDisputes(tx)})`,
     })
     .from(subscriptions)
     .innerJoin(customers, eq(customers.id, subscriptions.customerId))
@@ -98,8 +100,16 @@ function selectViews(tx: Tx) {
     .leftJoin(dunningPolicies, eq(dunningPolicies.id, dunningCases.policyId));
 }
 
+function openDisputes(tx: Tx) {
+  return tx
+    .select({ id: disputes.id })
+    .from(disputes)
+    .where(and(eq(disputes.customerId, subscriptions.customerId), eq(disputes.status, 'open')));
+}
+
 type ViewRow = Awaited<ReturnType<typeof selectViews>>[number];
 
-function toView({ dunningCase, policy, ...context }: ViewRow): SubscriptionView {
-  return { ...context, dunning: dunningCase === null || policy === null ? null : { dunningCase, policy } };
+function toView({ dunningCase, policy, disputed, ...context }: ViewRow): SubscriptionView {
+  const isChased = dunningCase !== null && policy !== null;
+  return { ...context, dunning: isChased ? { dunningCase, policy, disputed } : null };
 }

@@ -5,6 +5,7 @@
  */
 import { and, eq, inArray, notInArray, sql } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
+import { type PlanTerms, termsInWords } from '../../../domain/billing/plan-change.ts';
 import {
   accessOf,
   type SubscriptionEvent,
@@ -34,6 +35,9 @@ export type SubscriptionContext = {
   plan: PlanRow;
   subscription: SubscriptionRow;
 };
+
+/** What a subscription that has ended, or begins anew on a free plan, does not wait for any more. */
+export const nothingPending = { ladder: null, plannedCharges: [], pendingChange: null };
 
 export type TimelineEntry = { kind: string; message: string; details?: Record<string, unknown> };
 
@@ -89,7 +93,7 @@ export function snapshotOf({
   customer,
   subscription,
 }: Omit<SubscriptionContext, 'plan'>): SubscriptionSnapshot {
-  const { trialEndsAt, periodEndsAt, closedAt } = subscription;
+  const { trialEndsAt, periodEndsAt, closedAt, pendingChange } = subscription;
   return {
     version: subscription.version,
     status: subscription.status,
@@ -104,9 +108,25 @@ export function snapshotOf({
     periodEndsAt: periodEndsAt?.toISOString() ?? null,
     cancelAtPeriodEnd: subscription.cancelAtPeriodEnd,
     plannedCharges: subscription.plannedCharges,
+    ...(pendingChange !== null && {
+      pendingChange: { kind: pendingChange.kind, at: pendingChange.at, to: termsInWords(pendingChange) },
+    }),
     winBackDone: subscription.winBackDone,
     closedAt: closedAt?.toISOString() ?? null,
   };
+}
+
+/** What the subscription pays for. */
+export function termsOf({
+  plan,
+  subscription,
+}: Pick<SubscriptionContext, 'plan' | 'subscription'>): PlanTerms {
+  return termsOfPlan(plan, subscription.quantity);
+}
+
+export function termsOfPlan(plan: PlanRow, quantity: number): PlanTerms {
+  const { id, name, rank, priceMinor, currency, interval } = plan;
+  return { planId: id, planName: name, rank, unitMinor: priceMinor, currency, interval, quantity };
 }
 
 /**

@@ -5,6 +5,7 @@
  */
 import { and, eq, isNull } from 'drizzle-orm';
 import { stepAheadInWords } from '../../../domain/billing/dunning.ts';
+import { termsInWords } from '../../../domain/billing/plan-change.ts';
 import { firstPaymentAwaitedUntil } from '../../../domain/billing/subscription.ts';
 import { inWords } from '../../../domain/instant.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
@@ -126,6 +127,7 @@ async function consequence(
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
   const { invoice, actionUrl } = failed;
+  if (invoice.kind === 'change') return keepOldTerms(tx, context, failed);
   switch (subscription.status) {
     case 'trialing': {
       // The trial is over once its first period is open; until then it goes on, whatever the clock says.
@@ -152,6 +154,19 @@ async function consequence(
     default:
       return subscription.status satisfies never;
   }
+}
+
+/** An upgrade was not paid: the old terms stay, and it waits for another card until it lapses. Nobody is dunned. */
+async function keepOldTerms(
+  tx: Tx,
+  context: SubscriptionContext,
+  failed: FailedCharge,
+): Promise<SubscriptionContext> {
+  const { pendingChange } = context.subscription;
+  if (pendingChange?.invoiceId !== failed.invoice.id) return context;
+  const nextStep = `the change to ${termsInWords(pendingChange)} lapses on ${inWords(pendingChange.at)}`;
+  await notifyFailure(tx, context, failed, nextStep);
+  return context;
 }
 
 /** An early conversion did not work: the trial (or the window to take it up) goes on as if it had not been tried. */

@@ -15,15 +15,25 @@ export type LedgerAccount =
   | 'bad_debt'
   | 'customer_credit'
   | 'rounding'
-  | `cash:${PaymentRail}`;
+  | 'disputed'
+  | `cash:${Exclude<PaymentRail, 'credit'>}`;
 
 /** Debit positive, credit negative. */
 export type LedgerLine = { account: LedgerAccount; amount: Money };
 
 export type LedgerFact = {
   tenantId: string;
-  kind: 'invoice' | 'invoice_voided' | 'invoice_written_off' | 'payment' | 'refund' | 'refund_reversed';
-  /** Id of the invoice, payment or refund. */
+  kind:
+    | 'invoice'
+    | 'invoice_voided'
+    | 'invoice_written_off'
+    | 'payment'
+    | 'refund'
+    | 'refund_reversed'
+    | 'dispute_withdrawn'
+    | 'dispute_reinstated'
+    | 'dispute_lost';
+  /** Id of the invoice, payment, refund or dispute. */
   reference: string;
   at: Date;
   lines: LedgerLine[];

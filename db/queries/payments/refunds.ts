@@ -1,181 +1,212 @@
 /**
- * Refunds as the vendor lists them: what is new is booked, what the bank sent back is reversed.
+ * Refunds, whoever asked for them: what the vendor says of one is compared with its row. One that we have asked for is
+ * known by our id on it, one from the vendor's dashboard gets its row here.
  *
- * Why it is safe to run twice: a refund is unique by the vendor's id and remembers that it was reversed; what the vendor
- * says now is compared with what is booked, under the customer's lock.
+ * Why it is safe to run twice: a refund is unique by the vendor's id, and its row only moves forward (pending, succeeded,
+ * failed) under the customer's lock. So the answer of the call and the vendor's events may come in any order, and twice.
  */
-import { and, eq, isNull, sql } from 'drizzle-orm';
-import { formatMoney, money, subtract } from '../../../domain/money.ts';
+import { and, eq, isNull, or } from 'drizzle-orm';
+import { DomainError } from '../../../domain/errors.ts';
+import { formatMoney, money } from '../../../domain/money.ts';
 import type { CardCharge } from '../../../domain/payments/card-payment.ts';
+import {
+  type CardRefund,
+  type CardRefundRequest,
+  type RefundStatus,
+  refundIdempotencyKey,
+} from '../../../domain/payments/refund.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { customers, invoices } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
-import { type InvoiceRow, negative, readInvoice } from '../billing/invoices.ts';
-import { addTimelineEntry, lockSubscription, type SubscriptionContext } from '../billing/subscriptions.ts';
-import { enqueueNotification } from '../messaging/notifications.ts';
-import { postToLedger } from './ledger.ts';
+import { type InvoiceRow, readInvoice } from '../billing/invoices.ts';
+import {
+  addTimelineEntry,
+  lockSubscription,
+  notFound,
+  type SubscriptionContext,
+} from '../billing/subscriptions.ts';
+import { giveBack, takeBack } from './book-refund.ts';
+import type { PaymentRow } from './read-payments.ts';
 
-type PaymentRow = typeof payments.$inferSelect;
-type RefundRow = typeof refunds.$inferSelect;
+export type RefundRow = typeof refunds.$inferSelect;
+
+/** What a refund is about, under the customer's lock. */
+export type RefundContext = { payment: PaymentRow; invoice: InvoiceRow; context: SubscriptionContext };
+
+export type BegunRefund =
+  | { kind: 'done'; status: RefundStatus }
+  /** `resumed`: an earlier run may have reached the vendor; look the refund up first. */
+  | { kind: 'ask'; resumed: boolean; paymentId: string; request: CardRefundRequest };
+
+/** Decides whether the vendor is to be asked. Commit before calling it. */
+export async function beginRefund(
+  tx: Tx,
+  { refundId, at }: { refundId: string; at: Date },
+): Promise<BegunRefund> {
+  const { paymentId } = await readRefund(tx, refundId);
+  const { payment, invoice } = await lockPayment(tx, paymentId);
+  const refund = await readRefund(tx, refundId);
+  if (refund.status !== 'pending' || refund.externalId !== null)
+    return { kind: 'done', status: refund.status };
+  if (refund.askedAt === null) await tx.update(refunds).set({ askedAt: at }).where(eq(refunds.id, refundId));
+  return {
+    kind: 'ask',
+    resumed: refund.askedAt !== null,
+    paymentId,
+    request: {
+      tenantId: refund.tenantId,
+      invoiceId: invoice.id,
+      refundId,
+      paymentId: payment.externalId,
+      amount: money(refund.amountMinor, refund.currency),
+      idempotencyKey: refundIdempotencyKey(refundId),
+    },
+  };
+}
 
 /** Compares the refunds of a charge with those booked. A charge that is no payment of ours has none. */
 export async function bookRefunds(
   tx: Tx,
-  { charge, at }: { charge: Pick<CardCharge, 'externalId' | 'refunds' | 'failedRefundIds'>; at: Date },
+  { charge, at }: { charge: Pick<CardCharge, 'externalId' | 'refunds'>; at: Date },
 ): Promise<void> {
-  const payment = await findCardPayment(tx, charge.externalId);
-  if (payment === null) return;
-  const invoice = await readInvoice(tx, payment.invoiceId);
-  const context = await lockSubscription(tx, invoice.subscriptionId);
-  const booked = await tx
-    .select()
-    .from(refunds)
-    .where(and(eq(refunds.paymentId, payment.id), isNull(refunds.reversedAt)));
-
-  // Only what the vendor says has failed: an answer that is older than a refund does not list it at all.
-  for (const refund of booked.filter(({ externalId }) => charge.failedRefundIds.includes(externalId))) {
-    await reverseRefund(tx, { refund, invoice, context, at });
-  }
-  for (const refund of charge.refunds)
-    await bookRefund(tx, { refund, paymentId: payment.id, invoice, context });
+  if (charge.refunds.length === 0) return;
+  const [payment] = await tx
+    .select({ id: payments.id })
+    .from(payments)
+    .where(and(eq(payments.rail, 'stripe'), eq(payments.externalId, charge.externalId)));
+  if (payment === undefined) return;
+  for (const refund of charge.refunds) await bookRefund(tx, { paymentId: payment.id, refund, at });
 }
 
-/** Money given back: cash leaves, the invoice and the payment remember it, the customer is told once. */
-async function bookRefund(
+/** Books what the vendor says of one refund of a payment; an answer that is older than what is booked changes nothing. */
+export async function bookRefund(
   tx: Tx,
-  {
-    refund: { externalId, amount, createdAt },
-    paymentId,
-    invoice,
-    context,
-  }: {
-    refund: CardCharge['refunds'][number];
-    paymentId: string;
-    invoice: InvoiceRow;
-    context: SubscriptionContext;
-  },
-): Promise<void> {
+  { paymentId, refund: seen, at }: { paymentId: string; refund: CardRefund; at: Date },
+): Promise<{ status: RefundStatus }> {
+  const subject = await lockPayment(tx, paymentId);
+  const row = await findRow(tx, paymentId, seen);
+  // One that failed before we heard of it has never touched our books.
+  if (row === null && seen.status === 'failed') return { status: 'failed' };
+  const refund = row === null ? await insertFound(tx, subject, seen) : await identified(tx, row, seen);
+  const { status } = refund;
+  if (seen.status === 'succeeded' && status === 'pending') {
+    // What the bank has worked on is given now; anything else was given when the vendor made it.
+    const wasWaiting = row !== null && row.externalId !== null;
+    await giveBack(tx, { ...subject, refund, at: wasWaiting ? at : new Date(seen.createdAt) });
+    return { status: 'succeeded' };
+  }
+  if (seen.status === 'failed' && status !== 'failed') {
+    await (status === 'succeeded'
+      ? takeBack(tx, { ...subject, refund, at })
+      : fail(tx, { ...subject, refund, reason: FAILED_AT_BANK, at }));
+    return { status: 'failed' };
+  }
+  return { status };
+}
+
+/** The vendor refuses to give it back: nothing has happened, and its share of the payment is free again. */
+export async function refuseRefund(
+  tx: Tx,
+  { refundId, reason, at }: { refundId: string; reason: string; at: Date },
+): Promise<{ status: RefundStatus }> {
+  const { paymentId } = await readRefund(tx, refundId);
+  const subject = await lockPayment(tx, paymentId);
+  const refund = await readRefund(tx, refundId);
+  if (refund.status !== 'pending' || refund.externalId !== null) return { status: refund.status };
+  await fail(tx, { ...subject, refund, reason, at });
+  return { status: 'failed' };
+}
+
+/** Throws `not_found`. */
+export async function lockPayment(tx: Tx, paymentId: string): Promise<RefundContext> {
+  const { invoiceId } = await readPayment(tx, paymentId);
+  const { subscriptionId } = await readInvoice(tx, invoiceId);
+  const context = await lockSubscription(tx, subscriptionId);
+  return { context, payment: await readPayment(tx, paymentId), invoice: await readInvoice(tx, invoiceId) };
+}
+
+async function readPayment(tx: Tx, paymentId: string): Promise<PaymentRow> {
   const [payment] = await tx.select().from(payments).where(eq(payments.id, paymentId));
-  if (payment === undefined) throw new Error(`Payment ${paymentId} disappeared`);
-  const { tenantId } = payment;
-  const at = new Date(createdAt);
-  const creditMinor = Math.min(amount.amountMinor, await unspentCredit(tx, payment, context));
-  const [refund] = await tx
+  if (payment === undefined) throw notFound('payment', paymentId);
+  return payment;
+}
+
+async function readRefund(tx: Tx, refundId: string): Promise<RefundRow> {
+  const [refund] = await tx.select().from(refunds).where(eq(refunds.id, refundId));
+  if (refund === undefined) throw notFound('refund', refundId);
+  return refund;
+}
+
+/** By the vendor's id; or by ours, where we have asked and do not know the vendor's yet. */
+async function findRow(
+  tx: Tx,
+  paymentId: string,
+  { externalId, refundId }: CardRefund,
+): Promise<RefundRow | null> {
+  const isOurs =
+    refundId === undefined ? undefined : and(eq(refunds.id, refundId), isNull(refunds.externalId));
+  const rows = await tx
+    .select()
+    .from(refunds)
+    .where(and(eq(refunds.paymentId, paymentId), or(eq(refunds.externalId, externalId), isOurs)));
+  return rows.find((row) => row.externalId === externalId) ?? rows[0] ?? null;
+}
+
+/** Remembers the vendor's id. What the vendor has under our id was not refused, whatever an earlier answer said. */
+async function identified(tx: Tx, refund: RefundRow, seen: CardRefund): Promise<RefundRow> {
+  if (refund.externalId !== null) return refund;
+  const isOver = refund.status === 'failed' && seen.status === 'failed';
+  const [row] = await tx
+    .update(refunds)
+    .set({ externalId: seen.externalId, ...(!isOver && { status: 'pending', failureCode: null }) })
+    .where(eq(refunds.id, refund.id))
+    .returning();
+  if (row === undefined) throw notFound('refund', refund.id);
+  return row;
+}
+
+/** Made in the vendor's dashboard. */
+async function insertFound(
+  tx: Tx,
+  { payment }: RefundContext,
+  { externalId, amount, createdAt }: CardRefund,
+): Promise<RefundRow> {
+  if (amount.currency !== payment.currency) {
+    throw new DomainError({
+      code: 'state_conflict',
+      reason: 'currency_mismatch',
+      message: `Payment ${payment.id} is in ${payment.currency}; its refund ${externalId} is in ${amount.currency}.`,
+    });
+  }
+  const [row] = await tx
     .insert(refunds)
     .values({
       id: newId('ref'),
-      tenantId,
-      paymentId,
+      tenantId: payment.tenantId,
+      paymentId: payment.id,
+      status: 'pending',
       externalId,
       amountMinor: amount.amountMinor,
-      creditMinor,
       currency: amount.currency,
-      refundedAt: at,
+      requestedAt: new Date(createdAt),
     })
-    .onConflictDoNothing()
     .returning();
-  if (refund === undefined) return;
-
-  await postRefund(tx, { refund, invoice, sign: 1, at });
-  await addTimelineEntry(tx, context.subscription, at, {
-    kind: 'payment_refunded',
-    message: `${formatMoney(amount)} of invoice ${invoice.number} was refunded.`,
-    details: { invoiceId: invoice.id, paymentId, refundId: refund.id },
-  });
-  await enqueueNotification(tx, {
-    tenantId,
-    at,
-    request: {
-      template: 'payment_refunded',
-      variables: {
-        planName: context.plan.name,
-        invoiceNumber: invoice.number,
-        amount: formatMoney(money(invoice.totalMinor, invoice.currency)),
-        refunded: formatMoney(amount),
-      },
-      customerId: invoice.customerId,
-      subscriptionId: invoice.subscriptionId,
-      dedupeKey: `refund:${refund.id}`,
-    },
-  });
+  if (row === undefined) throw new Error('An inserted refund was not returned');
+  return row;
 }
 
-/** The bank could not pay it out: we have the money again, and a person decides what to do with it. */
-async function reverseRefund(
+/** As codes of the vendor's own refusals. */
+const FAILED_AT_BANK = 'failed_at_bank';
+
+async function fail(
   tx: Tx,
-  {
-    refund,
-    invoice,
-    context,
-    at,
-  }: { refund: RefundRow; invoice: InvoiceRow; context: SubscriptionContext; at: Date },
+  { refund, invoice, context, reason, at }: RefundContext & { refund: RefundRow; reason: string; at: Date },
 ): Promise<void> {
-  await tx.update(refunds).set({ reversedAt: at }).where(eq(refunds.id, refund.id));
-  await postRefund(tx, { refund, invoice, sign: -1, at });
-  const amount = money(refund.amountMinor, refund.currency);
+  await tx.update(refunds).set({ status: 'failed', failureCode: reason }).where(eq(refunds.id, refund.id));
+  const amount = formatMoney(money(refund.amountMinor, refund.currency));
   await addTimelineEntry(tx, context.subscription, at, {
     kind: 'refund_failed',
-    message: `The refund of ${formatMoney(amount)} of invoice ${invoice.number} failed at the bank: the money is back with us.`,
+    message: `The refund of ${amount} of invoice ${invoice.number} was refused (${reason}): nothing was given back.`,
     details: { invoiceId: invoice.id, paymentId: refund.paymentId, refundId: refund.id },
   });
-}
-
-async function postRefund(
-  tx: Tx,
-  { refund, invoice, sign, at }: { refund: RefundRow; invoice: InvoiceRow; sign: 1 | -1; at: Date },
-): Promise<void> {
-  const { id, tenantId, paymentId, currency } = refund;
-  const refundedMinor = sign * refund.amountMinor;
-  const creditMinor = sign * refund.creditMinor;
-  await tx
-    .update(payments)
-    .set({ refundedMinor: sql`${payments.refundedMinor} + ${refundedMinor}` })
-    .where(eq(payments.id, paymentId));
-  await tx
-    .update(invoices)
-    .set({ refundedMinor: sql`${invoices.refundedMinor} + ${refundedMinor}` })
-    .where(eq(invoices.id, invoice.id));
-  await tx
-    .update(customers)
-    .set({ creditMinor: sql`${customers.creditMinor} - ${creditMinor}` })
-    .where(eq(customers.id, invoice.customerId));
-  const [amount, credit] = [money(refundedMinor, currency), money(creditMinor, currency)];
-  await postToLedger(tx, {
-    tenantId,
-    kind: sign === 1 ? 'refund' : 'refund_reversed',
-    reference: id,
-    at,
-    lines: [
-      { account: 'customer_credit', amount: credit },
-      { account: 'refunds', amount: subtract(amount, credit) },
-      { account: 'cash:stripe', amount: negative(amount) },
-    ],
-  });
-}
-
-/** What of the payment is still the customer's credit: it has paid no invoice, and was not given back before. */
-async function unspentCredit(
-  tx: Tx,
-  { id, amountMinor, allocatedMinor }: PaymentRow,
-  { customer }: SubscriptionContext,
-): Promise<number> {
-  const [given] = await tx
-    .select({ creditMinor: sql<number>`coalesce(sum(${refunds.creditMinor}), 0)::int8`.mapWith(Number) })
-    .from(refunds)
-    .where(and(eq(refunds.paymentId, id), isNull(refunds.reversedAt)));
-  const [{ creditMinor = 0 } = {}] = await tx
-    .select({ creditMinor: customers.creditMinor })
-    .from(customers)
-    .where(eq(customers.id, customer.id));
-  const unallocated = amountMinor - allocatedMinor - (given?.creditMinor ?? 0);
-  return Math.max(0, Math.min(unallocated, creditMinor));
-}
-
-async function findCardPayment(tx: Tx, externalId: string): Promise<PaymentRow | null> {
-  const [payment] = await tx
-    .select()
-    .from(payments)
-    .where(and(eq(payments.rail, 'stripe'), eq(payments.externalId, externalId)));
-  return payment ?? null;
 }

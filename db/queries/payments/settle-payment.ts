@@ -6,6 +6,7 @@
  * nothing; all of it is one transaction under the customer's lock, so a crash leaves everything or nothing.
  */
 import { and, eq, sql } from 'drizzle-orm';
+import { termsInWords } from '../../../domain/billing/plan-change.ts';
 import { dropCharge } from '../../../domain/billing/planned-charge.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { inWords } from '../../../domain/instant.ts';
@@ -17,6 +18,7 @@ import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
+import { applyPaidChange } from '../billing/apply-change.ts';
 import { findOpenCase, moveOnCase } from '../billing/dunning-cases.ts';
 import { dueOf, type InvoiceRow, readInvoice, unpaidInvoices } from '../billing/invoices.ts';
 import { forgetPlan } from '../billing/planned-charges.ts';
@@ -28,6 +30,7 @@ import {
   lockSubscription,
   type SubscriptionContext,
   statusChange,
+  termsOf,
 } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { type LedgerAccount, postToLedger } from './ledger.ts';
@@ -97,7 +100,10 @@ export async function settlePayment(
   await postPayment(tx, { input, invoice, paymentId, allocatedMinor, roundingMinor, excessMinor });
   await addTimelineEntry(tx, context.subscription, at, {
     kind: 'payment_received',
-    message: `${formatMoney(amount)} received for invoice ${invoice.number} (${rail}).`,
+    message:
+      rail === 'credit'
+        ? `${formatMoney(amount)} of the customer's credit went to invoice ${invoice.number}.`
+        : `${formatMoney(amount)} received for invoice ${invoice.number} (${rail}).`,
     details: { paymentId, invoiceId, allocatedMinor, excessMinor },
   });
   if (allocatedMinor === 0) return { paymentId, outcome: 'credited' };
@@ -106,8 +112,9 @@ export async function settlePayment(
   if (paid.status !== 'paid') return { paymentId, outcome: 'partial' };
   const wasWrittenOff = invoice.status === 'uncollectible';
   const after = await afterInvoicePaid(tx, context, { invoice: paid, wasWrittenOff, at });
-  // What a card charge did, its attempt tells; a payment on another rail comes unasked, beside a charge perhaps.
-  if (rail !== 'stripe') {
+  // What a charge or the credit paid, the act that asked for it tells; a recorded payment comes unasked, beside a
+  // charge perhaps.
+  if (rail === 'manual') {
     if (after.subscription.version > context.subscription.version) await announceSubscription(tx, after);
     await releaseCharges(tx, { tenantId, invoiceId });
   }
@@ -157,22 +164,24 @@ async function postPayment(
   const { tenantId, rail, amount, at } = input;
   // A written-off invoice that is paid after all takes its bad debt back.
   const claim: LedgerAccount = invoice.status === 'uncollectible' ? 'bad_debt' : 'receivable';
+  const source: LedgerAccount = rail === 'credit' ? 'customer_credit' : `cash:${rail}`;
+  const creditChangeMinor = excessMinor - (rail === 'credit' ? amount.amountMinor : 0);
   await postToLedger(tx, {
     tenantId,
     kind: 'payment',
     reference: paymentId,
     at,
     lines: [
-      { account: `cash:${rail}`, amount },
+      { account: source, amount },
       { account: 'rounding', amount: money(roundingMinor, amount.currency) },
       { account: claim, amount: money(-allocatedMinor - roundingMinor, amount.currency) },
       { account: 'customer_credit', amount: money(-excessMinor, amount.currency) },
     ],
   });
-  if (excessMinor > 0) {
+  if (creditChangeMinor !== 0) {
     await tx
       .update(customers)
-      .set({ creditMinor: sql`${customers.creditMinor} + ${excessMinor}` })
+      .set({ creditMinor: sql`${customers.creditMinor} + ${creditChangeMinor}` })
       .where(eq(customers.id, invoice.customerId));
   }
 }
@@ -220,6 +229,10 @@ async function applyToSubscription(
   at: Date,
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
+  if (invoice.kind === 'change') {
+    const changed = await applyPaidChange(tx, context, { invoice, at });
+    return forgetPlan(tx, changed, { invoice, at });
+  }
   const collected = { plannedCharges: dropCharge(subscription.plannedCharges, invoice.id) };
   switch (subscription.status) {
     case 'trialing':
@@ -294,6 +307,17 @@ function paidMessage({
       template: 'payment_recovered',
       variables,
       dedupeKey: `dunning:${recoveredCaseId}:recovered`,
+    };
+  }
+  if (invoice.kind === 'change' && before.subscription.pendingChange?.invoiceId === invoice.id) {
+    const [planName, previousPlanName] = [after, before].map((each) => termsInWords(termsOf(each))) as [
+      string,
+      string,
+    ];
+    return {
+      ...forInvoice,
+      template: 'plan_upgraded',
+      variables: { ...variables, planName, previousPlanName },
     };
   }
   const wasPastDue = before.subscription.status === 'past_due';

@@ -22,6 +22,7 @@ export type StripeObjects = {
   challenges: Collection<Challenge>;
   charges: Collection<Stripe.Charge>;
   refunds: Collection<Stripe.Refund>;
+  disputes: Collection<Stripe.Dispute>;
   events: Collection<Stripe.Event>;
 };
 
@@ -48,6 +49,7 @@ export function openObjects(store: Store): StripeObjects {
     challenges: store.collection('challenges'),
     charges: store.collection('charges'),
     refunds: store.collection('refunds'),
+    disputes: store.collection('disputes'),
     events: store.collection('events'),
   };
 }

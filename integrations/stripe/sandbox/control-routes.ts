@@ -1,4 +1,4 @@
-/** The Stripe sandbox's own control endpoints: cards, banks' answers, the dashboard's refunds, webhooks. */
+/** The Stripe sandbox's own control endpoints: cards, banks' answers, refunds and disputes, webhooks. */
 import { z } from 'zod';
 import { control, jsonBody } from '../../sandbox/control-routes.ts';
 import { jsonAnswer, type Route } from '../../sandbox/http.ts';
@@ -15,6 +15,7 @@ const card = z.strictObject({
   expMonth: z.number().int().min(1).max(12).optional(),
   expYear: z.number().int().optional(),
   outcomes,
+  refunds: z.literal('pending').optional(),
 });
 
 const endpoint = z.strictObject({
@@ -51,6 +52,26 @@ export function stripeControlRoutes(actions: StripeControl): Route[] {
     control('POST', '/_sandbox/refunds/:id/fail', (request) =>
       jsonAnswer(200, { status: actions.failRefund(request.pathParams['id'] ?? '') }),
     ),
+    control('POST', '/_sandbox/refunds/:id/settle', (request) => {
+      actions.settleRefund(request.pathParams['id'] ?? '');
+      return jsonAnswer(200, { status: 'succeeded' });
+    }),
+    control('POST', '/_sandbox/disputes', (request) => {
+      const body = z
+        .strictObject({
+          paymentIntent: z.string(),
+          amount: z.number().int().positive().optional(),
+          reason: z.string().optional(),
+          enquiry: z.boolean().optional(),
+        })
+        .parse(jsonBody(request));
+      return jsonAnswer(200, { id: actions.openDispute(body) });
+    }),
+    control('POST', '/_sandbox/disputes/:id/close', (request) => {
+      const { outcome } = z.strictObject({ outcome: z.enum(['won', 'lost']) }).parse(jsonBody(request));
+      actions.closeDispute(request.pathParams['id'] ?? '', outcome);
+      return jsonAnswer(200, { status: outcome });
+    }),
     control('GET', '/_sandbox/webhooks', () => jsonAnswer(200, { deliveries: actions.webhookDeliveries() })),
     control('POST', '/_sandbox/webhooks/endpoint', (request) => {
       actions.setWebhookEndpoint(endpoint.parse(jsonBody(request)));

@@ -1,11 +1,12 @@
 /** What tests and the demo do to the Stripe sandbox from outside: everything Stripe's API does not offer. */
-import type { Effect, EffectLog } from '../../sandbox/effect-log.ts';
+import type { Effect, EffectLog, EffectNote } from '../../sandbox/effect-log.ts';
 import { VendorRefusal } from '../../sandbox/vendor.ts';
 import { stripeEventTypes } from '../event-types.ts';
 import { type AuthenticationAnswer, completeAuthentication } from './authentication-page.ts';
 import { resolveIntent } from './confirmation.ts';
 import { intentNote, noRequest, type StripeContext } from './context.ts';
-import { failRefund, refundIntent } from './refunds.ts';
+import { closeDispute, openDispute } from './disputes.ts';
+import { failRefund, refundIntent, settleRefund } from './refunds.ts';
 import { createCard, setCardOutcomes } from './test-cards.ts';
 import type { WebhookEndpoint } from './webhook-post.ts';
 import type { FlushOrder, WebhookDelivery, WebhookSender } from './webhooks.ts';
@@ -17,6 +18,8 @@ export type NewCard = {
   expYear?: number | undefined;
   /** One for each attempt, the last one repeating; see test-cards.ts for what an outcome may be. */
   outcomes: string[];
+  /** How a refund to it begins; at once as usual. */
+  refunds?: 'pending' | undefined;
 };
 
 export type StripeControl = {
@@ -34,6 +37,18 @@ export type StripeControl = {
   refund(refund: { paymentIntent: string; amount?: number | undefined }): string;
   /** Does what the customer's bank does when it cannot pay a refund out; returns the refund's status. */
   failRefund(refundId: string): string;
+  /** Ends a refund the bank worked on: it is given. */
+  settleRefund(refundId: string): void;
+  /** Does what the customer's bank does when the customer wants a payment back; returns the dispute's id. */
+  openDispute(dispute: {
+    paymentIntent: string;
+    /** All that was not refunded when absent. */
+    amount?: number | undefined;
+    reason?: string | undefined;
+    /** The bank only asks: no money leaves. */
+    enquiry?: boolean | undefined;
+  }): string;
+  closeDispute(disputeId: string, outcome: 'won' | 'lost'): void;
   webhookDeliveries(): WebhookDelivery[];
   setWebhookEndpoint(
     endpoint: Omit<WebhookEndpoint, 'events'> & { events?: readonly string[] | undefined },
@@ -55,10 +70,14 @@ export function createStripeControl({
   webhooks: WebhookSender;
   commit: () => void;
 }): StripeControl {
+  const record = (op: string, note: EffectNote) => {
+    commit();
+    log.append({ op, idempotencyKey: null, bodyHash: '', faultInjected: null }, note);
+  };
   return {
     charges: () => log.entries().filter(isChargeEffect),
-    createCard({ brand = 'visa', last4 = '4242', expMonth = 12, expYear = 2034, outcomes }) {
-      const { id } = createCard(context, { brand, last4, expMonth, expYear, outcomes });
+    createCard({ brand = 'visa', last4 = '4242', expMonth = 12, expYear = 2034, ...script }) {
+      const { id } = createCard(context, { brand, last4, expMonth, expYear, ...script });
       commit();
       return id;
     },
@@ -80,16 +99,22 @@ export function createStripeControl({
     },
     refund({ paymentIntent, amount }) {
       const { refund, note } = refundIntent(context, { payment_intent: paymentIntent, amount }, noRequest);
-      commit();
-      log.append({ op: 'refunds.create', idempotencyKey: null, bodyHash: '', faultInjected: null }, note);
+      record('refunds.create', note);
       return refund.id;
     },
     failRefund(refundId) {
       const { refund, note } = failRefund(context, refundId);
-      commit();
-      log.append({ op: 'refunds.fail', idempotencyKey: null, bodyHash: '', faultInjected: null }, note);
+      record('refunds.fail', note);
       return String(refund.status);
     },
+    settleRefund: (refundId) => record('refunds.settle', settleRefund(context, refundId).note),
+    openDispute(wanted) {
+      const { dispute, note } = openDispute(context, wanted);
+      record('disputes.open', note);
+      return dispute.id;
+    },
+    closeDispute: (disputeId, outcome) =>
+      record('disputes.close', closeDispute(context, disputeId, outcome).note),
     webhookDeliveries: () => webhooks.deliveries(),
     setWebhookEndpoint: ({ url, secret, events = stripeEventTypes }) =>
       webhooks.setEndpoint({ url, secret, events }),

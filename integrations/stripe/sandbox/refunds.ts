@@ -3,12 +3,15 @@ import type Stripe from 'stripe';
 import { z } from 'zod';
 import type { EffectNote } from '../../sandbox/effect-log.ts';
 import { vendorId } from '../../sandbox/random.ts';
+import { VendorRefusal } from '../../sandbox/vendor.ts';
 import { noRequest, type Origin, requireIntent, type StripeContext } from './context.ts';
+import { hasOpenOrLostDispute } from './disputes.ts';
 import { invalidRequest, noSuch } from './errors.ts';
 import { emit } from './events.ts';
 import { expanded } from './expand.ts';
 import { listOf } from './lists.ts';
 import { expand, integer, metadata, operation, pagination, type StripeOperation, text } from './params.ts';
+import { refundStatus } from './test-cards.ts';
 
 export function refundOperations(context: StripeContext): StripeOperation[] {
   const { refunds } = context;
@@ -18,14 +21,16 @@ export function refundOperations(context: StripeContext): StripeOperation[] {
       method: 'POST',
       path: '/v1/refunds',
       params: z.strictObject({
-        payment_intent: text,
+        payment_intent: text.optional(),
+        charge: text.optional(),
         amount: integer.optional(),
         reason: z.enum(['duplicate', 'fraudulent', 'requested_by_customer']).optional(),
         metadata,
         expand,
       }),
       run: ({ params, ...origin }) => {
-        const { refund, note } = refundIntent(context, params, origin);
+        const payment_intent = params.payment_intent ?? intentOf(context, params.charge);
+        const { refund, note } = refundIntent(context, { ...params, payment_intent }, origin);
         return { body: expanded(context, refund, params.expand), note };
       },
     }),
@@ -60,6 +65,18 @@ export function refundOperations(context: StripeContext): StripeOperation[] {
   ];
 }
 
+/** A refund names the payment or one of its charges. */
+function intentOf({ charges }: StripeContext, chargeId: string | undefined): string {
+  if (chargeId === undefined) {
+    throw invalidRequest(
+      'One of the following params should be provided for this request: payment_intent or charge.',
+    );
+  }
+  const charge = charges.get(chargeId);
+  if (!charge) throw noSuch('charge', chargeId, 'charge');
+  return String(charge.payment_intent);
+}
+
 export type RefundRequest = {
   payment_intent: string;
   /** The rest when absent. */
@@ -80,22 +97,12 @@ export function refundIntent(
     throw invalidRequest(`This PaymentIntent (${intent.id}) does not have a successful charge to refund.`);
   }
   const left = charge.amount - charge.amount_refunded;
-  if (left === 0) {
-    throw invalidRequest(`Charge ${charge.id} has already been refunded.`, {
-      code: 'charge_already_refunded',
-    });
-  }
   const refunded = amount ?? left;
-  if (refunded < 1 || refunded > left) {
-    throw invalidRequest(
-      `Refund amount (${refunded}) is greater than unrefunded amount on charge (${left})`,
-      {
-        param: 'amount',
-      },
-    );
-  }
+  refuseUnfit(context, charge, { left, refunded });
 
-  const refund = newRefund(charge, { amount: refunded, reason, metadata: given }, context.clock.seconds());
+  const status = refundStatus(context, String(charge.payment_method));
+  const made = { amount: refunded, reason, metadata: given, status };
+  const refund = newRefund(charge, made, context.clock.seconds());
   context.refunds.put(refund.id, refund);
   charge.amount_refunded += refunded;
   charge.refunded = charge.amount_refunded === charge.amount;
@@ -103,22 +110,69 @@ export function refundIntent(
   emit(context, 'refund.created', refund, origin);
   emit(context, 'charge.refunded', charge, origin);
 
-  const note: EffectNote = {
+  return { refund, note: refundNote(charge, refund) };
+}
+
+/** Throws Stripe's refusal. */
+function refuseUnfit(
+  context: StripeContext,
+  charge: Stripe.Charge,
+  { left, refunded }: { left: number; refunded: number },
+): void {
+  const refusal = (message: string, details: { code?: string; param?: string }) =>
+    new VendorRefusal(invalidRequest(message, details).answer, {
+      outcome: 'refused',
+      detail: details.code ?? 'amount_exceeds_charge',
+      businessRef: charge.metadata['invoiceId'],
+      attemptRef: charge.metadata['attemptId'],
+      amountMinor: refunded,
+      currency: charge.currency,
+    });
+  if (hasOpenOrLostDispute(context, charge.id)) {
+    const message = `Charge ${charge.id} has been charged back; cannot issue a refund.`;
+    throw refusal(message, { code: 'charge_disputed' });
+  }
+  if (left === 0) {
+    throw refusal(`Charge ${charge.id} has already been refunded.`, { code: 'charge_already_refunded' });
+  }
+  if (refunded < 1 || refunded > left) {
+    const message = `Refund amount (${refunded}) is greater than unrefunded amount on charge (${left})`;
+    throw refusal(message, { param: 'amount' });
+  }
+}
+
+/** The bank is done with a refund it worked on. */
+export function settleRefund(
+  context: StripeContext,
+  id: string,
+): { refund: Stripe.Refund; note: EffectNote } {
+  const refund = context.refunds.get(id);
+  const charge = context.charges.get(String(refund?.charge));
+  if (!charge || refund?.status !== 'pending') throw new RangeError(`Refund ${id} is not pending`);
+  refund.status = 'succeeded';
+  context.refunds.put(id, refund);
+  emit(context, 'refund.updated', refund, noRequest);
+  return { refund, note: refundNote(charge, refund) };
+}
+
+/** Money moves once the bank has it; until then the note has no amount. */
+function refundNote(charge: Stripe.Charge, { id, amount, currency, status }: Stripe.Refund): EffectNote {
+  return {
     outcome: 'effect',
-    objectId: refund.id,
-    businessRef: intent.metadata['invoiceId'],
-    attemptRef: intent.metadata['attemptId'],
-    amountMinor: refunded,
-    currency: charge.currency,
+    objectId: id,
+    businessRef: charge.metadata['invoiceId'],
+    attemptRef: charge.metadata['attemptId'],
+    ...(status === 'pending' ? { detail: status } : { amountMinor: amount, currency }),
   };
-  return { refund, note };
 }
 
 /** The customer's bank sends a refund back, perhaps days later: the charge holds the money again. */
 export function failRefund(context: StripeContext, id: string): { refund: Stripe.Refund; note: EffectNote } {
   const refund = context.refunds.get(id);
   const charge = context.charges.get(String(refund?.charge));
-  if (!charge || refund?.status !== 'succeeded') throw new RangeError(`Refund ${id} has not been made`);
+  const isUnderWay = refund?.status === 'succeeded' || refund?.status === 'pending';
+  if (!charge || !isUnderWay) throw new RangeError(`Refund ${id} has not been made`);
+  const note = refundNote(charge, refund);
 
   Object.assign(refund, {
     status: 'failed',
@@ -132,20 +186,17 @@ export function failRefund(context: StripeContext, id: string): { refund: Stripe
   emit(context, 'refund.failed', refund, noRequest);
   emit(context, 'refund.updated', refund, noRequest);
 
-  const note: EffectNote = {
-    outcome: 'effect',
-    objectId: id,
-    businessRef: charge.metadata['invoiceId'],
-    attemptRef: charge.metadata['attemptId'],
-    amountMinor: refund.amount,
-    currency: refund.currency,
-  };
   return { refund, note };
 }
 
 function newRefund(
   charge: Stripe.Charge,
-  given: { amount: number; reason: string | undefined; metadata: Record<string, string> },
+  given: {
+    amount: number;
+    reason: string | undefined;
+    metadata: Record<string, string>;
+    status: 'succeeded' | 'pending';
+  },
   createdSeconds: number,
 ): Stripe.Refund {
   return {
@@ -165,7 +216,7 @@ function newRefund(
     reason: given.reason ?? null,
     receipt_number: null,
     source_transfer_reversal: null,
-    status: 'succeeded',
+    status: given.status,
     transfer_reversal: null,
   } as Stripe.Refund;
 }

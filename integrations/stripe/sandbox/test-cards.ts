@@ -11,12 +11,18 @@ import type { StripeContext, StripeObjects } from './context.ts';
  * An outcome is `succeeded`, `processing`, a decline code, `authentication_required`, or
  * `authentication_required_then_<decline code>`.
  */
-export type CardScript = { outcomes: string[]; used: number; detached?: true };
+export type CardScript = {
+  outcomes: string[];
+  used: number;
+  detached?: true;
+  /** How a refund to it begins; at once as usual. */
+  refunds?: 'pending';
+};
 
 type CardFace = { brand: string; last4: string; expMonth: number; expYear: number };
 
 /** `attach` is what attaching says: Stripe refuses to attach most declining cards. */
-type MagicCard = { brand: string; last4: string; attach: string; outcomes: string[] };
+type MagicCard = { brand: string; last4: string; attach: string; outcomes: string[]; refunds?: 'pending' };
 
 const magicCards: Partial<Record<string, MagicCard>> = {
   pm_card_visa: { brand: 'visa', last4: '4242', attach: 'succeeded', outcomes: ['succeeded'] },
@@ -39,6 +45,13 @@ const magicCards: Partial<Record<string, MagicCard>> = {
     attach: 'succeeded',
     outcomes: ['authentication_required_then_insufficient_funds'],
   },
+  pm_card_pendingRefund: {
+    brand: 'visa',
+    last4: '7726',
+    attach: 'succeeded',
+    outcomes: ['succeeded'],
+    refunds: 'pending',
+  },
   pm_card_chargeDeclined: declining('0002', 'generic_decline'),
   pm_card_chargeDeclinedInsufficientFunds: declining('9995', 'insufficient_funds'),
   pm_card_chargeDeclinedLostCard: declining('9987', 'lost_card'),
@@ -58,23 +71,23 @@ export function magicCardAttachment(id: string): string | null {
 export function copyMagicCard(context: StripeContext, id: string): Stripe.PaymentMethod | null {
   const card = magicCards[id];
   if (!card) return null;
-  return createCard(context, { ...card, expMonth: 12, expYear: 2034, outcomes: card.outcomes });
+  return createCard(context, { ...card, expMonth: 12, expYear: 2034 });
 }
 
 /** A PaymentMethod, not attached to anybody yet, with its script. */
 export function createCard(
   context: StripeContext,
-  { outcomes, ...face }: CardFace & { outcomes: string[] },
+  { outcomes, refunds, ...face }: CardFace & { outcomes: string[]; refunds?: 'pending' | undefined },
 ): Stripe.PaymentMethod {
   const method = newPaymentMethod(vendorId('pm'), face, context.clock.seconds());
   context.paymentMethods.put(method.id, method);
-  context.cardScripts.put(method.id, { outcomes, used: 0 });
+  context.cardScripts.put(method.id, { outcomes, used: 0, ...(refunds && { refunds }) });
   return method;
 }
 
 /** Replaces the script of a card from its next attempt on. */
 export function setCardOutcomes({ cardScripts }: StripeObjects, id: string, outcomes: string[]): void {
-  cardScripts.put(id, { outcomes, used: 0 });
+  cardScripts.put(id, { ...cardScripts.get(id), outcomes, used: 0 });
 }
 
 /** What the issuer says to this attempt. */
@@ -84,6 +97,14 @@ export function nextOutcome({ cardScripts }: StripeObjects, paymentMethodId: str
   const outcome = script.outcomes[Math.min(script.used, script.outcomes.length - 1)] ?? 'succeeded';
   cardScripts.put(paymentMethodId, { ...script, used: script.used + 1 });
   return outcome;
+}
+
+/** How a refund to the card begins. */
+export function refundStatus(
+  { cardScripts }: StripeObjects,
+  paymentMethodId: string,
+): 'succeeded' | 'pending' {
+  return cardScripts.get(paymentMethodId)?.refunds ?? 'succeeded';
 }
 
 function declining(last4: string, code: string): MagicCard {

@@ -1,0 +1,28 @@
+/**
+ * Pays an invoice with what we hold for the customer before a card is asked: overpayments, and credits of plan changes.
+ *
+ * Why it is safe to run twice: it is a payment like any other, unique per invoice, in the transaction that issues the
+ * invoice and under the customer's lock.
+ */
+import { money } from '../../../domain/money.ts';
+import { allocate } from '../../../domain/payments/payment.ts';
+import type { Tx } from '../../client.ts';
+import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
+import { lockSubscription, type SubscriptionContext } from '../billing/subscriptions.ts';
+import { settlePayment } from './settle-payment.ts';
+
+/** Returns the subscription as it is then; the invoice may be paid, partly or altogether. */
+export async function payFromCredit(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoice, at }: { invoice: InvoiceRow; at: Date },
+): Promise<SubscriptionContext> {
+  const { creditMinor } = context.customer;
+  const due = dueOf(invoice);
+  const { allocatedMinor } = allocate({ amountMinor: creditMinor, dueMinor: due.amountMinor });
+  if (invoice.status !== 'open' || allocatedMinor === 0) return context;
+  const { tenantId, id: invoiceId } = invoice;
+  const amount = money(allocatedMinor, invoice.currency);
+  await settlePayment(tx, { tenantId, invoiceId, rail: 'credit', externalId: invoiceId, amount, at });
+  return lockSubscription(tx, context.subscription.id);
+}

@@ -1,0 +1,141 @@
+/**
+ * Somebody wants money of a payment given back. A card payment gets a row and the start of the process that asks the
+ * vendor; what was recorded by hand was given back by hand, and what was paid from the customer's credit goes back there,
+ * so these two are booked at once.
+ *
+ * Why it is safe to run twice: the caller's idempotency key is in the same transaction. Of two requests at the same moment
+ * the second one sees the first one's row, under the customer's lock, so together they never exceed what was paid.
+ */
+import { asc, eq, inArray } from 'drizzle-orm';
+import { DomainError } from '../../../domain/errors.ts';
+import {
+  planRefund,
+  type RefundableLine,
+  type RefundablePayment,
+  type RefundWish,
+} from '../../../domain/payments/refund.ts';
+import { startRefund } from '../../../workflows/payments/refund.contract.ts';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { invoiceLines } from '../../schema/billing.ts';
+import { disputes, payments, refunds } from '../../schema/payments.ts';
+import { appendOutbox } from '../operations/outbox.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
+import { giveBack } from './book-refund.ts';
+import { lockPayment, type RefundContext, type RefundRow } from './refunds.ts';
+
+export type RefundRequest = RefundWish & {
+  paymentId: string;
+  reason?: string | undefined;
+  /** Who asked, for the audit log. */
+  actor: string;
+  at: Date;
+};
+
+/** The start is left in the outbox; its lease gives the caller a moment to deliver it itself. Null where nobody is asked. */
+export type RequestedRefund = RefundContext & {
+  refund: RefundRow;
+  start: { outboxId: number; envelope: ReturnType<typeof startRefund> } | null;
+};
+
+/**
+ * Throws `not_found`, and `state_conflict` with the reasons `refund_exceeds_payment`, `refund_exceeds_line` and
+ * `payment_disputed`.
+ */
+export async function requestRefund(tx: Tx, request: RefundRequest): Promise<RequestedRefund> {
+  const subject = await lockPayment(tx, request.paymentId);
+  const { payment, invoice } = subject;
+  const planned = planRefund(await refundableOf(tx, subject), await linesOf(tx, invoice.id), request);
+  const refund = await insertRefund(tx, subject, { ...request, ...planned });
+  await writeAudit(tx, {
+    tenantId: payment.tenantId,
+    actor: request.actor,
+    action: 'refund.requested',
+    entityType: 'refund',
+    entityId: refund.id,
+    details: { paymentId: payment.id, amountMinor: refund.amountMinor },
+    ...(request.reason !== undefined && { reason: request.reason }),
+    at: request.at,
+  });
+  if (payment.rail !== 'stripe') {
+    return { ...subject, refund: await giveBack(tx, { ...subject, refund, at: request.at }), start: null };
+  }
+  const { tenantId, customerId } = payment;
+  const envelope = startRefund({ tenantId, customerId, refundId: refund.id });
+  const [outboxId] = await appendOutbox(tx, tenantId, [envelope], { leaseSeconds: LEASE_SECONDS });
+  if (outboxId === undefined) throw new Error('An inserted outbox row was not returned');
+  return { ...subject, refund, start: { outboxId, envelope } };
+}
+
+/** Longer than the caller tries; then the relay takes over. */
+const LEASE_SECONDS = 5;
+
+/** Throws `state_conflict` while the customer's bank decides about the payment. */
+async function refundableOf(tx: Tx, { payment, context }: RefundContext): Promise<RefundablePayment> {
+  const given = await tx.select().from(refunds).where(eq(refunds.paymentId, payment.id));
+  const disputed = await tx.select().from(disputes).where(eq(disputes.paymentId, payment.id));
+  const open = disputed.find(({ status }) => status === 'open');
+  if (open !== undefined) {
+    throw new DomainError({
+      code: 'state_conflict',
+      reason: 'payment_disputed',
+      message: `The customer's bank decides about the payment (dispute ${open.id}); nothing is given back beside that.`,
+    });
+  }
+  const lost = disputed.filter(({ status }) => status === 'lost');
+  const { rail, amountMinor, allocatedMinor, currency } = payment;
+  return {
+    rail,
+    amountMinor,
+    allocatedMinor,
+    currency,
+    customerCreditMinor: context.customer.creditMinor,
+    disputedMinor: lost.reduce((total, each) => total + each.amountMinor, 0),
+    refunds: given,
+  };
+}
+
+/** The lines of an invoice, with what of each was given back or is on its way, by whichever payment. */
+async function linesOf(tx: Tx, invoiceId: string): Promise<RefundableLine[]> {
+  const lines = await tx
+    .select()
+    .from(invoiceLines)
+    .where(eq(invoiceLines.invoiceId, invoiceId))
+    .orderBy(asc(invoiceLines.position));
+  const paid = tx.select({ id: payments.id }).from(payments).where(eq(payments.invoiceId, invoiceId));
+  const given = await tx.select().from(refunds).where(inArray(refunds.paymentId, paid));
+  const parts = given.filter(({ status }) => status !== 'failed').flatMap((refund) => refund.lines);
+  return lines.map(({ id, amountMinor }) => ({
+    id,
+    amountMinor,
+    refundedMinor: parts.reduce((total, part) => (part.lineId === id ? total + part.amountMinor : total), 0),
+  }));
+}
+
+async function insertRefund(
+  tx: Tx,
+  { payment }: RefundContext,
+  {
+    amountMinor,
+    lines,
+    reason,
+    at,
+  }: Pick<RefundRow, 'amountMinor' | 'lines'> & Pick<RefundRequest, 'reason' | 'at'>,
+): Promise<RefundRow> {
+  const [refund] = await tx
+    .insert(refunds)
+    .values({
+      id: newId('ref'),
+      tenantId: payment.tenantId,
+      paymentId: payment.id,
+      status: 'pending',
+      amountMinor,
+      lines,
+      currency: payment.currency,
+      reason: reason ?? null,
+      requestedAt: at,
+    })
+    .returning();
+  if (refund === undefined) throw new Error('An inserted refund was not returned');
+  return refund;
+}
