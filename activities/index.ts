@@ -4,6 +4,7 @@ import type { Database } from '../db/client.ts';
 import type { CardVendor } from '../domain/payments/card-payment.ts';
 import { createCustomerActivities } from './billing/customer.ts';
 import { createDunningActivities } from './billing/dunning.ts';
+import { createPauseActivities } from './billing/pause.ts';
 import { createPlanChangeActivities } from './billing/plan-change.ts';
 import { createSubscriptionActivities } from './billing/subscription.ts';
 import { createSubscriptionRequestActivities } from './billing/subscription-requests.ts';
@@ -28,6 +29,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createSubscriptionActivities(deps),
       ...createSubscriptionRequestActivities(deps),
       ...createPlanChangeActivities(deps),
+      ...createPauseActivities(deps),
     },
     /** Everything that calls the card vendor. */
     stripe: {

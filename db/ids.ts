@@ -12,6 +12,7 @@ export type IdPrefix =
   | 'evt'
   | 'inv'
   | 'line'
+  | 'pau'
   | 'dpol'
   | 'dcase'
   | 'dstep'

@@ -5,7 +5,9 @@ import {
   changePaymentMethodUpdate,
   convertUpdate,
   extendTrialUpdate,
+  pauseUpdate,
   type RequestInput,
+  resumeUpdate,
   undoCancelUpdate,
 } from '../../workflows/billing/subscription.contract.ts';
 import { type ActContext, type ReadContext, type Route, route } from '../route.ts';
@@ -16,6 +18,7 @@ import {
   collection,
   exampleSubscription,
   noBody,
+  pause as pauseBody,
   paymentMethodChange,
   type SubscriptionBody,
   subscription,
@@ -214,12 +217,81 @@ const extendTrial = route({
   ),
 });
 
+const pause = route({
+  effect: 'act',
+  method: 'post',
+  path: '/v1/subscriptions/{subscriptionId}/pause',
+  operationId: 'pauseSubscription',
+  tag: 'Subscriptions',
+  scope: 'billing:write',
+  summary: 'Pause a paid subscription',
+  description:
+    'Access ends, nothing is billed, and the time that is left of the period is kept until it is resumed.',
+  params: subscriptionParams,
+  body: pauseBody,
+  example: { resumesAt: '2027-02-01T09:00:00.000Z' },
+  responses: {
+    200: {
+      description: 'It is paused.',
+      schema: subscription,
+      example: { ...exampleSubscription, status: 'paused', access: 'suspended' },
+      links: {
+        Resume: { operationId: 'resumeSubscription', parameters: { subscriptionId: '$response.body#/id' } },
+      },
+    },
+  },
+  problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
+  handler: {
+    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    act: (context, view) => {
+      const { resumesAt } = context.body;
+      const input = { ...requestOf(context), ...(resumesAt !== undefined && { resumesAt }) };
+      return askSubscription(context, view, { update: pauseUpdate, input });
+    },
+    answer: async ({ tx, deps, params }) => {
+      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
+    },
+  },
+  replay: withoutComment(
+    (body: SubscriptionBody) => body,
+    (_body, subscription) => subscription,
+  ),
+});
+
+const resume = route({
+  effect: 'act',
+  method: 'post',
+  path: '/v1/subscriptions/{subscriptionId}/resume',
+  operationId: 'resumeSubscription',
+  tag: 'Subscriptions',
+  scope: 'billing:write',
+  summary: 'Go on with the time that was left of the period',
+  params: subscriptionParams,
+  body: noBody,
+  responses: { 200: { description: 'It goes on.', schema: subscription, example: exampleSubscription } },
+  problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
+  handler: {
+    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    act: (context, view) =>
+      askSubscription(context, view, { update: resumeUpdate, input: requestOf(context) }),
+    answer: async ({ tx, deps, params }) => {
+      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
+    },
+  },
+  replay: withoutComment(
+    (body: SubscriptionBody) => body,
+    (_body, subscription) => subscription,
+  ),
+});
+
 export const subscriptionActRoutes: readonly Route[] = [
   changePaymentMethod,
   convert,
   cancel,
   undoCancel,
   extendTrial,
+  pause,
+  resume,
 ];
 
 export function requestOf({ caller, requestId }: ActContext): RequestInput {

@@ -43,6 +43,7 @@ export function toSubscription(
       periodIndex === null || periodStartsAt === null || periodEndsAt === null
         ? null
         : { index: periodIndex, startsAt: periodStartsAt.toISOString(), endsAt: periodEndsAt.toISOString() },
+    resumesAt: snapshot.resumesAt ?? null,
     hasPaymentMethod: snapshot.hasPaymentMethod,
     cancelAtPeriodEnd: snapshot.cancelAtPeriodEnd,
     cancellation:

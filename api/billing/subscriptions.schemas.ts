@@ -10,6 +10,7 @@ import {
   id,
   idPattern,
   instant,
+  instantInput,
   links,
   longText,
 } from '../schemas.ts';
@@ -19,6 +20,7 @@ const statuses = {
   incomplete: true,
   active: true,
   past_due: true,
+  paused: true,
   suspended: true,
   cancelled: true,
   expired: true,
@@ -99,6 +101,7 @@ export const subscription = z
     trialMessagesSent: z.array(z.string()),
     convertedAt: instant.nullable(),
     currentPeriod: z.union([z.object({ index: z.int(), startsAt: instant, endsAt: instant }), z.null()]),
+    resumesAt: instant.nullable().meta({ description: 'When a paused subscription goes on by itself.' }),
     hasPaymentMethod: z.boolean(),
     cancelAtPeriodEnd: z.boolean(),
     cancellation: z.union([
@@ -180,6 +183,14 @@ export const trialExtension = z
   .strictObject({ days: z.int().min(1).max(365), reason: reason.optional() })
   .meta({ id: 'TrialExtension' });
 
+export const pause = z
+  .strictObject({
+    resumesAt: instantInput
+      .optional()
+      .meta({ description: 'When it goes on by itself; as usual: when it is resumed.' }),
+  })
+  .meta({ id: 'Pause' });
+
 export const paymentMethodChange = z
   .strictObject({
     paymentMethodId: z
@@ -226,6 +237,7 @@ export const exampleSubscription: SubscriptionBody = {
   trialMessagesSent: [],
   convertedAt: null,
   currentPeriod: null,
+  resumesAt: null,
   hasPaymentMethod: false,
   cancelAtPeriodEnd: false,
   cancellation: null,

@@ -100,6 +100,8 @@ export const subscriptions = pgTable(
     periodIndex: integer(),
     periodStartsAt: instant(),
     periodEndsAt: instant(),
+    /** When a paused subscription goes on by itself; null until somebody resumes it. */
+    resumesAt: instant(),
     cancelAtPeriodEnd: boolean().notNull().default(false),
     cancelReason: text(),
     cancelComment: text(),
@@ -149,6 +151,25 @@ export const subscriptionRequests = pgTable(
     at: instant().notNull(),
   },
   (t) => [uniqueIndex('subscription_requests_once').on(t.subscriptionId, t.requestId)],
+);
+
+/** Time in which a subscription stood still: the service of what was billed moves on by as much. */
+export const subscriptionPauses = pgTable(
+  'subscription_pauses',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    subscriptionId: text()
+      .notNull()
+      .references(() => subscriptions.id),
+    pausedAt: instant().notNull(),
+    resumedAt: instant().notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('subscription_pauses_once').on(t.subscriptionId, t.pausedAt),
+    check('subscription_pauses_order', sql`${t.resumedAt} >= ${t.pausedAt}`),
+  ],
 );
 
 /** One trial per person and plan family, for ever. */

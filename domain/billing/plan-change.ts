@@ -186,6 +186,9 @@ function refusalOf({
     const message = `The subscription is ${status}; give it a payment method first, then change the plan.`;
     return { reason: `subscription_${status}`, message };
   }
+  if (status === 'paused') {
+    return { reason: 'subscription_paused', message: 'The subscription is paused; resume it first.' };
+  }
   if (target.planId === current.planId && target.quantity === current.quantity) {
     return {
       reason: 'nothing_changes',

@@ -39,6 +39,8 @@ const events: readonly SubscriptionEvent[] = [
   'payment_failed',
   'trial_ended_without_method',
   'downgraded',
+  'paused',
+  'resumed',
   'cancelled',
   'expired',
 ];
@@ -53,8 +55,9 @@ describe('statuses', () => {
       cancelled: 'cancelled',
     },
     incomplete: { paid: 'active', cancelled: 'cancelled', expired: 'expired' },
-    active: { payment_failed: 'past_due', cancelled: 'cancelled' },
+    active: { payment_failed: 'past_due', paused: 'paused', cancelled: 'cancelled' },
     past_due: { paid: 'active', downgraded: 'active', cancelled: 'cancelled' },
+    paused: { resumed: 'active', cancelled: 'cancelled' },
     suspended: { paid: 'active', cancelled: 'cancelled', expired: 'expired' },
     cancelled: {},
     expired: {},
@@ -96,6 +99,7 @@ describe('access', () => {
     trialing: () => 'full',
     active: () => 'full',
     past_due: (ladder) => ladder ?? 'grace',
+    paused: () => 'suspended',
     suspended: () => 'suspended',
     incomplete: () => 'none',
     cancelled: () => 'none',
@@ -109,7 +113,7 @@ describe('access', () => {
   });
 
   it('refuses a status it does not know instead of giving access', () => {
-    expect(() => accessOf({ status: 'paused' as SubscriptionStatus, ladder: null })).toThrow(
+    expect(() => accessOf({ status: 'frozen' as SubscriptionStatus, ladder: null })).toThrow(
       'Unexpected value',
     );
   });
@@ -318,6 +322,12 @@ describe('the other statuses', () => {
     expect(nextAct({ ...late, cancelAtPeriodEnd: true }, day(32))).toMatchObject({ kind: 'lapse_change' });
   });
 
+  it('a paused one waits for its day, or for somebody to resume it', () => {
+    const paused: SubscriptionSnapshot = { ...active(), status: 'paused', statusSince: day(3) };
+    expect(nextAct(paused, day(400))).toBeNull();
+    expect(nextAct({ ...paused, resumesAt: day(90) }, day(4))).toEqual({ kind: 'resume', at: day(90) });
+  });
+
   it('a downgrade waits for the renewal, and for the end of a cancelled one in vain', () => {
     const pendingChange = { kind: 'downgrade' as const, at: day(31), to: 'Basic' };
     expect(nextAct({ ...active(), pendingChange }, day(3))).toEqual({
@@ -388,6 +398,7 @@ describe('for any snapshot', () => {
       incomplete: ['collect_first_invoice', 'expire', 'collect'],
       active: ['renew', 'end', 'collect'],
       past_due: ['renew', 'end', 'collect'],
+      paused: ['resume', 'collect'],
       suspended: ['expire', 'collect'],
       cancelled: ['send_win_back', 'close'],
       expired: ['send_win_back', 'close'],
@@ -539,6 +550,16 @@ describe('the sentence', () => {
       'one that waits for the payment of an upgrade',
       { ...active(), pendingChange: { kind: 'upgrade', at: day(4), to: 'Team, 3 seats' } },
       'Active; waiting for the payment of the change to Team, 3 seats; next: the change to Team, 3 seats lapses on Wed 5 Mar 2025 15:00 UTC.',
+    ],
+    [
+      'a paused one',
+      { ...active(), status: 'paused' },
+      'Paused until somebody resumes it; the remaining time of its period is kept.',
+    ],
+    [
+      'one that is paused for a while',
+      { ...active(), status: 'paused', resumesAt: day(31) },
+      'Paused, the remaining time of its period is kept; next: it resumes on Tue 1 Apr 2025 15:00 UTC.',
     ],
     [
       'one with a planned downgrade',

@@ -17,6 +17,7 @@ import type { PlannedCharge } from './planned-charge.ts';
  * - `incomplete`: starts with a payment that has not arrived; expires after `incompleteHours`.
  * - `active`: paid, or on a free plan.
  * - `past_due`: an invoice is unpaid; the ladder decides about access.
+ * - `paused`: by the customer; the remaining time of the period is kept until it is resumed.
  * - `suspended`: the trial ended without a payment method; can be taken up until the window closes.
  * - `cancelled`, `expired`: terminal.
  */
@@ -25,6 +26,7 @@ export type SubscriptionStatus =
   | 'incomplete'
   | 'active'
   | 'past_due'
+  | 'paused'
   | 'suspended'
   | 'cancelled'
   | 'expired';
@@ -37,6 +39,8 @@ export type SubscriptionEvent =
   | 'payment_failed'
   | 'trial_ended_without_method'
   | 'downgraded'
+  | 'paused'
+  | 'resumed'
   | 'cancelled'
   | 'expired';
 
@@ -61,6 +65,8 @@ export type SubscriptionSnapshot = {
   plannedCharges: PlannedCharge[];
   /** A change of plan or seats that waits: a downgrade for its day, an upgrade for its payment until then. */
   pendingChange?: { kind: PendingChange['kind']; at: string; to: string };
+  /** When a paused subscription goes on by itself. */
+  resumesAt?: string;
   winBackDone: WinBackTemplate[];
   /** Set once nothing more will happen: personal data erased, or kept because the customer has another subscription. */
   closedAt: string | null;
@@ -74,6 +80,7 @@ export type SubscriptionAct =
   | { kind: 'collect'; at: string; charge: PlannedCharge }
   | { kind: 'renew'; at: string; to: string | null }
   | { kind: 'lapse_change'; at: string; to: string }
+  | { kind: 'resume'; at: string }
   | { kind: 'end'; at: string }
   | { kind: 'expire'; at: string }
   | { kind: 'send_win_back'; at: string; template: WinBackTemplate }
@@ -87,8 +94,9 @@ const transitions: Record<SubscriptionStatus, Partial<Record<SubscriptionEvent, 
     cancelled: 'cancelled',
   },
   incomplete: { paid: 'active', expired: 'expired', cancelled: 'cancelled' },
-  active: { payment_failed: 'past_due', cancelled: 'cancelled' },
+  active: { payment_failed: 'past_due', paused: 'paused', cancelled: 'cancelled' },
   past_due: { paid: 'active', downgraded: 'active', cancelled: 'cancelled' },
+  paused: { resumed: 'active', cancelled: 'cancelled' },
   suspended: { paid: 'active', expired: 'expired', cancelled: 'cancelled' },
   cancelled: {},
   expired: {},
@@ -113,6 +121,7 @@ export function accessOf({ status, ladder }: Pick<SubscriptionSnapshot, 'status'
       return 'full';
     case 'past_due':
       return ladder ?? 'grace';
+    case 'paused':
     case 'suspended':
       return 'suspended';
     case 'incomplete':
@@ -145,6 +154,9 @@ export function waitingFor(subscription: SubscriptionSnapshot): string {
   if (act === null && ladder === 'suspended') {
     return 'Waiting for payment: access is suspended and no further period is billed until the open invoice is paid.';
   }
+  if (act === null && status === 'paused') {
+    return 'Paused until somebody resumes it; the remaining time of its period is kept.';
+  }
   if (act === null) return 'Nothing is scheduled: no period is running.';
   const next = `${actInWords(act)} on ${inWords(act.at)}`;
   switch (status) {
@@ -161,6 +173,8 @@ export function waitingFor(subscription: SubscriptionSnapshot): string {
     }
     case 'past_due':
       return `Waiting for payment of an open invoice, see the dunning case; next: ${next}.`;
+    case 'paused':
+      return `Paused, the remaining time of its period is kept; next: ${next}.`;
     case 'suspended':
       return `Suspended: the trial ended without a payment method; waiting for one, else ${next}.`;
     case 'cancelled':
@@ -184,6 +198,8 @@ function lifeActs(subscription: SubscriptionSnapshot, now: string): Subscription
     case 'past_due':
       // An unpaid upgrade gives way before the period it was for is over.
       return [...changeActs(subscription), ...periodActs(subscription)];
+    case 'paused':
+      return subscription.resumesAt === undefined ? [] : [{ kind: 'resume', at: subscription.resumesAt }];
     case 'suspended':
       return [{ kind: 'expire', at: addDays(statusSince, policy.trialWindowDays, dayMs) }];
     case 'cancelled':
@@ -292,6 +308,8 @@ export function actInWords(act: SubscriptionAct): string {
       return act.to === null ? 'renewal' : `renewal as ${act.to}`;
     case 'lapse_change':
       return `the change to ${act.to} lapses`;
+    case 'resume':
+      return 'it resumes';
     case 'end':
       return 'the subscription ends as cancelled';
     case 'expire':

@@ -22,7 +22,7 @@ describe('the list of messages', () => {
 
   it('is listed in full', () => {
     expect(notificationTemplates).toEqual(Object.keys(templateVariables));
-    expect(notificationTemplates).toHaveLength(31);
+    expect(notificationTemplates).toHaveLength(33);
   });
 });
 

@@ -28,6 +28,8 @@ export type NotificationVariables = {
   plan_change_lapsed: PlanVariables & { requestedPlanName: string };
   cancellation_confirmed: PlanVariables & { accessUntil: string };
   cancellation_undone: PlanVariables & { renewsAt: string };
+  subscription_paused: PlanVariables & { resumesAt: string };
+  subscription_resumed: PlanVariables & { periodEndsAt: string };
   subscription_ended: PlanVariables;
   subscription_expired: PlanVariables;
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
@@ -92,6 +94,8 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     subscription_downgraded: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     cancellation_confirmed: ['planName', 'accessUntil'],
     cancellation_undone: ['planName', 'renewsAt'],
+    subscription_paused: ['planName', 'resumesAt'],
+    subscription_resumed: ['planName', 'periodEndsAt'],
     subscription_ended: ['planName'],
     subscription_expired: ['planName'],
     win_back_1: ['planName'],

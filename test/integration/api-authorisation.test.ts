@@ -145,13 +145,23 @@ const samples: Record<string, Sample> = {
     call: async (a) => ({ path: `/v1/subscriptions/${await a.trial()}/change_plan`, body: { quantity: 2 } }),
     foreign: 'not_found',
   },
+  pauseSubscription: {
+    call: async (a) => ({ path: `/v1/subscriptions/${await converted(a)}/pause`, body: {} }),
+    foreign: 'not_found',
+  },
+  resumeSubscription: {
+    call: async (a) => {
+      const id = await converted(a);
+      await api.request('POST', `/v1/subscriptions/${id}/pause`, { token: tenant.token, body: {} });
+      return { path: `/v1/subscriptions/${id}/resume`, body: {} };
+    },
+    foreign: 'not_found',
+  },
   undoPlanChange: {
     call: async (a) => {
-      const id = await trialWithCard(a);
-      const act = (name: string, body: unknown) =>
-        api.request('POST', `/v1/subscriptions/${id}/${name}`, { token: tenant.token, body });
-      await act('convert', {});
-      await act('change_plan', { planId: await a.plan() });
+      const id = await converted(a);
+      const body = { planId: await a.plan() };
+      await api.request('POST', `/v1/subscriptions/${id}/change_plan`, { token: tenant.token, body });
       return { path: `/v1/subscriptions/${id}/undo_change`, body: {} };
     },
     foreign: 'not_found',
@@ -242,6 +252,12 @@ async function trialWithCard(a: Things): Promise<string> {
     token: tenant.token,
     body: { paymentMethodId: 'pm_card_visa' },
   });
+  return id;
+}
+
+async function converted(a: Things): Promise<string> {
+  const id = await trialWithCard(a);
+  await api.request('POST', `/v1/subscriptions/${id}/convert`, { token: tenant.token, body: {} });
   return id;
 }
 
@@ -418,6 +434,7 @@ const plainFields: ReadonlySet<string> = new Set([
   'cancelSubscription reason',
   'cancelSubscription comment',
   'extendTrial reason',
+  'pauseSubscription resumesAt',
   'createRefund reason',
   'recordPayment receivedAt',
   'recordPayment note',

@@ -123,6 +123,15 @@ export const paths: Readonly<Record<string, Path>> = {
     await world.advance({ days: 33 });
   },
 
+  'paused-and-resumed': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['succeeded'] });
+    await ask(world, id, 'pause');
+    await world.advance({ days: 3 });
+    await ask(world, id, 'resume');
+    await ask(world, id, 'pause', { resumesAt: new Date(world.now().getTime() + 86_400_000).toISOString() });
+    await world.advance({ days: 40 });
+  },
+
   'payment-refunded': async (world) => {
     const id = await subscribePaid(world, { outcomes: ['succeeded'] });
     const { data } = await world.ok(

@@ -57,6 +57,16 @@ export function undoChange({ world, subscriptionId }: Subject): Promise<Answer> 
   return world.request('POST', `/v1/subscriptions/${subscriptionId}/undo_change`);
 }
 
+/** Asks to pause, which may be refused. */
+export function pause({ world, subscriptionId }: Subject, body: Body = {}): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/pause`, { body });
+}
+
+/** Asks to resume, which may be refused. */
+export function resume({ world, subscriptionId }: Subject): Promise<Answer> {
+  return world.request('POST', `/v1/subscriptions/${subscriptionId}/resume`);
+}
+
 /** Naming the card that is on file once more: a try that the customer asks for. */
 export async function retryByHand(actor: Actor): Promise<Answer> {
   const { world, subscriptionId } = actor;

@@ -29,6 +29,7 @@ export type ChangePlanInput = RequestInput & {
   quantity?: number;
   proration: ProrationMode;
 };
+export type PauseInput = RequestInput & { resumesAt?: string };
 export type ChangePaymentMethodInput = RequestInput & { paymentMethodId: string };
 
 /** `requires_action`: the customer must follow `actionUrl`; `processing`: the vendor will tell. */
@@ -57,6 +58,10 @@ export const convertUpdate = defineUpdate<CollectionResult, [RequestInput]>('con
 export const changePlanUpdate = defineUpdate<CollectionResult, [ChangePlanInput]>('changePlan');
 /** Takes a change back that waits for its day or its payment. Fails with `state_conflict`. */
 export const undoChangeUpdate = defineUpdate<{ version: number }, [RequestInput]>('undoChange');
+/** Stops the clock of a paid subscription, until a day or until it is resumed. Fails with `state_conflict`. */
+export const pauseUpdate = defineUpdate<{ version: number }, [PauseInput]>('pause');
+/** Goes on with the time that was left. Fails with `state_conflict`. */
+export const resumeUpdate = defineUpdate<{ version: number }, [RequestInput]>('resume');
 /**
  * Attaches and uses another payment method; an open invoice is charged at once. Fails with `state_conflict`,
  * `payment_method_invalid`, `card_declined` (the vendor refused to attach it).

@@ -22,6 +22,7 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { createCustomerActivities } from '../../activities/billing/customer.ts';
+import type { createPauseActivities } from '../../activities/billing/pause.ts';
 import type { createPlanChangeActivities } from '../../activities/billing/plan-change.ts';
 import type { ActResult, createSubscriptionActivities } from '../../activities/billing/subscription.ts';
 import type { createSubscriptionRequestActivities } from '../../activities/billing/subscription-requests.ts';
@@ -50,7 +51,9 @@ import {
   changePlanUpdate,
   convertUpdate,
   extendTrialUpdate,
+  pauseUpdate,
   type RequestInput,
+  resumeUpdate,
   type SubscriptionInput,
   subscriptionChangedSignal,
   subscriptionSearchAttributes,
@@ -62,7 +65,8 @@ import {
 const own = proxyLocalActivities<
   ReturnType<typeof createSubscriptionActivities> &
     ReturnType<typeof createSubscriptionRequestActivities> &
-    ReturnType<typeof createPlanChangeActivities>
+    ReturnType<typeof createPlanChangeActivities> &
+    ReturnType<typeof createPauseActivities>
 >(record);
 const vendor = proxyActivities<ReturnType<typeof createCardPaymentActivities>>(keyedWrite);
 /** An erasure is owed, however long the vendor is away. */
@@ -127,6 +131,16 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     whileAlive('Take back a change that waits for its day or its payment.'),
   );
   setHandler(
+    pauseUpdate,
+    (request) => oneAtATime(() => answer(own.pauseSubscription({ ...here(), ...request }))),
+    whileAlive('Stop the clock, until a day or until it is resumed.'),
+  );
+  setHandler(
+    resumeUpdate,
+    (request) => oneAtATime(() => answer(own.resumeSubscription({ ...here(), ...request }))),
+    whileAlive('Go on with the time that was left.'),
+  );
+  setHandler(
     changePaymentMethodUpdate,
     (request) => oneAtATime(() => changePaymentMethod(request)),
     whileAlive('Use another payment method and charge what is open with it.'),
@@ -165,6 +179,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
         return;
       case 'lapse_change':
         return done(await own.lapseChange(due));
+      case 'resume':
+        return done(await own.resumeDue(due));
       case 'end':
         return done(await own.endSubscription(due));
       case 'expire':

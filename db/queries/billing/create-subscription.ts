@@ -194,6 +194,7 @@ const untouched = {
   periodIndex: null,
   periodStartsAt: null,
   periodEndsAt: null,
+  resumesAt: null,
   cancelAtPeriodEnd: false,
   cancelReason: null,
   cancelComment: null,

@@ -15,6 +15,7 @@ import type { Tx } from '../../client.ts';
 import { invoiceLines, invoices } from '../../schema/billing.ts';
 import { chargeAttempts } from '../../schema/payments.ts';
 import { openInvoicesOf } from './invoices.ts';
+import { type Pause, pausedMsSince, pausesSince } from './pauses.ts';
 import { findPlan } from './plans.ts';
 import {
   calendarOf,
@@ -46,13 +47,18 @@ export async function weighChange(
   const target = termsOfPlan(targetPlan, request.quantity ?? subscription.quantity);
   const open = await openInvoicesOf(tx, subscription.id);
   const { periodStartsAt, periodEndsAt } = subscription;
+  const pauses = periodStartsAt === null ? [] : await pausesSince(tx, subscription.id, periodStartsAt);
   const decision = decideChange({
     subscription: {
       status: subscription.status,
       period:
         periodStartsAt === null || periodEndsAt === null
           ? null
-          : { startsAt: periodStartsAt.toISOString(), endsAt: periodEndsAt.toISOString() },
+          : {
+              // Without the time it stood still, the period is as long as the one that was billed.
+              startsAt: moved(periodStartsAt, pausedMsSince(pauses, periodStartsAt)),
+              endsAt: periodEndsAt.toISOString(),
+            },
       cancelAtPeriodEnd: subscription.cancelAtPeriodEnd,
       hasOpenCharge: open.some(({ kind }) => kind === 'period') || isConverting(context),
       hasUndecidedChange: await hasUndecidedCharge(tx, context),
@@ -61,7 +67,7 @@ export async function weighChange(
     current: termsOf(context),
     target: { ...target, isArchived: targetPlan.archivedAt !== null && targetPlan.id !== plan.id },
     proration: request.proration,
-    billed: await billedLines(tx, subscription.id, at),
+    billed: await billedLines(tx, subscription.id, { at, pauses }),
     calendar: calendarOf(tenant),
     at: at.toISOString(),
   });
@@ -108,7 +114,12 @@ async function hasUndecidedCharge(tx: Tx, { subscription }: SubscriptionContext)
  * waits for its payment has taken nothing back yet. What was given back of an invoice is not credited again, whichever
  * line it was for.
  */
-async function billedLines(tx: Tx, subscriptionId: string, at: Date): Promise<BilledLine[]> {
+async function billedLines(
+  tx: Tx,
+  subscriptionId: string,
+  { at, pauses }: { at: Date; pauses: readonly Pause[] },
+): Promise<BilledLine[]> {
+  const longestMs = pausedMsSince(pauses, new Date(0));
   const credit = alias(invoiceLines, 'credit');
   const creditInvoice = alias(invoices, 'credit_invoice');
   const credits = tx
@@ -126,15 +137,27 @@ async function billedLines(tx: Tx, subscriptionId: string, at: Date): Promise<Bi
         eq(invoices.status, 'paid'),
         inArray(invoiceLines.kind, ['plan', 'change_charge']),
         lte(invoiceLines.periodStartsAt, at),
-        gt(invoiceLines.periodEndsAt, at),
+        gt(invoiceLines.periodEndsAt, new Date(at.getTime() - longestMs)),
         notExists(credits),
       ),
     )
     .orderBy(desc(invoiceLines.id));
-  return rows.map(({ line, refundedMinor }) => ({
-    lineId: line.id,
-    amountMinor: line.amountMinor,
-    period: { startsAt: line.periodStartsAt.toISOString(), endsAt: line.periodEndsAt.toISOString() },
-    paidMinor: Math.max(0, line.amountMinor - refundedMinor),
-  }));
+  return rows
+    .map(({ line, refundedMinor }) => {
+      const pausedMs = pausedMsSince(pauses, line.periodStartsAt);
+      return {
+        lineId: line.id,
+        amountMinor: line.amountMinor,
+        period: {
+          startsAt: moved(line.periodStartsAt, pausedMs),
+          endsAt: moved(line.periodEndsAt, pausedMs),
+        },
+        paidMinor: Math.max(0, line.amountMinor - refundedMinor),
+      };
+    })
+    .filter(({ period }) => Date.parse(period.endsAt) > at.getTime());
+}
+
+function moved(instant: Date, ms: number): string {
+  return new Date(instant.getTime() + ms).toISOString();
 }

@@ -15,6 +15,8 @@ export function resumedPeriod(
   if (periodEndsAt > at) return {};
   const schedule = { anchor: anchor.toISOString(), interval: plan.interval, calendar: calendarOf(tenant) };
   const current = periodIndexAt({ ...schedule, now: at.toISOString() });
+  // The anchor is where the last period ends: the next one is the running one already.
+  if (current === 0) return {};
   const before = periodOf({ ...schedule, index: current - 1 });
   return {
     periodIndex: anchorIndex + current - 1,

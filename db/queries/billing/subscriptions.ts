@@ -37,7 +37,7 @@ export type SubscriptionContext = {
 };
 
 /** What a subscription that has ended, or begins anew on a free plan, does not wait for any more. */
-export const nothingPending = { ladder: null, plannedCharges: [], pendingChange: null };
+export const nothingPending = { ladder: null, plannedCharges: [], pendingChange: null, resumesAt: null };
 
 export type TimelineEntry = { kind: string; message: string; details?: Record<string, unknown> };
 
@@ -93,7 +93,7 @@ export function snapshotOf({
   customer,
   subscription,
 }: Omit<SubscriptionContext, 'plan'>): SubscriptionSnapshot {
-  const { trialEndsAt, periodEndsAt, closedAt, pendingChange } = subscription;
+  const { trialEndsAt, periodEndsAt, closedAt, pendingChange, resumesAt } = subscription;
   return {
     version: subscription.version,
     status: subscription.status,
@@ -111,6 +111,7 @@ export function snapshotOf({
     ...(pendingChange !== null && {
       pendingChange: { kind: pendingChange.kind, at: pendingChange.at, to: termsInWords(pendingChange) },
     }),
+    ...(resumesAt !== null && { resumesAt: resumesAt.toISOString() }),
     winBackDone: subscription.winBackDone,
     closedAt: closedAt?.toISOString() ?? null,
   };

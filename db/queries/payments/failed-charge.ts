@@ -148,6 +148,8 @@ async function consequence(
     case 'past_due':
       if (actionUrl !== null && invoice.firstFailedAt !== null) await notifyAction(tx, context, failed);
       return invoice.firstFailedAt === null ? fallPastDue(tx, context, failed) : context;
+    // A paused one owes nothing.
+    case 'paused':
     case 'cancelled':
     case 'expired':
       return context;

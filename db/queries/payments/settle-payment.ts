@@ -261,6 +261,7 @@ async function applyToSubscription(
       });
     }
     case 'active':
+    case 'paused':
       return forgetPlan(tx, context, { invoice, at });
     case 'cancelled':
     case 'expired':

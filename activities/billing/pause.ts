@@ -1,0 +1,194 @@
+/**
+ * Pausing a paid subscription: access ends, the remaining time of the period is kept, and the clock goes on from there.
+ *
+ * Why it is safe to run twice: each request is one transaction under the customer's lock, and its id is kept with it; a
+ * pause is written down when it ends, once per beginning. Nothing outside is touched, and nothing is billed.
+ */
+import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { newId } from '../../db/ids.ts';
+import { openInvoicesOf } from '../../db/queries/billing/invoices.ts';
+import { keepPause } from '../../db/queries/billing/pauses.ts';
+import { keepRequest } from '../../db/queries/billing/subscription-requests.ts';
+import {
+  changeSubscription,
+  lockSubscription,
+  type SubscriptionContext,
+  snapshotOf,
+  statusChange,
+} from '../../db/queries/billing/subscriptions.ts';
+import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
+import { DomainError } from '../../domain/errors.ts';
+import { inWords } from '../../domain/instant.ts';
+import type { NotificationRequest } from '../../domain/messaging/notification.ts';
+import type { PauseInput, RequestInput } from '../../workflows/billing/subscription.contract.ts';
+import { type ActInput, type ActResult, act } from './subscription.ts';
+
+export function createPauseActivities({ db }: { db: Database }) {
+  return {
+    /** Throws `state_conflict`: only an active subscription that owes nothing can be paused. */
+    pauseSubscription(input: ActInput & PauseInput): Promise<ActResult> {
+      return request(db, input, 'subscription.paused', async (tx, context, at) => {
+        const resumesAt = input.resumesAt === undefined ? null : new Date(input.resumesAt);
+        await refusePause(tx, context, { at, resumesAt });
+        const until = resumesAt === null ? null : inWords(resumesAt.toISOString());
+        const after = await changeSubscription(tx, context, {
+          set: { ...statusChange(context, 'paused', at), resumesAt },
+          at,
+          entry: { kind: 'paused', message: `Paused until ${until ?? 'it is resumed'}.` },
+        });
+        await tell(tx, after, at, {
+          template: 'subscription_paused',
+          variables: { planName: context.plan.name, resumesAt: until ?? 'when you resume it' },
+        });
+        return after;
+      });
+    },
+
+    /** Throws `state_conflict` for a subscription that is not paused. */
+    resumeSubscription(input: ActInput & RequestInput): Promise<ActResult> {
+      return request(db, input, 'subscription.resumed', async (tx, context, at) => {
+        const { status } = context.subscription;
+        if (status !== 'paused') {
+          throw conflict(
+            `subscription_${status}`,
+            `The subscription is ${status}; there is no pause to end.`,
+          );
+        }
+        return resume(tx, context, at);
+      });
+    },
+
+    /** The day on which the pause ends by itself. A late worker takes none of the time that was left. */
+    resumeDue(input: ActInput): Promise<ActResult> {
+      return act(db, input, 'resume', async (tx, context) => {
+        return { after: await resume(tx, context, new Date(input.at)), invoice: null };
+      });
+    },
+  };
+}
+
+/** The period ends later by as long as the pause was, and all further ones follow from its new end. */
+async function resume(tx: Tx, context: SubscriptionContext, at: Date): Promise<SubscriptionContext> {
+  const {
+    tenantId,
+    id: subscriptionId,
+    statusSince: pausedAt,
+    periodIndex,
+    periodEndsAt,
+  } = context.subscription;
+  if (periodIndex === null || periodEndsAt === null) throw new Error('A paused subscription has a period');
+  const endsAt = new Date(periodEndsAt.getTime() + at.getTime() - pausedAt.getTime());
+  await keepPause(tx, { id: newId('pau'), tenantId, subscriptionId, pausedAt, resumedAt: at });
+  const { pendingChange } = context.subscription;
+  const after = await changeSubscription(tx, context, {
+    set: {
+      ...statusChange(context, 'resumed', at),
+      resumesAt: null,
+      periodEndsAt: endsAt,
+      anchor: endsAt,
+      anchorIndex: periodIndex + 1,
+      // A downgrade waits for the end of the period, wherever that is now.
+      ...(pendingChange !== null && { pendingChange: { ...pendingChange, at: endsAt.toISOString() } }),
+    },
+    at,
+    entry: {
+      kind: 'resumed',
+      message: `Resumed: the period ends on ${inWords(endsAt.toISOString())}.`,
+      details: { pausedAt: pausedAt.toISOString() },
+    },
+  });
+  await tell(tx, after, at, {
+    template: 'subscription_resumed',
+    variables: { planName: context.plan.name, periodEndsAt: inWords(endsAt.toISOString()) },
+  });
+  return after;
+}
+
+async function refusePause(
+  tx: Tx,
+  { subscription }: SubscriptionContext,
+  { at, resumesAt }: { at: Date; resumesAt: Date | null },
+): Promise<void> {
+  const { status, cancelAtPeriodEnd, pendingChange, periodEndsAt } = subscription;
+  if (status !== 'active' || periodEndsAt === null) {
+    throw conflict(
+      `subscription_${status}`,
+      `The subscription is ${status}; only an active one can be paused.`,
+    );
+  }
+  if (cancelAtPeriodEnd) {
+    throw conflict(
+      'cancellation_pending',
+      'The subscription is cancelled; take the cancellation back first.',
+    );
+  }
+  if (pendingChange?.kind === 'upgrade') {
+    throw conflict('change_under_way', 'An upgrade waits for its payment; pay it or take it back first.');
+  }
+  if (periodEndsAt <= at) {
+    throw conflict('renewal_due', 'The next period is about to begin; ask again in a moment.');
+  }
+  const open = await openInvoicesOf(tx, subscription.id);
+  if (open.length > 0) {
+    throw conflict(
+      'charge_under_way',
+      'The charge of the running period is under way; pause when it is decided.',
+    );
+  }
+  if (resumesAt !== null && resumesAt <= at) {
+    throw conflict('resumes_in_the_past', 'resumesAt is not in the future; choose a later day.');
+  }
+}
+
+/** Carries a request out once: its id is kept in the same transaction. */
+function request(
+  db: Database,
+  input: ActInput & RequestInput,
+  action: 'subscription.paused' | 'subscription.resumed',
+  perform: (tx: Tx, context: SubscriptionContext, at: Date) => Promise<SubscriptionContext>,
+): Promise<ActResult> {
+  const { tenantId, subscriptionId, actor } = input;
+  const at = new Date(input.at);
+  return withTenant(db, tenantId, async (tx) => {
+    const context = await lockSubscription(tx, subscriptionId);
+    if (!(await keepRequest(tx, input, at))) return { snapshot: snapshotOf(context), invoiceId: null };
+    const after = await perform(tx, context, at);
+    await writeAudit(tx, {
+      tenantId,
+      actor,
+      action,
+      entityType: 'subscription',
+      entityId: subscriptionId,
+      at,
+    });
+    return { snapshot: snapshotOf(after), invoiceId: null };
+  });
+}
+
+/** One message for each beginning and end of a pause. */
+function tell(
+  tx: Tx,
+  { subscription }: SubscriptionContext,
+  at: Date,
+  message: Pick<
+    Extract<NotificationRequest, { template: 'subscription_paused' | 'subscription_resumed' }>,
+    'template' | 'variables'
+  >,
+): Promise<void> {
+  const { tenantId, customerId, id: subscriptionId } = subscription;
+  return enqueueNotification(tx, {
+    tenantId,
+    at,
+    request: {
+      ...message,
+      customerId,
+      subscriptionId,
+      dedupeKey: `subscription:${subscriptionId}:${message.template}:${at.toISOString()}`,
+    } as NotificationRequest,
+  });
+}
+
+function conflict(reason: string, message: string): DomainError {
+  return new DomainError({ code: 'state_conflict', reason, message });
+}
