@@ -50,6 +50,8 @@ export const inboxEvents = pgTable(
     status: text().$type<InboxStatus>().notNull(),
     occurredAt: instant().notNull(),
     receivedAt: instant().notNull().defaultNow(),
+    /** When its process was last told again; null until it had to be. */
+    retoldAt: instant(),
     processedAt: instant(),
   },
   (t) => [

@@ -16,7 +16,7 @@ export type Population = {
 };
 
 /** Everything is made through the API, but for the tenant, its plans and its first key. */
-export async function populate({ db, ok }: Product): Promise<Population> {
+export async function populate({ stack, db, ok }: Product): Promise<Population> {
   const tenantId = await createTenant(db, { name: 'Acme Books' });
   const planRows = await createPlans(db, tenantId, plans);
   const newKey = (name: string) =>
@@ -32,6 +32,8 @@ export async function populate({ db, ok }: Product): Promise<Population> {
   const customers: string[] = [];
   const subscriptions: string[] = [];
   const trials: string[] = [];
+  const paused: string[] = [];
+  const changing: string[] = [];
   for (const [index, { plan, start, card, acts = [] }] of people.entries()) {
     const person = { email: `person-${index}@example.test`, name: `Person ${index}`, currency: 'USD' };
     const { id: customerId } = await ok(apiKey, 'POST', '/v1/customers', person);
@@ -43,7 +45,9 @@ export async function populate({ db, ok }: Product): Promise<Population> {
     if (card !== undefined && acts.length === 0) trials.push(id);
     const change = { paymentMethodId: card };
     if (card !== undefined) await ok(apiKey, 'PUT', `/v1/subscriptions/${id}/payment_method`, change);
-    for (const act of acts) await ok(apiKey, 'POST', `/v1/subscriptions/${id}/${act}`, {});
+    for (const act of acts) await ok(apiKey, 'POST', `/v1/subscriptions/${id}/${act}`, bodies[act] ?? {});
+    if (acts.includes('pause')) paused.push(id);
+    if (acts.includes('change_plan')) changing.push(id);
   }
   const listed = async (path: string) =>
     ((await ok(apiKey, 'GET', `${path}?limit=100`)).data as { id: string }[]).map(({ id }) => id);
@@ -52,6 +56,14 @@ export async function populate({ db, ok }: Product): Promise<Population> {
   ).length;
   const allInvoiced = async () => (await listed('/v1/invoices')).length >= invoiced;
   if (!(await eventually(allInvoiced, PATIENCE_MS))) throw new Error('Not all first payments were invoiced');
+  const { data: paid } = await ok(apiKey, 'GET', '/v1/payments?limit=100');
+  const [given, disputed] = paid as { id: string; externalId: string }[];
+  if (given === undefined || disputed === undefined) throw new Error('Not two payments came in');
+  await ok(apiKey, 'POST', `/v1/payments/${given.id}/refunds`, { amountMinor: 100 });
+  await openDispute(stack, disputed.externalId);
+  const allGivenBack = async () =>
+    (await listed('/v1/credit_notes')).length > 0 && (await listed('/v1/disputes')).length > 0;
+  if (!(await eventually(allGivenBack, PATIENCE_MS))) throw new Error('Refund or dispute was not booked');
   return {
     apiKey,
     kept: [apiKeyId, ...planRows.filter(({ family }) => family === 'books').map(({ id }) => id)],
@@ -59,6 +71,8 @@ export async function populate({ db, ok }: Product): Promise<Population> {
       customers,
       subscriptions,
       trials,
+      paused,
+      changing,
       plans: planRows.map(({ id }) => id),
       planCodes: planRows.map(({ code }) => code),
       newCodes: Array.from({ length: 100 }, (_, index) => `plan-${index}`),
@@ -85,6 +99,19 @@ export async function populate({ db, ok }: Product): Promise<Population> {
 
 const PATIENCE_MS = 60_000;
 
+/** The customer's bank wants the payment back. */
+async function openDispute({ urls }: Product['stack'], paymentIntent: string): Promise<void> {
+  const response = await fetch(`${urls.stripeSandbox}/_sandbox/disputes`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ paymentIntent }),
+  });
+  if (!response.ok) throw new Error(`The sandbox opened no dispute: ${response.status}`);
+}
+
+/** A downgrade waits for the end of the period. */
+const bodies: Record<string, object> = { change_plan: { planCode: 'pro-monthly' } };
+
 type Person = { plan?: string; start?: 'trial' | 'payment'; card?: string; acts?: string[] };
 
 /** Several in each state that a subscription can be brought into within the day, for requests change it. */
@@ -94,6 +121,8 @@ const people: readonly Person[] = [
   ...times(6, { plan: 'team-monthly', card: 'pm_card_visa' }),
   ...times(3, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] }),
   ...times(2, { plan: 'pro-monthly', card: 'pm_card_mastercard', acts: ['convert', 'cancel'] }),
+  ...times(4, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert', 'pause'] }),
+  ...times(4, { plan: 'team-monthly', card: 'pm_card_visa', acts: ['convert', 'change_plan'] }),
   ...times(4, { plan: 'team-monthly', start: 'payment' }),
   { plan: 'free' },
 ];

@@ -76,6 +76,29 @@ describe('an event that was stored and not worked on', () => {
   });
 });
 
+describe('five hundred events nobody can do anything about', () => {
+  it('do not keep a later one from being told of', async () => {
+    const stuck = Array.from({ length: 500 }, (_, index) => ({
+      id: newId('inb'),
+      provider: 'stripe',
+      account: 'own',
+      externalId: `evt_stuck_${index}`,
+      type: 'payment_intent.succeeded',
+      objectId: `pi_stuck_${index}`,
+      source: 'webhook' as const,
+      status: 'received' as const,
+      occurredAt: new Date(),
+      receivedAt: sql`now() - interval '2 hours'`,
+    }));
+    await withSystem(db, (tx) => tx.insert(inboxEvents).values(stuck));
+    const later = await received('1 hour');
+    expect(await retellWaitingEvents(db)).toBe(500);
+    expect(await retellWaitingEvents(db)).toBe(500);
+    const told = (await outboxRows()).map(({ envelope }) => envelope);
+    expect(told).toContainEqual(cardPaymentEvent(later.objectId, later.id));
+  });
+});
+
 describe('a sweep', () => {
   it('tells again, delivers and removes, and records how much of each', async () => {
     const tenantId = await createTenant(db, { name: 'Acme' });

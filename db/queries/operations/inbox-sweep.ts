@@ -2,13 +2,16 @@
  * Events that were stored more than a minute ago and are still not worked on: their payment's process is told again, for
  * as long as the vendor itself would send them again.
  */
-import { and, asc, eq, isNotNull, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNotNull, sql } from 'drizzle-orm';
 import { cardPaymentEvent } from '../../../workflows/payments/card-payment.contract.ts';
 import { type Database, withSystem } from '../../client.ts';
 import { inboxEvents } from '../../schema/operations.ts';
 import { appendOutbox } from './outbox.ts';
 
-/** Returns how many were told again. Telling twice is harmless: the process compares with what is booked. */
+/**
+ * Returns how many were told again. Telling twice is harmless: the process compares with what is booked. Those that were
+ * told longest ago come first, so that events nothing can be done about hold nobody up.
+ */
 export function retellWaitingEvents(db: Database): Promise<number> {
   return withSystem(db, async (tx) => {
     const waiting = await tx
@@ -22,8 +25,11 @@ export function retellWaitingEvents(db: Database): Promise<number> {
           sql`${inboxEvents.receivedAt} > now() - interval '3 days'`,
         ),
       )
-      .orderBy(asc(inboxEvents.receivedAt))
-      .limit(500);
+      .orderBy(sql`${inboxEvents.retoldAt} asc nulls first`, asc(inboxEvents.receivedAt))
+      .limit(BATCH);
+    if (waiting.length === 0) return 0;
+    const ids = waiting.map(({ id }) => id);
+    await tx.update(inboxEvents).set({ retoldAt: sql`now()` }).where(inArray(inboxEvents.id, ids));
     const envelopes = waiting.flatMap(({ id, objectId }) =>
       objectId === null ? [] : [cardPaymentEvent(objectId, id)],
     );
@@ -31,3 +37,5 @@ export function retellWaitingEvents(db: Database): Promise<number> {
     return envelopes.length;
   });
 }
+
+const BATCH = 500;

@@ -1,0 +1,1 @@
+ALTER TABLE "inbox_events" ADD COLUMN "retold_at" timestamp (3) with time zone;
