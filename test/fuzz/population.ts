@@ -32,6 +32,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   const customers: string[] = [];
   const subscriptions: string[] = [];
   const trials: string[] = [];
+  const active: string[] = [];
   const paused: string[] = [];
   const changing: string[] = [];
   for (const [index, { plan, start, card, acts = [] }] of people.entries()) {
@@ -46,6 +47,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     const change = { paymentMethodId: card };
     if (card !== undefined) await ok(apiKey, 'PUT', `/v1/subscriptions/${id}/payment_method`, change);
     for (const act of acts) await ok(apiKey, 'POST', `/v1/subscriptions/${id}/${act}`, bodies[act] ?? {});
+    if (acts.join() === 'convert') active.push(id);
     if (acts.includes('pause')) paused.push(id);
     if (acts.includes('change_plan')) changing.push(id);
   }
@@ -71,6 +73,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       customers,
       subscriptions,
       trials,
+      active,
       paused,
       changing,
       plans: planRows.map(({ id }) => id),
@@ -119,7 +122,7 @@ const people: readonly Person[] = [
   ...times(8, {}),
   ...times(4, { plan: 'pro-monthly' }),
   ...times(6, { plan: 'team-monthly', card: 'pm_card_visa' }),
-  ...times(3, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] }),
+  ...times(6, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] }),
   ...times(2, { plan: 'pro-monthly', card: 'pm_card_mastercard', acts: ['convert', 'cancel'] }),
   ...times(4, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert', 'pause'] }),
   ...times(4, { plan: 'team-monthly', card: 'pm_card_visa', acts: ['convert', 'change_plan'] }),
