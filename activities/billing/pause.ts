@@ -4,31 +4,28 @@
  * Why it is safe to run twice: each request is one transaction under the customer's lock, and its id is kept with it; a
  * pause is written down when it ends, once per beginning. Nothing outside is touched, and nothing is billed.
  */
-import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import type { Database, Tx } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { openInvoicesOf } from '../../db/queries/billing/invoices.ts';
 import { keepPause } from '../../db/queries/billing/pauses.ts';
-import { keepRequest } from '../../db/queries/billing/subscription-requests.ts';
 import {
   changeSubscription,
-  lockSubscription,
   type SubscriptionContext,
-  snapshotOf,
   statusChange,
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
-import { DomainError } from '../../domain/errors.ts';
 import { inWords } from '../../domain/instant.ts';
 import type { NotificationRequest } from '../../domain/messaging/notification.ts';
 import type { PauseInput, RequestInput } from '../../workflows/billing/subscription.contract.ts';
+import { auditOf, conflict, request } from './request.ts';
 import { type ActInput, type ActResult, act } from './subscription.ts';
 
 export function createPauseActivities({ db }: { db: Database }) {
   return {
     /** Throws `state_conflict`: only an active subscription that owes nothing can be paused. */
     pauseSubscription(input: ActInput & PauseInput): Promise<ActResult> {
-      return request(db, input, 'subscription.paused', async (tx, context, at) => {
+      return request(db, input, async (tx, context, at) => {
         const resumesAt = input.resumesAt === undefined ? null : new Date(input.resumesAt);
         await refusePause(tx, context, { at, resumesAt });
         const until = resumesAt === null ? null : inWords(resumesAt.toISOString());
@@ -41,13 +38,14 @@ export function createPauseActivities({ db }: { db: Database }) {
           template: 'subscription_paused',
           variables: { planName: context.plan.name, resumesAt: until ?? 'when you resume it' },
         });
+        await writeAudit(tx, { ...auditOf(input, at), action: 'subscription.paused' });
         return after;
       });
     },
 
     /** Throws `state_conflict` for a subscription that is not paused. */
     resumeSubscription(input: ActInput & RequestInput): Promise<ActResult> {
-      return request(db, input, 'subscription.resumed', async (tx, context, at) => {
+      return request(db, input, async (tx, context, at) => {
         const { status } = context.subscription;
         if (status !== 'paused') {
           throw conflict(
@@ -55,6 +53,7 @@ export function createPauseActivities({ db }: { db: Database }) {
             `The subscription is ${status}; there is no pause to end.`,
           );
         }
+        await writeAudit(tx, { ...auditOf(input, at), action: 'subscription.resumed' });
         return resume(tx, context, at);
       });
     },
@@ -141,31 +140,6 @@ async function refusePause(
   }
 }
 
-/** Carries a request out once: its id is kept in the same transaction. */
-function request(
-  db: Database,
-  input: ActInput & RequestInput,
-  action: 'subscription.paused' | 'subscription.resumed',
-  perform: (tx: Tx, context: SubscriptionContext, at: Date) => Promise<SubscriptionContext>,
-): Promise<ActResult> {
-  const { tenantId, subscriptionId, actor } = input;
-  const at = new Date(input.at);
-  return withTenant(db, tenantId, async (tx) => {
-    const context = await lockSubscription(tx, subscriptionId);
-    if (!(await keepRequest(tx, input, at))) return { snapshot: snapshotOf(context), invoiceId: null };
-    const after = await perform(tx, context, at);
-    await writeAudit(tx, {
-      tenantId,
-      actor,
-      action,
-      entityType: 'subscription',
-      entityId: subscriptionId,
-      at,
-    });
-    return { snapshot: snapshotOf(after), invoiceId: null };
-  });
-}
-
 /** One message for each beginning and end of a pause. */
 function tell(
   tx: Tx,
@@ -187,8 +161,4 @@ function tell(
       dedupeKey: `subscription:${subscriptionId}:${message.template}:${at.toISOString()}`,
     } as NotificationRequest,
   });
-}
-
-function conflict(reason: string, message: string): DomainError {
-  return new DomainError({ code: 'state_conflict', reason, message });
 }

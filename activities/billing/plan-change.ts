@@ -30,6 +30,7 @@ import { inWords } from '../../domain/instant.ts';
 import type { NotificationRequest } from '../../domain/messaging/notification.ts';
 import { planChangeKey } from '../../domain/payments/payment.ts';
 import type { ChangePlanInput, RequestInput } from '../../workflows/billing/subscription.contract.ts';
+import { auditOf, conflict, request } from './request.ts';
 import { type ActInput, type ActResult, act } from './subscription.ts';
 
 type Request<Input extends RequestInput> = ActInput & Input;
@@ -52,7 +53,8 @@ export function createPlanChangeActivities({ db }: { db: Database }) {
         const weighed = await weighChange(tx, context, { request: input, at });
         await keepRequest(tx, input, at);
         const { after, invoice } = await carryOut(tx, context, weighed, input);
-        await audit(tx, input, {
+        await writeAudit(tx, {
+          ...auditOf(input, at),
           action: 'subscription.plan_change_requested',
           details: { planId: weighed.target.planId, quantity: weighed.target.quantity },
         });
@@ -62,19 +64,15 @@ export function createPlanChangeActivities({ db }: { db: Database }) {
 
     /** Takes back a change that waits for its day or its payment. Throws `state_conflict` where there is none. */
     undoChange(input: Request<RequestInput>): Promise<ActResult> {
-      return withTenant(db, input.tenantId, async (tx) => {
-        const context = await lockSubscription(tx, input.subscriptionId);
-        const at = new Date(input.at);
-        if (!(await keepRequest(tx, input, at))) return { snapshot: snapshotOf(context), invoiceId: null };
+      return request(db, input, async (tx, context, at) => {
         const { pendingChange } = context.subscription;
         if (pendingChange === null) throw conflict('no_change_pending', 'There is no change to take back.');
-        const after = await dropChange(tx, context, pendingChange, {
+        await writeAudit(tx, { ...auditOf(input, at), action: 'subscription.plan_change_undone' });
+        return dropChange(tx, context, pendingChange, {
           at,
           kind: 'change_undone',
           message: `The change to ${termsInWords(pendingChange)} was taken back.`,
         });
-        await audit(tx, input, { action: 'subscription.plan_change_undone' });
-        return { snapshot: snapshotOf(after), invoiceId: null };
       });
     },
 
@@ -301,24 +299,4 @@ function tell<M extends Omit<ChangeMessage, 'customerId' | 'subscriptionId'>>(
     at: new Date(at),
     request: { ...message, customerId, subscriptionId } as NotificationRequest,
   });
-}
-
-function audit(
-  tx: Tx,
-  { tenantId, subscriptionId, actor, at }: Request<RequestInput>,
-  { action, details }: { action: string; details?: Record<string, unknown> },
-): Promise<void> {
-  return writeAudit(tx, {
-    tenantId,
-    actor,
-    action,
-    entityType: 'subscription',
-    entityId: subscriptionId,
-    at: new Date(at),
-    ...(details !== undefined && { details }),
-  });
-}
-
-function conflict(reason: string, message: string): DomainError {
-  return new DomainError({ code: 'state_conflict', reason, message });
 }

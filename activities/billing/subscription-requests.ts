@@ -30,10 +30,8 @@ import { DomainError } from '../../domain/errors.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
 import { conversionKey } from '../../domain/payments/payment.ts';
 import type { CancelInput, ExtendTrialInput } from '../../workflows/billing/subscription.contract.ts';
-import { type ActInput, type ActResult, stopDunning, voidOpenInvoices } from './subscription.ts';
-
-/** `requestId` is the update's id: the caller's idempotency key. */
-type Request = ActInput & { requestId: string };
+import { auditOf, conflict, type Request, request } from './request.ts';
+import { type ActResult, stopDunning, voidOpenInvoices } from './subscription.ts';
 
 export function createSubscriptionRequestActivities({ db }: { db: Database }) {
   return {
@@ -61,7 +59,7 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
             })
           : await cancelNow(tx, context, reasons, at);
         await writeAudit(tx, {
-          ...audit(input, at),
+          ...auditOf(input, at),
           action: 'subscription.cancelled',
           details: { mode: input.mode },
         });
@@ -103,7 +101,7 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
           at,
           entry: { kind: 'cancellation_undone', message: 'The cancellation was taken back.' },
         });
-        await writeAudit(tx, { ...audit(input, at), action: 'subscription.cancellation_undone' });
+        await writeAudit(tx, { ...auditOf(input, at), action: 'subscription.cancellation_undone' });
         await enqueueNotification(tx, {
           tenantId: input.tenantId,
           at,
@@ -147,7 +145,7 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
             },
           }),
           writeAudit(tx, {
-            ...audit(input, at),
+            ...auditOf(input, at),
             action: 'subscription.trial_extended',
             details: { days: input.days, from: before, to: trialEndsAt },
           }),
@@ -192,22 +190,6 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
  * anew.
  */
 export type BegunConversion = ActResult & { isEarlier: boolean };
-
-/** Carries a request out once: its id is kept in the same transaction. */
-function request(
-  db: Database,
-  { tenantId, subscriptionId, requestId, at }: Request,
-  perform: (tx: Tx, context: SubscriptionContext, at: Date) => Promise<SubscriptionContext>,
-): Promise<ActResult> {
-  return withTenant(db, tenantId, async (tx) => {
-    const [context, isFirst] = await together([
-      lockSubscription(tx, subscriptionId),
-      keepRequest(tx, { tenantId, subscriptionId, requestId }, new Date(at)),
-    ]);
-    const after = isFirst ? await perform(tx, context, new Date(at)) : context;
-    return { snapshot: snapshotOf(after), invoiceId: null };
-  });
-}
 
 /** Throws `state_conflict` or `payment_method_missing`. */
 function refuseConversion(context: SubscriptionContext): void {
@@ -271,26 +253,10 @@ function refuseEnded({ subscription: { status } }: SubscriptionContext): void {
   if (isTerminal(status)) throw conflict(`subscription_${status}`, `The subscription is already ${status}.`);
 }
 
-function audit(input: Request & { actor: string; reason?: string }, at: Date) {
-  const { tenantId, actor, subscriptionId, reason } = input;
-  return {
-    tenantId,
-    actor,
-    entityType: 'subscription',
-    entityId: subscriptionId,
-    at,
-    ...(reason !== undefined && { reason }),
-  };
-}
-
 /** It ends as the customer was told, until they take that back. */
 function cancellationPending(): DomainError {
   return conflict(
     'cancellation_pending',
     'The subscription is cancelled for the end of its trial; take that back first (POST /v1/subscriptions/{subscriptionId}/undo_cancel).',
   );
-}
-
-function conflict(reason: string, message: string): DomainError {
-  return new DomainError({ code: 'state_conflict', reason, message });
 }

@@ -38,6 +38,17 @@ export function converts(when: string): string[] {
   ];
 }
 
+/** A renewal that is paid at the first try. */
+export function renewsFor(day: number, amount: string): string[] {
+  return [
+    `day ${day} charge ${amount} succeeded`,
+    `day ${day} renewed`,
+    `day ${day} invoice_issued`,
+    `day ${day} payment_received`,
+    `day ${day} mail payment_receipt sent`,
+  ];
+}
+
 /** The trial is over and nobody pays: suspended, with notice. */
 export function suspends(when: string): string[] {
   return [`${when} suspended`, `${when} access suspended`, `${when} mail trial_ended sent`];

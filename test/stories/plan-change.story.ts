@@ -1,7 +1,7 @@
 /** Changing plan, seats and interval: upgrades are paid first and billed to the second, downgrades wait for the end. */
 import { describe, expect } from 'vitest';
 import { cancelAtPeriodEnd, changePlan, declines, newCard, previewChange, undoChange } from './acts.ts';
-import { paidFromTheStart, trialBeginsWithCard, trialMessages } from './beginnings.ts';
+import { paidFromTheStart, renewsFor, trialBeginsWithCard, trialMessages } from './beginnings.ts';
 import { invoicesOf, readSubscription } from './people.ts';
 import { type Act, type Beginning, createSubscriptionStage } from './stage.ts';
 import type { Body } from './world.ts';
@@ -483,16 +483,6 @@ function isUpgraded(day: number, amount: string): string[] {
 
 function isScheduled(day: number): string[] {
   return [`day ${day} change_scheduled`, `day ${day} mail plan_change_scheduled sent`];
-}
-
-function renewsFor(day: number, amount: string): string[] {
-  return [
-    `day ${day} charge ${amount} succeeded`,
-    `day ${day} renewed`,
-    `day ${day} invoice_issued`,
-    `day ${day} payment_received`,
-    `day ${day} mail payment_receipt sent`,
-  ];
 }
 
 /** The first renewal on the terms a downgrade has waited with. */
