@@ -7,7 +7,6 @@ const aims = [
   { name: 'quiet-month', actions: 4, aim: 6 },
   { name: 'dunning-30-days', actions: 17, aim: 17 },
   { name: 'upgrade', actions: 3, aim: 4 },
-  { name: 'recovered-renewal', actions: 7, aim: 8 },
   { name: 'refund', actions: 4, aim: 4 },
 ];
 
