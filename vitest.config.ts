@@ -4,12 +4,15 @@ import { defineConfig } from 'vitest/config';
 
 const layers = '{activities,api,config,db,domain,integrations,scripts,temporal,workers,workflows}';
 
+/** Each file has a database and servers of its own, and waits for them; left alone, vitest keeps one core for itself. */
+const everyCore = { maxWorkers: '100%' };
+
 export default defineConfig({
   test: {
     projects: [
-      project('unit', [`${layers}/**/*.test.ts`, 'test/{unit,setup}/**/*.test.ts'], 20),
-      project('integration', ['test/{integration,authorisation,contracts}/**/*.test.ts'], 60),
-      project('stories', ['test/stories/**/*.story.ts'], 60),
+      project('unit', [`${layers}/**/*.test.ts`, 'test/{unit,setup}/**/*.test.ts'], 20, everyCore),
+      project('integration', ['test/{integration,authorisation,contracts}/**/*.test.ts'], 60, everyCore),
+      project('stories', ['test/stories/**/*.story.ts'], 60, everyCore),
       project('replay', ['test/replay/**/*.test.ts'], 60),
       project('fuzz', ['test/fuzz/**/*.test.ts'], 300),
       project('product', ['test/product/**/*.test.ts'], 300),
@@ -18,7 +21,7 @@ export default defineConfig({
   },
 });
 
-function project(name: string, include: string[], timeoutSeconds: number) {
+function project(name: string, include: string[], timeoutSeconds: number, workers?: { maxWorkers: string }) {
   const timeout = timeoutSeconds * 1000;
   return {
     test: {
@@ -29,6 +32,7 @@ function project(name: string, include: string[], timeoutSeconds: number) {
       hookTimeout: timeout,
       globalSetup: name === 'unit' ? [] : ['test/support/start-services.ts'],
       sequence: { groupOrder: 0 },
+      ...workers,
     },
   };
 }

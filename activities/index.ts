@@ -1,8 +1,12 @@
 /** All activities, by the task queue that runs them. Real clients are handed in by the worker, stand-ins by nobody. */
 import type { Logger } from 'pino';
 import type { Database } from '../db/client.ts';
+import type { TaxEngine } from '../domain/billing/tax-engine.ts';
 import type { CardVendor } from '../domain/payments/card-payment.ts';
+import type { ExchangeRates } from '../domain/payments/exchange-rate.ts';
+import type { RazorpayVendor } from '../domain/payments/razorpay-subscription.ts';
 import { createCustomerActivities } from './billing/customer.ts';
+import { createDailyInvoiceRunActivities } from './billing/daily-invoice-run.ts';
 import { createDunningActivities } from './billing/dunning.ts';
 import { createPauseActivities } from './billing/pause.ts';
 import { createPlanChangeActivities } from './billing/plan-change.ts';
@@ -11,12 +15,22 @@ import { createSubscriptionRequestActivities } from './billing/subscription-requ
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
+import { createExchangeRateActivities } from './payments/exchange-rates.ts';
+import { createRazorpayCollectionActivities } from './payments/razorpay-collection.ts';
+import { createRazorpayDisputeActivities } from './payments/razorpay-dispute.ts';
+import { createRazorpayOrderActivities } from './payments/razorpay-order.ts';
+import { createRazorpayPaymentActivities } from './payments/razorpay-payment.ts';
+import { createRazorpaySubscriptionActivities } from './payments/razorpay-subscription.ts';
 import { createRefundActivities } from './payments/refund.ts';
+import { createDailyReportActivities } from './reporting/daily-report.ts';
 import { createTrialStatisticsActivities } from './reporting/trial-statistics.ts';
 
 export type ActivityDeps = {
   db: Database;
   cardVendor: CardVendor;
+  orderVendor: RazorpayVendor;
+  taxEngine: TaxEngine;
+  exchangeRates: ExchangeRates;
   log: Logger;
   /** Delivers what is due in the outbox; returns how many rows. */
   drainOutbox: () => Promise<number>;
@@ -38,11 +52,22 @@ export function createActivities(deps: ActivityDeps) {
       ...createDunningActivities(deps),
       ...createCustomerActivities(deps),
     },
+    /** Everything that calls Razorpay; only a refund and the look before a card charge do it on the other queue. */
+    razorpay: {
+      ...createRazorpayOrderActivities(deps),
+      ...createRazorpayPaymentActivities(deps),
+      ...createRazorpaySubscriptionActivities(deps),
+      ...createRazorpayCollectionActivities(deps),
+      ...createRazorpayDisputeActivities(deps),
+    },
     /** What schedules run. */
     operations: {
       ...createMissedWebhooksActivities(deps),
       ...createRelaySweepActivities(deps),
       ...createTrialStatisticsActivities(deps),
+      ...createDailyReportActivities(deps),
+      ...createExchangeRateActivities(deps),
+      ...createDailyInvoiceRunActivities(deps),
     },
   };
 }

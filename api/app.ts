@@ -4,13 +4,20 @@ import express, { type Express, type RequestHandler } from 'express';
 import helmet from 'helmet';
 import { pinoHttp } from 'pino-http';
 import { logSerializers } from '../config/logger.ts';
+import { couponRoutes } from './billing/coupons.ts';
 import { customerRoutes } from './billing/customers.ts';
 import { dunningPolicyRoutes } from './billing/dunning-policies.ts';
+import { invoiceActRoutes } from './billing/invoice-acts.ts';
+import { invoiceDraftRoutes } from './billing/invoice-drafts.ts';
 import { invoiceRoutes } from './billing/invoices.ts';
 import { planChangeRoutes } from './billing/plan-changes.ts';
 import { planRoutes } from './billing/plans.ts';
+import { referralCodeRoutes } from './billing/referral-codes.ts';
 import { subscriptionActRoutes } from './billing/subscription-acts.ts';
+import { subscriptionCouponRoutes } from './billing/subscription-coupons.ts';
 import { subscriptionRoutes } from './billing/subscriptions.ts';
+import { taxRateRoutes } from './billing/tax-rates.ts';
+import { taxSettingsRoutes } from './billing/tax-settings.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { serveDocs } from './docs.ts';
 import { answerProblems } from './failures.ts';
@@ -20,9 +27,21 @@ import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
 import { disputeRoutes } from './payments/disputes.ts';
+import { exchangeRateRoutes } from './payments/exchange-rates.ts';
+import { paymentMethodRoutes } from './payments/payment-methods.ts';
 import { paymentRoutes } from './payments/payments.ts';
+import { razorpayOrderRoutes } from './payments/razorpay-orders.ts';
+import { razorpaySubscriptionRoutes } from './payments/razorpay-subscriptions.ts';
+import { razorpayWebhook } from './payments/razorpay-webhook.ts';
+import { recordedPaymentRoutes } from './payments/recorded-payments.ts';
 import { refundRoutes } from './payments/refunds.ts';
 import { stripeWebhook } from './payments/stripe-webhook.ts';
+import { cohortRoutes } from './reporting/cohorts.ts';
+import { mrrRoutes } from './reporting/mrr.ts';
+import { mrrMovementRoutes } from './reporting/mrr-movements.ts';
+import { reportSettingsRoutes } from './reporting/report-settings.ts';
+import { revenueRoutes } from './reporting/revenue.ts';
+import { summaryRoutes } from './reporting/summary.ts';
 import { trialStatisticsRoutes } from './reporting/trial-statistics.ts';
 import type { Route } from './route.ts';
 import { nothingAt, serveRoutes } from './serve.ts';
@@ -31,7 +50,7 @@ import { auditLogRoutes } from './tenants/audit-log.ts';
 
 /** An Express application; it opens no port and no connection by itself. */
 export function createApi(deps: ApiDependencies): Express {
-  const openRoutes = [...healthRoutes(deps), stripeWebhook(deps)];
+  const openRoutes = [...healthRoutes(deps), stripeWebhook(deps), razorpayWebhook(deps)];
   const document = openApiDocument({ routes, openRoutes, publicUrl: deps.config.publicUrl });
 
   const app = express();
@@ -48,17 +67,35 @@ export function createApi(deps: ApiDependencies): Express {
 
 const routes: readonly Route[] = [
   ...customerRoutes,
+  ...referralCodeRoutes,
   ...planRoutes,
+  ...couponRoutes,
   ...subscriptionRoutes,
   ...subscriptionActRoutes,
   ...planChangeRoutes,
+  ...subscriptionCouponRoutes,
   ...invoiceRoutes,
+  ...invoiceDraftRoutes,
+  ...invoiceActRoutes,
+  ...recordedPaymentRoutes,
   ...paymentRoutes,
+  ...exchangeRateRoutes,
+  ...paymentMethodRoutes,
+  ...razorpayOrderRoutes,
+  ...razorpaySubscriptionRoutes,
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
+  ...taxSettingsRoutes,
+  ...taxRateRoutes,
   ...dunningPolicyRoutes,
   ...notificationRoutes,
+  ...mrrRoutes,
+  ...mrrMovementRoutes,
+  ...summaryRoutes,
+  ...cohortRoutes,
+  ...revenueRoutes,
+  ...reportSettingsRoutes,
   ...trialStatisticsRoutes,
   ...scheduleRoutes,
   ...apiKeyRoutes,

@@ -11,6 +11,7 @@
 import { createHmac } from 'node:crypto';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { type Tx, withTenant } from '../db/client.ts';
+import { withTax } from '../db/queries/billing/tax-calculations.ts';
 import { markOwnDelivered } from '../db/queries/operations/outbox.ts';
 import {
   claimKey,
@@ -62,9 +63,9 @@ async function read(
   { caller, input }: ValidRequest,
   handler: HandlerOf<'read'>,
 ): Promise<Outcome> {
-  const answer = await withTenant(deps.db, caller.tenantId, (tx) =>
-    handler({ ...contextOf(deps, caller, tx), ...input }),
-  );
+  // A read may show what an invoice would bear, which a tax engine is asked about outside of the transaction.
+  const asking = { tenantId: caller.tenantId, at: deps.clock().toISOString() };
+  const answer = await withTax(deps, asking, (tx) => handler({ ...contextOf(deps, caller, tx), ...input }));
   return { answer, replayed: false };
 }
 
@@ -75,8 +76,11 @@ async function write(
 ): Promise<Outcome> {
   const { caller, input, key } = request;
   const inTenant = <T>(work: (tx: Tx) => Promise<T>) => withTenant(deps.db, caller.tenantId, work);
+  // What issues an invoice may have to ask a tax engine first, outside of the transaction, and begins again.
+  const asking = { tenantId: caller.tenantId, at: deps.clock().toISOString() };
+  const inTaxed = <T>(work: (tx: Tx) => Promise<T>) => withTax(deps, asking, work);
   try {
-    const { answer, delivery } = await commitWith(inTenant, async (tx) => {
+    const { answer, delivery } = await commitWith(inTaxed, async (tx) => {
       // The claim and the work fly together; where the key was answered before, the work is rolled back.
       const [claim, work] = await Promise.allSettled([
         claimFor(tx, deps, request),

@@ -3,13 +3,16 @@ import type { Client } from '@temporalio/client';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import type { Database } from '../db/client.ts';
+import type { TaxEngine } from '../domain/billing/tax-engine.ts';
 
 export type ApiDependencies = {
   db: Database;
   /** Connects at its first call, so that the API serves while Temporal is down. */
   temporal: Client;
+  /** Asked for previews; a calculation has no effect. */
+  taxEngine: TaxEngine;
   log: Logger;
-  config: Pick<Config, 'publicUrl' | 'temporal' | 'personKeySecret' | 'stripe'>;
+  config: Pick<Config, 'publicUrl' | 'temporal' | 'personKeySecret' | 'stripe' | 'razorpay'>;
   /** Business time. Stories bring a virtual one; signatures and keys are checked by real time. */
   clock: () => Date;
 };

@@ -94,7 +94,7 @@ function rootFailure(error: unknown): ApplicationFailure | undefined {
 
 /** Errors of Express and its body parser carry a `type` and the status they want. */
 function fromBodyParser(error: unknown): Problem | undefined {
-  const { type, status } = (error ?? {}) as { type?: unknown; status?: unknown };
+  const { type, status, expose } = (error ?? {}) as { type?: unknown; status?: unknown; expose?: unknown };
   if (
     error instanceof URIError ||
     (status === 400 && error instanceof Error && /decode param/.test(error.message))
@@ -105,7 +105,10 @@ function fromBodyParser(error: unknown): Problem | undefined {
       cause: error,
     });
   }
-  if (typeof type !== 'string') return undefined;
+  if (typeof type !== 'string') {
+    // What cannot be decompressed comes as the decoder's own error, which has no type.
+    return status === 400 && expose === true ? unreadable(error) : undefined;
+  }
   switch (type) {
     case 'entity.too.large':
       return new Problem({
@@ -135,10 +138,12 @@ function fromBodyParser(error: unknown): Problem | undefined {
         cause: error,
       });
     default:
-      return status === 400
-        ? new Problem({ code: 'invalid_request', detail: 'The body cannot be read.', cause: error })
-        : undefined;
+      return status === 400 ? unreadable(error) : undefined;
   }
+}
+
+function unreadable(cause: unknown): Problem {
+  return new Problem({ code: 'invalid_request', detail: 'The body cannot be read.', cause });
 }
 
 function fromTemporal(error: unknown): Problem | undefined {
@@ -153,18 +158,21 @@ function fromTemporal(error: unknown): Problem | undefined {
   });
 }
 
-/** CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, INTERNAL, UNAVAILABLE. */
-const transientGrpcCodes = [1, 2, 4, 8, 10, 13, 14];
+/**
+ * CANCELLED, UNKNOWN, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, FAILED_PRECONDITION, ABORTED, INTERNAL, UNAVAILABLE. The server
+ * answers FAILED_PRECONDITION for a process whose tasks have failed three times in a row (its workers died, or its code has
+ * a fault), until one of them succeeds.
+ */
+const transientGrpcCodes = [1, 2, 4, 8, 9, 10, 13, 14];
 
 /** The driver names lost connections by system codes, the server by SQLSTATE classes; some have only a text. */
 function fromDatabase(error: unknown): Problem | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { code = '' } = cause as { code?: unknown };
     if (code === UNIQUE_VIOLATION) return alreadyExists(error);
-    if (
-      typeof code === 'string' &&
-      (transientDatabaseCode.test(code) || lostConnection.test(cause.message))
-    ) {
+    if (typeof code !== 'string') continue;
+    if (unusableValueCode.test(code)) return valueUnusable(error);
+    if (transientDatabaseCode.test(code) || lostConnection.test(cause.message)) {
       return new Problem({
         code: 'database_unavailable',
         detail:
@@ -183,6 +191,18 @@ function alreadyExists(cause: unknown): Problem {
   return new Problem({
     code: 'already_exists',
     detail: 'Another request has just taken the same value.',
+    cause,
+  });
+}
+
+/** Of the data exceptions (22) those that a value of the request causes; others, as a division by zero, are our own. */
+const unusableValueCode = /^22(001|003|007|008|009|021|P02|P05)$/;
+
+function valueUnusable(cause: unknown): Problem {
+  return new Problem({
+    code: 'value_unusable',
+    detail:
+      'A number or a date of the request is out of the range the database knows, or a text cannot be kept. Nothing was written.',
     cause,
   });
 }

@@ -87,12 +87,12 @@ function describe(route: Route, securityScheme: string): RouteConfig {
 }
 
 function describeOpen(route: OpenRoute): RouteConfig {
-  const headers = Object.entries(route.request?.headers ?? {}).map(([header, example]) => ({
+  const headers = Object.entries(route.request?.headers ?? {}).map(([header, described]) => ({
     name: header,
     in: 'header' as const,
     required: true,
     schema: { type: 'string' as const },
-    example,
+    ...described,
   }));
   return {
     method: route.method,
@@ -146,8 +146,11 @@ function contentOf(spec: ResponseSpec): NonNullable<ResponseConfig['content']> {
   if ('mediaType' in spec) {
     return { [spec.mediaType]: { schema: { type: 'string', format: 'binary' } } };
   }
-  const { schema, example } = spec;
-  return { 'application/json': { schema, ...(example !== undefined && { example }) } };
+  const { schema, example, csv } = spec;
+  return {
+    'application/json': { schema, ...(example !== undefined && { example }) },
+    ...(csv !== undefined && { 'text/csv': { schema: { type: 'string' } } }),
+  };
 }
 
 /** What any operation of this form can answer, and what this one adds. */
@@ -163,6 +166,7 @@ function codesOf(route: Route): ProblemCode[] {
     ...(route.body !== undefined
       ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const)
       : []),
+    ...(route.query !== undefined || route.body !== undefined ? (['value_unusable'] as const) : []),
     ...(route.effect === 'act' ? (['temporal_unavailable'] as const) : []),
     'database_unavailable',
     'internal_error',

@@ -1,5 +1,5 @@
 /** Documents as files to download. */
-import type { InvoiceDocument } from '../domain/billing/invoice-document.ts';
+import { fileNameOf, type InvoiceDocument } from '../domain/billing/invoice-document.ts';
 import { renderInvoicePdf } from '../integrations/pdf/invoice-pdf.ts';
 import type { FileBody, FileSpec } from './route.ts';
 
@@ -8,11 +8,6 @@ export function pdfResponse(description: string): FileSpec {
   return { description, mediaType: 'application/pdf' };
 }
 
-/** `INV-000001.pdf`, `receipt-pay_….pdf` */
 export function pdfOf(document: InvoiceDocument): FileBody {
-  const prefix = document.kind === 'receipt' ? 'receipt-' : '';
-  return {
-    fileName: `${prefix}${document.number.replace(/[^\w.-]/g, '_')}.pdf`,
-    content: () => renderInvoicePdf(document),
-  };
+  return { fileName: fileNameOf(document), content: () => renderInvoicePdf(document) };
 }

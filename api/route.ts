@@ -10,7 +10,8 @@
 import type { RequestHandler } from 'express';
 import type { z } from 'zod';
 import type { Tx } from '../db/client.ts';
-import type { OutboxEnvelope } from '../domain/operations/outbox.ts';
+import type { TemporalEnvelope } from '../domain/operations/outbox.ts';
+import type { CsvTable } from './csv.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { ProblemCode } from './problem.ts';
 import type { Scope } from './scopes.ts';
@@ -26,7 +27,12 @@ export type JsonSpec = {
   example?: unknown;
   /** What can be done next with this answer: name → operation and where its parameters come from. */
   links?: Record<string, LinkSpec>;
+  /** The same as a table, for who asks for `text/csv`: by the header `Accept`, or by `format=csv` in the query. */
+  csv?: CsvSpec;
 };
+
+/** `tableOf` takes the body of the answer, so that a table cannot say anything else. */
+export type CsvSpec = { fileName: string; tableOf: (body: never) => CsvTable };
 
 /** Bytes of a media type. Only a `read` may answer with them: an answer kept with an Idempotency-Key is JSON. */
 export type FileSpec = { description: string; mediaType: 'application/pdf' };
@@ -83,7 +89,7 @@ export type ActContext = {
 /** A start left in the outbox that the API delivers itself right after the commit. */
 export type Delivery<R extends Responses> = {
   outboxId: number;
-  envelope: Exclude<OutboxEnvelope, { topic: 'mail.send' }>;
+  envelope: TemporalEnvelope;
   /** The answer once it is delivered; until then (Temporal is down) the relay owns it. */
   delivered: Answer<R>;
 };
@@ -169,7 +175,11 @@ export type OpenRoute = {
   summary: string;
   description?: string;
   /** Raw bodies and headers are described as they are. */
-  request?: { mediaType: string; schema: z.ZodType; headers?: Record<string, string> };
+  request?: {
+    mediaType: string;
+    schema: z.ZodType;
+    headers?: Record<string, { description: string; example: string }>;
+  };
   responses: Responses;
   problems?: readonly ProblemCode[];
   handlers: RequestHandler[];

@@ -80,11 +80,31 @@ export const amount = z.int().min(0).max(Number.MAX_SAFE_INTEGER).meta({ example
 /** A line of an invoice may take something back. */
 export const signedAmount = z.int().min(-Number.MAX_SAFE_INTEGER).max(Number.MAX_SAFE_INTEGER);
 
+/** How many of one currency's units one unit of another is. Above 0, which the form alone does not say. */
+export const exchangeRate = z
+  .string()
+  .regex(
+    /^\d{1,12}(?:\.\d{1,20})?$/,
+    'must be a decimal above 0 in quotes, with at most 12 digits before the point and 20 behind it, such as "1.0866"',
+  )
+  .meta({ description: 'An exact decimal above 0, as a string.', example: '1.0866' });
+
 /** An instant we answer: UTC. */
 export const instant = z.iso.datetime().meta({ example: '2026-11-21T09:00:00.000Z' });
 
-/** An instant we accept: with any offset. */
-export const instantInput = z.iso.datetime({ offset: true }).meta({ example: '2026-11-21T09:00:00Z' });
+const SINCE_1900 = [/^(?:19|[2-9]\d)\d\d-/, 'must not be before 1900'] as const;
+
+/** An instant we accept: with any offset, and of a year that the database knows. */
+export const instantInput = z.iso
+  .datetime({ offset: true })
+  .regex(...SINCE_1900)
+  .meta({ format: 'date-time', example: '2026-11-21T09:00:00Z' });
+
+/** A day we accept, of a year that the database knows. */
+export const dayInput = z.iso
+  .date()
+  .regex(...SINCE_1900)
+  .meta({ format: 'date', example: '2026-11-21' });
 
 /** Where a person looks at the running process. */
 export const links = z.object({

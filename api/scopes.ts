@@ -4,6 +4,8 @@ export const scopes = [
   'billing:write',
   'operations:read',
   'operations:write',
+  'reports:read',
+  'reports:write',
   'tenants:read',
   'tenants:write',
 ] as const;

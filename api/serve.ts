@@ -3,9 +3,18 @@ import express, { type Request, type RequestHandler, type Response, Router } fro
 import { z } from 'zod';
 import { authenticate } from './authentication.ts';
 import { carryOut, type Outcome } from './carry-out.ts';
+import { toCsv } from './csv.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { Problem, type RequestMistake } from './problem.ts';
-import { type Caller, type FileBody, type FileSpec, needsKey, type OpenRoute, type Route } from './route.ts';
+import {
+  type Caller,
+  type CsvSpec,
+  type FileBody,
+  type FileSpec,
+  needsKey,
+  type OpenRoute,
+  type Route,
+} from './route.ts';
 
 /** A router of these operations; every other method on their paths is 405. */
 export function serveRoutes(
@@ -40,7 +49,7 @@ function handlersOf(deps: ApiDependencies, route: Route): RequestHandler[] {
       key: res.locals['key'] as string | undefined,
       input: validInput(route, req),
     });
-    await send(res, route, outcome);
+    await send(req, res, route, outcome);
     await outcome.afterwards?.().catch((err: unknown) => {
       req.log.warn({ err }, 'a note about a delivered start was lost; the relay will deliver it again');
     });
@@ -48,10 +57,11 @@ function handlersOf(deps: ApiDependencies, route: Route): RequestHandler[] {
   return route.body === undefined ? [identify, handle] : [identify, requireJson, parseJson, handle];
 }
 
-async function send(res: Response, route: Route, { answer, replayed }: Outcome): Promise<void> {
+async function send(req: Request, res: Response, route: Route, { answer, replayed }: Outcome): Promise<void> {
   const { status, body } = answer;
   const spec = route.responses[status];
   if (spec !== undefined && 'mediaType' in spec) return sendFile(res, status, spec, body as FileBody);
+  if (spec?.csv !== undefined && wantsCsv(req)) return sendCsv(res, status, spec.csv, body);
   const isProblem = status >= 400;
   res
     .status(status)
@@ -78,6 +88,23 @@ async function sendFile(
       'Cache-Control': 'no-store',
     })
     .send(bytes);
+}
+
+/** The query decides where both say something. */
+function wantsCsv(req: Request): boolean {
+  const { format } = req.query;
+  return format === undefined ? req.accepts(['json', 'csv']) === 'csv' : format === 'csv';
+}
+
+function sendCsv(res: Response, status: number, { fileName, tableOf }: CsvSpec, body: unknown): void {
+  res
+    .status(status)
+    .set({
+      'Content-Type': 'text/csv; charset=utf-8',
+      'Content-Disposition': `attachment; filename="${fileName}"`,
+      'Cache-Control': 'no-store',
+    })
+    .send(toCsv(tableOf(body as never)));
 }
 
 const keyPattern = /^[\x21-\x7e]{1,255}$/;

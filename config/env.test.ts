@@ -13,11 +13,13 @@ const production = {
   MAIL_FROM: 'Billing <billing@company.example>',
 };
 
-test('development needs no variable, and both vendors are their sandboxes', () => {
+test('development needs no variable, and all vendors are their sandboxes', () => {
   const config = loadConfig({});
   expect(config.environment).toBe('development');
   expect(config.stripe).toMatchObject({ sandboxed: true, apiBase: 'http://127.0.0.1:3010' });
   expect(config.resend).toMatchObject({ sandboxed: true, baseUrl: 'http://127.0.0.1:3011' });
+  expect(config.razorpay).toMatchObject({ sandboxed: true, enabled: true, apiBase: 'http://127.0.0.1:3012' });
+  expect(config.frankfurter).toMatchObject({ sandboxed: true, baseUrl: 'http://127.0.0.1:3013' });
   expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
 });
 
@@ -67,12 +69,15 @@ test('a mistake never repeats the value, which may be a secret', () => {
       'PERENNIAL_ENCRYPTION_KEYS',
       'STRIPE_SECRET_KEY',
       'RESEND_API_KEY',
+      'RAZORPAY_KEY_ID',
       'DATABASE_URL',
       'MAIL_FROM',
       'API_PORT',
     ].map((name) => [name, `${sentinel}:${sentinel}`]),
   );
-  expect(mistakesOf({ ...everythingWrong, STRIPE_WEBHOOK_SECRETS: sentinel })).toHaveLength(6);
+  const webhookSecrets = { STRIPE_WEBHOOK_SECRETS: sentinel, RAZORPAY_WEBHOOK_SECRETS: sentinel };
+  const secret = { RAZORPAY_KEY_SECRET: sentinel.repeat(2) };
+  expect(mistakesOf({ ...everythingWrong, ...webhookSecrets, ...secret })).toHaveLength(7);
   expect(mistakesOf({ ...everythingWrong, PERSON_KEY_SECRET: 'short' }).join()).not.toMatch(/SENTINEL|short/);
 });
 
@@ -91,10 +96,39 @@ test('production with everything it needs starts, and talks to the vendors thems
     webhookSecrets: ['whsec_1', 'whsec_2'],
   });
   expect(config.resend).toMatchObject({ sandboxed: false, baseUrl: undefined });
+  expect(config.frankfurter).toMatchObject({ sandboxed: false, baseUrl: 'https://api.frankfurter.dev' });
 });
 
 test('a live key is never sent to another server than the vendor', () => {
   expect(mistakesOf({ ...production, STRIPE_API_BASE: 'http://127.0.0.1:3010' })).toHaveLength(1);
+});
+
+const razorpay = {
+  RAZORPAY_KEY_ID: 'rzp_live_SENTINEL',
+  RAZORPAY_KEY_SECRET: 'a-secret-of-enough-length',
+  RAZORPAY_WEBHOOK_SECRETS: 'new, old',
+};
+
+test('Razorpay is off in production until it has a key, and believes nobody', () => {
+  expect(loadConfig(production).razorpay).toMatchObject({ enabled: false, webhookSecrets: [] });
+  expect(loadConfig({ ...production, ...razorpay }).razorpay).toMatchObject({
+    enabled: true,
+    sandboxed: false,
+    apiBase: undefined,
+    webhookSecrets: ['new', 'old'],
+  });
+});
+
+test.each(Object.keys(razorpay))('Razorpay is not set up without %s', (name) => {
+  expect(mistakesOf({ ...production, ...razorpay, [name]: undefined }).join()).toContain(
+    name === 'RAZORPAY_KEY_ID' ? 'RAZORPAY_KEY_SECRET' : name,
+  );
+});
+
+test('a live key of Razorpay is never sent to another server', () => {
+  expect(mistakesOf({ ...production, ...razorpay, RAZORPAY_API_BASE: 'http://127.0.0.1:3012' })).toHaveLength(
+    1,
+  );
 });
 
 test('the first encryption key is active and the others still decrypt', () => {

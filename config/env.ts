@@ -47,8 +47,24 @@ export type Config = {
     readonly webhookSecrets: readonly string[];
     /** Undefined means Stripe itself. */
     readonly apiBase: string | undefined;
+    /** Stripe Tax is set up in the account, so that tenants may choose it; always in the sandbox. */
+    readonly taxEnabled: boolean;
     readonly sandboxPort: number;
     /** No key was given: the sandbox stands in for Stripe. */
+    readonly sandboxed: boolean;
+  };
+  readonly razorpay: {
+    /** False in production without a key: no order is made, and no webhook is believed. */
+    readonly enabled: boolean;
+    /** Public: the checkout in the customer's browser needs it. */
+    readonly keyId: string;
+    readonly keySecret: string;
+    /** Any of these may have signed a webhook; two during a rotation, for a day after it. */
+    readonly webhookSecrets: readonly string[];
+    /** Undefined means Razorpay itself. */
+    readonly apiBase: string | undefined;
+    readonly sandboxPort: number;
+    /** No key was given: the sandbox stands in for Razorpay. */
     readonly sandboxed: boolean;
   };
   readonly resend: {
@@ -58,6 +74,13 @@ export type Config = {
     readonly sandboxPort: number;
     readonly sandboxed: boolean;
     readonly mailFrom: string;
+  };
+  readonly frankfurter: {
+    /** Where reference rates are read; in production Frankfurter itself, unless another server was named. */
+    readonly baseUrl: string;
+    readonly sandboxPort: number;
+    /** No server was named, and it is not production: the sandbox stands in. */
+    readonly sandboxed: boolean;
   };
   readonly worker: {
     /** Where health, metrics and the codec endpoint listen. */
@@ -202,7 +225,17 @@ const variables = z.object({
     .optional(),
   STRIPE_WEBHOOK_SECRETS: commaSeparated.optional(),
   STRIPE_API_BASE: httpUrl.optional(),
+  STRIPE_TAX: z.enum(['on', 'off'], { error: 'must be on or off.' }).optional(),
   STRIPE_SANDBOX_PORT: port(3010),
+
+  RAZORPAY_KEY_ID: z
+    .string()
+    .regex(/^rzp_(test|live)_\w+$/, 'must be a key id of Razorpay (rzp_test_…, rzp_live_…).')
+    .optional(),
+  RAZORPAY_KEY_SECRET: z.string().min(16, 'must be the secret of the key, 16 characters or more.').optional(),
+  RAZORPAY_WEBHOOK_SECRETS: commaSeparated.optional(),
+  RAZORPAY_API_BASE: httpUrl.optional(),
+  RAZORPAY_SANDBOX_PORT: port(3012),
 
   RESEND_API_KEY: z.string().regex(/^re_/, 'must be an API key of Resend (re_…).').optional(),
   RESEND_BASE_URL: httpUrl.optional(),
@@ -214,6 +247,9 @@ const variables = z.object({
       'must be an address: name@host or Name <name@host>.',
     )
     .default('Perennial <billing@perennial.example>'),
+
+  FRANKFURTER_BASE_URL: httpUrl.optional(),
+  FRANKFURTER_SANDBOX_PORT: port(3013),
 
   WORKER_HOST: z.string().default('127.0.0.1'),
   WORKER_PORT: port(3002),
@@ -245,6 +281,9 @@ const developmentSecrets = {
   personKey: 'perennial-development-person-key',
   stripeKey: 'sk_test_sandbox',
   stripeWebhook: 'whsec_sandbox',
+  razorpayKeyId: 'rzp_test_sandbox',
+  razorpayKeySecret: 'razorpay_sandbox_secret',
+  razorpayWebhook: 'razorpay_sandbox_webhook',
   resendKey: 're_sandbox',
 } as const;
 
@@ -260,6 +299,7 @@ function combinationMistakes(env: Environment): string[] {
       'STRIPE_WEBHOOK_SECRETS is missing; copy the signing secret of your webhook endpoint from the Stripe dashboard.',
     );
   }
+  mistakes.push(...razorpayMistakes(env));
   if (Boolean(env['WORKER_DEPLOYMENT_NAME']) !== Boolean(env['WORKER_BUILD_ID'])) {
     mistakes.push(
       'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID switch versioning on together; set both or neither.',
@@ -268,6 +308,22 @@ function combinationMistakes(env: Environment): string[] {
   if (env['DATABASE_ADMIN_URL'] && !env['DATABASE_URL']) {
     mistakes.push(
       'DATABASE_URL is missing beside DATABASE_ADMIN_URL; set both, or neither for the embedded server.',
+    );
+  }
+  return mistakes;
+}
+
+function razorpayMistakes(env: Environment): string[] {
+  const mistakes: string[] = [];
+  if (Boolean(env['RAZORPAY_KEY_ID']) !== Boolean(env['RAZORPAY_KEY_SECRET'])) {
+    mistakes.push('RAZORPAY_KEY_ID and RAZORPAY_KEY_SECRET belong together; set both or neither.');
+  }
+  if (env['RAZORPAY_KEY_ID']?.includes('_live_') && env['RAZORPAY_API_BASE']) {
+    mistakes.push('RAZORPAY_API_BASE must not be set with a live RAZORPAY_KEY_ID; unset one of the two.');
+  }
+  if (env['RAZORPAY_KEY_ID'] && !env['RAZORPAY_API_BASE'] && !env['RAZORPAY_WEBHOOK_SECRETS']) {
+    mistakes.push(
+      'RAZORPAY_WEBHOOK_SECRETS is missing; set the secret that you gave your webhook in the Razorpay dashboard.',
     );
   }
   return mistakes;
@@ -326,9 +382,12 @@ function toConfig(env: z.infer<typeof variables>): Config {
       apiBase:
         env.STRIPE_API_BASE ??
         (env.STRIPE_SECRET_KEY ? undefined : `http://127.0.0.1:${env.STRIPE_SANDBOX_PORT}`),
+      taxEnabled:
+        env.STRIPE_TAX === undefined ? env.STRIPE_SECRET_KEY === undefined : env.STRIPE_TAX === 'on',
       sandboxPort: env.STRIPE_SANDBOX_PORT,
       sandboxed: env.STRIPE_SECRET_KEY === undefined,
     },
+    razorpay: razorpayConfig(env),
     resend: {
       apiKey: env.RESEND_API_KEY ?? developmentSecrets.resendKey,
       baseUrl:
@@ -338,6 +397,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
       sandboxed: env.RESEND_API_KEY === undefined,
       mailFrom: env.MAIL_FROM,
     },
+    frankfurter: frankfurterConfig(env),
     worker: {
       host: env.WORKER_HOST,
       port: env.WORKER_PORT,
@@ -351,6 +411,35 @@ function toConfig(env: z.infer<typeof variables>): Config {
     demoDaySeconds: env.DEMO_DAY_SECONDS,
     home: resolve(env.PERENNIAL_HOME ?? join(import.meta.dirname, '..', '.perennial')),
     cacheDir: join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'perennial'),
+  };
+}
+
+/** The fixed secrets of development would let anybody sign a webhook: in production nothing is signed with them. */
+function razorpayConfig(env: z.infer<typeof variables>): Config['razorpay'] {
+  const sandboxed = env.RAZORPAY_KEY_ID === undefined;
+  const enabled = !sandboxed || env.RAZORPAY_API_BASE !== undefined || env.NODE_ENV !== 'production';
+  return {
+    enabled,
+    keyId: env.RAZORPAY_KEY_ID ?? developmentSecrets.razorpayKeyId,
+    keySecret: env.RAZORPAY_KEY_SECRET ?? developmentSecrets.razorpayKeySecret,
+    webhookSecrets: enabled ? (env.RAZORPAY_WEBHOOK_SECRETS ?? [developmentSecrets.razorpayWebhook]) : [],
+    apiBase:
+      env.RAZORPAY_API_BASE ?? (sandboxed ? `http://127.0.0.1:${env.RAZORPAY_SANDBOX_PORT}` : undefined),
+    sandboxPort: env.RAZORPAY_SANDBOX_PORT,
+    sandboxed,
+  };
+}
+
+/** It needs no key, so what decides is whether this is production. */
+function frankfurterConfig(env: z.infer<typeof variables>): Config['frankfurter'] {
+  const sandboxed = env.FRANKFURTER_BASE_URL === undefined && env.NODE_ENV !== 'production';
+  const itself = sandboxed
+    ? `http://127.0.0.1:${env.FRANKFURTER_SANDBOX_PORT}`
+    : 'https://api.frankfurter.dev';
+  return {
+    baseUrl: env.FRANKFURTER_BASE_URL ?? itself,
+    sandboxPort: env.FRANKFURTER_SANDBOX_PORT,
+    sandboxed,
   };
 }
 

@@ -13,10 +13,19 @@ export type IdPrefix =
   | 'inv'
   | 'line'
   | 'pau'
+  | 'cpn'
+  | 'red'
+  | 'ltax'
+  | 'rate'
+  | 'tcal'
+  | 'trec'
   | 'dpol'
   | 'dcase'
   | 'dstep'
   | 'att'
+  | 'rzo'
+  | 'rzp'
+  | 'rzs'
   | 'pay'
   | 'ref'
   | 'cn'
@@ -26,7 +35,9 @@ export type IdPrefix =
   | 'len'
   | 'ntf'
   | 'inb'
-  | 'tst';
+  | 'tst'
+  | 'mov'
+  | 'fxr';
 
 /** `sub_0198f1c0…` */
 export function newId(prefix: IdPrefix): string {

@@ -9,7 +9,55 @@ import { type BillingInterval, type Calendar, periodIndexAt, periodOf } from './
 import { realDayMs } from './instant.ts';
 
 const runs = { numRuns: 1_000 };
-const zones = [...Intl.supportedValuesOf('timeZone'), 'UTC'];
+/** `Etc/GMT+5` is five hours behind UTC. */
+const fixedOffsets = Array.from({ length: 27 }, (_, index) => index - 14).map(
+  (hours) => `Etc/GMT${hours < 0 ? hours : `+${hours}`}`,
+);
+/** Intl lists each zone under one name; these are others that systems still give, with the zone they mean. */
+const legacyNames = {
+  'US/Eastern': 'America/New_York',
+  'US/Central': 'America/Chicago',
+  'US/Mountain': 'America/Denver',
+  'US/Pacific': 'America/Los_Angeles',
+  'US/Alaska': 'America/Anchorage',
+  'US/Hawaii': 'Pacific/Honolulu',
+  'US/Arizona': 'America/Phoenix',
+  'Canada/Eastern': 'America/Toronto',
+  'Canada/Newfoundland': 'America/St_Johns',
+  'Brazil/East': 'America/Sao_Paulo',
+  'Mexico/General': 'America/Mexico_City',
+  'America/Buenos_Aires': 'America/Argentina/Buenos_Aires',
+  EST5EDT: 'America/New_York',
+  'Asia/Calcutta': 'Asia/Kolkata',
+  'Asia/Katmandu': 'Asia/Kathmandu',
+  'Asia/Saigon': 'Asia/Ho_Chi_Minh',
+  'Asia/Rangoon': 'Asia/Yangon',
+  'Asia/Istanbul': 'Europe/Istanbul',
+  Japan: 'Asia/Tokyo',
+  PRC: 'Asia/Shanghai',
+  ROK: 'Asia/Seoul',
+  Hongkong: 'Asia/Hong_Kong',
+  Israel: 'Asia/Jerusalem',
+  Egypt: 'Africa/Cairo',
+  'Europe/Kiev': 'Europe/Kyiv',
+  GB: 'Europe/London',
+  Eire: 'Europe/Dublin',
+  NZ: 'Pacific/Auckland',
+  'NZ-CHAT': 'Pacific/Chatham',
+  'Australia/NSW': 'Australia/Sydney',
+  'Australia/LHI': 'Australia/Lord_Howe',
+  'Etc/UTC': 'UTC',
+  GMT: 'UTC',
+  Zulu: 'UTC',
+};
+const zones = [
+  ...new Set([
+    ...Intl.supportedValuesOf('timeZone'),
+    ...fixedOffsets,
+    ...Object.keys(legacyNames),
+    ...Object.values(legacyNames),
+  ]),
+];
 const monthly: BillingInterval = { unit: 'month', count: 1 };
 const yearly: BillingInterval = { unit: 'year', count: 1 };
 const daily: BillingInterval = { unit: 'day', count: 1 };
@@ -223,6 +271,44 @@ describe('periods tile time', () => {
     }
   }, 30_000);
 
+  it(`from the month's end at 00:30, every five months for ten years, in each of the ${zones.length} zones`, () => {
+    for (const timeZone of zones) {
+      expectAsReference(new Date(instantOf(Date.UTC(2025, 0, 31, 0, 30), timeZone)).toISOString(), {
+        every: { unit: 'month', count: 5 },
+        periods: 24,
+        timeZone,
+      });
+    }
+  }, 30_000);
+
+  it('day by day through every change of the clocks of two years, at 02:30 and at the very minutes that are skipped or come twice', () => {
+    let changes = 0;
+    for (const timeZone of zones) {
+      for (const at of clockChanges('2025-12-31T00:00:00Z', '2027-12-31T00:00:00Z', timeZone)) {
+        changes += 1;
+        const [last, first] = [wallTime(at - 1, timeZone) + 1, wallTime(at, timeZone)];
+        const halfPastTwo = Math.floor(last / realDayMs) * realDayMs + 2.5 * 3_600_000;
+        for (const wall of [halfPastTwo, Math.min(last, first) + 10 * 60_000]) {
+          const anchorAt = new Date(instantOf(wall - realDayMs, timeZone)).toISOString();
+          expectAsReference(anchorAt, { every: daily, periods: 3, timeZone });
+        }
+      }
+    }
+    expect(changes, 'two a year, in a hundred zones and more').toBeGreaterThan(400);
+  }, 30_000);
+
+  it('by any name of a zone alike', () => {
+    for (const [name, timeZone] of Object.entries(legacyNames)) {
+      const starts = (zoneName: string) =>
+        Array.from({ length: 24 }, (_, index) => {
+          const calendar = { timeZone: zoneName, dayMs: realDayMs };
+          return periodOf({ anchor: '2025-01-31T07:30:00.000Z', interval: monthly, index, calendar })
+            .startsAt;
+        });
+      expect(starts(name), name).toEqual(starts(timeZone));
+    }
+  });
+
   it('whatever the anchor, the zone, the interval and the speed of the days', () => {
     const dayMs = fc.constantFrom(realDayMs, realDayMs, 5_000, 250);
     fc.assert(
@@ -347,6 +433,41 @@ describe('refuses', () => {
 
 function utc(): Calendar {
   return { timeZone: 'UTC', dayMs: realDayMs };
+}
+
+/** Every one of the first periods lies where the reference has it; each starts where the one before it ends. */
+function expectAsReference(
+  anchorAt: string,
+  { every, periods, timeZone }: { every: BillingInterval; periods: number; timeZone: string },
+): void {
+  const calendar = { timeZone, dayMs: realDayMs };
+  const found = Array.from({ length: periods }, (_, index) =>
+    periodOf({ anchor: anchorAt, interval: every, index, calendar }),
+  );
+  const bounds = Array.from({ length: periods + 1 }, (_, index) =>
+    referenceBoundary(anchorAt, every, index, timeZone),
+  );
+  expect(found, `${timeZone} from ${anchorAt}`).toEqual(
+    bounds.slice(1).map((endsAt, index) => ({ startsAt: bounds[index], endsAt })),
+  );
+}
+
+/** The instants at which the zone's clock is set, found by halving spans of days with another offset at their end. */
+function clockChanges(from: string, to: string, timeZone: string): number[] {
+  const changes: number[] = [];
+  const span = 7 * realDayMs;
+  for (let start = Date.parse(from); start < Date.parse(to); start += span) {
+    const before = offsetMs(start, timeZone);
+    if (offsetMs(start + span, timeZone) === before) continue;
+    let [same, other] = [start, start + span];
+    while (other - same > 1) {
+      const middle = Math.floor((same + other) / 2);
+      if (offsetMs(middle, timeZone) === before) same = middle;
+      else other = middle;
+    }
+    changes.push(other);
+  }
+  return changes;
 }
 
 /** Where the n-th period starts, by day arithmetic on the wall clock of the anchor. */

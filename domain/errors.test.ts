@@ -9,6 +9,7 @@ describe('error codes', () => {
       'rate_limited',
       'vendor_unavailable',
       'outcome_unknown',
+      'tax_not_calculated',
     ]);
   });
 
@@ -23,6 +24,8 @@ describe('error codes', () => {
       'payment_method_missing',
       'rate_limited',
       'state_conflict',
+      'tax_location_invalid',
+      'tax_not_calculated',
       'vendor_rejected_request',
       'vendor_unavailable',
     ]);

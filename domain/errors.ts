@@ -19,6 +19,10 @@ export const errorCodes = {
   vendor_unavailable: { retryable: true },
   /** The answer was lost after the request may have had its effect; looked up before anything is tried again. */
   outcome_unknown: { retryable: true },
+  /** A tax engine is to be asked, or asked again, before this can be billed. */
+  tax_not_calculated: { retryable: true },
+  /** The tax engine cannot tell where the customer is; the address must be mended first. */
+  tax_location_invalid: { retryable: false },
   /** Our request was wrong (parameters, credentials); a person must look. */
   vendor_rejected_request: { retryable: false },
   /** The same idempotency key was used with another request. */

@@ -8,10 +8,17 @@ export function inWords(instant: string): string {
   return `${weekday} ${date.getUTCDate()} ${month} ${date.getUTCFullYear()} ${date.toISOString().slice(11, 16)} UTC`;
 }
 
-/** Exact days: `days` × the length of a day, as Stripe counts trials. Fractions are allowed (23 hours = 23/24). */
+/** Exact days: `days` × the length of a day, as Stripe counts trials. Fractions are allowed. */
 export function addDays(instant: string, days: number, dayMs: number): string {
   return new Date(Date.parse(instant) + Math.round(days * dayMs)).toISOString();
 }
+
+/** Hours of a day of this length. */
+export function addHours(instant: string, hours: number, dayMs: number): string {
+  return addDays(instant, hours / hoursPerDay, dayMs);
+}
+
+const hoursPerDay = 24;
 
 const weekdays = ['Sun', 'Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat'] as const;
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'] as const;

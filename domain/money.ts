@@ -57,11 +57,17 @@ export function subtract(a: Money, b: Money): Money {
 
 /** For people: `USD 29.00`, `JPY 500`, `-KWD 5.124`. Exact, independent of any locale. */
 export function formatMoney({ amountMinor, currency }: Money): string {
+  const amount = decimalOf({ amountMinor: Math.abs(amountMinor), currency });
+  return `${amountMinor < 0 ? '-' : ''}${currency} ${amount}`;
+}
+
+/** For tables: `29.00`, `500`, `-5.124`. */
+export function decimalOf({ amountMinor, currency }: Money): string {
   const exponent = exponentOf(currency);
   const digits = String(Math.abs(amountMinor)).padStart(exponent + 1, '0');
   const whole = digits.slice(0, digits.length - exponent);
   const fraction = exponent === 0 ? '' : `.${digits.slice(-exponent)}`;
-  return `${amountMinor < 0 ? '-' : ''}${currency} ${whole}${fraction}`;
+  return `${amountMinor < 0 ? '-' : ''}${whole}${fraction}`;
 }
 
 function assertSameCurrency(a: Money, b: Money): void {

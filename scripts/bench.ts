@@ -12,7 +12,7 @@ import { startTestServices } from './test-services.ts';
 
 const json = process.argv.includes('--json');
 
-const scenarios = await playScenarios();
+const { scenarios, reports } = await playScenarios();
 const { ratios, memory } = await measureStack();
 const machine = {
   cores: availableParallelism(),
@@ -20,7 +20,7 @@ const machine = {
   load: Number(loadavg()[0]?.toFixed(1)),
   node: process.version,
 };
-const result = { scenarios, ratios: rounded(ratios), memory, machine };
+const result = { scenarios, ratios: rounded(ratios), reports, memory, machine };
 if (!json) {
   console.log(
     table(
@@ -30,18 +30,24 @@ if (!json) {
       ]),
     ),
   );
+  console.log(
+    table(reports.map(({ name, medianMs, worstMs }) => [name, `${medianMs} ms, at worst ${worstMs} ms`])),
+  );
 }
 console.log(JSON.stringify(result));
 process.exit(0);
 
-/** Counted on the time-skipping server: exact on any machine. */
+/** Scenarios are counted on the time-skipping server: exact on any machine. Reports are timed beside nothing else. */
 async function playScenarios() {
   progress('Playing the scenarios …');
   const services = await startTestServices({ wanted: ['postgres', 'time-skipping'], report: progress });
   Object.assign(process.env, services.env);
   try {
     const { runScenarios } = await import('./bench/scenarios.ts');
-    return await runScenarios();
+    const scenarios = await runScenarios();
+    progress('Measuring reports …');
+    const { measureReports } = await import('./bench/reports.ts');
+    return { scenarios, reports: await measureReports() };
   } finally {
     await services.stop();
   }

@@ -142,13 +142,24 @@ function checkPrograms({ cacheDir, temporal, database }: Config): Finding[] {
 }
 
 async function checkPorts(config: Config): Promise<Finding[]> {
-  const { temporal, temporalUi, postgres, stripeSandbox, resendSandbox, ...own } = portsOf(config);
+  const {
+    temporal,
+    temporalUi,
+    postgres,
+    stripeSandbox,
+    resendSandbox,
+    razorpaySandbox,
+    frankfurterSandbox,
+    ...own
+  } = portsOf(config);
   const taken = await takenPorts({
     ...own,
     ...(config.temporal.external ? {} : { temporal, temporalUi }),
     ...(config.database.external ? {} : { postgres }),
     ...(config.stripe.sandboxed ? { stripeSandbox } : {}),
     ...(config.resend.sandboxed ? { resendSandbox } : {}),
+    ...(config.razorpay.sandboxed ? { razorpaySandbox } : {}),
+    ...(config.frankfurter.sandboxed ? { frankfurterSandbox } : {}),
   });
   if (taken.length === 0) return [{ state: 'ok', about: 'ports', text: 'all free' }];
   return taken.map((text) => ({ state: 'wrong', about: 'ports', text }));

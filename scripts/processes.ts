@@ -14,6 +14,8 @@ export const entryPoints = {
   seed: 'db/seed/main.ts',
   'stripe-sandbox': 'integrations/stripe/sandbox-main.ts',
   'resend-sandbox': 'integrations/resend/sandbox-main.ts',
+  'razorpay-sandbox': 'integrations/razorpay/sandbox-main.ts',
+  'frankfurter-sandbox': 'integrations/frankfurter/sandbox-main.ts',
   workers: 'workers/main.ts',
   api: 'api/main.ts',
 } as const;
@@ -24,6 +26,8 @@ export const processNames = [
   'temporal',
   'stripe-sandbox',
   'resend-sandbox',
+  'razorpay-sandbox',
+  'frankfurter-sandbox',
   'workers',
   'api',
 ] as const;

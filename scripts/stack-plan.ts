@@ -35,6 +35,7 @@ export type StackUrls = {
   temporalUi: string;
   mail: string;
   stripeSandbox: string;
+  razorpaySandbox: string;
   codec: string;
   worker: string;
   metrics: string;
@@ -68,7 +69,9 @@ export async function planStack({
       !(name === 'postgres' && local.database.external) &&
       !(name === 'temporal' && local.temporal.external) &&
       !(name === 'stripe-sandbox' && !local.stripe.sandboxed) &&
-      !(name === 'resend-sandbox' && !local.resend.sandboxed),
+      !(name === 'resend-sandbox' && !local.resend.sandboxed) &&
+      !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
+      !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed),
   );
   return { config: loadConfig(complete), env: complete, ports: portsOf(local), names };
 }
@@ -80,6 +83,8 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     temporal: ['temporal', 'temporalUi'],
     'stripe-sandbox': ['stripeSandbox'],
     'resend-sandbox': ['resendSandbox'],
+    'razorpay-sandbox': ['razorpaySandbox'],
+    'frankfurter-sandbox': ['frankfurterSandbox'],
     workers: ['worker', 'metrics', 'codec'],
     api: ['api'],
   };
@@ -116,6 +121,7 @@ export function urlsOf(config: Config): StackUrls {
     temporalUi: config.temporal.uiUrl,
     mail: at(config.resend.sandboxPort),
     stripeSandbox: at(config.stripe.sandboxPort),
+    razorpaySandbox: at(config.razorpay.sandboxPort),
     codec: at(config.worker.codecPort),
     worker: at(config.worker.port),
     metrics: at(config.worker.metricsPort),
@@ -131,6 +137,8 @@ export function portsOf(config: Config): Ports {
     metrics: config.worker.metricsPort,
     stripeSandbox: config.stripe.sandboxPort,
     resendSandbox: config.resend.sandboxPort,
+    razorpaySandbox: config.razorpay.sandboxPort,
+    frankfurterSandbox: config.frankfurter.sandboxPort,
     temporal: config.temporal.localPort,
     temporalUi: config.temporal.localUiPort,
     postgres: config.database.localPort,

@@ -77,6 +77,14 @@ export async function runnable({
       return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.stripeSandbox) });
     case 'resend-sandbox':
       return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.resendSandbox) });
+    case 'razorpay-sandbox':
+      return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.razorpaySandbox) });
+    case 'frankfurter-sandbox':
+      return ownProcess({
+        ...common,
+        entryPoint: name,
+        isReady: () => isListening(ports.frankfurterSandbox),
+      });
     case 'workers':
       return ownProcess({
         ...common,
@@ -170,7 +178,12 @@ export function processSet({
 /** What asks stops before what answers; additional workers and APIs stop with the first ones. */
 function stopOrder(running: readonly ManagedProcess[]): ManagedProcess[][] {
   const servers = new Set<string>(['postgres', 'temporal']);
-  const sandboxes = new Set<string>(['stripe-sandbox', 'resend-sandbox']);
+  const sandboxes = new Set<string>([
+    'stripe-sandbox',
+    'resend-sandbox',
+    'razorpay-sandbox',
+    'frankfurter-sandbox',
+  ]);
   const isApi = ({ name }: ManagedProcess) => name.startsWith('api');
   const isServer = ({ name }: ManagedProcess) => servers.has(name) || sandboxes.has(name);
   return [

@@ -127,6 +127,8 @@ async function startAll({
     start('temporal'),
     start('stripe-sandbox'),
     start('resend-sandbox'),
+    start('razorpay-sandbox'),
+    start('frankfurter-sandbox'),
   ]);
   if (wanted('workers') || wanted('api')) options.report('Starting workers and API …');
   await allOrNothing([start('workers'), start('api')]);

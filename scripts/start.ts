@@ -49,6 +49,10 @@ function welcome({ urls, demo, config, home }: Stack): string {
     ['Temporal Web UI', `${urls.temporalUi}/namespaces/${config.temporal.namespace}/workflows`],
     ['Mail that was sent', config.resend.sandboxed ? urls.mail : 'by Resend (RESEND_API_KEY is set)'],
     ['Stripe sandbox', config.stripe.sandboxed ? urls.stripeSandbox : 'not used (STRIPE_SECRET_KEY is set)'],
+    [
+      'Razorpay sandbox',
+      config.razorpay.sandboxed ? urls.razorpaySandbox : 'not used (RAZORPAY_KEY_ID is set)',
+    ],
     ['Codec endpoint', urls.codec],
     ['Workers', `${urls.worker}/readyz`],
     ['Logs', `${home}/logs`],

@@ -15,13 +15,21 @@ import {
 import type { Workflow } from '@temporalio/common';
 import { taskQueues } from '../domain/operations/task-queues.ts';
 
-export type ScheduleName = 'missed-webhooks' | 'trial-statistics' | 'relay-sweep';
+export type ScheduleName =
+  | 'missed-webhooks'
+  | 'trial-statistics'
+  | 'daily-report'
+  | 'exchange-rates'
+  | 'daily-invoice-run'
+  | 'relay-sweep';
 
 /** One job. Jitter keeps jobs of one period apart; times are in seconds. */
 export type ScheduleEntry = {
   workflowType: string;
   summary: string;
   everySeconds: number;
+  /** How long after each of these times it is started: an interval of a day begins at midnight UTC. As usual 0. */
+  offsetSeconds?: number;
   jitterSeconds: number;
   /** A firing missed while the server was down is made up for when it is back within this time. */
   catchupSeconds: number;
@@ -45,6 +53,33 @@ export const scheduleManifest: Record<ScheduleName, ScheduleEntry> = {
     jitterSeconds: 600,
     catchupSeconds: 21_600,
     runTimeoutSeconds: 3600,
+  },
+  'daily-report': {
+    workflowType: 'dailyReport',
+    summary: 'Mails the figures of the day before to tenants, at their time of day',
+    everySeconds: 900,
+    jitterSeconds: 30,
+    // What was missed for longer, the next run makes up for.
+    catchupSeconds: 60,
+    runTimeoutSeconds: 840,
+  },
+  'exchange-rates': {
+    workflowType: 'exchangeRates',
+    summary: 'Fetches the reference rates of the days that are over',
+    // They are daily; the other three times make up for a look that failed.
+    everySeconds: 21_600,
+    jitterSeconds: 600,
+    catchupSeconds: 21_600,
+    runTimeoutSeconds: 3600,
+  },
+  'daily-invoice-run': {
+    workflowType: 'dailyInvoiceRun',
+    summary: 'Issues drafts whose day has come and reminds of unpaid invoices, at 10:00 UTC',
+    everySeconds: 86_400,
+    offsetSeconds: 36_000,
+    jitterSeconds: 60,
+    catchupSeconds: 43_200,
+    runTimeoutSeconds: 21_600,
   },
   'relay-sweep': {
     workflowType: 'relaySweep',
@@ -129,7 +164,7 @@ function desiredSchedule(name: string, entry: ScheduleEntry): Desired {
   return {
     scheduleId: scheduleId(name),
     spec: {
-      intervals: [{ every: entry.everySeconds * 1000 }],
+      intervals: [{ every: entry.everySeconds * 1000, offset: (entry.offsetSeconds ?? 0) * 1000 }],
       jitter: entry.jitterSeconds * 1000,
     },
     action: {
@@ -183,12 +218,14 @@ async function deleteSchedule(client: Client, id: string): Promise<boolean> {
   }
 }
 
+function timesOf(intervals: readonly { every: unknown; offset?: unknown }[] = []): unknown[] {
+  return intervals.map(({ every, offset }) => [every, offset ?? 0]);
+}
+
 /** Compares everything the manifest decides, and that nothing was added to it; the state belongs to the operators. */
 function isEqual({ spec, action, policies }: ScheduleDescription, desired: Desired): boolean {
   const isDesiredSpec =
-    JSON.stringify(spec.intervals?.map(({ every }) => every)) ===
-      JSON.stringify(desired.spec.intervals?.map(({ every }) => every)) &&
-    (spec.intervals ?? []).every(({ offset }) => !offset) &&
+    JSON.stringify(timesOf(spec.intervals)) === JSON.stringify(timesOf(desired.spec.intervals)) &&
     (spec.jitter ?? 0) === desired.spec.jitter &&
     (spec.calendars ?? []).length === 0 &&
     (spec.skip ?? []).length === 0 &&

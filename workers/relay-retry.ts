@@ -5,7 +5,7 @@ import { isTemporalAway } from '../temporal/connection.ts';
 
 /**
  * Milliseconds until the next try; null gives the row up. What goes to Temporal is never given up, because a process
- * depends on it, and goes out soon after Temporal is back. A mail is tried for about three days, and not again where
+ * depends on it, and goes out soon after Temporal is back; nor is what a tax engine is owed. A mail is tried for about three days, and not again where
  * the vendor refuses it for good.
  */
 export function retryDelayMs({

@@ -1,10 +1,10 @@
 /**
- * The outbox relay: turns rows that transactions left behind into workflow starts, signals and mails.
+ * The outbox relay: turns rows that transactions left behind into workflow starts, signals, mails and records of taxes.
  * A notification of Postgres wakes it at the commit; it also looks every few seconds for rows that fell due.
  *
  * Why it is safe to run twice: a row is taken for the time of a lease, so several relays share the work, and one that
  * dies leaves its rows to the others. A row can then be delivered twice, which every topic expects: starts name their
- * workflow, signals carry versions, a mail is sent under its notification's key.
+ * workflow, signals carry versions, a mail is sent under its notification's key, a tax is recorded under its reference.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -30,6 +30,8 @@ export type RelayDeps = {
   client: Client;
   /** Sends one mail; throws when it is to be tried again. */
   sendNotification: (input: { tenantId: string; notificationId: string }) => Promise<unknown>;
+  /** Tells the tax engine of one record; throws when it is to be tried again. */
+  recordTax: (input: { tenantId: string; recordId: string }) => Promise<void>;
   log: Logger;
 };
 
@@ -81,8 +83,8 @@ export function createRelay(deps: RelayDeps): Relay {
   };
 }
 
-/** Each kind has a lane of its own: a slow mail vendor must not hold up what money waits for. */
-const kinds: readonly OutboxKind[] = ['workflows', 'mails'];
+/** Each kind has a lane of its own: a slow vendor must not hold up what money waits for. */
+const kinds: readonly OutboxKind[] = ['workflows', 'mails', 'taxes'];
 
 /** Delivers one kind of rows, again and again. */
 function createLane({ deps, kind, signal }: { deps: RelayDeps; kind: OutboxKind; signal: AbortSignal }) {
@@ -195,19 +197,19 @@ async function drain(deps: RelayDeps, kind: OutboxKind): Promise<Drained> {
   let delivered = 0;
   for (;;) {
     const rows = await claimOutbox(deps.db, { limit: BATCH_SIZE, leaseSeconds: LEASE_SECONDS, kind });
-    const batch = await (kind === 'mails' ? deliverMails : deliverToWorkflows)(deps, rows);
+    const batch = await (kind === 'workflows' ? deliverToWorkflows : deliverToVendor)(deps, rows);
     delivered += batch.delivered;
     if (batch.away)
       deps.log.warn({ reason: batch.away.message }, 'Temporal is away; the outbox waits for it');
     // What was delivered may have made room for what comes next to the same workflow.
-    if (batch.away || rows.length === 0 || (kind === 'mails' && rows.length < BATCH_SIZE)) {
+    if (batch.away || rows.length === 0 || (kind !== 'workflows' && rows.length < BATCH_SIZE)) {
       return { delivered, away: batch.away };
     }
   }
 }
 
-/** Each is marked at once: a mail that is sent twice costs a call to the vendor. */
-async function deliverMails(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
+/** Each is marked at once: what is delivered twice costs a call to the vendor. */
+async function deliverToVendor(deps: RelayDeps, rows: readonly ClaimedOutboxRow[]): Promise<Drained> {
   let delivered = 0;
   await forEachBounded(rows, CONCURRENCY, async (row) => {
     const error = await deliver(deps, row).catch(asError);
@@ -234,11 +236,19 @@ async function deliverToWorkflows(deps: RelayDeps, rows: readonly ClaimedOutboxR
   return { delivered: done.length, away };
 }
 
-async function deliver({ client, sendNotification, log }: RelayDeps, row: ClaimedOutboxRow): Promise<void> {
+async function deliver(
+  { client, sendNotification, recordTax, log }: RelayDeps,
+  row: ClaimedOutboxRow,
+): Promise<void> {
   const { envelope, tenantId } = row;
   if (envelope.topic === 'mail.send') {
     if (tenantId === null) throw new Error('A mail in the outbox names no tenant.');
     await sendNotification({ tenantId, notificationId: envelope.notificationId });
+    return;
+  }
+  if (envelope.topic === 'tax.record') {
+    if (tenantId === null) throw new Error('A record of a tax in the outbox names no tenant.');
+    await recordTax({ tenantId, recordId: envelope.recordId });
     return;
   }
   const delivery = await deliverToTemporal(client, envelope);

@@ -69,6 +69,15 @@ export async function createTaskQueueWorkers({
       maxTaskQueueActivitiesPerSecond: settings.cardVendorCallsPerSecond ?? CARD_VENDOR_CALLS_PER_SECOND,
       maxConcurrentActivityTaskExecutions: CARD_VENDOR_CALLS_AT_ONCE,
     }),
+    razorpay: await Worker.create({
+      ...common,
+      taskQueue: taskQueues.razorpay,
+      activities: activities.razorpay,
+      maxTaskQueueActivitiesPerSecond: ORDER_VENDOR_CALLS_PER_SECOND,
+      maxConcurrentActivityTaskExecutions: ORDER_VENDOR_CALLS_AT_ONCE,
+      // Few use it at once: one that asks for tasks is enough.
+      maxConcurrentActivityTaskPolls: 2,
+    }),
     operations: await Worker.create({
       ...common,
       taskQueue: taskQueues.operations,
@@ -89,6 +98,9 @@ const CACHED_WORKFLOWS = 1_000;
 /** Stripe allows 100 a second in live mode; the rest is for the API and for people. */
 const CARD_VENDOR_CALLS_PER_SECOND = 80;
 const CARD_VENDOR_CALLS_AT_ONCE = 40;
+/** Razorpay names no limit; it answers 429 when there are too many, and each of these makes up to three calls. */
+const ORDER_VENDOR_CALLS_PER_SECOND = 20;
+const ORDER_VENDOR_CALLS_AT_ONCE = 10;
 /** As long as the slowest call to a vendor may take; supervisors wait 30 s before they kill. */
 const SHUTDOWN_GRACE = '20s';
 const SHUTDOWN_FORCE = '25s';

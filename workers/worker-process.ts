@@ -6,13 +6,18 @@
  */
 import type { Client } from '@temporalio/client';
 import type { DataConverter } from '@temporalio/common';
+import { createRecordTax } from '../activities/billing/tax-record.ts';
 import { createActivities } from '../activities/index.ts';
 import { createSendNotification } from '../activities/messaging/notification.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import { createDatabase, type Database } from '../db/client.ts';
+import { createFrankfurterRates } from '../integrations/frankfurter/client.ts';
+import { renderInvoicePdf } from '../integrations/pdf/invoice-pdf.ts';
+import { createRazorpayOrderVendor } from '../integrations/razorpay/client.ts';
 import { createResendMailer } from '../integrations/resend/client.ts';
 import { createStripeCardVendor } from '../integrations/stripe/client.ts';
+import { createStripeTaxEngine } from '../integrations/stripe/tax.ts';
 import { createEncryptionCodec } from '../temporal/codec.ts';
 import { startCodecServer, webUiOrigins } from '../temporal/codec-server.ts';
 import { createTemporalClient, type TemporalTarget, temporalTarget } from '../temporal/connection.ts';
@@ -87,6 +92,14 @@ function compose({ config, db, client, log }: { config: Config; db: Database; cl
     returnUrl: `${config.publicUrl}/payments/return`,
     log,
   });
+  const taxEngine = createStripeTaxEngine({
+    secretKey: config.stripe.secretKey,
+    apiBase: config.stripe.apiBase,
+    log,
+  });
+  const { keyId, keySecret, apiBase } = config.razorpay;
+  const orderVendor = createRazorpayOrderVendor({ keyId, keySecret, apiBase });
+  const exchangeRates = createFrankfurterRates(config.frankfurter);
   const { apiKey, baseUrl, mailFrom } = config.resend;
   const mailer = createResendMailer({ apiKey, baseUrl, from: mailFrom });
   const relay = createRelay({
@@ -94,9 +107,21 @@ function compose({ config, db, client, log }: { config: Config; db: Database; cl
     client,
     log: log.child({ component: 'relay' }),
     listen: listenToOutbox(config.database.url),
-    sendNotification: createSendNotification({ db, mailer, log }),
+    sendNotification: createSendNotification({ db, mailer, drawDocument: renderInvoicePdf, log }),
+    recordTax: createRecordTax({ db, taxEngine, log }),
   });
-  return { relay, activities: createActivities({ db, cardVendor, log, drainOutbox: relay.drainOnce }) };
+  return {
+    relay,
+    activities: createActivities({
+      db,
+      cardVendor,
+      orderVendor,
+      taxEngine,
+      exchangeRates,
+      log,
+      drainOutbox: relay.drainOnce,
+    }),
+  };
 }
 
 /** Waits for Temporal, makes it fit for us, and runs the workers until `signal` or until one of them fails. */

@@ -39,9 +39,30 @@ export const read: ActivityOptions = {
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '5 minutes' },
 };
 
+/**
+ * Razorpay, asked for an order that is looked up before it is asked for again: a person waits for the answer, so it is soon
+ * said that there is none.
+ */
+export const orderWrite: ActivityOptions = {
+  taskQueue: taskQueues.razorpay,
+  startToCloseTimeout: '30 seconds',
+  heartbeatTimeout: DEAD_AFTER,
+  retry: { initialInterval: '500 milliseconds', backoffCoefficient: 2, maximumAttempts: 3 },
+};
+
+/** Reading at Razorpay, and booking what it says. */
+export const orderRead: ActivityOptions = { ...read, taskQueue: taskQueues.razorpay };
+
 /** A schedule's job: the next firing takes over what this one could not do. */
 export const sweep: ActivityOptions = {
   taskQueue: taskQueues.operations,
   startToCloseTimeout: '3 minutes',
   retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumAttempts: 3 },
+};
+
+/** The same for a job whose work grows with what the tenants have: it may take its time as long as its worker lives. */
+export const longSweep: ActivityOptions = {
+  ...sweep,
+  startToCloseTimeout: '2 hours',
+  heartbeatTimeout: DEAD_AFTER,
 };

@@ -17,7 +17,7 @@ import { changeSubscription, lockSubscription, snapshotOf } from '../../db/queri
 import type { SubscriptionSnapshot } from '../../domain/billing/subscription.ts';
 import { errorCodes, VendorError } from '../../domain/errors.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
-import type { ActInput } from './subscription.ts';
+import type { ActInput } from './act.ts';
 
 export function createCustomerActivities({ db, cardVendor }: { db: Database; cardVendor: CardVendor }) {
   return {

@@ -38,8 +38,10 @@ import {
   type TenantRow,
 } from '../../db/queries/billing/subscriptions.ts';
 import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { isAskedTooOften } from '../../db/queries/payments/direct-debits.ts';
 import { dunningVariables } from '../../db/queries/payments/dunning-message.ts';
 import { lastDecline } from '../../db/queries/payments/last-decline.ts';
+import { askedOf } from '../../db/queries/payments/undecided-charge.ts';
 import { dunningSteps } from '../../db/schema/billing.ts';
 import { type DunningStep, levelAfter, nextStep, stepAheadInWords } from '../../domain/billing/dunning.ts';
 import {
@@ -47,6 +49,7 @@ import {
   declineClassOf,
   declineReasonForCustomer,
 } from '../../domain/payments/card-payment.ts';
+import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
 import type { DunningCaseState } from '../../workflows/billing/dunning.contract.ts';
 import { collectInvoice } from '../payments/collect-invoice.ts';
 import { postpone } from './subscription.ts';
@@ -58,11 +61,16 @@ export type DunningStepInput = {
   stepIndex: number;
   /** Workflow time. */
   at: string;
-  /** False when the vendor could not be asked for too long: the customer is told all the same. */
+  /** False when the vendor could not be asked for too long: the customer is told all the same, and the charge looked up later. */
   charge: boolean;
 };
 
-export function createDunningActivities({ db, cardVendor }: { db: Database; cardVendor: CardVendor }) {
+export function createDunningActivities(deps: {
+  db: Database;
+  cardVendor: CardVendor;
+  orderVendor: RazorpayVendor;
+}) {
+  const { db } = deps;
   return {
     /** Performs the step that is due, unless the case moved on meanwhile. Returns the case as it is then. */
     async performDunningStep(input: DunningStepInput): Promise<DunningCaseState> {
@@ -71,11 +79,11 @@ export function createDunningActivities({ db, cardVendor }: { db: Database; card
         const { step, row } = await dueStep(tx, input);
         if (!step?.retry || !input.charge) return [];
         // The earliest one sets the dates, but a card that has money again pays all of them.
-        const originKey = `dunning:${caseId}:${row.invoiceId}:${stepIndex}`;
+        const originKey = tryKey(row, stepIndex);
         return (await unpaidInvoices(tx, input.customerId)).map(({ id }) => ({ invoiceId: id, originKey }));
       });
       for (const charge of toCharge) {
-        await collectInvoice({ db, cardVendor }, { ...charge, tenantId, origin: 'dunning', at });
+        await collectInvoice(deps, { ...charge, tenantId, askedBy: caseId, origin: 'dunning', at });
       }
       return withTenant(db, tenantId, (tx) => recordStep(tx, input));
     },
@@ -102,10 +110,7 @@ async function recordStep(tx: Tx, input: DunningStepInput): Promise<DunningCaseS
   if (step === null) return state;
   const at = new Date(input.at);
   const invoice = await readInvoice(tx, row.invoiceId);
-  if (step.retry && !input.charge) {
-    const context = await lockSubscription(tx, invoice.subscriptionId);
-    await announceSubscription(tx, await postpone(tx, context, { invoiceId: invoice.id, at: input.at }));
-  }
+  if (step.retry && !input.charge) await lookLater(tx, { row, ...input });
   await insertSteps(tx, { row, state, upTo: input.stepIndex, at });
   const advanced = await changeCase(tx, row.id, { nextStepIndex: input.stepIndex + 1 });
 
@@ -118,6 +123,28 @@ async function recordStep(tx: Tx, input: DunningStepInput): Promise<DunningCaseS
   const after =
     step.end === undefined ? advanced : await endLadder(tx, { row: advanced, tenant, affected, step, at });
   return caseState(tx, tenant, after);
+}
+
+/** Business identity of what a step charges; of each invoice it is one try. */
+function tryKey({ id, invoiceId }: DunningCaseRow, stepIndex: number): string {
+  return `dunning:${id}:${invoiceId}:${stepIndex}`;
+}
+
+/**
+ * The vendor was away for too long: the subscriptions look again. Every charge whose answer is missing is looked up; the
+ * invoice that drives the ladder is also charged then, unless this step has heard of its charge already.
+ */
+async function lookLater(
+  tx: Tx,
+  { row, stepIndex, at }: { row: DunningCaseRow } & Pick<DunningStepInput, 'stepIndex' | 'at'>,
+): Promise<void> {
+  for (const { id: invoiceId, subscriptionId } of await unpaidInvoices(tx, row.customerId)) {
+    const { isUnanswered, isTried } = await askedOf(tx, { invoiceId, originKey: tryKey(row, stepIndex) });
+    const isMissed = invoiceId === row.invoiceId && !isTried;
+    if (!isUnanswered && !isMissed) continue;
+    const context = await lockSubscription(tx, subscriptionId);
+    await announceSubscription(tx, await postpone(tx, context, { invoiceId, at }));
+  }
 }
 
 /** A subscription with the earliest of its unpaid invoices. */
@@ -174,8 +201,12 @@ async function tellCustomer(
 ): Promise<void> {
   const context = await lockSubscription(tx, invoice.subscriptionId);
   const code = await lastDecline(tx, invoice);
+  const paymentMethodId = context.customer.defaultPaymentMethodId;
   const nextStep = stepAheadInWords(state, state.policy.steps.indexOf(step) + 1, {
-    cardRefused: declineClassOf(code) === 'hard',
+    cardRefused:
+      declineClassOf(code) === 'hard' ||
+      (paymentMethodId !== null &&
+        (await isAskedTooOften(tx, { invoiceId: invoice.id, paymentMethodId, at }))),
   });
   const cancels = step.end === 'downgrade' && (await planAfter(tx, context, step)) === null;
   const template = cancels ? 'subscription_cancelled_unpaid' : step.template;

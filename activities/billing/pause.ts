@@ -13,13 +13,13 @@ import {
   type SubscriptionContext,
   statusChange,
 } from '../../db/queries/billing/subscriptions.ts';
-import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
+import { planReturned } from '../../db/queries/payments/direct-debits.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { inWords } from '../../domain/instant.ts';
-import type { NotificationRequest } from '../../domain/messaging/notification.ts';
 import type { PauseInput, RequestInput } from '../../workflows/billing/subscription.contract.ts';
+import { type ActInput, type ActResult, act } from './act.ts';
 import { auditOf, conflict, request } from './request.ts';
-import { type ActInput, type ActResult, act } from './subscription.ts';
 
 export function createPauseActivities({ db }: { db: Database }) {
   return {
@@ -34,9 +34,10 @@ export function createPauseActivities({ db }: { db: Database }) {
           at,
           entry: { kind: 'paused', message: `Paused until ${until ?? 'it is resumed'}.` },
         });
-        await tell(tx, after, at, {
+        await tellSubscriber(tx, after, at, {
           template: 'subscription_paused',
           variables: { planName: context.plan.name, resumesAt: until ?? 'when you resume it' },
+          occasion: at.toISOString(),
         });
         await writeAudit(tx, { ...auditOf(input, at), action: 'subscription.paused' });
         return after;
@@ -87,6 +88,7 @@ async function resume(tx: Tx, context: SubscriptionContext, at: Date): Promise<S
       periodEndsAt: endsAt,
       anchor: endsAt,
       anchorIndex: periodIndex + 1,
+      plannedCharges: await planReturned(tx, context, at),
       // A downgrade waits for the end of the period, wherever that is now.
       ...(pendingChange !== null && { pendingChange: { ...pendingChange, at: endsAt.toISOString() } }),
     },
@@ -97,9 +99,10 @@ async function resume(tx: Tx, context: SubscriptionContext, at: Date): Promise<S
       details: { pausedAt: pausedAt.toISOString() },
     },
   });
-  await tell(tx, after, at, {
+  await tellSubscriber(tx, after, at, {
     template: 'subscription_resumed',
     variables: { planName: context.plan.name, periodEndsAt: inWords(endsAt.toISOString()) },
+    occasion: at.toISOString(),
   });
   return after;
 }
@@ -138,27 +141,4 @@ async function refusePause(
   if (resumesAt !== null && resumesAt <= at) {
     throw conflict('resumes_in_the_past', 'resumesAt is not in the future; choose a later day.');
   }
-}
-
-/** One message for each beginning and end of a pause. */
-function tell(
-  tx: Tx,
-  { subscription }: SubscriptionContext,
-  at: Date,
-  message: Pick<
-    Extract<NotificationRequest, { template: 'subscription_paused' | 'subscription_resumed' }>,
-    'template' | 'variables'
-  >,
-): Promise<void> {
-  const { tenantId, customerId, id: subscriptionId } = subscription;
-  return enqueueNotification(tx, {
-    tenantId,
-    at,
-    request: {
-      ...message,
-      customerId,
-      subscriptionId,
-      dedupeKey: `subscription:${subscriptionId}:${message.template}:${at.toISOString()}`,
-    } as NotificationRequest,
-  });
 }

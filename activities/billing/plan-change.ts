@@ -6,10 +6,10 @@
  * old terms stay until the invoice is paid, and the new ones are put in place by the transaction that books the payment:
  * nobody pays without getting them or gets them without paying.
  */
-import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import type { Tx } from '../../db/client.ts';
 import { applyChange, voidPendingChange } from '../../db/queries/billing/apply-change.ts';
 import type { InvoiceRow } from '../../db/queries/billing/invoices.ts';
-import { issueChangeInvoice } from '../../db/queries/billing/issue-invoice.ts';
+import { describedLines, issueChangeInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { changeInvoiceId, type WeighedChange, weighChange } from '../../db/queries/billing/plan-change.ts';
 import { planFirstTry } from '../../db/queries/billing/planned-charges.ts';
 import { keepRequest, wasCarriedOut } from '../../db/queries/billing/subscription-requests.ts';
@@ -20,30 +20,37 @@ import {
   snapshotOf,
   termsOf,
 } from '../../db/queries/billing/subscriptions.ts';
-import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { type TaxDeps, withTax } from '../../db/queries/billing/tax-calculations.ts';
+import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
 import { payFromCredit } from '../../db/queries/payments/pay-from-credit.ts';
+import { hasUndecidedCharge } from '../../db/queries/payments/undecided-charge.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
-import { type ChangeDecision, type PendingChange, termsInWords } from '../../domain/billing/plan-change.ts';
+import {
+  type ChangeDecision,
+  type PendingChange,
+  termsInWords,
+  type UnbilledChange,
+} from '../../domain/billing/plan-change.ts';
 import { dropCharge } from '../../domain/billing/planned-charge.ts';
-import { DomainError } from '../../domain/errors.ts';
+import { undecidedUntil } from '../../domain/billing/subscription.ts';
 import { inWords } from '../../domain/instant.ts';
-import type { NotificationRequest } from '../../domain/messaging/notification.ts';
 import { planChangeKey } from '../../domain/payments/payment.ts';
 import type { ChangePlanInput, RequestInput } from '../../workflows/billing/subscription.contract.ts';
-import { auditOf, conflict, request } from './request.ts';
-import { type ActInput, type ActResult, act } from './subscription.ts';
+import { type ActInput, type ActResult, act } from './act.ts';
+import { auditOf, conflict, paymentMethodMissing, request } from './request.ts';
 
 type Request<Input extends RequestInput> = ActInput & Input;
 
-export function createPlanChangeActivities({ db }: { db: Database }) {
+export function createPlanChangeActivities(deps: TaxDeps) {
+  const { db } = deps;
   return {
     /**
      * Carries a change out, schedules it, or issues the invoice it waits for; returns that invoice, to be collected now.
-     * Throws `state_conflict` with a `ChangeRefusal`, `payment_method_missing`, or `not_found` for the plan.
+     * Throws `state_conflict` with a `ChangeRefusal`, `payment_method_missing`, `not_found` for the plan, or `TaxWithheld`.
      */
     changePlan(input: Request<ChangePlanInput>): Promise<ActResult> {
-      const { tenantId, subscriptionId, requestId } = input;
-      return withTenant(db, tenantId, async (tx) => {
+      const { subscriptionId, requestId } = input;
+      return withTax(deps, input, async (tx) => {
         const context = await lockSubscription(tx, subscriptionId);
         if (await wasCarriedOut(tx, input)) {
           const invoiceId = await changeInvoiceId(tx, subscriptionId, requestId);
@@ -62,11 +69,18 @@ export function createPlanChangeActivities({ db }: { db: Database }) {
       });
     },
 
-    /** Takes back a change that waits for its day or its payment. Throws `state_conflict` where there is none. */
+    /**
+     * Takes back a change that waits for its day or its payment. Throws `state_conflict` where there is none, or while its
+     * payment may be on its way.
+     */
     undoChange(input: Request<RequestInput>): Promise<ActResult> {
       return request(db, input, async (tx, context, at) => {
         const { pendingChange } = context.subscription;
         if (pendingChange === null) throw conflict('no_change_pending', 'There is no change to take back.');
+        if (await isBeingPaid(tx, pendingChange)) {
+          const message = 'The charge of the change is not decided yet; ask again when it is.';
+          throw conflict('change_under_way', message);
+        }
         await writeAudit(tx, { ...auditOf(input, at), action: 'subscription.plan_change_undone' });
         return dropChange(tx, context, pendingChange, {
           at,
@@ -76,20 +90,27 @@ export function createPlanChangeActivities({ db }: { db: Database }) {
       });
     },
 
-    /** An upgrade nobody has paid for: its invoice is voided, the old terms stay, the customer is told. */
+    /**
+     * An upgrade nobody has paid for: its invoice is voided, the old terms stay, the customer is told. While the money may
+     * be on its way that waits, at most until the period ends.
+     */
     lapseChange(input: ActInput): Promise<ActResult> {
       return act(db, input, 'lapse_change', async (tx, context, due) => {
         const { pendingChange } = context.subscription;
         if (pendingChange === null) throw new Error('A change that lapses is pending');
+        if (await isBeingPaid(tx, pendingChange)) {
+          const later = await putOffLapse(tx, context, { pendingChange, at: input.at });
+          if (later !== null) return { after: later, invoice: null };
+        }
         const after = await dropChange(tx, context, pendingChange, {
           at: new Date(input.at),
           kind: 'change_lapsed',
           message: `The change to ${due.to} lapsed: it was not paid for in time.`,
         });
-        await tell(tx, context, input.at, {
+        await tellSubscriber(tx, context, new Date(input.at), {
           template: 'plan_change_lapsed',
           variables: { planName: wordsOf(context), requestedPlanName: due.to },
-          dedupeKey: `subscription:${context.subscription.id}:change_lapsed:${pendingChange.changeId}`,
+          occasion: pendingChange.changeId,
         });
         return { after, invoice: null };
       });
@@ -109,9 +130,9 @@ async function carryOut(
   const at = new Date(input.at);
   const context = await replacePending(tx, before, at);
   const names = { planName: termsInWords(target), previousPlanName: wordsOf(context) };
-  const dedupeKey = `subscription:${context.subscription.id}:change:${input.requestId}`;
+  const occasion = input.requestId;
   const tellChanged = () =>
-    tell(tx, context, input.at, { template: 'plan_changed', variables: names, dedupeKey });
+    tellSubscriber(tx, context, at, { template: 'plan_changed', variables: names, occasion });
   const { planId, planName, quantity } = target;
   const change: NewChange = { changeId: input.requestId, planId, planName, quantity };
   const terms = { plan: targetPlan, quantity };
@@ -123,16 +144,18 @@ async function carryOut(
     }
     case 'downgrade': {
       const after = await schedule(tx, context, { change, decision, at });
-      await tell(tx, context, input.at, {
+      await tellSubscriber(tx, context, at, {
         template: 'plan_change_scheduled',
         variables: { ...names, changesAt: inWords(decision.at) },
-        dedupeKey,
+        occasion,
       });
       return { after, invoice: null };
     }
     case 'upgrade': {
-      if (decision.lines.length === 0) {
-        const after = await applyChange(tx, context, { ...terms, newPeriod: null, at });
+      if (decision.lines.length === 0 || decision.billedLater) {
+        const changed = await applyChange(tx, context, { ...terms, newPeriod: null, at });
+        const lines = describedLines(context, { target, lines: decision.lines });
+        const after = lines.length === 0 ? changed : await billLater(tx, changed, { change, lines, at });
         await tellChanged();
         return { after, invoice: null };
       }
@@ -168,12 +191,7 @@ async function awaitPayment(
 ): Promise<CarriedOut> {
   const { subscription, customer } = context;
   if (customer.defaultPaymentMethodId === null && customer.creditMinor < invoice.totalMinor) {
-    throw new DomainError({
-      code: 'payment_method_missing',
-      reason: 'payment_method_missing',
-      message:
-        'The customer has no payment method; set one with PUT /v1/subscriptions/{subscriptionId}/payment_method first.',
-    });
+    throw paymentMethodMissing();
   }
   const pendingChange: PendingChange = {
     ...change,
@@ -226,6 +244,22 @@ function issueFor(
   });
 }
 
+/** The new terms count already; the next invoice bills them. */
+function billLater(
+  tx: Tx,
+  context: SubscriptionContext,
+  { change, lines, at }: { change: NewChange; lines: UnbilledChange['lines']; at: Date },
+): Promise<SubscriptionContext> {
+  return changeSubscription(tx, context, {
+    set: { unbilledChange: { changeId: change.changeId, lines } },
+    at,
+    entry: {
+      kind: 'change_unbilled',
+      message: `The change to ${termsInWords(change)} is billed with the next invoice.`,
+    },
+  });
+}
+
 function schedule(
   tx: Tx,
   context: SubscriptionContext,
@@ -258,6 +292,32 @@ async function replacePending(tx: Tx, context: SubscriptionContext, at: Date): P
   });
 }
 
+/** The charge of its invoice is at the vendor, and nobody knows what becomes of it. */
+async function isBeingPaid(tx: Tx, { invoiceId }: PendingChange): Promise<boolean> {
+  return invoiceId !== null && (await hasUndecidedCharge(tx, invoiceId));
+}
+
+/** Null where the period it was for is over. */
+async function putOffLapse(
+  tx: Tx,
+  context: SubscriptionContext,
+  { pendingChange, at }: { pendingChange: PendingChange; at: string },
+): Promise<SubscriptionContext | null> {
+  const { dayMs, periodEndsAt } = snapshotOf(context);
+  const usual = undecidedUntil(at, dayMs);
+  const until = periodEndsAt !== null && periodEndsAt < usual ? periodEndsAt : usual;
+  if (until <= at) return null;
+  return changeSubscription(tx, context, {
+    set: { pendingChange: { ...pendingChange, at: until } },
+    at: new Date(at),
+    entry: {
+      kind: 'lapse_postponed',
+      message: `The change to ${termsInWords(pendingChange)} does not lapse yet: its charge is not decided; unless it is, that is looked at again on ${inWords(until)}.`,
+      details: { invoiceId: pendingChange.invoiceId },
+    },
+  });
+}
+
 /** Clears what waits. Read anew, because the payments of a voided invoice are the customer's credit again. */
 async function dropChange(
   tx: Tx,
@@ -280,23 +340,4 @@ async function dropChange(
 
 function wordsOf(context: SubscriptionContext): string {
   return termsInWords(termsOf(context));
-}
-
-type ChangeMessage = Extract<
-  NotificationRequest,
-  { template: 'plan_changed' | 'plan_change_scheduled' | 'plan_change_lapsed' }
->;
-
-function tell<M extends Omit<ChangeMessage, 'customerId' | 'subscriptionId'>>(
-  tx: Tx,
-  { subscription }: SubscriptionContext,
-  at: string,
-  message: M,
-): Promise<void> {
-  const { tenantId, customerId, id: subscriptionId } = subscription;
-  return enqueueNotification(tx, {
-    tenantId,
-    at: new Date(at),
-    request: { ...message, customerId, subscriptionId } as NotificationRequest,
-  });
 }

@@ -11,7 +11,7 @@ import {
 } from '../../db/queries/billing/subscriptions.ts';
 import { together } from '../../db/together.ts';
 import { DomainError } from '../../domain/errors.ts';
-import type { ActInput, ActResult } from './subscription.ts';
+import type { ActInput, ActResult } from './act.ts';
 
 /** `requestId` is the update's id: the caller's idempotency key. */
 export type Request = ActInput & { requestId: string };
@@ -43,6 +43,15 @@ export function auditOf(input: Request & { actor: string; reason?: string }, at:
     at,
     ...(reason !== undefined && { reason }),
   };
+}
+
+export function paymentMethodMissing(): DomainError {
+  return new DomainError({
+    code: 'payment_method_missing',
+    reason: 'payment_method_missing',
+    message:
+      'The customer has no payment method; set one with PUT /v1/subscriptions/{subscriptionId}/payment_method first.',
+  });
 }
 
 export function conflict(reason: string, message: string): DomainError {

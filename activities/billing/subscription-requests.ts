@@ -6,7 +6,7 @@
  * apply is refused with `state_conflict` and writes nothing.
  */
 
-import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import type { Tx } from '../../db/client.ts';
 import { voidPendingChange } from '../../db/queries/billing/apply-change.ts';
 import { findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
 import { beginFirstPeriod, canBegin } from '../../db/queries/billing/open-period.ts';
@@ -20,20 +20,24 @@ import {
   snapshotOf,
   statusChange,
 } from '../../db/queries/billing/subscriptions.ts';
-import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { type TaxDeps, withTax } from '../../db/queries/billing/tax-calculations.ts';
+import { billUnbilledChange } from '../../db/queries/billing/unbilled-change.ts';
+import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
 import { conversionInvoice, unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
 import { payFromCredit } from '../../db/queries/payments/pay-from-credit.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { together } from '../../db/together.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
-import { DomainError } from '../../domain/errors.ts';
+import type { DomainError } from '../../domain/errors.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
 import { conversionKey } from '../../domain/payments/payment.ts';
 import type { CancelInput, ExtendTrialInput } from '../../workflows/billing/subscription.contract.ts';
-import { auditOf, conflict, type Request, request } from './request.ts';
-import { type ActResult, stopDunning, voidOpenInvoices } from './subscription.ts';
+import type { ActResult } from './act.ts';
+import { auditOf, conflict, paymentMethodMissing, type Request, request } from './request.ts';
+import { stopDunning, voidOpenInvoices } from './subscription.ts';
 
-export function createSubscriptionRequestActivities({ db }: { db: Database }) {
+export function createSubscriptionRequestActivities(deps: TaxDeps) {
+  const { db } = deps;
   return {
     cancelSubscription(input: Request & CancelInput): Promise<ActResult> {
       return request(db, input, async (tx, context, at) => {
@@ -57,30 +61,22 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
               at,
               entry: { kind: 'cancellation_requested', message: 'Cancelled for the end of the period.' },
             })
-          : await cancelNow(tx, context, reasons, at);
+          : await cancelNow(tx, await billedBefore(tx, context, at), reasons, at);
         await writeAudit(tx, {
           ...auditOf(input, at),
           action: 'subscription.cancelled',
           details: { mode: input.mode },
         });
-        const message = {
-          customerId: subscription.customerId,
-          subscriptionId: subscription.id,
-          dedupeKey: `subscription:${subscription.id}:cancelled:${input.requestId}`,
-        };
         const { name: planName } = context.plan;
         const until = accessUntil(context);
-        await enqueueNotification(tx, {
-          tenantId: input.tenantId,
-          at,
-          request:
-            endsLater && until !== null
-              ? {
-                  ...message,
-                  template: 'cancellation_confirmed',
-                  variables: { planName, accessUntil: inWords(until.toISOString()) },
-                }
-              : { ...message, template: 'subscription_ended', variables: { planName } },
+        await tellSubscriber(tx, context, at, {
+          ...(endsLater && until !== null
+            ? {
+                template: 'cancellation_confirmed' as const,
+                variables: { planName, accessUntil: inWords(until.toISOString()) },
+              }
+            : { template: 'subscription_ended' as const, variables: { planName } }),
+          occasion: input.requestId,
         });
         return after;
       });
@@ -102,23 +98,17 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
           entry: { kind: 'cancellation_undone', message: 'The cancellation was taken back.' },
         });
         await writeAudit(tx, { ...auditOf(input, at), action: 'subscription.cancellation_undone' });
-        await enqueueNotification(tx, {
-          tenantId: input.tenantId,
-          at,
-          request: {
-            template: 'cancellation_undone',
-            variables: {
-              planName: context.plan.name,
-              // No period is opened while access is suspended for an unpaid invoice.
-              renewsAt:
-                subscription.ladder === 'suspended'
-                  ? 'as soon as the open invoice is paid'
-                  : inWords(until.toISOString()),
-            },
-            customerId: subscription.customerId,
-            subscriptionId: subscription.id,
-            dedupeKey: `subscription:${subscription.id}:cancellation_undone:${input.requestId}`,
+        await tellSubscriber(tx, context, at, {
+          template: 'cancellation_undone',
+          variables: {
+            planName: context.plan.name,
+            // No period is opened while access is suspended for an unpaid invoice.
+            renewsAt:
+              subscription.ladder === 'suspended'
+                ? 'as soon as the open invoice is paid'
+                : inWords(until.toISOString()),
           },
+          occasion: input.requestId,
         });
         return after;
       });
@@ -156,8 +146,8 @@ export function createSubscriptionRequestActivities({ db }: { db: Database }) {
 
     /** Issues the first invoice now, for a trial that converts early or one that had ended and is taken up. */
     beginConversion(input: Request & { actor: string }): Promise<BegunConversion> {
-      const { tenantId, subscriptionId, requestId } = input;
-      return withTenant(db, tenantId, async (tx) => {
+      const { subscriptionId, requestId } = input;
+      return withTax(deps, input, async (tx) => {
         const context = await lockSubscription(tx, subscriptionId);
         if (await wasCarriedOut(tx, input)) {
           const invoiceId = await conversionInvoice(tx, context, requestId);
@@ -199,13 +189,14 @@ function refuseConversion(context: SubscriptionContext): void {
   }
   if (cancelAtPeriodEnd) throw cancellationPending();
   if (!canBegin(context)) {
-    throw new DomainError({
-      code: 'payment_method_missing',
-      reason: 'payment_method_missing',
-      message:
-        'The customer has no payment method; set one with PUT /v1/subscriptions/{subscriptionId}/payment_method first.',
-    });
+    throw paymentMethodMissing();
   }
+}
+
+/** Where open invoices are voided with a cancellation, what was not billed yet is not billed either. */
+async function billedBefore(tx: Tx, context: SubscriptionContext, at: Date): Promise<SubscriptionContext> {
+  const isKept = context.subscription.policy.openInvoiceOnCancel === 'keep';
+  return isKept ? billUnbilledChange(tx, context, at) : context;
 }
 
 /** Ends it now; nobody is charged or chased any more. */

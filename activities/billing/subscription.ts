@@ -3,11 +3,11 @@
  *
  * Why it is safe to run twice: each act locks the customer, asks the same pure function as the workflow whether the
  * act is still the next one, and otherwise changes nothing. Messages, invoices and timeline entries are written in
- * that transaction; nothing outside is touched here. An invoice is issued together with the plan to charge it, so
+ * that transaction; nothing outside is changed here. An invoice is issued together with the plan to charge it, so
  * whoever looks at the row next, by whatever way, collects it.
  */
 
-import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { type Tx, withTenant } from '../../db/client.ts';
 import { voidPendingChange } from '../../db/queries/billing/apply-change.ts';
 import { findOpenCase, moveOnCase, suspendByClock } from '../../db/queries/billing/dunning-cases.ts';
 import {
@@ -34,38 +34,33 @@ import {
   statusChange,
   termsOf,
 } from '../../db/queries/billing/subscriptions.ts';
-import { enqueueNotification } from '../../db/queries/messaging/notifications.ts';
+import { priceInWords } from '../../db/queries/billing/tax-rules.ts';
+import { billUnbilledChange } from '../../db/queries/billing/unbilled-change.ts';
+import { offerWinBack } from '../../db/queries/billing/win-back.ts';
+import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
 import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
+import { hasUndecidedCharge } from '../../db/queries/payments/undecided-charge.ts';
+import type { WinBackTemplate } from '../../domain/billing/plan.ts';
 import { termsInWords } from '../../domain/billing/plan-change.ts';
-import { priceOf } from '../../domain/billing/recurring-price.ts';
-import {
-  nextAct,
-  type SubscriptionAct,
-  type SubscriptionSnapshot,
-} from '../../domain/billing/subscription.ts';
+import { type SubscriptionSnapshot, undecidedUntil } from '../../domain/billing/subscription.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
-import { formatMoney, money } from '../../domain/money.ts';
+import { type ActInput, type ActResult, act } from './act.ts';
+import { type IssuingDeps, issuingAct } from './issuing.ts';
 
-export type SubscriptionRef = { tenantId: string; subscriptionId: string };
-
-/** `at` is workflow time: the act's date, or later when a worker was down. */
-export type ActInput = SubscriptionRef & { at: string };
-
-/** The subscription after an act, and the invoice it issued, to be collected at once. */
-export type ActResult = { snapshot: SubscriptionSnapshot; invoiceId: string | null };
-
-export function createSubscriptionActivities({ db }: { db: Database }) {
+export function createSubscriptionActivities(deps: IssuingDeps) {
+  const { db } = deps;
   return {
     /** Mails the trial message that is due; earlier ones that were missed are marked as superseded. */
     sendTrialMessage(input: ActInput): Promise<ActResult> {
       return act(db, input, 'send_trial_message', async (tx, context, due) => {
-        const { subscription, plan } = context;
-        await notify(tx, context, input.at, {
+        const { subscription } = context;
+        const terms = termsOf(context);
+        await tellSubscriber(tx, context, new Date(input.at), {
           template: due.template,
           variables: {
-            planName: termsInWords(termsOf(context)),
+            planName: termsInWords(terms),
             trialEndsAt: inWords(subscription.trialEndsAt?.toISOString() ?? input.at),
-            price: formatMoney(money(priceOf(termsOf(context)), plan.currency)),
+            price: await priceInWords(tx, context, { terms, at: new Date(input.at) }),
           },
         });
         const done = [...subscription.trialMessagesDone, ...due.superseded, due.template];
@@ -80,7 +75,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
 
     /** With a payment method: issues the first invoice, to be collected now. Without: suspends, with notice. */
     endTrial(input: ActInput): Promise<ActResult> {
-      return act(db, input, 'end_trial', async (tx, context, due) => {
+      return issuingAct(deps, input, 'end_trial', async (tx, context, due) => {
         // The trial's own end, however late we are.
         const at = context.subscription.trialEndsAt ?? new Date(due.at);
         // A conversion that nobody confirmed is called back first; then the trial's end comes up again.
@@ -95,7 +90,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
 
     /** Issues the first invoice of a subscription that starts with a payment. */
     issueFirstInvoice(input: ActInput): Promise<ActResult> {
-      return act(db, input, 'collect_first_invoice', async (tx, context, due) => {
+      return issuingAct(deps, input, 'collect_first_invoice', async (tx, context, due) => {
         const begun = await beginFirstPeriod(tx, context, new Date(due.at));
         return openFirstPeriod(tx, begun, { due, at: input.at });
       });
@@ -106,7 +101,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
      * access; no period is billed that would not have been opened in time.
      */
     renew(input: ActInput): Promise<ActResult> {
-      return act(db, input, 'renew', async (tx, context, due) => {
+      return issuingAct(deps, input, 'renew', async (tx, context, due) => {
         const suspended = await suspendByClock(tx, context, new Date(input.at));
         if (suspended !== null) return { after: suspended, invoice: null };
         return openPeriod(tx, context, { due, at: new Date(input.at) });
@@ -120,13 +115,14 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
         // Nothing was given for it: a conversion that nobody confirmed ends with its trial.
         if (context.subscription.status === 'trialing') await voidOpenInvoices(tx, context, at);
         await voidPendingChange(tx, context, at);
-        const after = await changeSubscription(tx, context, {
+        const billed = await billUnbilledChange(tx, context, at);
+        const after = await changeSubscription(tx, billed, {
           set: { ...statusChange(context, 'cancelled', at), endedAt: at, ...nothingPending },
           at,
           entry: { kind: 'cancelled', message: 'The subscription ended as cancelled.' },
         });
         await stopDunning(tx, after, new Date(input.at));
-        await notify(tx, after, input.at, {
+        await tellSubscriber(tx, after, new Date(input.at), {
           template: 'subscription_ended',
           variables: { planName: context.plan.name },
         });
@@ -134,9 +130,14 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
       });
     },
 
-    /** Closes a first payment or a trial that nobody took up. */
+    /** Closes a first payment or a trial that nobody took up; not while the money may be on its way. */
     expireSubscription(input: ActInput): Promise<ActResult> {
       return act(db, input, 'expire', async (tx, context, due) => {
+        const undecided = await undecidedInvoice(tx, context);
+        if (undecided !== null) {
+          const after = await putOffExpiry(tx, context, { invoice: undecided, at: input.at });
+          return { after, invoice: null };
+        }
         const at = new Date(due.at);
         await voidOpenInvoices(tx, context, at);
         const after = await changeSubscription(tx, context, {
@@ -144,7 +145,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
           at,
           entry: { kind: 'expired', message: 'The subscription expired: it was not paid for in time.' },
         });
-        await notify(tx, after, input.at, {
+        await tellSubscriber(tx, after, new Date(input.at), {
           template: 'subscription_expired',
           variables: { planName: context.plan.name },
         });
@@ -157,10 +158,7 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
       return act(db, input, 'send_win_back', async (tx, context, due) => {
         const isBack = (await livingSubscriptions(tx, context.customer.id)).length > 0;
         if (!isBack) {
-          await notify(tx, context, input.at, {
-            template: due.template,
-            variables: { planName: context.plan.name },
-          });
+          await sendOffer(tx, context, due.template, new Date(input.at));
         }
         const after = await changeSubscription(tx, context, {
           set: { winBackDone: [...context.subscription.winBackDone, due.template] },
@@ -193,28 +191,6 @@ export function createSubscriptionActivities({ db }: { db: Database }) {
   };
 }
 
-/** Performs an act when the pure rules, asked again under the lock, still call for it. */
-export function act<K extends SubscriptionAct['kind']>(
-  db: Database,
-  { tenantId, subscriptionId, at }: ActInput,
-  kind: K,
-  perform: (
-    tx: Tx,
-    context: SubscriptionContext,
-    due: Extract<SubscriptionAct, { kind: K }>,
-  ) => Promise<{ after: SubscriptionContext; invoice: InvoiceRow | null }>,
-): Promise<ActResult> {
-  return withTenant(db, tenantId, async (tx) => {
-    const context = await lockSubscription(tx, subscriptionId);
-    const due = nextAct(snapshotOf(context), at);
-    if (due === null || due.kind !== kind || Date.parse(due.at) > Date.parse(at)) {
-      return { snapshot: snapshotOf(context), invoiceId: null };
-    }
-    const { after, invoice } = await perform(tx, context, due as Extract<SubscriptionAct, { kind: K }>);
-    return { snapshot: snapshotOf(after), invoiceId: invoice?.id ?? null };
-  });
-}
-
 async function suspendAfterTrial(
   tx: Tx,
   context: SubscriptionContext,
@@ -226,7 +202,7 @@ async function suspendAfterTrial(
     entry: { kind: 'suspended', message: 'Suspended: the trial ended without a payment method.' },
   });
   const { policy, dayMs } = snapshotOf(after);
-  await notify(tx, after, at.toISOString(), {
+  await tellSubscriber(tx, after, at, {
     template: 'trial_ended',
     variables: {
       planName: context.plan.name,
@@ -234,6 +210,49 @@ async function suspendAfterTrial(
     },
   });
   return after;
+}
+
+/** Of what the subscription has billed and is not paid, an invoice whose charge nobody knows the outcome of. */
+async function undecidedInvoice(tx: Tx, { subscription }: SubscriptionContext): Promise<InvoiceRow | null> {
+  for (const invoice of await openInvoicesOf(tx, subscription.id)) {
+    if (await hasUndecidedCharge(tx, invoice.id)) return invoice;
+  }
+  return null;
+}
+
+function putOffExpiry(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoice, at }: { invoice: InvoiceRow; at: string },
+): Promise<SubscriptionContext> {
+  const until = undecidedUntil(at, snapshotOf(context).dayMs);
+  return changeSubscription(tx, context, {
+    set: { firstPaymentUntil: new Date(until) },
+    at: new Date(at),
+    entry: {
+      kind: 'expiry_postponed',
+      message: `Does not expire yet: the charge of invoice ${invoice.number} is not decided; unless it is, that is looked at again on ${inWords(until)}.`,
+      details: { invoiceId: invoice.id },
+    },
+  });
+}
+
+/** The last mail carries a code; the one before it only asks. */
+async function sendOffer(
+  tx: Tx,
+  context: SubscriptionContext,
+  template: WinBackTemplate,
+  at: Date,
+): Promise<void> {
+  const { name: planName } = context.plan;
+  await tellSubscriber(
+    tx,
+    context,
+    at,
+    template === 'win_back_1'
+      ? { template, variables: { planName } }
+      : { template, variables: { planName, ...(await offerWinBack(tx, context, at)) } },
+  );
 }
 
 /** Takes back what is still to be paid, because nothing is given for it. */
@@ -273,29 +292,5 @@ export async function postpone(
       message: `The card vendor could not be asked; the charge is looked up and tried again on ${inWords(retry.retryAt)}.`,
       details: { invoiceId },
     },
-  });
-}
-
-type SubscriptionMessage = Omit<
-  Parameters<typeof enqueueNotification>[1]['request'],
-  'customerId' | 'dedupeKey'
->;
-
-/** One message of each kind per subscription: none of these can occur twice in its life. */
-function notify(
-  tx: Tx,
-  { subscription }: SubscriptionContext,
-  at: string,
-  message: SubscriptionMessage,
-): Promise<void> {
-  return enqueueNotification(tx, {
-    tenantId: subscription.tenantId,
-    at: new Date(at),
-    request: {
-      ...message,
-      customerId: subscription.customerId,
-      subscriptionId: subscription.id,
-      dedupeKey: `subscription:${subscription.id}:${message.template}`,
-    } as Parameters<typeof enqueueNotification>[1]['request'],
   });
 }

@@ -5,12 +5,15 @@
  * - We die right before the call: the row says `sending`, nothing was sent; the next run sends it.
  * - We die right after it: the row says `sending`; the next run repeats the call under the same key, the vendor sends
  *   nothing and answers with the first mail's id, which is then recorded.
+ * - The document that goes with it must be the same bytes again, though a refund may have changed the invoice meanwhile:
+ *   what it says is gathered at the first try and kept in the row until the outcome is known; each try draws that.
  * - The mail vendor was away for hours: what a message says may not be so any more, and then it is not sent.
  * - The answer is lost: the same as right after. The vendor forgets keys after 24 hours, so a message that has been `sending` for
  *   longer than 23 is never sent again: its outcome is `unknown` and a person decides.
  */
 import type { Logger } from '../../config/logger.ts';
 import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { readAttachedDocument } from '../../db/queries/messaging/attached-document.ts';
 import { whyOutdated } from '../../db/queries/messaging/outdated-notification.ts';
 import {
   lockNotification,
@@ -20,17 +23,39 @@ import {
   markSent,
   type NotificationToSend,
 } from '../../db/queries/messaging/send-notification.ts';
+import {
+  assertConsistent,
+  type DrawDocument,
+  fileNameOf,
+  InconsistentDocument,
+  type InvoiceDocument,
+} from '../../domain/billing/invoice-document.ts';
 import { errorCodes, VendorError } from '../../domain/errors.ts';
-import type { Mailer } from '../../domain/messaging/mailer.ts';
+import type { Attachment, Mailer } from '../../domain/messaging/mailer.ts';
 import { NotificationRenderError, type RenderedNotification, renderNotification } from './render.ts';
 
-type Outgoing = RenderedNotification & { to: string; template: string; firstTry: boolean };
+type Outgoing = RenderedNotification & {
+  to: string;
+  template: string;
+  firstTry: boolean;
+  attached: InvoiceDocument | null;
+};
 
 /**
  * Returns once the message needs nothing more: sent, or never to be sent. Throws a retryable `VendorError` when it is
  * to be tried again later.
  */
-export function createSendNotification({ db, mailer, log }: { db: Database; mailer: Mailer; log: Logger }) {
+export function createSendNotification({
+  db,
+  mailer,
+  drawDocument,
+  log,
+}: {
+  db: Database;
+  mailer: Mailer;
+  drawDocument: DrawDocument;
+  log: Logger;
+}) {
   return async ({
     tenantId,
     notificationId,
@@ -42,13 +67,15 @@ export function createSendNotification({ db, mailer, log }: { db: Database; mail
     const outgoing = await withTenant(db, tenantId, (tx) => prepare(tx, notificationId, log));
     if (outgoing === null) return;
 
-    const { to, subject, text, html, template } = outgoing;
+    const { to, subject, text, html, template, attached } = outgoing;
+    const attachments = attached === null ? [] : [await draw(attached, drawDocument)];
     try {
       const { externalId } = await mailer.send({
         to,
         subject,
         text,
         html,
+        attachments,
         idempotencyKey: `notification:${notificationId}`,
         tags: { template, notificationId },
       });
@@ -80,8 +107,9 @@ async function prepare(tx: Tx, notificationId: string, log: Logger): Promise<Out
     return null;
   }
 
-  if (customer.erasedAt !== null || customer.email === null) {
-    const error = customer.erasedAt === null ? 'the customer has no address' : 'the customer was erased';
+  const address = customer === null ? notification.recipient : customer.email;
+  if (customer?.erasedAt != null || address === null) {
+    const error = customer?.erasedAt == null ? 'the customer has no address' : 'the customer was erased';
     // One whose answer was lost may have been sent before.
     await markNotSent(tx, notificationId, { status: status === 'queued' ? 'skipped' : 'unknown', error });
     return null;
@@ -92,36 +120,44 @@ async function prepare(tx: Tx, notificationId: string, log: Logger): Promise<Out
     log.error({ notificationId, template }, 'nobody knows whether this mail was sent; a person must decide');
     return null;
   }
-  const rendered = await rendering(tx, found, log);
-  if (rendered === null) return null;
-
-  // The same key must carry the same mail: a message in doubt goes to the address it was first sent to.
+  // The same key must carry the same mail: a message in doubt goes to the address it was first sent to, with the document
+  // it first had.
   const firstTry = status === 'queued';
-  const to = firstTry ? customer.email : (notification.recipient ?? customer.email);
-  await markSending(tx, notificationId, { recipient: to, subject: rendered.subject });
+  const to = firstTry ? address : (notification.recipient ?? address);
+  const rendered = await rendering(tx, found, { firstTry, log });
+  if (rendered === null) return null;
+  const { subject, attached } = rendered;
+  await markSending(tx, notificationId, { recipient: to, subject, attached });
   return { ...rendered, to, template, firstTry };
 }
 
-/** The mail in words; null, and the message `failed`, when it cannot be written. */
+/** The mail in words, and what its document says; null, and the message `failed`, when it cannot be written. */
 async function rendering(
   tx: Tx,
   { notification, customer, tenant }: NotificationToSend,
-  log: Logger,
-): Promise<RenderedNotification | null> {
-  const { id, template, variables } = notification;
+  { firstTry, log }: { firstTry: boolean; log: Logger },
+): Promise<(RenderedNotification & Pick<Outgoing, 'attached'>) | null> {
+  const { id, template, variables, attaches } = notification;
   const common = {
-    customerName: customer.name ?? 'there',
+    customerName: customer?.name ?? 'there',
     companyName: tenant.name,
     portalUrl: tenant.portalUrl,
   };
   try {
-    return renderNotification({ template, variables, common });
+    const attached =
+      firstTry && attaches !== null ? await readAttachedDocument(tx, attaches) : notification.attached;
+    if (attached !== null) assertConsistent(attached);
+    return { ...renderNotification({ template, variables, common }), attached };
   } catch (error) {
-    if (!(error instanceof NotificationRenderError)) throw error;
+    if (!(error instanceof NotificationRenderError || error instanceof InconsistentDocument)) throw error;
     await markNotSent(tx, id, { status: 'failed', error: error.message });
-    log.error({ notificationId: id, template, variable: error.variable }, 'a mail could not be written');
+    log.error({ notificationId: id, template, problem: error.message }, 'a mail could not be written');
     return null;
   }
+}
+
+async function draw(document: InvoiceDocument, drawDocument: DrawDocument): Promise<Attachment> {
+  return { fileName: fileNameOf(document), content: await drawDocument(document) };
 }
 
 async function recordFailure(

@@ -20,6 +20,12 @@ const common: CommonVariables = {
 
 const samples: Record<string, string> = {
   planName: 'Pro monthly',
+  day: '2025-03-14',
+  revenue: 'USD 58.00 (stripe), USD 29.00 (manual)',
+  refunds: 'USD 9.00 (stripe)',
+  newSubscriptions: '17',
+  cancellations: '3',
+  mrr: 'USD 4123.00',
   price: 'USD 29.00',
   trialEndsAt: 'Sat 15 Mar 2025 15:00 UTC',
   takeUpUntil: 'Mon 14 Apr 2025 15:00 UTC',
@@ -30,6 +36,9 @@ const samples: Record<string, string> = {
   accessUntil: 'Wed 16 Apr 2025 15:00 UTC',
   renewsAt: 'Thu 17 Apr 2025 15:00 UTC',
   reason: 'your card had insufficient funds',
+  dueOn: '5 Dec 2026',
+  overdueFor: '7 days',
+  because: 'your bank refused the last charges',
   nextStep: 'access will be restricted on Fri 7 Feb 2025 10:00 UTC',
   payUrl: 'https://billing.acme.example/account?invoice=inv_1&from=mail',
   actionUrl: 'https://hooks.stripe.example/3d_secure/abc',

@@ -10,6 +10,7 @@ import {
   commonVariables,
   type NotificationTemplate,
   templateVariables,
+  tenantTemplates,
 } from '../../domain/messaging/notification.ts';
 import { type Block, type Mail, mapMail, readTemplate, readTemplateFile } from './template-source.ts';
 
@@ -57,7 +58,9 @@ export function renderNotification({
   });
   const greeting = `Hello ${oneLine(common.customerName)},`;
   const companyName = oneLine(common.companyName);
-  const footer = `You receive this mail because you have, or had, a subscription with ${companyName}.`;
+  const footer = tenantTemplates.includes(template)
+    ? `You receive this mail because ${companyName} has named your address for its daily report.`
+    : `You receive this mail because you have, or had, a subscription with ${companyName}.`;
   // What an inbox shows beside the subject: the first thing the mail says.
   const preview = blocks.find((block) => block.kind === 'paragraph')?.text ?? heading;
 

@@ -1,26 +1,39 @@
 /**
  * Finds events of the card vendor whose webhook never came: reads the vendor's own list since two hours before the
  * last look, a few hours at a time, and stores what is missing. Safe to repeat: an event is stored once, whoever brings
- * it, and a look that is cut off is gone on with where it had come to.
+ * it, and a look that is cut off is gone on with where it had come to. Razorpay keeps no such list: there every order that
+ * may still be paid, and every subscription that may still charge, is read again by its own process, which compares with
+ * what is booked.
  */
 
-import { type Database, withSystem } from '../../db/client.ts';
+import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { storeCardEvent } from '../../db/queries/operations/inbox.ts';
+import { appendOutbox } from '../../db/queries/operations/outbox.ts';
 import {
   raiseWatermark,
   readWatermark,
   recordScheduleSuccess,
 } from '../../db/queries/operations/schedule-runs.ts';
+import { ordersToLookAt } from '../../db/queries/payments/book-order.ts';
+import { razorpaySubscriptionsToLookAt } from '../../db/queries/payments/book-razorpay-subscription.ts';
+import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import { razorpayCollectionEvent } from '../../workflows/payments/razorpay-collection.contract.ts';
+import { razorpayPaymentEvent } from '../../workflows/payments/razorpay-payment.contract.ts';
 
-export type MissedWebhooksResult = { looked: number; found: number };
+export type MissedWebhooksResult = {
+  looked: number;
+  found: number;
+  orders: number;
+  razorpaySubscriptions: number;
+};
 
 export function createMissedWebhooksActivities({ db, cardVendor }: { db: Database; cardVendor: CardVendor }) {
   return {
     async reconcileMissedWebhooks({ at }: { at: string }): Promise<MissedWebhooksResult> {
       const now = new Date(at);
       const watermark = (await readWatermark(db, scheduleName)) ?? new Date(now.getTime() - firstLookMs);
-      const result: MissedWebhooksResult = { looked: 0, found: 0 };
+      const result: MissedWebhooksResult = { looked: 0, found: 0, ...(await askForLooks(db, now)) };
       for (let from = watermark.getTime() - overlapMs; from < now.getTime(); from += sliceMs) {
         const slice = { from: new Date(from), to: new Date(Math.min(from + sliceMs, now.getTime())) };
         const range = { since: slice.from.toISOString(), until: slice.to.toISOString() };
@@ -36,6 +49,32 @@ export function createMissedWebhooksActivities({ db, cardVendor }: { db: Databas
     },
   };
 }
+
+/** Asks for a look at each order and subscription at Razorpay nobody has looked at for a while. Returns how many. */
+async function askForLooks(
+  db: Database,
+  at: Date,
+): Promise<Pick<MissedWebhooksResult, 'orders' | 'razorpaySubscriptions'>> {
+  const tenantIds = await withSystem(db, (tx) => listTenantIds(tx));
+  const asked = { orders: 0, razorpaySubscriptions: 0 };
+  const limit = LOOKS_AT_ONCE;
+  for (const tenantId of tenantIds) {
+    await withTenant(db, tenantId, async (tx) => {
+      const orders = await ordersToLookAt(tx, { at, limit });
+      const subscriptions = await razorpaySubscriptionsToLookAt(tx, { at, limit });
+      await appendOutbox(tx, tenantId, [
+        ...orders.map((externalId) => razorpayPaymentEvent(externalId, null)),
+        ...subscriptions.map((externalId) => razorpayCollectionEvent(externalId, null)),
+      ]);
+      asked.orders += orders.length;
+      asked.razorpaySubscriptions += subscriptions.length;
+    });
+  }
+  return asked;
+}
+
+/** Of each tenant and kind; the next hour takes the rest. */
+const LOOKS_AT_ONCE = 200;
 
 const scheduleName = 'missed-webhooks';
 const hourMs = 3_600_000;

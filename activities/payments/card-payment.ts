@@ -21,17 +21,23 @@ import {
 import { isTerminal } from '../../domain/billing/subscription.ts';
 import { DomainError, VendorError } from '../../domain/errors.ts';
 import type { CardVendor, OwnCharge } from '../../domain/payments/card-payment.ts';
-import type { ActInput } from '../billing/subscription.ts';
+import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
+import type { ActInput } from '../billing/act.ts';
 import { type CollectInvoiceInput, collectInvoice } from './collect-invoice.ts';
 import { bookDisputes } from './dispute.ts';
 
-export type CardPaymentDeps = { db: Database; cardVendor: CardVendor; log: Logger };
+export type CardPaymentDeps = {
+  db: Database;
+  cardVendor: CardVendor;
+  orderVendor: RazorpayVendor;
+  log: Logger;
+};
 
-export function createCardPaymentActivities({ db, cardVendor, log }: CardPaymentDeps) {
+export function createCardPaymentActivities({ db, cardVendor, orderVendor, log }: CardPaymentDeps) {
   return {
     /** Charges an open invoice; see `CollectOutcome`. Fails with the vendor's error code when nothing is known. */
     collectInvoice(input: CollectInvoiceInput): Promise<CollectOutcome> {
-      return collectInvoice({ db, cardVendor }, input);
+      return collectInvoice({ db, cardVendor, orderVendor }, input);
     },
 
     /** Attaches a payment method at the vendor and makes it the customer's default. Returns the invoices to charge with it. */
@@ -62,7 +68,7 @@ export function createCardPaymentActivities({ db, cardVendor, log }: CardPayment
         return id;
       };
       const attach = (vendorCustomerId: string) =>
-        cardVendor.attachPaymentMethod({ vendorCustomerId, paymentMethodId });
+        cardVendor.attachPaymentMethod({ vendorCustomerId, paymentMethodId, currency: customer.currency });
       const known = customer.vendorCustomerId;
       const method =
         known === null

@@ -1,5 +1,7 @@
 /**
- * Collects an invoice by card: decide and record the attempt, ask the vendor, book the answer.
+ * Collects an invoice by card: decide and record the attempt, ask the vendor, book the answer. Where the customer could be
+ * paying an order for it at this moment, or Razorpay could be charging it by itself, that is looked at first; while it does,
+ * no card is charged.
  *
  * Why it is safe to run twice: if we die before the vendor is called, the next run finds the attempt `pending`, sees
  * that the vendor never heard of it and charges under the same idempotency key. If we die after the charge, or its
@@ -22,12 +24,17 @@ import {
   ChargeRefused,
   type RefusedCharge,
 } from '../../domain/payments/card-payment.ts';
+import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
+import { lookAtRazorpaySubscription } from './razorpay-collection.ts';
+import { lookAtOrder } from './razorpay-payment.ts';
 
-export type CollectInvoiceInput = Omit<BeginChargeInput, 'at'> & { at: string };
+export type CollectInvoiceInput = Omit<BeginChargeInput, 'at' | 'lookedAtOrder' | 'lookedAtRazorpay'> & {
+  at: string;
+};
 
 /** Throws `VendorError` when the vendor could not be asked or its answer was lost; run it again then. */
 export async function collectInvoice(
-  { db, cardVendor }: { db: Database; cardVendor: CardVendor },
+  { db, cardVendor, orderVendor }: { db: Database; cardVendor: CardVendor; orderVendor: RazorpayVendor },
   input: CollectInvoiceInput,
 ): Promise<CollectOutcome> {
   const { tenantId } = input;
@@ -35,11 +42,21 @@ export async function collectInvoice(
   const finish = (attemptId: string, charge: CardCharge | RefusedCharge) =>
     withTenant(db, tenantId, (tx) => finishCharge(tx, { attemptId, charge, at, askedBy: input.askedBy }));
 
+  const looked: Pick<BeginChargeInput, 'lookedAtOrder' | 'lookedAtRazorpay'> = {};
   for (;;) {
-    const begun = await withTenant(db, tenantId, (tx) => beginCharge(tx, { ...input, at }));
+    const begun = await withTenant(db, tenantId, (tx) => beginCharge(tx, { ...input, at, ...looked }));
     switch (begun.kind) {
       case 'done':
         return begun.result;
+      case 'look_at_order':
+        await lookAtOrder({ db, orderVendor }, { externalId: begun.externalId, at });
+        looked.lookedAtOrder = begun.orderId;
+        break;
+      case 'look_at_razorpay':
+        for (const externalId of begun.externalIds)
+          await lookAtRazorpaySubscription({ db, orderVendor }, { externalId, at });
+        looked.lookedAtRazorpay = true;
+        break;
       case 'cancel_waiting': {
         const charge = await cardVendor.cancelCharge(begun.externalId);
         const { outcome, ...rest } = await withTenant(db, tenantId, async (tx) => {

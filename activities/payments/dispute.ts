@@ -9,25 +9,31 @@
 import type { Tx } from '../../db/client.ts';
 import { retellCase } from '../../db/queries/billing/dunning-cases.ts';
 import { announceSubscription, lockSubscription } from '../../db/queries/billing/subscriptions.ts';
-import { bookDispute, findCardPayment } from '../../db/queries/payments/disputes.ts';
+import { bookDispute } from '../../db/queries/payments/disputes.ts';
 import type { DisputeRow } from '../../db/queries/payments/read-disputes.ts';
+import { findPaymentByReference } from '../../db/queries/payments/read-payments.ts';
 import type { RefundContext } from '../../db/queries/payments/refunds.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
 import { formatMoney, money } from '../../domain/money.ts';
 import type { CardCharge } from '../../domain/payments/card-payment.ts';
+import type { VendorRail } from '../../domain/payments/payment.ts';
 import { voidOpenInvoices } from '../billing/subscription.ts';
 import { cancelNow } from '../billing/subscription-requests.ts';
 
 /** Compares the disputes of a charge with those booked. A charge that is no payment of ours has none. */
 export async function bookDisputes(
   tx: Tx,
-  { charge, at }: { charge: Pick<CardCharge, 'externalId' | 'disputes'>; at: Date },
+  {
+    rail = 'stripe',
+    charge,
+    at,
+  }: { rail?: VendorRail; charge: Pick<CardCharge, 'externalId' | 'disputes'>; at: Date },
 ): Promise<void> {
   if (charge.disputes.length === 0) return;
-  const paymentId = await findCardPayment(tx, charge.externalId);
-  if (paymentId === null) return;
+  const payment = await findPaymentByReference(tx, { rail, externalId: charge.externalId });
+  if (payment === null) return;
   for (const seen of charge.disputes) {
-    const { changes, dispute, subject } = await bookDispute(tx, { paymentId, dispute: seen, at });
+    const { changes, dispute, subject } = await bookDispute(tx, { paymentId: payment.id, dispute: seen, at });
     if (changes.includes('lost')) await endSubscription(tx, subject, dispute, at);
     if (changes.some((change) => holds.has(change))) await retellCase(tx, subject.context);
   }

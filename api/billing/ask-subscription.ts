@@ -2,7 +2,6 @@
  * Asks a running subscription to do something and waits for its answer: a Temporal Update under the caller's
  * Idempotency-Key. A subscription whose start is still waiting in the outbox is started first.
  */
-import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import type { UpdateDefinition } from '@temporalio/common';
 import type { Tx } from '../../db/client.ts';
@@ -12,9 +11,9 @@ import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { isTerminal } from '../../domain/billing/subscription.ts';
 import { deliverToTemporal } from '../../temporal/deliver.ts';
 import { startSubscription, subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
-import { pingTemporal } from '../operations/temporal-health.ts';
 import { notFound, Problem } from '../problem.ts';
 import type { ActContext } from '../route.ts';
+import { withinTime } from '../within-time.ts';
 
 /** Throws 404. */
 export async function readSubscription(tx: Tx, subscriptionId: string): Promise<SubscriptionView> {
@@ -51,44 +50,6 @@ export async function askSubscription<Result, Input>(
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) throw processGone(found);
     throw error;
-  }
-}
-
-/** A charge may take the vendor's own time and a retry; callers wait no longer than most HTTP clients do. */
-const ANSWER_TIMEOUT_MS = 20_000;
-
-/** Most answers are there by then. */
-const PATIENCE_MS = 250;
-
-/**
- * Gives up soon when Temporal cannot be reached (found by a call beside an update that takes long), and after a while
- * when the process does not answer. Either way the update may still happen; its id makes a repeat harmless.
- */
-async function withinTime<T>(client: Client, work: () => Promise<T>): Promise<T> {
-  const abandon = new AbortController();
-  const answer = client.withAbortSignal(abandon.signal, () =>
-    client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, work),
-  );
-  const { signal } = abandon;
-  const reachable = delay(PATIENCE_MS, undefined, { signal })
-    .then(() => pingTemporal(client))
-    .then(
-      () => answer,
-      (cause: unknown) => {
-        throw new Problem({
-          code: 'temporal_unavailable',
-          detail: 'The process cannot be asked now; send the request again with the same Idempotency-Key.',
-          cause,
-        });
-      },
-    );
-  try {
-    return await Promise.race([answer, reachable]);
-  } finally {
-    // The loser of the race ends too, and what it ends with concerns nobody.
-    abandon.abort();
-    answer.catch(() => {});
-    reachable.catch(() => {});
   }
 }
 

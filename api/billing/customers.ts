@@ -8,10 +8,13 @@ import {
   listCustomers,
 } from '../../db/queries/billing/customers.ts';
 import { type CustomerRow, lockCustomer } from '../../db/queries/billing/subscriptions.ts';
+import { releaseTaxHolds } from '../../db/queries/billing/tax-hold.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
+import { normalisedTaxId } from '../../domain/billing/tax-id.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound, Problem } from '../problem.ts';
 import { type ReadContext, type Route, route } from '../route.ts';
+import { id } from '../schemas.ts';
 import {
   type Customer,
   customer,
@@ -23,6 +26,7 @@ import {
   newCustomer,
 } from './customers.schemas.ts';
 import { personKeyOf } from './person-key.ts';
+import { checkCustomerTax } from './tax-mistakes.ts';
 
 const create = route({
   effect: 'write',
@@ -49,13 +53,15 @@ const create = route({
       },
     },
   },
-  problems: ['already_exists'],
+  problems: ['already_exists', 'tax_details_unusable'],
   handler: async ({ tx, caller, deps, now, body }) => {
+    const taxDetails = taxDetailsOf(body);
     const row = await createCustomer(tx, {
       tenantId: caller.tenantId,
       email: body.email,
       name: body.name,
       externalRef: body.externalRef ?? null,
+      ...taxDetails,
       currency: body.currency,
       personKey: personKeyOf(deps.config.personKeySecret, body.email),
     });
@@ -78,7 +84,11 @@ const list = route({
   tag: 'Customers',
   scope: 'billing:read',
   summary: 'List customers, newest first',
-  query: z.strictObject({ ...pageQuery(customerCursor), externalRef: customerRefFilter }),
+  query: z.strictObject({
+    ...pageQuery(customerCursor),
+    externalRef: customerRefFilter,
+    referredBy: id('cus', 'customer').optional(),
+  }),
   responses: {
     200: {
       description: 'A page of customers.',
@@ -88,11 +98,11 @@ const list = route({
       },
     },
   },
-  handler: async ({ tx, query: { limit, cursor, externalRef } }) => ({
+  handler: async ({ tx, query: { limit, cursor, externalRef, referredBy } }) => ({
     status: 200,
     body: await page({
       limit,
-      fetch: (count) => listCustomers(tx, { externalRef, cursor, limit: count }),
+      fetch: (count) => listCustomers(tx, { externalRef, referredBy, cursor, limit: count }),
       cursorOf: ({ id }) => id,
       toItem: toCustomer,
     }),
@@ -120,19 +130,20 @@ const change = route({
   tag: 'Customers',
   scope: 'billing:write',
   summary: 'Change who a customer is',
-  description: 'Fields that are not sent stay. The currency never changes.',
+  description:
+    'Fields that are not sent stay. The currency never changes. Address, tax id and exemption count from the next invoice on.',
   params: customerParams,
   body: customerChange,
   example: { name: 'Ada King' },
   responses: {
     200: { description: 'The customer as it is now.', schema: customer, example: exampleCustomer },
   },
-  problems: ['already_exists', 'customer_erased'],
+  problems: ['already_exists', 'customer_erased', 'tax_details_unusable'],
   handler: async ({ tx, caller, deps, now, params: { customerId }, body }) => {
     const before = await findCustomer(tx, customerId);
     if (before === null) throw notFound('customer', customerId);
-    const { erasedAt } = await lockCustomer(tx, customerId);
-    if (erasedAt !== null) {
+    const locked = await lockCustomer(tx, customerId);
+    if (locked.erasedAt !== null) {
       throw new Problem({
         code: 'customer_erased',
         detail: `The data of customer ${customerId} was erased; create a new customer.`,
@@ -149,13 +160,33 @@ const change = route({
       ...(email !== undefined && { email, personKey: personKeyOf(deps.config.personKeySecret, email) }),
       ...(name !== undefined && { name }),
       ...(externalRef !== undefined && { externalRef }),
+      ...taxDetailsOf(body, locked),
     });
+    if (fields.some((field) => taxFields.has(field))) await releaseTaxHolds(tx, customerId, now);
     await audit({ tx, caller, now }, customerId, 'customer.changed', fields);
     return { status: 200, body: toCustomer(row) };
   },
 });
 
 export const customerRoutes: readonly Route[] = [create, list, read, change];
+
+const taxFields: ReadonlySet<string> = new Set(['address', 'taxId', 'taxExemption']);
+
+type TaxDetails = Pick<CustomerRow, 'address' | 'taxId' | 'taxExemptReason'>;
+
+/** With what stays of `before`: an id that fits the old address may not fit the new one. */
+function taxDetailsOf(
+  { address, taxId, taxExemption }: z.infer<typeof customerChange>,
+  before: TaxDetails = { address: null, taxId: null, taxExemptReason: null },
+): TaxDetails {
+  const details = {
+    address: address === undefined ? before.address : address,
+    taxId: typeof taxId === 'string' ? normalisedTaxId(taxId) : taxId === null ? null : before.taxId,
+    taxExemptReason: taxExemption === undefined ? before.taxExemptReason : (taxExemption?.reason ?? null),
+  };
+  checkCustomerTax(details);
+  return details;
+}
 
 async function readCustomer(tx: ReadContext['tx'], customerId: string): Promise<Customer> {
   const row = await findCustomer(tx, customerId);
@@ -164,13 +195,18 @@ async function readCustomer(tx: ReadContext['tx'], customerId: string): Promise<
 }
 
 function toCustomer(row: CustomerRow): Customer {
-  const { id, email, name, externalRef, currency, creditMinor, defaultPaymentMethodId } = row;
+  const { id, email, name, externalRef, address, taxId, currency, creditMinor, defaultPaymentMethodId } = row;
   return {
     id,
     email,
     name,
     externalRef,
+    address: address && { ...address, lines: [...address.lines] },
+    taxId,
+    taxExemption: row.taxExemptReason === null ? null : { reason: row.taxExemptReason },
     currency,
+    referralCode: row.referralCode,
+    referredBy: row.referredBy,
     creditMinor,
     defaultPaymentMethodId,
     erasedAt: row.erasedAt?.toISOString() ?? null,

@@ -14,7 +14,7 @@ export const planChange = z
       .default('invoice_now')
       .meta({
         description:
-          'How an upgrade is billed. invoice_now: the unused rest of what was billed is credited and the rest of the period charged, to the second. reset: a full new period begins now. none: nothing until the next renewal. Another interval, or a plan after a free one, always begins a new period.',
+          'How an upgrade is billed. invoice_now: the unused rest of what was billed is credited and the rest of the period charged, to the second. next_invoice: the same, on the next invoice; the new terms count at once. reset: a full new period begins now. none: nothing until the next renewal. Another interval, or a plan after a free one, always begins a new period.',
       }),
   })
   .refine(({ planCode, planId }) => planCode === undefined || planId === undefined, {
@@ -43,16 +43,18 @@ export const changePreview = z
       z.object({
         kind: z.enum(['change_credit', 'change_charge']),
         amountMinor: signedAmount,
+        taxMinor: signedAmount.meta({ description: 'On top of the amount, or contained in it.' }),
         periodStartsAt: instant,
         periodEndsAt: instant,
       }),
     ),
+    taxMinor: signedAmount.meta({ description: 'The tax of the change, as its invoice would bear it.' }),
     totalMinor: amount.meta({ description: 'What the invoice of the change is over.' }),
     toCreditMinor: amount.meta({ description: 'What the credits exceed the charges by: kept as credit.' }),
     fromCreditMinor: amount.meta({ description: 'What is paid with the credit of the customer.' }),
     dueMinor: amount.meta({ description: 'What the payment method is charged now.' }),
     nextInvoice: z.union([
-      z.object({ at: instant, totalMinor: amount }),
+      z.object({ at: instant, totalMinor: amount, taxMinor: amount }),
       z.null().meta({ description: 'Nothing will be billed, or not before a payment.' }),
     ]),
   })
@@ -68,19 +70,22 @@ export const examplePreview: ChangePreviewBody = {
     {
       kind: 'change_credit',
       amountMinor: -1450,
+      taxMinor: 0,
       periodStartsAt: '2026-12-20T21:00:00.000Z',
       periodEndsAt: '2027-01-05T09:00:00.000Z',
     },
     {
       kind: 'change_charge',
       amountMinor: 4950,
+      taxMinor: 0,
       periodStartsAt: '2026-12-20T21:00:00.000Z',
       periodEndsAt: '2027-01-05T09:00:00.000Z',
     },
   ],
+  taxMinor: 0,
   totalMinor: 3500,
   toCreditMinor: 0,
   fromCreditMinor: 0,
   dueMinor: 3500,
-  nextInvoice: { at: '2027-01-05T09:00:00.000Z', totalMinor: 9900 },
+  nextInvoice: { at: '2027-01-05T09:00:00.000Z', totalMinor: 9900, taxMinor: 0 },
 };

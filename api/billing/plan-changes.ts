@@ -1,14 +1,19 @@
 /** Changes of plan, seats and interval: what one would cost, asking for it, taking it back. */
 import type { z } from 'zod';
-import { type ChangeRequest, weighChange } from '../../db/queries/billing/plan-change.ts';
+import { type ChangeRequest, taxesOfChange, weighChange } from '../../db/queries/billing/plan-change.ts';
 import { billOf } from '../../domain/billing/plan-change.ts';
 import { DomainError } from '../../domain/errors.ts';
 import { changePlanUpdate, undoChangeUpdate } from '../../workflows/billing/subscription.contract.ts';
 import { type Route, route } from '../route.ts';
 import { askSubscription, readSubscription } from './ask-subscription.ts';
 import { changePreview, examplePreview, planChange } from './plan-changes.schemas.ts';
-import { requestOf, withoutComment } from './subscription-acts.ts';
-import { toSubscription } from './subscription-body.ts';
+import {
+  collectionReplay,
+  collectionSteps,
+  requestOf,
+  subscriptionReplay,
+  subscriptionSteps,
+} from './subscription-answer.ts';
 import {
   collection,
   exampleSubscription,
@@ -32,7 +37,15 @@ const preview = route({
   responses: {
     200: { description: 'The money effect.', schema: changePreview, example: examplePreview },
   },
-  problems: ['state_conflict', 'subscription_ended', 'plan_archived', 'currency_mismatch'],
+  problems: [
+    'state_conflict',
+    'subscription_ended',
+    'plan_archived',
+    'currency_mismatch',
+    'tax_location_invalid',
+    'vendor_rejected_request',
+    'vendor_unavailable',
+  ],
   handler: async ({ tx, now, params, body }) => {
     const view = await readSubscription(tx, params.subscriptionId);
     const weighed = await weighChange(tx, view, { request: toRequest(body), at: now });
@@ -40,10 +53,8 @@ const preview = route({
     if (decision.kind === 'refused') {
       throw new DomainError({ code: 'state_conflict', ...decision });
     }
-    const { renewalMinor, ...bill } = billOf(decision, {
-      target,
-      creditMinor: view.customer.creditMinor,
-    });
+    const taxes = await taxesOfChange(tx, view, { decision, target, at: now });
+    const { renewal, ...bill } = billOf(decision, { ...taxes, ...view.customer });
     return {
       status: 200,
       body: {
@@ -51,13 +62,14 @@ const preview = route({
         kind: decision.kind,
         effectiveAt: decision.kind === 'downgrade' ? decision.at : now.toISOString(),
         currency: target.currency,
-        lines: bill.lines.map(({ kind, amountMinor, period }) => ({
+        lines: bill.lines.map(({ kind, amountMinor, taxMinor, period }) => ({
           kind,
           amountMinor,
+          taxMinor,
           periodStartsAt: period.startsAt,
           periodEndsAt: period.endsAt,
         })),
-        nextInvoice: nextInvoiceOf(view.subscription, decision, renewalMinor),
+        nextInvoice: nextInvoiceOf(view.subscription, decision, renewal),
       },
     };
   },
@@ -97,24 +109,19 @@ const change = route({
     'payment_method_missing',
     'card_declined',
     'authentication_required',
+    'tax_location_invalid',
+    'vendor_rejected_request',
     'vendor_unavailable',
     'outcome_unknown',
   ],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...collectionSteps,
     act: (context, view) => {
       const input = { ...requestOf(context), ...toRequest(context.body) };
       return askSubscription(context, view, { update: changePlanUpdate, input });
     },
-    answer: async ({ tx, deps, params }, result) => {
-      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-      return { ...result, subscription };
-    },
   },
-  replay: withoutComment(
-    (body: z.infer<typeof collection>) => body.subscription,
-    (body, subscription) => ({ ...body, subscription }),
-  ),
+  replay: collectionReplay,
 });
 
 const undo = route({
@@ -132,17 +139,11 @@ const undo = route({
   },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...subscriptionSteps,
     act: (context, view) =>
       askSubscription(context, view, { update: undoChangeUpdate, input: requestOf(context) }),
-    answer: async ({ tx, deps, params }) => {
-      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-    },
   },
-  replay: withoutComment(
-    (body: z.infer<typeof subscription>) => body,
-    (_body, subscription) => subscription,
-  ),
+  replay: subscriptionReplay,
 });
 
 export const planChangeRoutes: readonly Route[] = [preview, change, undo];
@@ -159,8 +160,8 @@ function toRequest({ planCode, planId, quantity, proration }: z.infer<typeof pla
 function nextInvoiceOf(
   { trialEndsAt, periodEndsAt }: { trialEndsAt: Date | null; periodEndsAt: Date | null },
   decision: Exclude<Awaited<ReturnType<typeof weighChange>>['decision'], { kind: 'refused' }>,
-  totalMinor: number,
+  { totalMinor, taxMinor }: { totalMinor: number; taxMinor: number },
 ) {
   const at = decision.kind === 'upgrade' ? new Date(decision.period.endsAt) : (periodEndsAt ?? trialEndsAt);
-  return at === null || totalMinor === 0 ? null : { at: at.toISOString(), totalMinor };
+  return at === null || totalMinor === 0 ? null : { at: at.toISOString(), totalMinor, taxMinor };
 }

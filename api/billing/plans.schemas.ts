@@ -57,6 +57,7 @@ export const plan = z
     currency,
     interval,
     policy,
+    taxCode: z.string().nullable(),
     archivedAt: instant.nullable(),
     createdAt: instant,
   })
@@ -80,6 +81,15 @@ export const newPlan = z
       .meta({ description: 'Per interval, in minor units; 0 is a free plan.', example: 2900 }),
     currency,
     interval,
+    taxCode: z
+      .string()
+      .regex(/^[A-Za-z0-9_]{2,32}$/, 'must be 2 to 32 letters, digits and _')
+      .nullable()
+      .default(null)
+      .meta({
+        description: "What is sold, in the tax office's words: HSN or SAC in India.",
+        example: '998314',
+      }),
     policy: z
       .strictObject(policyFields)
       .partial()
@@ -107,6 +117,7 @@ export const examplePlan: PlanBody = {
   currency: 'USD',
   interval: { unit: 'month', count: 1 },
   policy: defaultSubscriptionPolicy,
+  taxCode: '998314',
   archivedAt: null,
   createdAt: '2026-11-21T09:00:00.000Z',
 };

@@ -154,7 +154,7 @@ const archive = route({
 export const planRoutes: readonly Route[] = [create, list, read, archive];
 
 function toPlan(row: PlanRow): PlanBody {
-  const { id, code, name, family, rank, priceMinor, currency, interval, policy } = row;
+  const { id, code, name, family, rank, priceMinor, currency, interval, policy, taxCode } = row;
   return {
     id,
     code,
@@ -165,6 +165,7 @@ function toPlan(row: PlanRow): PlanBody {
     currency,
     interval,
     policy,
+    taxCode,
     archivedAt: row.archivedAt?.toISOString() ?? null,
     createdAt: row.createdAt.toISOString(),
   };

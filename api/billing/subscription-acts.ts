@@ -1,18 +1,22 @@
 /** What people ask of a running subscription: another card, conversion, cancellation, a longer trial. */
 import {
-  type CollectionResult,
   cancelUpdate,
   changePaymentMethodUpdate,
   convertUpdate,
   extendTrialUpdate,
   pauseUpdate,
-  type RequestInput,
   resumeUpdate,
   undoCancelUpdate,
 } from '../../workflows/billing/subscription.contract.ts';
-import { type ActContext, type ReadContext, type Route, route } from '../route.ts';
-import { askSubscription, readSubscription } from './ask-subscription.ts';
-import { toSubscription } from './subscription-body.ts';
+import { type Route, route } from '../route.ts';
+import { askSubscription } from './ask-subscription.ts';
+import {
+  collectionReplay,
+  collectionSteps,
+  requestOf,
+  subscriptionReplay,
+  subscriptionSteps,
+} from './subscription-answer.ts';
 import {
   cancellation,
   collection,
@@ -20,7 +24,6 @@ import {
   noBody,
   pause as pauseBody,
   paymentMethodChange,
-  type SubscriptionBody,
   subscription,
   subscriptionParams,
   trialExtension,
@@ -33,15 +36,15 @@ const changePaymentMethod = route({
   operationId: 'changePaymentMethod',
   tag: 'Subscriptions',
   scope: 'billing:write',
-  summary: 'Use another card',
+  summary: 'Use another card, or a bank account',
   description:
-    'Attaches the payment method at the card vendor and makes it the one that is charged. What is unpaid is charged at once.',
+    'Attaches the payment method at the card vendor and makes it the one that is charged. What is unpaid is charged at once. A bank account in the US must be verified at the vendor, its mandate accepted, and the customer billed in USD; a debit takes days, so its outcome is `processing`.',
   params: subscriptionParams,
   body: paymentMethodChange,
   example: { paymentMethodId: 'pm_card_visa' },
   responses: {
     200: {
-      description: 'The card is in use; `outcome` says what became of an open invoice.',
+      description: 'The payment method is in use; `outcome` says what became of an open invoice.',
       schema: collection,
       example: { outcome: 'nothing_due', subscription: exampleSubscription },
     },
@@ -51,24 +54,19 @@ const changePaymentMethod = route({
     'subscription_ended',
     'payment_method_invalid',
     'card_declined',
+    'tax_location_invalid',
+    'vendor_rejected_request',
     'vendor_unavailable',
     'outcome_unknown',
   ],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...collectionSteps,
     act: (context, view) => {
       const input = { ...requestOf(context), paymentMethodId: context.body.paymentMethodId };
       return askSubscription(context, view, { update: changePaymentMethodUpdate, input });
     },
-    answer: async ({ tx, deps, params }, result) => {
-      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-      return { ...result, subscription };
-    },
   },
-  replay: withoutComment(
-    (body: CollectionBody) => body.subscription,
-    (body, subscription) => ({ ...body, subscription }),
-  ),
+  replay: collectionReplay,
 });
 
 const convert = route({
@@ -94,24 +92,19 @@ const convert = route({
     'payment_method_missing',
     'card_declined',
     'authentication_required',
+    'tax_location_invalid',
+    'vendor_rejected_request',
     'vendor_unavailable',
     'outcome_unknown',
   ],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...collectionSteps,
     act: (context, view) => {
       const input = requestOf(context);
       return askSubscription(context, view, { update: convertUpdate, input });
     },
-    answer: async ({ tx, deps, params }, result) => {
-      const subscription = toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-      return { ...result, subscription };
-    },
   },
-  replay: withoutComment(
-    (body: CollectionBody) => body.subscription,
-    (body, subscription) => ({ ...body, subscription }),
-  ),
+  replay: collectionReplay,
 });
 
 const cancel = route({
@@ -140,20 +133,14 @@ const cancel = route({
   },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...subscriptionSteps,
     act: (context, view) => {
       const { mode, reason, comment } = context.body;
       const input = { ...requestOf(context), mode, reason, ...(comment !== undefined && { comment }) };
       return askSubscription(context, view, { update: cancelUpdate, input });
     },
-    answer: async ({ tx, deps, params }) => {
-      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-    },
   },
-  replay: withoutComment(
-    (body: SubscriptionBody) => body,
-    (_body, subscription) => subscription,
-  ),
+  replay: subscriptionReplay,
 });
 
 const undoCancel = route({
@@ -169,19 +156,13 @@ const undoCancel = route({
   responses: { 200: { description: 'It goes on.', schema: subscription, example: exampleSubscription } },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...subscriptionSteps,
     act: (context, view) => {
       const input = requestOf(context);
       return askSubscription(context, view, { update: undoCancelUpdate, input });
     },
-    answer: async ({ tx, deps, params }) => {
-      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-    },
   },
-  replay: withoutComment(
-    (body: SubscriptionBody) => body,
-    (_body, subscription) => subscription,
-  ),
+  replay: subscriptionReplay,
 });
 
 const extendTrial = route({
@@ -201,20 +182,14 @@ const extendTrial = route({
   },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...subscriptionSteps,
     act: (context, view) => {
       const { days, reason } = context.body;
       const input = { ...requestOf(context), days, ...(reason !== undefined && { reason }) };
       return askSubscription(context, view, { update: extendTrialUpdate, input });
     },
-    answer: async ({ tx, deps, params }) => {
-      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-    },
   },
-  replay: withoutComment(
-    (body: SubscriptionBody) => body,
-    (_body, subscription) => subscription,
-  ),
+  replay: subscriptionReplay,
 });
 
 const pause = route({
@@ -242,20 +217,14 @@ const pause = route({
   },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...subscriptionSteps,
     act: (context, view) => {
       const { resumesAt } = context.body;
       const input = { ...requestOf(context), ...(resumesAt !== undefined && { resumesAt }) };
       return askSubscription(context, view, { update: pauseUpdate, input });
     },
-    answer: async ({ tx, deps, params }) => {
-      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-    },
   },
-  replay: withoutComment(
-    (body: SubscriptionBody) => body,
-    (_body, subscription) => subscription,
-  ),
+  replay: subscriptionReplay,
 });
 
 const resume = route({
@@ -271,17 +240,11 @@ const resume = route({
   responses: { 200: { description: 'It goes on.', schema: subscription, example: exampleSubscription } },
   problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
   handler: {
-    look: ({ tx, params }) => readSubscription(tx, params.subscriptionId),
+    ...subscriptionSteps,
     act: (context, view) =>
       askSubscription(context, view, { update: resumeUpdate, input: requestOf(context) }),
-    answer: async ({ tx, deps, params }) => {
-      return toSubscription(deps, await readSubscription(tx, params.subscriptionId));
-    },
   },
-  replay: withoutComment(
-    (body: SubscriptionBody) => body,
-    (_body, subscription) => subscription,
-  ),
+  replay: subscriptionReplay,
 });
 
 export const subscriptionActRoutes: readonly Route[] = [
@@ -293,32 +256,3 @@ export const subscriptionActRoutes: readonly Route[] = [
   pause,
   resume,
 ];
-
-export function requestOf({ caller, requestId }: ActContext): RequestInput {
-  return { actor: caller.actor, requestId };
-}
-
-type CollectionBody = CollectionResult & { subscription: SubscriptionBody };
-
-/** The comment of a cancellation is the customer's own words, which the erasure must reach: it is not kept twice. */
-export function withoutComment<Body>(
-  subscriptionIn: (body: Body) => SubscriptionBody,
-  put: (body: Body, subscription: SubscriptionBody) => Body,
-) {
-  const setComment = (body: Body, comment: string | null): Body => {
-    const subscription = subscriptionIn(body);
-    const { cancellation } = subscription;
-    return put(body, {
-      ...subscription,
-      cancellation: cancellation === null ? null : { ...cancellation, comment },
-    });
-  };
-  return {
-    keep: (body: Body) => setComment(body, null),
-    restore: async ({ tx }: ReadContext, kept: Body) => {
-      const { id } = subscriptionIn(kept);
-      const { subscription } = await readSubscription(tx, id);
-      return setComment(kept, subscription.cancelComment);
-    },
-  };
-}

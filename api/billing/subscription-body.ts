@@ -1,4 +1,5 @@
 /** A subscription as the API shows it. Access and the sentences come from the same pure functions the process uses. */
+import { couponInWords } from '../../db/queries/billing/coupons.ts';
 import type { SubscriptionView } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { dunningWaitingFor } from '../../domain/billing/dunning.ts';
@@ -43,6 +44,7 @@ export function toSubscription(
       periodIndex === null || periodStartsAt === null || periodEndsAt === null
         ? null
         : { index: periodIndex, startsAt: periodStartsAt.toISOString(), endsAt: periodEndsAt.toISOString() },
+    coupon: toCoupon(view),
     resumesAt: snapshot.resumesAt ?? null,
     hasPaymentMethod: snapshot.hasPaymentMethod,
     cancelAtPeriodEnd: snapshot.cancelAtPeriodEnd,
@@ -60,6 +62,12 @@ export function toSubscription(
     version: subscription.version,
     links: { temporal: workflowUrl(deps, subscriptionWorkflowId(id)) },
   };
+}
+
+function toCoupon({ subscription: { discount }, plan }: SubscriptionView): SubscriptionBody['coupon'] {
+  if (discount === null) return null;
+  const { code, periodsLeft } = discount;
+  return { code, reduction: couponInWords(discount, plan.currency), periodsLeft };
 }
 
 function toPendingChange(change: PendingChange | null): SubscriptionBody['pendingChange'] {

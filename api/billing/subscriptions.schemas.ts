@@ -14,6 +14,8 @@ import {
   links,
   longText,
 } from '../schemas.ts';
+import { couponCode } from './coupons.schemas.ts';
+import { referralCode } from './referral-codes.ts';
 
 const statuses = {
   trialing: true,
@@ -101,6 +103,16 @@ export const subscription = z
     trialMessagesSent: z.array(z.string()),
     convertedAt: instant.nullable(),
     currentPeriod: z.union([z.object({ index: z.int(), startsAt: instant, endsAt: instant }), z.null()]),
+    coupon: z
+      .union([
+        z.object({
+          code: z.string(),
+          reduction: z.string().meta({ example: '20 % off the next 3 periods' }),
+          periodsLeft: z.int().nullable().meta({ description: 'Null: for ever.' }),
+        }),
+        z.null(),
+      ])
+      .meta({ description: 'What reduces the price of the periods to come.' }),
     resumesAt: instant.nullable().meta({ description: 'When a paused subscription goes on by itself.' }),
     hasPaymentMethod: z.boolean(),
     cancelAtPeriodEnd: z.boolean(),
@@ -132,6 +144,10 @@ export const newSubscription = z
       .enum(['trial', 'payment'])
       .optional()
       .meta({ description: 'As usual: a trial where the plan has one, else a payment.' }),
+    couponCode: couponCode.optional(),
+    referralCode: referralCode
+      .optional()
+      .meta({ description: 'Of who has brought this customer; with the first subscription.' }),
   })
   .refine(({ planCode, planId }) => (planCode === undefined) !== (planId === undefined), {
     path: ['planCode'],
@@ -237,6 +253,7 @@ export const exampleSubscription: SubscriptionBody = {
   trialMessagesSent: [],
   convertedAt: null,
   currentPeriod: null,
+  coupon: null,
   resumesAt: null,
   hasPaymentMethod: false,
   cancelAtPeriodEnd: false,

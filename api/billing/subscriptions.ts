@@ -75,6 +75,8 @@ const create = route({
       plan: body.planId === undefined ? { code: body.planCode ?? '' } : { id: body.planId },
       quantity: body.quantity,
       start: body.start,
+      couponCode: body.couponCode,
+      referralCode: body.referralCode,
       actor,
       at: now,
     });

@@ -22,7 +22,9 @@ const status = z.enum(Object.keys(statuses) as [NotificationStatus, ...Notificat
 export const notification = z
   .object({
     id: id('ntf', 'notification'),
-    customerId: id('cus', 'customer'),
+    customerId: id('cus', 'customer')
+      .nullable()
+      .meta({ description: 'Null: a message to you, such as the daily report.' }),
     subscriptionId: id('sub', 'subscription').nullable(),
     template: z.enum(notificationTemplates),
     status,

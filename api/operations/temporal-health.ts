@@ -30,9 +30,10 @@ export async function queuesWithoutWorkers(client: Client): Promise<TaskQueue[]>
 
 const { TaskQueueType } = proto.temporal.api.enums.v1;
 
-/** The vendor's queue has activities only. */
+/** The vendors' queues have activities only. */
 const polledFor: Record<TaskQueue, number> = {
   billing: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
   stripe: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+  razorpay: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   operations: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
 };

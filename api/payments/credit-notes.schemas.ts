@@ -12,6 +12,7 @@ const summaryFields = {
     .nullable()
     .meta({ description: 'The note it takes back, because its refund did not arrive.', example: null }),
   totalMinor: signedAmount.meta({ description: 'Below zero on a note that takes another one back.' }),
+  taxMinor: signedAmount.meta({ description: 'Of the total: the tax of the invoice that is taken back.' }),
   currency,
   issuedAt: instant,
 };
@@ -51,6 +52,7 @@ export const exampleCreditNote: CreditNoteBody = {
   refundId: 'ref_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b',
   reversesId: null,
   totalMinor: 900,
+  taxMinor: 144,
   currency: 'USD',
   issuedAt: '2026-12-06T09:00:01.000Z',
   lines: [{ invoiceLineId: null, description: 'Refund of invoice INV-000042', amountMinor: 900 }],

@@ -75,7 +75,7 @@ const read = route({
 export const creditNoteRoutes: readonly Route[] = [list, read];
 
 function toSummary(row: CreditNoteRow): CreditNoteSummary {
-  const { id, number, customerId, invoiceId, refundId, reversesId, totalMinor, currency } = row;
+  const { id, number, customerId, invoiceId, refundId, reversesId, totalMinor, taxMinor, currency } = row;
   return {
     id,
     number,
@@ -84,6 +84,7 @@ function toSummary(row: CreditNoteRow): CreditNoteSummary {
     refundId,
     reversesId,
     totalMinor,
+    taxMinor,
     currency,
     issuedAt: row.issuedAt.toISOString(),
   };

@@ -1,7 +1,9 @@
 /** Payments: what came in, on any rail. */
 import { z } from 'zod';
+import type { Tx } from '../../db/client.ts';
 import { findReceiptDocument } from '../../db/queries/billing/invoice-document.ts';
 import { findPayment, listPayments, type PaymentRow } from '../../db/queries/payments/read-payments.ts';
+import { type Allocation, listAllocations } from '../../db/queries/payments/record-payment.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { pdfOf, pdfResponse } from '../pdf.ts';
 import { notFound } from '../problem.ts';
@@ -38,8 +40,9 @@ const list = route({
     status: 200,
     body: await page({
       limit,
-      fetch: (count) => listPayments(tx, { customerId, invoiceId, cursor, limit: count }),
-      cursorOf: ({ id }) => id,
+      fetch: async (count) =>
+        withAllocations(tx, await listPayments(tx, { customerId, invoiceId, cursor, limit: count })),
+      cursorOf: ({ row: { id } }) => id,
       toItem: toPayment,
     }),
   }),
@@ -67,7 +70,9 @@ const read = route({
   handler: async ({ tx, params: { paymentId } }) => {
     const row = await findPayment(tx, paymentId);
     if (row === null) throw notFound('payment', paymentId);
-    return { status: 200, body: toPayment(row) };
+    const [found] = await withAllocations(tx, [row]);
+    if (found === undefined) throw notFound('payment', paymentId);
+    return { status: 200, body: toPayment(found) };
   },
 });
 
@@ -91,7 +96,15 @@ const readReceipt = route({
 
 export const paymentRoutes: readonly Route[] = [list, read, readReceipt];
 
-function toPayment(row: PaymentRow): PaymentBody {
+type PaymentView = { row: PaymentRow; allocations: Allocation[] };
+
+async function withAllocations(tx: Tx, rows: PaymentRow[]): Promise<PaymentView[]> {
+  const ids = rows.map(({ id }) => id);
+  const found = await listAllocations(tx, ids);
+  return rows.map((row) => ({ row, allocations: found.get(row.id) ?? [] }));
+}
+
+function toPayment({ row, allocations }: PaymentView): PaymentBody {
   const { id, customerId, invoiceId, rail, externalId, amountMinor, allocatedMinor, refundedMinor } = row;
   return {
     id,
@@ -103,7 +116,41 @@ function toPayment(row: PaymentRow): PaymentBody {
     allocatedMinor,
     refundedMinor,
     currency: row.currency,
+    bankFeeMinor: row.bankFeeMinor,
+    exchange: toExchange(row),
+    sourcePaymentId: row.sourcePaymentId,
+    allocations,
     receivedAt: row.receivedAt.toISOString(),
+    returnedAt: row.returnedAt?.toISOString() ?? null,
+    returnedMinor: row.returnedMinor,
+    returnCode: row.returnCode,
     note: row.note,
+  };
+}
+
+/** The database keeps all of it or nothing. */
+function toExchange(row: PaymentRow): PaymentBody['exchange'] {
+  const { receivedMinor, receivedCurrency, convertedMinor, exchangeRate, rateDay, rateSource, rateLegs } =
+    row;
+  if (
+    receivedMinor === null ||
+    receivedCurrency === null ||
+    convertedMinor === null ||
+    exchangeRate === null ||
+    rateDay === null ||
+    rateSource === null ||
+    rateLegs === null
+  ) {
+    return null;
+  }
+  return {
+    receivedMinor,
+    receivedCurrency,
+    convertedMinor,
+    fxFeeMinor: row.amountMinor - convertedMinor,
+    rate: exchangeRate,
+    day: rateDay,
+    source: rateSource,
+    legs: rateLegs,
   };
 }

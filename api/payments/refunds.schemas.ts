@@ -17,6 +17,9 @@ export const refund = z
     }),
     amountMinor: amount,
     currency,
+    given: z
+      .union([z.object({ amountMinor: amount, currency }), z.null()])
+      .meta({ description: 'Of a payment that came in another currency: what is given back of it.' }),
     lines: z
       .array(z.object({ lineId: id('line', 'line of the invoice'), amountMinor: amount }))
       .meta({ description: 'What of the invoice is given back, where that was named.' }),
@@ -49,7 +52,7 @@ export const refundFilters = {
 };
 
 /** Goes into the audit log, so it is a code and not a text. */
-const reason = z
+export const reason = z
   .string()
   .regex(/^[a-z][a-z0-9_]{0,62}$/, 'must be a lower-case code such as duplicate')
   .meta({ example: 'duplicate' });
@@ -87,6 +90,7 @@ export const exampleRefund: RefundBody = {
   status: 'pending',
   amountMinor: 2900,
   currency: 'USD',
+  given: null,
   lines: [],
   reason: 'duplicate',
   externalId: null,

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { findRefund, listRefunds, type RefundView } from '../../db/queries/payments/read-refunds.ts';
 import { requestRefund } from '../../db/queries/payments/request-refund.ts';
+import { isVendorRail } from '../../domain/payments/payment.ts';
 import { refundWorkflowId } from '../../workflows/payments/refund.contract.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound } from '../problem.ts';
@@ -31,7 +32,7 @@ const create = route({
   scope: 'billing:write',
   summary: 'Give a payment back, or a part of it',
   description:
-    'Without amountMinor and lines all that can still be given back. A card payment is given back by the card vendor. A recorded payment is booked as given back: you have done it yourself. What was paid from the credit of the customer goes back there. What was given back, is on its way or was lost in a dispute never exceeds the payment; the refusal says how much is left.',
+    'Without amountMinor and lines all that can still be given back. What a vendor took (Stripe, Razorpay) is given back by that vendor. A recorded payment is booked as given back: you have done it yourself. What was paid from the credit of the customer goes back there. What was given back, is on its way or was lost in a dispute never exceeds the payment; the refusal says how much is left.',
   params: paymentParams,
   body: newRefund,
   example: { amountMinor: 900, reason: 'duplicate' },
@@ -122,7 +123,7 @@ function toRefund(
 ): RefundBody {
   const { id, paymentId, status, amountMinor, currency, lines, reason, externalId, failureCode } = refund;
   const wasFound = externalId !== null && refund.askedAt === null;
-  const hasProcess = payment.rail === 'stripe' && !wasFound;
+  const hasProcess = isVendorRail(payment.rail) && !wasFound;
   return {
     id,
     paymentId,
@@ -131,6 +132,10 @@ function toRefund(
     status,
     amountMinor,
     currency,
+    given:
+      refund.receivedMinor === null || refund.receivedCurrency === null
+        ? null
+        : { amountMinor: refund.receivedMinor, currency: refund.receivedCurrency },
     lines,
     reason,
     externalId,

@@ -5,19 +5,14 @@
  * Why it is safe to run twice: an event is unique, so a second delivery answers 200 and changes nothing. What cannot be
  * stored is answered 503, and Stripe delivers it again for days.
  */
-import express, { type RequestHandler } from 'express';
-import { z } from 'zod';
+import type { RequestHandler } from 'express';
 import { withSystem } from '../../db/client.ts';
 import { storeCardEvent } from '../../db/queries/operations/inbox.ts';
 import { isBooked } from '../../db/queries/payments/booked-event.ts';
-import {
-  stripeEvent,
-  verifyStripeWebhook,
-  WebhookVerificationError,
-} from '../../integrations/stripe/webhook.ts';
+import { stripeEvent, verifyStripeWebhook } from '../../integrations/stripe/webhook.ts';
 import type { ApiDependencies } from '../dependencies.ts';
-import { Problem } from '../problem.ts';
 import type { OpenRoute } from '../route.ts';
+import { answerReceipt, proved, rawBodyOf, readRaw, webhookResponses } from '../webhook.ts';
 
 export function stripeWebhook(deps: ApiDependencies): OpenRoute {
   return {
@@ -31,30 +26,23 @@ export function stripeWebhook(deps: ApiDependencies): OpenRoute {
     request: {
       mediaType: 'application/json',
       schema: stripeEvent.meta({ description: "Stripe's Event object." }),
-      headers: { 'Stripe-Signature': 't=<seconds>,v1=<HMAC-SHA256 of the body>' },
+      headers: {
+        'Stripe-Signature': {
+          description: 'Seconds, and the HMAC-SHA256 of both in hex.',
+          example: 't=1795770000,v1=dd0f51ec9e75790ad1f7cc8e1a83d12f0a58a9641601a3cffa5c695972543c82',
+        },
+      },
     },
-    responses: {
-      200: { description: 'Stored, or known already.', schema: receipt, example: { received: 'stored' } },
-    },
-    problems: ['invalid_signature', 'payload_too_large', 'unsupported_media_type', 'database_unavailable'],
+    ...webhookResponses,
     handlers: [readRaw, receive(deps)],
   };
 }
 
-const BODY_MAX_BYTES = 1024 * 1024;
-
-const receipt = z
-  .object({ received: z.enum(['stored', 'known', 'ignored', 'duplicate']) })
-  .meta({ id: 'WebhookReceipt' });
-
-/** The signature is over the bytes as they came, whatever type they claim to have. */
-const readRaw: RequestHandler = express.raw({ limit: BODY_MAX_BYTES, type: () => true, inflate: false });
-
 function receive({ db, config }: ApiDependencies): RequestHandler {
   return async (req, res) => {
-    const event = verified(() =>
+    const event = proved(req, 'Stripe', () =>
       verifyStripeWebhook({
-        rawBody: Buffer.isBuffer(req.body) ? req.body : Buffer.alloc(0),
+        rawBody: rawBodyOf(req),
         signatureHeader: req.headers['stripe-signature'],
         secrets: config.stripe.webhookSecrets,
         // Real time, also where business time is virtual: it is the vendor's clock that signs.
@@ -66,20 +54,6 @@ function receive({ db, config }: ApiDependencies): RequestHandler {
       storeCardEvent(tx, { event, account: event.account, known, source: 'webhook' }),
     );
     req.log.info({ eventId: event.externalId, eventType: event.type, outcome }, 'webhook');
-    res.set('Cache-Control', 'no-store').json({ received: outcome } satisfies z.infer<typeof receipt>);
+    answerReceipt(res, outcome);
   };
-}
-
-function verified<T>(verify: () => T): T {
-  try {
-    return verify();
-  } catch (error) {
-    if (!(error instanceof WebhookVerificationError)) throw error;
-    throw new Problem({
-      code: 'invalid_signature',
-      detail: 'The event cannot be proved to come from Stripe just now; nothing was stored.',
-      reason: error.reason,
-      cause: error,
-    });
-  }
 }

@@ -1,7 +1,8 @@
-/** What we tell customers: one row per message with its status. */
+/** What we tell customers, and tenants of their own business: one row per message with its status. */
 import { sql } from 'drizzle-orm';
-import { index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
-import type { NotificationTemplate } from '../../domain/messaging/notification.ts';
+import { check, index, integer, jsonb, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import type { InvoiceDocument } from '../../domain/billing/invoice-document.ts';
+import type { AttachedDocument, NotificationTemplate } from '../../domain/messaging/notification.ts';
 import { createdAt, id, instant, tenantId } from './columns.ts';
 import { tenants } from './tenants.ts';
 
@@ -13,14 +14,19 @@ export const notifications = pgTable(
   {
     id: id(),
     tenantId: tenantId().references(() => tenants.id),
-    customerId: text().notNull(),
+    /** Null: a message to the tenant itself. */
+    customerId: text(),
     subscriptionId: text(),
     template: text().$type<NotificationTemplate>().notNull(),
     /** Business identity of the message; a second row for it cannot exist. */
     dedupeKey: text().notNull(),
     /** The template's variables. Erased with the customer. */
     variables: jsonb().$type<Record<string, unknown>>().notNull(),
-    /** Address at the time of sending. Erased with the customer. */
+    /** The document that goes with it; null for most. */
+    attaches: jsonb().$type<AttachedDocument>(),
+    /** What that document says, from the first try until the outcome is known. Erased with the customer. */
+    attached: jsonb().$type<InvoiceDocument>(),
+    /** Address at the time of sending, of a message to the tenant when it was decided. Erased with the customer. */
     recipient: text(),
     subject: text(),
     status: text().$type<NotificationStatus>().notNull().default('queued'),
@@ -36,6 +42,7 @@ export const notifications = pgTable(
   (t) => [
     uniqueIndex('notifications_dedupe').on(t.tenantId, t.dedupeKey),
     index('notifications_customer').on(t.tenantId, t.customerId, t.id),
+    check('notifications_recipient', sql`${t.customerId} is not null or ${t.recipient} is not null`),
     index('notifications_waiting').on(t.status).where(sql`${t.status} in ('queued', 'sending')`),
   ],
 );

@@ -2,7 +2,9 @@
 import { sql } from 'drizzle-orm';
 import {
   type AnyPgColumn,
+  boolean,
   check,
+  date,
   index,
   integer,
   jsonb,
@@ -10,15 +12,17 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
-import type { DeclineClass } from '../../domain/payments/card-payment.ts';
+import type { DeclineClass, PaymentMethodType } from '../../domain/payments/card-payment.ts';
 import type { DisputeStatus } from '../../domain/payments/dispute.ts';
+import type { RateLeg } from '../../domain/payments/exchange-rate.ts';
 import type { ChargeOrigin, PaymentRail } from '../../domain/payments/payment.ts';
+import type { OrderPaymentStatus, OrderStatus } from '../../domain/payments/razorpay-order.ts';
 import type { RefundLine, RefundStatus } from '../../domain/payments/refund.ts';
 import { customers, invoiceLines, invoices } from './billing.ts';
 import { amountMinor, createdAt, currency, id, instant, tenantId } from './columns.ts';
 import { tenants } from './tenants.ts';
 
-/** A card as shown to people; the card itself is at the vendor. */
+/** A card or a bank account as shown to people; itself it is at the vendor. */
 export const paymentMethods = pgTable(
   'payment_methods',
   {
@@ -28,16 +32,27 @@ export const paymentMethods = pgTable(
     customerId: text()
       .notNull()
       .references(() => customers.id),
+    type: text().$type<PaymentMethodType>().notNull().default('card'),
+    /** A card's brand, or the bank's name. */
     brand: text().notNull(),
     last4: text().notNull(),
+    /** 0 for a bank account. */
     expMonth: integer().notNull(),
     expYear: integer().notNull(),
+    /** The vendor's id of the customer's authorisation to debit the bank account. */
+    mandateId: text(),
+    /** The bank says that the customer does not authorise debits, or not any more. */
+    mandateEndedAt: instant(),
     /** Set by a hard decline: never charged again. */
     refusedAt: instant(),
     attachedAt: instant().notNull(),
     createdAt: createdAt(),
   },
-  (t) => [index('payment_methods_customer').on(t.tenantId, t.customerId)],
+  (t) => [
+    index('payment_methods_customer').on(t.tenantId, t.customerId),
+    // Nobody's account is debited without an authorisation.
+    check('payment_methods_mandate', sql`(${t.type} = 'us_bank_account') = (${t.mandateId} is not null)`),
+  ],
 );
 
 export type ChargeAttemptStatus = 'pending' | 'succeeded' | 'failed' | 'requires_action' | 'processing';
@@ -86,6 +101,49 @@ export const chargeAttempts = pgTable(
   ],
 );
 
+/** One invoice's amount due, offered at Razorpay's checkout. `creating` without an id means: look it up before anything else. */
+export const razorpayOrders = pgTable(
+  'razorpay_orders',
+  {
+    /** Also the receipt, by which the vendor finds the order. */
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
+    status: text().$type<OrderStatus>().notNull(),
+    /** The vendor's id (`order_…`) once known. */
+    externalId: text(),
+    amountMinor: amountMinor().notNull(),
+    currency: currency().notNull(),
+    requestedAt: instant().notNull(),
+    /** Set before the vendor is asked: from then on the order is looked up there before it is asked for again. */
+    askedAt: instant(),
+    /** The payment that came furthest (`pay_…`), how far, and when the customer began it. */
+    paymentId: text(),
+    paymentStatus: text().$type<OrderPaymentStatus>(),
+    paymentAt: instant(),
+    /** When the order was last read at the vendor. */
+    lookedAt: instant(),
+    closedAt: instant(),
+    /** Why it was closed unpaid, as a code. */
+    failureCode: text(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('razorpay_orders_external').on(t.tenantId, t.externalId),
+    // One order a customer can pay per invoice.
+    uniqueIndex('razorpay_orders_current').on(t.invoiceId).where(sql`${t.status} in ('creating', 'open')`),
+    index('razorpay_orders_to_look_at').on(t.tenantId, t.lookedAt).where(sql`${t.status} <> 'paid'`),
+    check('razorpay_orders_amount', sql`${t.amountMinor} > 0`),
+    check('razorpay_orders_named', sql`${t.externalId} is not null or ${t.status} in ('creating', 'closed')`),
+    check('razorpay_orders_closed', sql`(${t.status} in ('creating', 'open')) = (${t.closedAt} is null)`),
+  ],
+);
+
 /** Money that arrived, on any rail. */
 export const payments = pgTable(
   'payments',
@@ -100,12 +158,29 @@ export const payments = pgTable(
       .references(() => invoices.id),
     rail: text().$type<PaymentRail>().notNull(),
     externalId: text().notNull(),
+    /** What it counts for, in the invoice's currency. */
     amountMinor: amountMinor().notNull(),
     /** The part that paid the invoice; the rest is the customer's credit. */
     allocatedMinor: amountMinor().notNull(),
     refundedMinor: amountMinor().notNull().default(0),
     currency: currency().notNull(),
+    /** The payment whose excess this one passes on to another invoice; on the rail `credit` only. */
+    sourcePaymentId: text().references((): AnyPgColumn => payments.id),
+    /** Of what was paid, in its own currency: what banks kept for themselves. */
+    bankFeeMinor: amountMinor().notNull().default(0),
+    // Of money that came in another currency: as it came, what it comes to at the rate, and the rate with its legs.
+    receivedMinor: amountMinor(),
+    receivedCurrency: currency(),
+    convertedMinor: amountMinor(),
+    exchangeRate: text(),
+    rateDay: date({ mode: 'string' }),
+    rateSource: text(),
+    rateLegs: jsonb().$type<RateLeg[]>(),
     receivedAt: instant().notNull(),
+    /** The customer's bank took the debit back, all of it or what was left: when, how much, and why (`R01`). */
+    returnedAt: instant(),
+    returnedMinor: amountMinor().notNull().default(0),
+    returnCode: text(),
     note: text(),
     createdAt: createdAt(),
   },
@@ -113,9 +188,27 @@ export const payments = pgTable(
     // The same money is never booked twice.
     uniqueIndex('payments_external').on(t.tenantId, t.rail, t.externalId),
     index('payments_invoice').on(t.tenantId, t.invoiceId),
+    index('payments_source').on(t.sourcePaymentId).where(sql`${t.sourcePaymentId} is not null`),
+    // Holds all that the report on revenue adds up, so that it reads nothing else.
+    index('payments_received').on(t.tenantId, t.receivedAt, t.id, t.rail, t.currency, t.amountMinor),
+    index('payments_returned').on(t.tenantId, t.returnedAt).where(sql`${t.returnedAt} is not null`),
+    check(
+      'payments_returned_whole',
+      sql`(${t.returnedAt} is null) = (${t.returnCode} is null) and (${t.returnedAt} is null) = (${t.returnedMinor} = 0) and ${t.returnedMinor} between 0 and ${t.amountMinor}`,
+    ),
     check(
       'payments_amounts',
       sql`${t.amountMinor} > 0 and ${t.allocatedMinor} between 0 and ${t.amountMinor} and ${t.refundedMinor} between 0 and ${t.amountMinor}`,
+    ),
+    check('payments_source', sql`${t.sourcePaymentId} is null or ${t.rail} = 'credit'`),
+    check(
+      'payments_bank_fee',
+      sql`${t.bankFeeMinor} >= 0 and ${t.bankFeeMinor} < coalesce(${t.receivedMinor}, ${t.amountMinor})`,
+    ),
+    // All of it, or nothing.
+    check(
+      'payments_exchange',
+      sql`num_nonnulls(${t.receivedMinor}, ${t.receivedCurrency}, ${t.convertedMinor}, ${t.exchangeRate}, ${t.rateDay}, ${t.rateSource}, ${t.rateLegs}) in (0, 7) and (${t.receivedMinor} is null or (${t.receivedMinor} > 0 and ${t.convertedMinor} > 0 and ${t.receivedCurrency} <> ${t.currency}))`,
     ),
   ],
 );
@@ -136,6 +229,12 @@ export const refunds = pgTable(
     currency: currency().notNull(),
     /** The part that came out of the customer's credit: money that had paid no invoice. */
     creditMinor: amountMinor().notNull().default(0),
+    /** While it is pending, that part waits in `refunds_pending`; false where it is decided when the money is given. */
+    isCreditHeld: boolean().notNull().default(false),
+    // Of a payment that came in another currency: what was given back of it, and of what it came to at the rate.
+    receivedMinor: amountMinor(),
+    receivedCurrency: currency(),
+    convertedMinor: amountMinor(),
     /** What of the invoice is given back, where that was named. */
     lines: jsonb().$type<RefundLine[]>().notNull().default([]),
     /** In the words of whoever asked. */
@@ -153,6 +252,7 @@ export const refunds = pgTable(
   (t) => [
     uniqueIndex('refunds_external').on(t.tenantId, t.externalId),
     index('refunds_payment').on(t.tenantId, t.paymentId),
+    index('refunds_refunded').on(t.tenantId, t.refundedAt),
     check('refunds_amounts', sql`${t.amountMinor} > 0 and ${t.creditMinor} between 0 and ${t.amountMinor}`),
     check('refunds_dates', sql`${t.status} <> 'succeeded' or ${t.refundedAt} is not null`),
   ],
@@ -177,7 +277,10 @@ export const creditNotes = pgTable(
     reversesId: text().references((): AnyPgColumn => creditNotes.id),
     /** Gapless per tenant: `CN-000001`. */
     number: text().notNull(),
+    /** Tax included. */
     totalMinor: amountMinor().notNull(),
+    /** Of the total: what is taken back of the invoice's tax. */
+    taxMinor: amountMinor().notNull().default(0),
     currency: currency().notNull(),
     issuedAt: instant().notNull(),
     createdAt: createdAt(),
@@ -282,7 +385,7 @@ export const ledgerEntries = pgTable(
     transactionId: text()
       .notNull()
       .references(() => ledgerTransactions.id),
-    /** `receivable`, `revenue`, `cash:<rail>`, `customer_credit`, `rounding`, `refunds`, `bad_debt`, `disputed`. */
+    /** `receivable`, `revenue`, `cash:<rail>`, `customer_credit`, `rounding`, `refunds`, `bad_debt`, `disputed`, `tax_payable`, `fx_clearing`, `fx_fee`, `bank_fee`. */
     account: text().notNull(),
     currency: currency().notNull(),
     /** Debit positive, credit negative. */

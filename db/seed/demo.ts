@@ -40,6 +40,8 @@ const demoScopes = [
   'billing:write',
   'operations:read',
   'operations:write',
+  'reports:read',
+  'reports:write',
   'tenants:read',
   'tenants:write',
 ];

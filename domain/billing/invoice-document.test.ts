@@ -128,8 +128,8 @@ describe('totals', () => {
     expect(words(taxedDocument())).toEqual([
       ['Subtotal', 'INR 115000.00'],
       ['Launch offer', '-INR 15000.00'],
-      ['CGST 9 % on INR 100000.00', 'INR 9000.00'],
-      ['SGST 9 % on INR 100000.00', 'INR 9000.00'],
+      ['CGST 9 %', 'INR 9000.00'],
+      ['SGST 9 %', 'INR 9000.00'],
       ['Total', 'INR 118000.00'],
       ['Credit applied', '-INR 3000.00'],
       ['Paid', '-INR 15000.00'],

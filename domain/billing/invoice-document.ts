@@ -59,6 +59,9 @@ export type DocumentPayment = {
   amountMinor: number;
 };
 
+/** What corrects an invoice. `amountMinor` is what it grants; below zero where it takes another one back. */
+export type DocumentCreditNote = { number: string; issuedAt: string; amountMinor: number };
+
 export type InvoiceDocument = {
   kind: DocumentKind;
   number: string;
@@ -66,6 +69,8 @@ export type InvoiceDocument = {
   refersTo?: string;
   /** ISO-8601; its day is that of `timeZone`. */
   issuedAt: string;
+  /** By when an invoice is to be paid. */
+  dueAt?: string;
   /** IANA zone of the seller: an invoice of 1 April in Mumbai is not one of 31 March. */
   timeZone: string;
   status: DocumentStatus;
@@ -76,6 +81,8 @@ export type InvoiceDocument = {
   subtotalMinor: number;
   discounts: readonly DocumentDiscount[];
   taxes: readonly DocumentTax[];
+  /** The lines contain their tax, so the subtotal is what they are without it. */
+  isTaxInclusive?: boolean;
   totalMinor: number;
   /** Settled with money; nothing on a credit note. */
   paidMinor: number;
@@ -83,12 +90,24 @@ export type InvoiceDocument = {
   creditAppliedMinor: number;
   /** Given back as money. */
   refundedMinor: number;
+  /** Taken back by the customer's bank: disputes that were lost. */
+  disputedMinor?: number;
   /** What is still to be paid; 0 unless it is open. */
   dueMinor: number;
   payments: readonly DocumentPayment[];
+  /** Of an invoice. */
+  creditNotes?: readonly DocumentCreditNote[];
   /** Whole sentences: reverse charge, for example. */
   notes: readonly string[];
 };
+
+/** Turns a document into the bytes of a PDF; the same document into the same bytes. */
+export type DrawDocument = (document: InvoiceDocument) => Promise<Uint8Array>;
+
+/** `INV-000001.pdf`, `receipt-pay_….pdf`: letters, digits, and `.`, `_` or `-`. */
+export function fileNameOf({ kind, number }: Pick<InvoiceDocument, 'kind' | 'number'>): string {
+  return `${kind === 'receipt' ? 'receipt-' : ''}${number.replace(/[^\w.-]/g, '_')}.pdf`;
+}
 
 /** The figures contradict each other; the message says which. Nothing is printed. */
 export class InconsistentDocument extends Error {
@@ -117,7 +136,8 @@ export function assertConsistent(document: InvoiceDocument): void {
   for (const { description, quantity, unitMinor, amountMinor } of lines) {
     if (unitMinor !== null) equal(`line "${description}"`, amountMinor, quantity * unitMinor);
   }
-  equal('subtotal', document.subtotalMinor, sum(lines));
+  const included = document.isTaxInclusive === true ? sum(taxes) : 0;
+  equal('subtotal', document.subtotalMinor, sum(lines) - included);
   equal('total', totalMinor, document.subtotalMinor - sum(discounts) + sum(taxes));
   equal('due amount', document.dueMinor, dueBy(document));
   if (document.status === 'paid' && document.kind !== 'credit_note') {
@@ -148,7 +168,7 @@ export type StampTone = 'good' | 'waiting' | 'closed';
 
 /** The state of the document in a word or two. */
 export function stampOf(document: InvoiceDocument): { words: string; tone: StampTone } {
-  const { kind, status, refundedMinor, paidMinor } = document;
+  const { kind, status, refundedMinor, paidMinor, disputedMinor = 0 } = document;
   switch (status) {
     case 'void':
       return { words: 'Void', tone: 'closed' };
@@ -158,6 +178,7 @@ export function stampOf(document: InvoiceDocument): { words: string; tone: Stamp
       return kind === 'credit_note' ? { words: 'Issued', tone: 'good' } : { words: 'Open', tone: 'waiting' };
     case 'paid':
       if (kind === 'credit_note') return { words: 'Settled', tone: 'good' };
+      if (disputedMinor > 0) return { words: 'Charged back', tone: 'closed' };
       if (refundedMinor === 0) return { words: 'Paid', tone: 'good' };
       return { words: refundedMinor < paidMinor ? 'Partly refunded' : 'Refunded', tone: 'closed' };
     default:
@@ -169,7 +190,7 @@ export type LabelledText = { label: string; text: string };
 
 /** What the head of the document says of itself. */
 export function headOf(document: InvoiceDocument): LabelledText[] {
-  const { kind, number, refersTo, dueMinor, currency } = document;
+  const { kind, number, refersTo, dueAt, dueMinor, currency } = document;
   const dates: Record<DocumentKind, string> = {
     invoice: 'Date of issue',
     receipt: 'Date of payment',
@@ -179,6 +200,7 @@ export function headOf(document: InvoiceDocument): LabelledText[] {
     { label: `${titles[kind]} number`, text: number },
     ...(refersTo === undefined ? [] : [{ label: 'For invoice', text: refersTo }]),
     { label: dates[kind], text: dayInWords(document.issuedAt, document) },
+    ...(dueAt === undefined ? [] : [{ label: 'Due date', text: dayInWords(dueAt, document) }]),
     ...(dueMinor > 0 ? [{ label: 'To be paid', text: formatMoney(money(dueMinor, currency)) }] : []),
   ];
 }
@@ -199,9 +221,9 @@ export function totalsOf(document: InvoiceDocument): TotalRow[] {
   const unlessZero = (label: string, amountMinor: number) =>
     amountMinor === 0 ? [] : [row(label, amountMinor)];
   const total = [
-    ...(discounts.length + taxes.length > 0 ? [row('Subtotal', document.subtotalMinor)] : []),
+    ...(discounts.length + taxes.length > 0 ? [row(subtotalLabel(document), document.subtotalMinor)] : []),
     ...discounts.map(({ label, amountMinor }) => row(label, 0 - amountMinor)),
-    ...taxes.map(({ label, baseMinor, amountMinor }) => row(`${label} on ${say(baseMinor)}`, amountMinor)),
+    ...taxes.map(({ label, amountMinor }) => row(label, amountMinor)),
   ];
   switch (kind) {
     case 'invoice':
@@ -213,6 +235,7 @@ export function totalsOf(document: InvoiceDocument): TotalRow[] {
         ...closedRows(document).map(({ label, amountMinor }) => row(label, 0 - amountMinor)),
         row('Amount due', document.dueMinor, true),
         ...unlessZero('Refunded', refundedMinor),
+        ...unlessZero('Taken back by your bank', document.disputedMinor ?? 0),
       ];
     case 'receipt':
       return [...total, row('Amount paid', totalMinor, true), ...unlessZero('Refunded', refundedMinor)];
@@ -226,6 +249,10 @@ export function totalsOf(document: InvoiceDocument): TotalRow[] {
     default:
       return kind satisfies never;
   }
+}
+
+function subtotalLabel({ isTaxInclusive = false }: InvoiceDocument): string {
+  return isTaxInclusive ? 'Net of tax' : 'Subtotal';
 }
 
 /** `5 Dec 2026`, the day it is where the seller is. */
@@ -257,6 +284,7 @@ export function methodInWords(rail: PaymentRail, card: { brand: string; last4: s
 
 const rails: Record<PaymentRail, string> = {
   stripe: 'Card',
+  razorpay: 'Razorpay',
   manual: 'Direct payment',
   credit: 'Your credit',
 };
@@ -278,24 +306,27 @@ function settledBy({ paidMinor, creditAppliedMinor }: InvoiceDocument): number {
 }
 
 function amountsOf(document: InvoiceDocument): number[] {
-  const { lines, taxes, discounts, payments } = document;
+  const { lines, taxes, discounts, payments, creditNotes = [] } = document;
   return [
     document.subtotalMinor,
     ...Object.values(positiveAmountsOf(document)),
     ...lines.flatMap(({ quantity, unitMinor, amountMinor }) => [quantity, unitMinor ?? 0, amountMinor]),
     ...taxes.flatMap(({ baseMinor, amountMinor }) => [baseMinor, amountMinor]),
-    ...[...discounts, ...payments].map(({ amountMinor }) => amountMinor),
+    ...[...discounts, ...payments, ...creditNotes].map(({ amountMinor }) => amountMinor),
   ];
 }
 
 function positiveAmountsOf(document: InvoiceDocument): Record<string, number> {
   const { totalMinor, paidMinor, creditAppliedMinor, refundedMinor, dueMinor, discounts } = document;
+  const { disputedMinor = 0, creditNotes = [] } = document;
   return {
     total: totalMinor,
     'paid amount': paidMinor,
     'applied credit': creditAppliedMinor,
     'refunded amount': refundedMinor,
     'due amount': dueMinor,
+    'disputed amount': disputedMinor,
+    'sum of credit notes': sum(creditNotes),
     'smallest discount': Math.min(0, ...discounts.map(({ amountMinor }) => amountMinor)),
   };
 }

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { realDayMs } from '../instant.ts';
 import {
+  billedLinesOf,
   billOf,
   type ChangeDecision,
   type ChangeQuestion,
@@ -10,6 +11,7 @@ import {
   type PlanTerms,
   termsInWords,
 } from './plan-change.ts';
+import { type TaxFacts, taxesFor } from './tax.ts';
 
 const april = { startsAt: '2025-04-01T00:00:00.000Z', endsAt: '2025-05-01T00:00:00.000Z' };
 const middle = '2025-04-16T00:00:00.000Z';
@@ -18,10 +20,13 @@ const pro = terms({ planId: 'pro', unitMinor: 2000, rank: 2 });
 const free = terms({ planId: 'free', unitMinor: 0, rank: 0 });
 const yearly = terms({ planId: 'yearly', unitMinor: 30_000, interval: { unit: 'year', count: 1 } });
 
+const paidLine = { lineId: 'line_1', amountMinor: 1000, paidMinor: 1000, period: april };
+
 describe('an upgrade', () => {
   it('credits the rest of the old plan and charges the rest of the new one, line by line', () => {
     expect(decide({ target: pro })).toEqual({
       kind: 'upgrade',
+      billedLater: false,
       reanchors: false,
       period: april,
       lapsesAt: '2025-04-16T23:00:00.000Z',
@@ -31,6 +36,7 @@ describe('an upgrade', () => {
           amountMinor: -500,
           period: { startsAt: middle, endsAt: april.endsAt },
           creditsLineId: 'line_1',
+          taxedAs: { rates: [], isInclusive: false },
         },
         { kind: 'change_charge', amountMinor: 1000, period: { startsAt: middle, endsAt: april.endsAt } },
       ],
@@ -39,6 +45,19 @@ describe('an upgrade', () => {
 
   it('by seats is billed the same way', () => {
     expect(amounts(decide({ target: { ...basic, quantity: 4 } }))).toEqual([-500, 2000]);
+  });
+
+  it('of less than a card can be charged is billed with the next invoice', () => {
+    // 1 h 12 min of 30 days are 1.67 of 1000 and 100 of 60,000.
+    const late = { at: '2025-04-30T22:48:00.000Z' };
+    const half = decide({ target: terms({ planId: 'half', unitMinor: 30_000, rank: 2 }), ...late });
+    expect([amounts(half), half]).toMatchObject([[-2, 50], { billedLater: true }]);
+    const whole = decide({ target: terms({ planId: 'whole', unitMinor: 60_000, rank: 2 }), ...late });
+    expect([amounts(whole), whole]).toMatchObject([[-2, 100], { billedLater: false }]);
+    const byEngine = { subscription: { hasTaxEngine: true } };
+    expect(decide({ target: pro, at: '2025-04-30T12:00:00.000Z', ...byEngine })).toMatchObject({
+      billedLater: false,
+    });
   });
 
   it('emits no line of zero', () => {
@@ -72,6 +91,30 @@ describe('an upgrade', () => {
 
   it('with none bills nothing before the renewal', () => {
     expect(decide({ target: pro, proration: 'none' })).toMatchObject({ reanchors: false, lines: [] });
+  });
+
+  it('credits what a coupon left to pay, and charges in full where it has run out (V-P1 n)', () => {
+    const billed = [{ lineId: 'line_1', amountMinor: 800, paidMinor: 800, period: april }];
+    expect(amounts(decide({ target: pro, billed }))).toEqual([-400, 1000]);
+  });
+
+  it('charges less with a coupon that lasts for ever, and shows by how much', () => {
+    const lasting = { couponId: 'cpn_1', code: 'SPRING', off: { percent: 20 }, periodsLeft: null };
+    const decision = decide({ target: pro, discount: lasting });
+    expect(amounts(decision)).toEqual([-500, 800]);
+    expect(decision).toMatchObject({ lines: [{}, { discountMinor: 200 }] });
+    expect(amounts(decide({ target: pro, discount: { ...lasting, periodsLeft: 5 } }))).toEqual([-500, 1000]);
+  });
+
+  it('on the next invoice bills the same lines later, unless a new period begins', () => {
+    const decision = decide({ target: pro, proration: 'next_invoice' });
+    expect(decision).toMatchObject({ billedLater: true, reanchors: false });
+    expect(amounts(decision)).toEqual(amounts(decide({ target: pro })));
+    const yearly = { ...pro, unitMinor: 20_000, interval: { unit: 'year', count: 1 } } as const;
+    expect(decide({ target: yearly, proration: 'next_invoice' })).toMatchObject({
+      billedLater: false,
+      reanchors: true,
+    });
   });
 
   it('lapses at the end of the period at the latest', () => {
@@ -149,7 +192,11 @@ describe('a change is refused', () => {
     ['price_too_large', { target: { ...pro, unitMinor: 999_999_999_999, quantity: 100_000 } }],
     ['cancellation_pending', { subscription: { cancelAtPeriodEnd: true } }],
     ['change_under_way', { subscription: { hasUndecidedChange: true } }],
+    ['proration_not_offered', { proration: 'next_invoice', subscription: { hasTaxEngine: true } }],
+    ['change_unbilled', { subscription: { hasUnbilledChange: true } }],
     ['charge_under_way', { subscription: { hasOpenCharge: true } }],
+    ['refund_pending', { billed: [{ ...paidLine, unsettled: 'refund_pending' }] }],
+    ['payment_disputed', { billed: [{ ...paidLine, unsettled: 'payment_disputed' }], proration: 'reset' }],
     ['charge_under_way', { subscription: { status: 'trialing', period: null, hasOpenCharge: true } }],
     ['charge_under_way', { subscription: { status: 'trialing', period: april } }],
     ['past_due', { subscription: { status: 'past_due' } }],
@@ -169,7 +216,7 @@ describe('what a change costs', () => {
       fromCreditMinor: 200,
       dueMinor: 300,
       toCreditMinor: 0,
-      renewalMinor: 2000,
+      renewal: { totalMinor: 2000, taxMinor: 0 },
     });
   });
 
@@ -203,6 +250,7 @@ function decide({
   return decideChange({
     current: basic,
     proration: 'invoice_now',
+    discount: null,
     billed: [{ lineId: 'line_1', amountMinor: 1000, paidMinor: 1000, period: april }],
     calendar: { timeZone: 'UTC', dayMs: realDayMs },
     at: middle,
@@ -214,6 +262,8 @@ function decide({
       cancelAtPeriodEnd: false,
       hasOpenCharge: false,
       hasUndecidedChange: false,
+      hasUnbilledChange: false,
+      hasTaxEngine: false,
       incompleteHours: 23,
       ...subscription,
     },
@@ -225,9 +275,19 @@ function amounts(decision: ChangeDecision): number[] {
   return decision.lines.map(({ amountMinor }) => amountMinor);
 }
 
+const facts: TaxFacts = {
+  seller: null,
+  customer: { address: null, taxId: null, taxExemptReason: null },
+  rates: [],
+  at: middle,
+  timeZone: 'UTC',
+};
+
 function bill(decision: ChangeDecision, creditMinor: number) {
   if (decision.kind === 'refused') throw new Error(decision.message);
-  return billOf(decision, { target: pro, creditMinor });
+  const taxed = taxesFor(facts, billedLinesOf(decision));
+  const renewal = taxesFor(facts, [{ amountMinor: pro.unitMinor }]);
+  return billOf(decision, { taxed, renewal, creditMinor, currency: 'USD' });
 }
 
 function terms(given: Partial<PlanTerms> & Pick<PlanTerms, 'planId' | 'unitMinor'>): PlanTerms {

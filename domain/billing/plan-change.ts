@@ -6,10 +6,20 @@
  * nobody cashes in what was bought (knowledge: billing §1.2, pains 10 and 11).
  */
 import { type Calendar, type Period, periodOf } from '../calendar.ts';
-import { addDays } from '../instant.ts';
-import { type BilledLine, creditFor, prorate } from './proration.ts';
-import { compareMonthly, isSameInterval, priceOf, type RecurringPrice } from './recurring-price.ts';
+import { addHours } from '../instant.ts';
+import { creditUsed, smallestCharge } from '../payments/smallest-charge.ts';
+import { type Discount, lastingReduction } from './coupon.ts';
+import { type BilledLine, creditFor, prorate, type UnsettledMoney } from './proration.ts';
+import {
+  compareMonthly,
+  isBillable,
+  isSameInterval,
+  priceOf,
+  type RecurringPrice,
+} from './recurring-price.ts';
 import { isTerminal, type SubscriptionStatus } from './subscription.ts';
+import type { TaxedLines } from './tax.ts';
+import type { LineTaxation } from './tax-amounts.ts';
 
 /** A plan with a number of seats. */
 export type PlanTerms = RecurringPrice & {
@@ -17,22 +27,45 @@ export type PlanTerms = RecurringPrice & {
   planName: string;
   rank: number;
   currency: string;
+  /** What is sold, in the tax office's words; null where nobody asks. */
+  taxCode?: string | null;
 };
 
 /**
  * How an upgrade is billed.
  * - `invoice_now`: the rest of the old plan is credited, the rest of the period charged (as usual).
+ * - `next_invoice`: the same two lines, on the next invoice; the new terms count at once, on trust.
  * - `reset`: a full new period begins now; the rest of the old one is credited.
  * - `none`: nothing is billed; the new price counts from the next renewal.
  */
-export type ProrationMode = 'invoice_now' | 'reset' | 'none';
+export type ProrationMode = 'invoice_now' | 'next_invoice' | 'reset' | 'none';
 
-export const prorationModes: readonly ProrationMode[] = ['invoice_now', 'reset', 'none'];
+export const prorationModes: readonly ProrationMode[] = ['invoice_now', 'next_invoice', 'reset', 'none'];
 
 /** A line of the invoice a change causes. A credit is negative and names the line it takes back. */
 export type ChangeLine =
-  | { kind: 'change_credit'; amountMinor: number; period: Period; creditsLineId: string }
-  | { kind: 'change_charge'; amountMinor: number; period: Period };
+  | {
+      kind: 'change_credit';
+      amountMinor: number;
+      period: Period;
+      creditsLineId: string;
+      /** How the line it takes back was taxed. */
+      taxedAs: LineTaxation;
+    }
+  | {
+      kind: 'change_charge';
+      /** Without the discount. */
+      amountMinor: number;
+      /** What a lasting coupon takes off; absent where there is none. */
+      discountMinor?: number;
+      period: Period;
+    };
+
+/** The lines of an upgrade that counts already and is billed with the next invoice. Kept with the subscription. */
+export type UnbilledChange = {
+  changeId: string;
+  lines: (ChangeLine & { description: string; taxCode: string | null; discountCode: string | null })[];
+};
 
 /** A change that waits: a downgrade for its day, an upgrade for its payment. Kept with the subscription. */
 export type PendingChange = {
@@ -53,7 +86,15 @@ export type PendingChange = {
 export type ChangeDecision =
   /** In the trial there is nothing to bill; the trial's end stays. */
   | { kind: 'in_trial' }
-  | { kind: 'upgrade'; lines: ChangeLine[]; reanchors: boolean; period: Period; lapsesAt: string }
+  | {
+      kind: 'upgrade';
+      lines: ChangeLine[];
+      /** Whether the lines wait for the next invoice; otherwise an invoice of their own is paid first. */
+      billedLater: boolean;
+      reanchors: boolean;
+      period: Period;
+      lapsesAt: string;
+    }
   | { kind: 'downgrade'; at: string; reanchors: boolean }
   | { kind: 'refused'; reason: ChangeRefusal; message: string };
 
@@ -66,6 +107,9 @@ export type ChangeRefusal =
   | 'cancellation_pending'
   | 'charge_under_way'
   | 'change_under_way'
+  | 'change_unbilled'
+  | UnsettledMoney
+  | 'proration_not_offered'
   | 'past_due'
   | 'renewal_due';
 
@@ -78,11 +122,17 @@ export type ChangeQuestion = {
     hasOpenCharge: boolean;
     /** The charge of an earlier upgrade is at the vendor, and nobody knows what becomes of it. */
     hasUndecidedChange: boolean;
+    /** An earlier upgrade is billed with the next invoice. */
+    hasUnbilledChange: boolean;
+    /** What is billed at the end of a subscription cannot wait for a tax engine's answer. */
+    hasTaxEngine: boolean;
     incompleteHours: number;
   };
   current: PlanTerms;
   target: PlanTerms & { isArchived: boolean };
   proration: ProrationMode;
+  /** The coupon the subscription has; null: none. */
+  discount: Discount | null;
   /** What was billed for the running period and not credited yet. */
   billed: readonly BilledLine[];
   calendar: Calendar;
@@ -101,26 +151,64 @@ export function decideChange(question: ChangeQuestion): ChangeDecision {
   if (!isUpgrade(current, target)) {
     return { kind: 'downgrade', at: period.endsAt, reanchors: isOtherInterval };
   }
-  return upgrade(question, period, isOtherInterval);
+  const decision = upgrade(question, period, isOtherInterval);
+  return unsettledCredit(question.billed, decision.lines) ?? decision;
 }
 
-/** What a change costs now and with each renewal, in minor units; `creditMinor` is what we hold for the customer. */
+/** No credit for money that may not stay with us: the refund or the bank is waited for. */
+function unsettledCredit(
+  billed: readonly BilledLine[],
+  lines: readonly ChangeLine[],
+): Extract<ChangeDecision, { kind: 'refused' }> | null {
+  const credited = new Set(lines.map((line) => (line.kind === 'change_credit' ? line.creditsLineId : null)));
+  const reason = billed.find(({ lineId, unsettled }) => credited.has(lineId) && unsettled)?.unsettled;
+  if (reason === undefined) return null;
+  const message =
+    reason === 'refund_pending'
+      ? 'A refund of what was paid for this period is under way; upgrade when it is done.'
+      : "The customer's bank decides about what was paid for this period; upgrade when it has.";
+  return { kind: 'refused', reason, message };
+}
+
+/** What a change bills now: nothing unless it is an upgrade. */
+export function billedLinesOf(decision: Exclude<ChangeDecision, { kind: 'refused' }>): readonly ChangeLine[] {
+  return decision.kind === 'upgrade' ? decision.lines : [];
+}
+
+/**
+ * What a change costs now and with each renewal, in minor units, from the taxes of both; `creditMinor` is what we hold for
+ * the customer.
+ */
 export function billOf(
   decision: Exclude<ChangeDecision, { kind: 'refused' }>,
-  { target, creditMinor }: { target: PlanTerms; creditMinor: number },
+  {
+    taxed,
+    renewal,
+    creditMinor,
+    currency,
+  }: { taxed: TaxedLines; renewal: TaxedLines; creditMinor: number; currency: string },
 ) {
-  const lines = decision.kind === 'upgrade' ? decision.lines : [];
-  const sumMinor = lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
-  const totalMinor = Math.max(0, sumMinor);
-  const fromCreditMinor = Math.min(creditMinor, totalMinor);
+  // What is billed with the next invoice is shown, and costs nothing now.
+  const now = isBilledLater(decision) ? { totalMinor: 0, taxMinor: 0 } : taxed;
+  const totalMinor = Math.max(0, now.totalMinor);
+  const fromCreditMinor = creditUsed({ creditMinor, dueMinor: totalMinor, currency });
   return {
-    lines,
+    lines: billedLinesOf(decision).map(({ kind, period }, index) => {
+      const { amountMinor = 0, taxMinor = 0 } = taxed.lines[index] ?? {};
+      return { kind, period, amountMinor, taxMinor };
+    }),
+    taxMinor: now.taxMinor,
     totalMinor,
-    toCreditMinor: totalMinor - sumMinor,
+    toCreditMinor: totalMinor - now.totalMinor,
     fromCreditMinor,
     dueMinor: totalMinor - fromCreditMinor,
-    renewalMinor: priceOf(target),
+    renewal: { totalMinor: Math.max(0, renewal.totalMinor), taxMinor: renewal.taxMinor },
   };
+}
+
+/** Whether the next invoice bills it. */
+export function isBilledLater(decision: ChangeDecision): boolean {
+  return decision.kind === 'upgrade' && decision.billedLater;
 }
 
 /** The price of a month goes up, or stays while the rank goes up. */
@@ -135,32 +223,41 @@ export function termsInWords({ planName, quantity }: Pick<PlanTerms, 'planName' 
 }
 
 function upgrade(
-  { current, target, proration, billed, calendar, at, subscription }: ChangeQuestion,
+  { current, target, proration, discount, billed, calendar, at, subscription }: ChangeQuestion,
   running: Period,
   isOtherInterval: boolean,
-): ChangeDecision {
+): Extract<ChangeDecision, { kind: 'upgrade' }> {
   // A free plan has no paid period whose end could be kept.
   const reanchors = proration === 'reset' || isOtherInterval || priceOf(current) === 0;
   const period = reanchors
     ? periodOf({ anchor: at, interval: target.interval, index: 0, calendar })
     : running;
   const charge = { period: { startsAt: at, endsAt: period.endsAt } };
-  const amountMinor = reanchors ? priceOf(target) : prorate(priceOf(target), period, at);
+  const priceMinor = priceOf(target);
+  const [fullMinor, amountMinor] = [priceMinor, priceMinor - lastingReduction(discount, priceMinor)].map(
+    (minor) => (reanchors ? minor : prorate(minor, period, at)),
+  ) as [number, number];
+  const reduced = fullMinor > amountMinor ? { discountMinor: fullMinor - amountMinor } : {};
   const isBilled = proration !== 'none' || reanchors;
   const lines = isBilled
-    ? [...creditsOf(billed, at), { kind: 'change_charge' as const, amountMinor, ...charge }]
+    ? [...creditsOf(billed, at), { kind: 'change_charge' as const, amountMinor, ...reduced, ...charge }]
     : [];
-  const lapsesAt = earlierOf(
-    addDays(at, subscription.incompleteHours / hoursPerDay, calendar.dayMs),
-    running.endsAt,
-  );
+  const lapsesAt = earlierOf(addHours(at, subscription.incompleteHours, calendar.dayMs), running.endsAt);
+  const isTooSmall = isBelowCharge(lines, target.currency) && !subscription.hasTaxEngine;
   return {
     kind: 'upgrade',
     lines: lines.filter((line) => line.amountMinor !== 0),
+    billedLater: (proration === 'next_invoice' || isTooSmall) && !reanchors,
     reanchors,
     period,
     lapsesAt,
   };
+}
+
+/** Too little to be charged now. */
+function isBelowCharge(lines: readonly ChangeLine[], currency: string): boolean {
+  const netMinor = lines.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
+  return netMinor > 0 && netMinor < smallestCharge(currency);
 }
 
 function creditsOf(billed: readonly BilledLine[], at: string): ChangeLine[] {
@@ -169,6 +266,7 @@ function creditsOf(billed: readonly BilledLine[], at: string): ChangeLine[] {
     amountMinor: 0 - creditFor(line, at),
     period: { startsAt: later(line.period.startsAt, at), endsAt: line.period.endsAt },
     creditsLineId: line.lineId,
+    taxedAs: line.taxedAs ?? { rates: [], isInclusive: false },
   }));
 }
 
@@ -176,6 +274,7 @@ function refusalOf({
   subscription,
   current,
   target,
+  proration,
   at,
 }: ChangeQuestion): { reason: ChangeRefusal; message: string } | null {
   const { status, period, cancelAtPeriodEnd, hasOpenCharge, hasUndecidedChange } = subscription;
@@ -205,7 +304,7 @@ function refusalOf({
     const message = `The plan ${target.planName} is billed in ${target.currency}, the customer pays in ${current.currency}.`;
     return { reason: 'currency_mismatch', message };
   }
-  if (!Number.isSafeInteger(target.unitMinor * target.quantity)) {
+  if (!isBillable(target)) {
     return { reason: 'price_too_large', message: `${target.quantity} seats cost more than can be billed.` };
   }
   if (cancelAtPeriodEnd) {
@@ -230,6 +329,14 @@ function refusalOf({
     const message = 'An invoice is unpaid; pay it before you upgrade.';
     return { reason: 'past_due', message };
   }
+  if (subscription.hasUnbilledChange) {
+    const message = 'An earlier upgrade is billed with the next invoice; upgrade again after it.';
+    return { reason: 'change_unbilled', message };
+  }
+  if (proration === 'next_invoice' && subscription.hasTaxEngine) {
+    const message = 'With a tax engine a change is billed when it is made; choose another proration.';
+    return { reason: 'proration_not_offered', message };
+  }
   if (hasOpenCharge) {
     const message = 'The charge of the running period is under way; upgrade when it is decided.';
     return { reason: 'charge_under_way', message };
@@ -244,5 +351,3 @@ function earlierOf(a: string, b: string): string {
 function later(a: string, b: string): string {
   return Date.parse(a) >= Date.parse(b) ? a : b;
 }
-
-const hoursPerDay = 24;

@@ -3,6 +3,7 @@
  * nobody could decide the charge, and dropped when it is decided or under way. The row itself says what is to be
  * collected, so a worker that dies between issuing and collecting loses nothing.
  */
+import { representmentKey } from '../payments/direct-debit.ts';
 import { type ChargeOrigin, technicalRetryKey } from '../payments/payment.ts';
 
 /** One planned charge; at most one per invoice. `failures` counts the tries that nobody could decide. */
@@ -23,6 +24,11 @@ export function technicalRetry(invoiceId: string, at: string, failures: number):
 /** Plans a charge in place of what was planned for its invoice. */
 export function planCharge(planned: readonly PlannedCharge[], charge: PlannedCharge): PlannedCharge[] {
   return [...dropCharge(planned, charge.invoiceId), charge];
+}
+
+/** The new presentation of a debit that the bank returned. */
+export function representment(invoiceId: string, attemptId: string, at: string): PlannedCharge {
+  return { invoiceId, origin: 'representment', originKey: representmentKey(attemptId), at, failures: 0 };
 }
 
 /** Without what was planned for the invoice. */

@@ -3,6 +3,7 @@
  * is based on what was really billed for the service, never on a list price (knowledge: billing §1.2, vectors V-P1, V-P2).
  */
 import type { Period } from '../calendar.ts';
+import type { LineTaxation } from './tax-amounts.ts';
 
 /** Something billed for a service period: the line to credit when the service ends early. */
 export type BilledLine = {
@@ -10,9 +11,16 @@ export type BilledLine = {
   /** Net of discounts, in minor units. */
   amountMinor: number;
   period: Period;
-  /** What was paid for it and not given back: more is never credited. */
+  /** What was paid for it and not given back, with tax where the amount contains it: more is never credited. */
   paidMinor: number;
+  /** Absent where the line bore no tax. */
+  taxedAs?: LineTaxation;
+  /** Absent where it is known what was paid for it. */
+  unsettled?: UnsettledMoney;
 };
+
+/** What is being given back, or wanted back by the customer's bank: nobody knows yet what will have been paid. */
+export type UnsettledMoney = 'refund_pending' | 'payment_disputed';
 
 /**
  * The part of `amountMinor` that falls on `[at, endsAt)`: all of it up to the start, nothing from the end on. Exact to

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { BillingInterval } from '../calendar.ts';
-import { compareMonthly, isSameInterval, priceOf } from './recurring-price.ts';
+import { compareMonthly, isBillable, isSameInterval, priceOf } from './recurring-price.ts';
 
 const month: BillingInterval = { unit: 'month', count: 1 };
 
@@ -23,6 +23,11 @@ describe('prices of different intervals', () => {
   it('multiply by the seats, and refuse what is no exact integer', () => {
     expect(priceOf({ unitMinor: 2900, quantity: 3 })).toBe(8700);
     expect(() => priceOf({ unitMinor: 999_999_999_999, quantity: 100_000 })).toThrow(RangeError);
+  });
+
+  it('can be billed while there is room for tax on top', () => {
+    expect(isBillable({ unitMinor: 999_999_999_999, quantity: 2000 })).toBe(true);
+    expect(isBillable({ unitMinor: 999_999_999_999, quantity: 3000 })).toBe(false);
   });
 
   it('are of the same interval only when unit and count agree', () => {

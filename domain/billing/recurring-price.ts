@@ -1,5 +1,6 @@
 /** What a subscription costs per interval, and how prices of different intervals compare. */
 import type { BillingInterval } from '../calendar.ts';
+import { taxKinds } from './tax-rate.ts';
 
 /** `unitMinor` is the plan's price for one seat and interval. */
 export type RecurringPrice = {
@@ -18,6 +19,11 @@ export function priceOf({ unitMinor, quantity }: Pick<RecurringPrice, 'unitMinor
   return price;
 }
 
+/** Whether it can be billed: its price is an exact integer, also with tax of every kind on top, each at most the price. */
+export function isBillable({ unitMinor, quantity }: Pick<RecurringPrice, 'unitMinor' | 'quantity'>): boolean {
+  return Number.isSafeInteger(unitMinor * quantity * (1 + taxKinds.length));
+}
+
 /**
  * Compares two prices by what a month of them costs: negative when `a` is cheaper, 0 when equal. A year has 12 months,
  * 52 weeks and 365 days (knowledge: billing §1.9); no rounding takes part.
@@ -30,7 +36,7 @@ export function compareMonthly(a: RecurringPrice, b: RecurringPrice): -1 | 0 | 1
 }
 
 /** What a year costs, as an exact fraction of minor units. */
-function yearlyOf({ unitMinor, quantity, interval }: RecurringPrice): {
+export function yearlyOf({ unitMinor, quantity, interval }: RecurringPrice): {
   numerator: bigint;
   denominator: bigint;
 } {

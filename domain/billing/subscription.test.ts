@@ -25,25 +25,27 @@ import {
 const runs = { numRuns: 1_000 };
 const startedAt = '2025-03-01T15:00:00.000Z';
 
-const statuses: readonly SubscriptionStatus[] = [
-  'trialing',
-  'incomplete',
-  'active',
-  'past_due',
-  'suspended',
-  'cancelled',
-  'expired',
-];
-const events: readonly SubscriptionEvent[] = [
-  'paid',
-  'payment_failed',
-  'trial_ended_without_method',
-  'downgraded',
-  'paused',
-  'resumed',
-  'cancelled',
-  'expired',
-];
+// Written so that a new one is missed by the compiler, not by the tests.
+const statuses = keysOf({
+  trialing: true,
+  incomplete: true,
+  active: true,
+  past_due: true,
+  paused: true,
+  suspended: true,
+  cancelled: true,
+  expired: true,
+} satisfies Record<SubscriptionStatus, true>);
+const events = keysOf({
+  paid: true,
+  payment_failed: true,
+  trial_ended_without_method: true,
+  downgraded: true,
+  paused: true,
+  resumed: true,
+  cancelled: true,
+  expired: true,
+} satisfies Record<SubscriptionEvent, true>);
 const ladders: readonly (LadderLevel | null)[] = [null, 'grace', 'restricted', 'suspended'];
 
 describe('statuses', () => {
@@ -291,6 +293,15 @@ describe('the other statuses', () => {
     expect(nextAct(charged, day(0))).toEqual({ kind: 'expire', at: day(23 / 24) });
   });
 
+  it('what waits for a first payment waits longer while that is not decided, never shorter', () => {
+    const suspended: SubscriptionSnapshot = { ...trial(), status: 'suspended', statusSince: day(14) };
+    const incomplete: SubscriptionSnapshot = { ...trial(), status: 'incomplete', periodEndsAt: day(31) };
+    const expiry = (snapshot: SubscriptionSnapshot) => nextAct(snapshot, day(0))?.at;
+    expect(expiry({ ...suspended, firstPaymentUntil: day(50) })).toBe(day(50));
+    expect(expiry({ ...suspended, firstPaymentUntil: day(20) })).toBe(day(44));
+    expect(expiry({ ...incomplete, firstPaymentUntil: day(7) })).toBe(day(7));
+  });
+
   it('an active one renews at the end of its period', () => {
     expect(nextAct(active(), day(1))).toEqual({ kind: 'renew', at: day(31), to: null });
   });
@@ -389,6 +400,36 @@ describe('the other statuses', () => {
       ]);
     },
   );
+});
+
+describe('an invoice that waits for its tax', () => {
+  const taxHold = { reason: 'engine_unavailable', until: day(32) } as const;
+
+  it('holds back what issues it, and nothing else', () => {
+    expect(nextAct({ ...active(), taxHold }, day(31))).toEqual({ kind: 'renew', at: day(32), to: null });
+    const leaving = { ...active(), taxHold, cancelAtPeriodEnd: true };
+    expect(nextAct(leaving, day(31))).toEqual({ kind: 'end', at: day(31) });
+    const ending = { ...trial(), taxHold: { ...taxHold, until: day(15) } };
+    expect(nextAct(ending, day(14))).toEqual({ kind: 'end_trial', at: day(15) });
+  });
+
+  it('holds back nothing that is due later anyway', () => {
+    expect(nextAct({ ...active(), taxHold: { ...taxHold, until: day(30) } }, day(30))?.at).toBe(day(31));
+  });
+
+  it('lets a first payment expire in its time', () => {
+    const waiting = (until: string): SubscriptionSnapshot => ({
+      ...trial(),
+      status: 'incomplete',
+      trialEndsAt: null,
+      taxHold: { ...taxHold, until },
+    });
+    expect(nextAct(waiting(day(22 / 24)), day(0))).toEqual({
+      kind: 'collect_first_invoice',
+      at: day(22 / 24),
+    });
+    expect(nextAct(waiting(day(1)), day(0))).toEqual({ kind: 'expire', at: day(23 / 24) });
+  });
 });
 
 describe('for any snapshot', () => {
@@ -567,6 +608,25 @@ describe('the sentence', () => {
       'Active; next: renewal as Basic on Tue 1 Apr 2025 15:00 UTC.',
     ],
     [
+      'one whose renewal waits for its tax',
+      { ...active(), taxHold: { reason: 'location_invalid', until: day(32) } },
+      "Waiting for the tax of its invoice: the tax engine cannot use the customer's address; mend it; next: renewal on Wed 2 Apr 2025 15:00 UTC.",
+    ],
+    [
+      'a trial whose first invoice waits for its tax',
+      { ...trial(), hasPaymentMethod: true, taxHold: { reason: 'engine_unavailable', until: day(15) } },
+      'Waiting for the tax of its invoice: the tax engine does not answer; next: the trial ends on Sun 16 Mar 2025 15:00 UTC.',
+    ],
+    [
+      'one that was held and is cancelled now',
+      {
+        ...active(),
+        cancelAtPeriodEnd: true,
+        taxHold: { reason: 'engine_unavailable', until: day(32) },
+      },
+      'Active; next: the subscription ends as cancelled on Tue 1 Apr 2025 15:00 UTC.',
+    ],
+    [
       'one without a period',
       { ...active(), periodEndsAt: null },
       'Nothing is scheduled: no period is running.',
@@ -624,6 +684,10 @@ function entered(snapshot: SubscriptionSnapshot, event: SubscriptionEvent, at: s
   const status = statusAfter(snapshot.status, event);
   if (status === null) throw new Error(`${event} changes nothing in ${snapshot.status}`);
   return { ...snapshot, status, statusSince: at };
+}
+
+function keysOf<Key extends string>(all: Record<Key, true>): readonly Key[] {
+  return Object.keys(all) as Key[];
 }
 
 function what(act: SubscriptionAct): string {

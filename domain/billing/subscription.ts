@@ -6,11 +6,12 @@
  */
 
 import { assertNever } from '../errors.ts';
-import { addDays, inWords } from '../instant.ts';
+import { addDays, addHours, inWords } from '../instant.ts';
 import type { LadderLevel } from './dunning.ts';
 import type { SubscriptionPolicy, TrialTemplate, WinBackTemplate } from './plan.ts';
 import type { PendingChange } from './plan-change.ts';
 import type { PlannedCharge } from './planned-charge.ts';
+import { holdInWords, type TaxHold } from './tax-hold.ts';
 
 /**
  * - `trialing`: free until the trial's end.
@@ -67,6 +68,10 @@ export type SubscriptionSnapshot = {
   pendingChange?: { kind: PendingChange['kind']; at: string; to: string };
   /** When a paused subscription goes on by itself. */
   resumesAt?: string;
+  /** Its next invoice waits until then for a tax engine. */
+  taxHold?: Pick<TaxHold, 'reason' | 'until'>;
+  /** Until when a first payment is awaited, where that is longer than usual: a charge of it is not decided. */
+  firstPaymentUntil?: string;
   winBackDone: WinBackTemplate[];
   /** Set once nothing more will happen: personal data erased, or kept because the customer has another subscription. */
   closedAt: string | null;
@@ -139,13 +144,24 @@ export function accessOf({ status, ladder }: Pick<SubscriptionSnapshot, 'status'
  */
 export function nextAct(subscription: SubscriptionSnapshot, now: string): SubscriptionAct | null {
   if (subscription.closedAt !== null) return null;
-  return earliest([...lifeActs(subscription, now), ...collectActs(subscription)]);
+  const life = lifeActs(subscription, now).map((act) => heldBack(act, subscription));
+  return earliest([...life, ...collectActs(subscription)]);
 }
+
+/** What issues an invoice waits where the tax of that invoice cannot be had yet. */
+function heldBack(act: SubscriptionAct, { taxHold }: SubscriptionSnapshot): SubscriptionAct {
+  if (taxHold === undefined || !issues.has(act.kind)) return act;
+  return Date.parse(act.at) < Date.parse(taxHold.until) ? { ...act, at: taxHold.until } : act;
+}
+
+const issues: ReadonlySet<SubscriptionAct['kind']> = new Set(['end_trial', 'collect_first_invoice', 'renew']);
 
 /** What the subscription waits for, in one sentence; the Web UI and the API show the same. */
 export function waitingFor(subscription: SubscriptionSnapshot): string {
   const { status, closedAt, ladder } = subscription;
   if (closedAt !== null) return 'Nothing: the subscription has ended and its data has been dealt with.';
+  const held = heldInWords(subscription);
+  if (held !== null) return held;
   const act = nextAct(subscription, subscription.statusSince);
   if (isFirstChargeOpen(subscription)) {
     if (act === null) return 'The trial is over; waiting for the bank to finish the first charge.';
@@ -172,6 +188,7 @@ export function waitingFor(subscription: SubscriptionSnapshot): string {
       return `Active; waiting for the payment of the change to ${pendingChange.to}; next: ${next}.`;
     }
     case 'past_due':
+      if (isRepresentment(act)) return `The bank has returned a debit; next: ${next}.`;
       return `Waiting for payment of an open invoice, see the dunning case; next: ${next}.`;
     case 'paused':
       return `Paused, the remaining time of its period is kept; next: ${next}.`;
@@ -185,14 +202,29 @@ export function waitingFor(subscription: SubscriptionSnapshot): string {
   }
 }
 
+/** Null where no invoice is held. */
+function heldInWords(subscription: SubscriptionSnapshot): string | null {
+  const { taxHold } = subscription;
+  if (taxHold === undefined) return null;
+  const act = nextAct(subscription, taxHold.until);
+  if (act === null || !issues.has(act.kind) || act.at !== taxHold.until) return null;
+  return `Waiting for the tax of its invoice: ${holdInWords(taxHold.reason)}; next: ${actInWords(act)} on ${inWords(act.at)}.`;
+}
+
+function isRepresentment(act: SubscriptionAct | null): boolean {
+  return act?.kind === 'collect' && act.charge.origin === 'representment';
+}
+
 function lifeActs(subscription: SubscriptionSnapshot, now: string): SubscriptionAct[] {
-  const { status, statusSince, policy, dayMs, periodEndsAt } = subscription;
+  const { status, statusSince, periodEndsAt } = subscription;
   switch (status) {
     case 'trialing':
       return trialActs(subscription, now);
     case 'incomplete': {
-      if (periodEndsAt === null) return [{ kind: 'collect_first_invoice', at: statusSince }];
-      return [{ kind: 'expire', at: firstPaymentAwaitedUntil(subscription) }];
+      const expires = { kind: 'expire', at: firstPaymentAwaitedUntil(subscription) } as const;
+      if (periodEndsAt !== null) return [expires];
+      const begins = { kind: 'collect_first_invoice', at: statusSince } as const;
+      return subscription.taxHold === undefined ? [begins] : [expires, begins];
     }
     case 'active':
     case 'past_due':
@@ -201,7 +233,7 @@ function lifeActs(subscription: SubscriptionSnapshot, now: string): Subscription
     case 'paused':
       return subscription.resumesAt === undefined ? [] : [{ kind: 'resume', at: subscription.resumesAt }];
     case 'suspended':
-      return [{ kind: 'expire', at: addDays(statusSince, policy.trialWindowDays, dayMs) }];
+      return [{ kind: 'expire', at: firstPaymentAwaitedUntil(subscription) }];
     case 'cancelled':
     case 'expired':
       return afterlifeActs(subscription);
@@ -228,13 +260,24 @@ function periodActs({
   return [{ kind: 'renew', at: periodEndsAt, to }];
 }
 
-/** When a subscription that starts with a payment gives up waiting for it. */
+/** When a subscription that starts with a payment, or whose trial ended without a method, gives up waiting for one. */
 export function firstPaymentAwaitedUntil({
+  status,
   statusSince,
   policy,
   dayMs,
-}: Pick<SubscriptionSnapshot, 'statusSince' | 'policy' | 'dayMs'>): string {
-  return addDays(statusSince, policy.incompleteHours / hoursPerDay, dayMs);
+  firstPaymentUntil,
+}: Pick<SubscriptionSnapshot, 'status' | 'statusSince' | 'policy' | 'dayMs' | 'firstPaymentUntil'>): string {
+  const usual =
+    status === 'suspended'
+      ? addDays(statusSince, policy.trialWindowDays, dayMs)
+      : addHours(statusSince, policy.incompleteHours, dayMs);
+  return firstPaymentUntil !== undefined && firstPaymentUntil > usual ? firstPaymentUntil : usual;
+}
+
+/** When what waits for a charge of unknown outcome is looked at again. The answer itself is booked when it comes. */
+export function undecidedUntil(now: string, dayMs: number): string {
+  return addDays(now, 1, dayMs);
 }
 
 /** The trial has ended and its first invoice is being collected: the period it bills is open. */
@@ -303,7 +346,7 @@ export function actInWords(act: SubscriptionAct): string {
     case 'collect_first_invoice':
       return 'the first charge';
     case 'collect':
-      return act.charge.origin === 'technical_retry' ? 'the charge is tried again' : 'the charge';
+      return collectInWords(act.charge);
     case 'renew':
       return act.to === null ? 'renewal' : `renewal as ${act.to}`;
     case 'lapse_change':
@@ -323,4 +366,13 @@ export function actInWords(act: SubscriptionAct): string {
   }
 }
 
-const hoursPerDay = 24;
+function collectInWords({ origin }: PlannedCharge): string {
+  switch (origin) {
+    case 'technical_retry':
+      return 'the charge is tried again';
+    case 'representment':
+      return 'the bank account is debited again';
+    default:
+      return 'the charge';
+  }
+}

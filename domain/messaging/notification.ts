@@ -1,9 +1,11 @@
 /**
- * What we tell customers: each template with exactly the variables it needs. Names and addresses are not among
- * them: they are read from the customer when the message is sent, so that nothing personal is copied around.
+ * What we tell customers, and tenants of their own business: each template with exactly the variables it needs. Names
+ * and addresses of customers are not among them: they are read from the customer when the message is sent, so that
+ * nothing personal is copied around.
  */
 import type { DunningTemplate } from '../billing/dunning.ts';
-import type { TrialTemplate, WinBackTemplate } from '../billing/plan.ts';
+import type { TrialTemplate } from '../billing/plan.ts';
+import type { DailyFigures } from '../reporting/daily-report.ts';
 
 /** Money and dates are already in words (`USD 29.00`, `Tue 2 Dec 2025 10:00 UTC`). */
 type InvoiceVariables = { planName: string; invoiceNumber: string; amount: string };
@@ -12,15 +14,23 @@ type PlanVariables = { planName: string };
 /** `reason` and `nextStep` are clauses: they follow "because" and "unless it is paid first,". */
 type DunningVariables = InvoiceVariables & { reason: string; nextStep: string; payUrl: string };
 
+/** `dueOn` is a day (`5 Dec 2026`), `overdueFor` a time (`3 days`). */
+type DueVariables = InvoiceVariables & { dueOn: string; payUrl: string };
+
 export type NotificationVariables = {
   trial_started: PlanVariables & { trialEndsAt: string; price: string };
   trial_ended: PlanVariables & { takeUpUntil: string };
   subscription_confirmed: InvoiceVariables & { periodEndsAt: string };
   payment_receipt: InvoiceVariables & { periodEndsAt: string };
+  invoice_issued: DueVariables;
+  invoice_reminder: DueVariables & { overdueFor: string };
   payment_failed: DunningVariables;
+  payment_returned: DunningVariables;
   payment_action_required: InvoiceVariables & { actionUrl: string };
   payment_recovered: InvoiceVariables;
   payment_received: InvoiceVariables;
+  /** It came after the subscription had ended. */
+  payment_unused: InvoiceVariables;
   payment_refunded: InvoiceVariables & { refunded: string };
   plan_upgraded: InvoiceVariables & { previousPlanName: string };
   plan_changed: PlanVariables & { previousPlanName: string };
@@ -32,23 +42,52 @@ export type NotificationVariables = {
   subscription_resumed: PlanVariables & { periodEndsAt: string };
   subscription_ended: PlanVariables;
   subscription_expired: PlanVariables;
+  /** `because` is a clause after that word. */
+  automatic_payment_ended: PlanVariables & { because: string };
+  /** To who has brought a customer along. */
+  referral_rewarded: { amount: string };
+  daily_report: DailyFigures & { day: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
-  Record<WinBackTemplate, PlanVariables> &
+  Record<'win_back_1', PlanVariables> &
+  Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
   Record<DunningTemplate, DunningVariables>;
 
 export type NotificationTemplate = keyof NotificationVariables;
 
-/** One message to one customer, as the transaction that decides it hands it over. */
-export type NotificationRequest = {
-  [T in NotificationTemplate]: {
+/** The document a mail brings along as a PDF. */
+export type AttachedDocument =
+  | { kind: 'invoice'; invoiceId: string }
+  | { kind: 'receipt'; paymentId: string };
+
+/** Messages to the tenant itself. */
+export type TenantTemplate = 'daily_report';
+
+export const tenantTemplates: readonly NotificationTemplate[] = ['daily_report'] satisfies TenantTemplate[];
+
+/** One message, as the transaction that decides it hands it over. */
+export type NotificationRequest = CustomerNotification | TenantNotification;
+
+export type CustomerNotification = {
+  [T in Exclude<NotificationTemplate, TenantTemplate>]: {
     template: T;
     variables: NotificationVariables[T];
     customerId: string;
     subscriptionId?: string;
     /** Business identity: the same message is never a second row. */
     dedupeKey: string;
+    attaches?: AttachedDocument;
   };
-}[NotificationTemplate];
+}[Exclude<NotificationTemplate, TenantTemplate>];
+
+export type TenantNotification = {
+  [T in TenantTemplate]: {
+    template: T;
+    variables: NotificationVariables[T];
+    /** The address the tenant has named. */
+    recipient: string;
+    dedupeKey: string;
+  };
+}[TenantTemplate];
 
 /** Variables every template may use, read from the customer and the tenant at the time of sending. */
 export type CommonVariables = {
@@ -74,10 +113,14 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     trial_ended: ['planName', 'takeUpUntil'],
     subscription_confirmed: ['planName', 'invoiceNumber', 'amount', 'periodEndsAt'],
     payment_receipt: ['planName', 'invoiceNumber', 'amount', 'periodEndsAt'],
+    invoice_issued: ['planName', 'invoiceNumber', 'amount', 'dueOn', 'payUrl'],
+    invoice_reminder: ['planName', 'invoiceNumber', 'amount', 'dueOn', 'overdueFor', 'payUrl'],
     payment_failed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+    payment_returned: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],
     payment_recovered: ['planName', 'invoiceNumber', 'amount'],
     payment_received: ['planName', 'invoiceNumber', 'amount'],
+    payment_unused: ['planName', 'invoiceNumber', 'amount'],
     payment_refunded: ['planName', 'invoiceNumber', 'amount', 'refunded'],
     plan_upgraded: ['planName', 'invoiceNumber', 'amount', 'previousPlanName'],
     plan_changed: ['planName', 'previousPlanName'],
@@ -98,8 +141,11 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     subscription_resumed: ['planName', 'periodEndsAt'],
     subscription_ended: ['planName'],
     subscription_expired: ['planName'],
+    automatic_payment_ended: ['planName', 'because'],
     win_back_1: ['planName'],
-    win_back_2: ['planName'],
+    win_back_2: ['planName', 'code', 'percent', 'validUntil'],
+    referral_rewarded: ['amount'],
+    daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 
 export const notificationTemplates = Object.keys(templateVariables) as NotificationTemplate[];

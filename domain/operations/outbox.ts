@@ -46,5 +46,8 @@ export type WorkflowSignalWithStart = {
 /** Sends one notification row by mail. */
 export type MailSend = { topic: 'mail.send'; notificationId: string };
 
+/** Tells a tax engine of one record. */
+export type TaxRecord = { topic: 'tax.record'; recordId: string };
+
 export type TemporalEnvelope = WorkflowStart | WorkflowSignal | WorkflowSignalWithStart;
-export type OutboxEnvelope = TemporalEnvelope | MailSend;
+export type OutboxEnvelope = TemporalEnvelope | MailSend | TaxRecord;

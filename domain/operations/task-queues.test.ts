@@ -3,5 +3,10 @@ import { expect, it } from 'vitest';
 import { taskQueues } from './task-queues.ts';
 
 it('never renames a task queue that running workflows wait on', () => {
-  expect(taskQueues).toEqual({ billing: 'billing', stripe: 'stripe', operations: 'operations' });
+  expect(taskQueues).toEqual({
+    billing: 'billing',
+    stripe: 'stripe',
+    razorpay: 'razorpay',
+    operations: 'operations',
+  });
 });

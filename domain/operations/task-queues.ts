@@ -4,6 +4,8 @@ export const taskQueues = {
   billing: 'billing',
   /** Activities that call the card vendor; its rate limit is set on this queue. */
   stripe: 'stripe',
+  /** Activities that call Razorpay; its rate limit is set on this queue. */
+  razorpay: 'razorpay',
   /** Workflows and activities started by schedules. */
   operations: 'operations',
 } as const;

@@ -4,6 +4,12 @@
  */
 import { VendorError } from '../errors.ts';
 import { exponentOf, type Money, money } from '../money.ts';
+import {
+  type DebitReturn,
+  declineClassOfReturn,
+  isReturnCode,
+  returnReasonForCustomer,
+} from './direct-debit.ts';
 import type { CardDispute } from './dispute.ts';
 import type { CardRefund, CardRefundRequest } from './refund.ts';
 
@@ -26,6 +32,10 @@ export type CardCharge = {
   /** All of them, also those that are not decided yet and those that failed. */
   refunds: CardRefund[];
   disputes: CardDispute[];
+  /** The charge debits a bank account: it takes days, and its disputes are returns. */
+  directDebit?: true;
+  /** A direct debit that had succeeded, and was returned by the bank afterwards. */
+  returned?: DebitReturn;
   /** Where the customer confirms, when `requires_action`. */
   actionUrl?: string;
   decline?: CardDecline;
@@ -63,18 +73,28 @@ export type CardChargeRequest = {
   attemptId: string;
   vendorCustomerId: string;
   paymentMethodId: string;
+  /** The customer's authorisation to debit the bank account; absent for a card. */
+  mandateId?: string;
   amount: Money;
   description: string;
   /** `invoice:<id>:charge:<ordinal>`: business identity, the same for every try of the same attempt. */
   idempotencyKey: string;
 };
 
+export type PaymentMethodType = 'card' | 'us_bank_account';
+
+/** A card, or a bank account that may be debited. */
 export type CardPaymentMethod = {
   externalId: string;
+  type: PaymentMethodType;
+  /** The card's brand, or the bank's name. */
   brand: string;
   last4: string;
+  /** 0 for a bank account, which does not expire. */
   expMonth: number;
   expYear: number;
+  /** The vendor's id of the customer's authorisation to debit; bank accounts only. */
+  mandateId?: string;
 };
 
 /** One event of the vendor's event list, as far as we trust it: ids only, the object is fetched again. */
@@ -106,11 +126,14 @@ export type CardVendor = {
   }): Promise<string>;
   /**
    * Attaches a payment method to the customer and makes it the default. Safe to repeat. Throws `not_found` when the vendor
-   * does not have the customer any more.
+   * does not have the customer any more, and `payment_method_invalid` for a bank account that is not verified, is blocked,
+   * or cannot be debited in the customer's currency.
    */
   attachPaymentMethod(input: {
     vendorCustomerId: string;
     paymentMethodId: string;
+    /** In which the customer is billed. */
+    currency?: string;
   }): Promise<CardPaymentMethod>;
   /**
    * Charges off-session. Ends `succeeded`, `processing`, `requires_action` (with a link) or `failed` (with a class).
@@ -156,6 +179,11 @@ const codesByClass: Record<DeclineClass, readonly string[]> = {
     'payment_method_missing',
     'payment_method_invalid',
     'payment_method_refused',
+    // Bank accounts that the vendor does not even ask the bank about.
+    'payment_intent_mandate_invalid',
+    'payment_method_bank_account_blocked',
+    'bank_account_unusable',
+    'tokenized_account_number_deactivated',
   ],
   soft: [
     'insufficient_funds',
@@ -168,6 +196,10 @@ const codesByClass: Record<DeclineClass, readonly string[]> = {
     'amount_too_large',
     // Our own: the card networks' ceiling of tries, see `softTriesMax`.
     'try_limit_reached',
+    // The same of the network of bank accounts, see `representmentsMax`.
+    'representment_limit_reached',
+    // Our own: Razorpay charged by itself and was refused.
+    'razorpay_charge_failed',
   ],
   customer_action: ['authentication_required', 'payment_intent_authentication_failure'],
   technical: ['processing_error', 'try_again_later', 'issuer_not_available'],
@@ -179,8 +211,12 @@ const declineClasses: ReadonlyMap<string, DeclineClass> = new Map(
   ),
 );
 
-/** The class of a vendor's decline code; an unknown code is soft: tried again on the ladder, never in a hurry. */
+/**
+ * The class of a vendor's decline code, or of a bank's return code; an unknown code is soft: tried again on the ladder,
+ * never in a hurry.
+ */
 export function declineClassOf(code: string): DeclineClass {
+  if (isReturnCode(code)) return declineClassOfReturn(code);
   return declineClasses.get(code) ?? 'soft';
 }
 
@@ -228,6 +264,8 @@ const confidentialCodes: ReadonlySet<string> = new Set([
 /** What the customer is told about a decline, in words. */
 export function declineReasonForCustomer(code: string): string {
   if (confidentialCodes.has(code)) return 'your card was declined';
+  const returned = returnReasonForCustomer(code);
+  if (returned !== undefined) return returned;
   switch (code) {
     case 'insufficient_funds':
       return 'your card had insufficient funds';
@@ -244,6 +282,18 @@ export function declineReasonForCustomer(code: string): string {
     case 'amount_too_small':
     case 'amount_too_large':
       return 'the amount cannot be charged to a card';
+    case 'currency_not_supported':
+      return 'your payment method does not take this currency';
+    case 'representment_limit_reached':
+      return 'your bank has returned the debit too often';
+    case 'payment_intent_mandate_invalid':
+    case 'payment_method_bank_account_blocked':
+    case 'bank_account_unusable':
+    case 'tokenized_account_number_deactivated':
+    case 'bank_cannot_process':
+      return 'your bank account could not be debited';
+    case 'razorpay_charge_failed':
+      return 'your bank did not carry out the automatic payment';
     case 'processing_error':
     case 'try_again_later':
     case 'issuer_not_available':

@@ -42,7 +42,14 @@ it.each<
   ],
   ['a won dispute nobody told us the beginning of moves no money', null, 'won', false, ['opened', 'won']],
   ['a lost dispute is not open again', booked('lost', true), 'open', true, []],
-  ['a lost dispute is not won after that', booked('lost', true), 'won', false, []],
+  [
+    'a lost dispute may be won after all, and its money come back with that',
+    booked('lost', true),
+    'won',
+    false,
+    ['overturned', 'reinstated'],
+  ],
+  ['or the money comes back later', booked('lost', true), 'won', true, ['overturned']],
   [
     'a won dispute is not open again, nor is its money out again',
     booked('won', true, true),

@@ -1,18 +1,32 @@
 /**
- * Payments on any rail: by card, by a recorded payment, or with the customer's credit that we hold already. Only the
- * last moves no cash.
+ * Payments on any rail: by card, by an order the customer pays at Razorpay, by a recorded payment, or with the customer's
+ * credit that we hold already. Only the last moves no cash.
  */
-export type PaymentRail = 'stripe' | 'manual' | 'credit';
+export type PaymentRail = 'stripe' | 'razorpay' | 'manual' | 'credit';
+
+/** Rails that a vendor stands behind: it takes the money, and it gives it back. */
+export type VendorRail = Extract<PaymentRail, 'stripe' | 'razorpay'>;
+
+export function isVendorRail(rail: PaymentRail): rail is VendorRail {
+  return rail === 'stripe' || rail === 'razorpay';
+}
+
+/** Whether money on this rail comes unasked: no act of ours waits for it, and a charge may be under way beside it. */
+export function comesUnasked(rail: PaymentRail): boolean {
+  return rail === 'manual' || rail === 'razorpay';
+}
 
 /**
- * Why a card was charged. Only `dunning` tries count as attempts of the ladder; a `technical_retry` repeats one that
- * nobody decided, and lapses when the subscription no longer waits for it.
+ * Why a card was charged, or a bank account debited. Only `dunning` tries count as attempts of the ladder. A
+ * `technical_retry` repeats one that nobody decided, a `representment` a debit that the bank returned for want of funds; both
+ * lapse when the subscription no longer waits for them.
  */
 export type ChargeOrigin =
   | 'first_invoice'
   | 'renewal'
   | 'plan_change'
   | 'technical_retry'
+  | 'representment'
   | 'dunning'
   | 'new_payment_method';
 

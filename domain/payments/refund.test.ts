@@ -17,6 +17,7 @@ const paid: RefundablePayment = {
   currency: 'USD',
   customerCreditMinor: 0,
   disputedMinor: 0,
+  takenOverMinor: 0,
   refunds: [],
 };
 const given = (amountMinor: number, creditMinor = 0) => refundIn('succeeded', amountMinor, creditMinor);
@@ -37,6 +38,19 @@ describe('what can still be given back', () => {
     ['is nothing when all of it was given back', { refunds: [given(900), pending(2000)] }, 0, 0],
     ['is less by what the bank took back', { disputedMinor: 900 }, 2000, 2000],
     ['is nothing when the bank took all of it', { disputedMinor: 2900 }, 0, 0],
+    ['is less by what a plan change has credited', { takenOverMinor: 1450 }, 1450, 1450],
+    [
+      'is less by what a plan change has credited and by what was given back',
+      { takenOverMinor: 1450, refunds: [given(1000), pending(200)] },
+      250,
+      250,
+    ],
+    [
+      'of an overpayment is its credit where a plan change has credited all that was billed',
+      { allocatedMinor: 2000, customerCreditMinor: 900, takenOverMinor: 2000 },
+      900,
+      0,
+    ],
     [
       'of an overpayment is all while its credit is there',
       { allocatedMinor: 2000, customerCreditMinor: 900 },
@@ -122,9 +136,9 @@ describe('what can still be given back', () => {
 
 describe('a wish for a refund', () => {
   const lines = [
-    { id: 'line_seats', amountMinor: 2000, refundedMinor: 0 },
-    { id: 'line_extra', amountMinor: 1100, refundedMinor: 600 },
-    { id: 'line_unused', amountMinor: -200, refundedMinor: 0 },
+    { id: 'line_seats', amountMinor: 2000, takenMinor: 0 },
+    { id: 'line_extra', amountMinor: 1100, takenMinor: 600 },
+    { id: 'line_unused', amountMinor: -200, takenMinor: 0 },
   ];
 
   it.each<[what: string, wish: RefundWish, amountMinor: number, planned: object[]]>([

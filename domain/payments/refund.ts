@@ -1,6 +1,6 @@
 /**
  * Refunds: how much of a payment can still be given back, and what a request for it comes to. The sum of what was given
- * back, is on its way, or was taken by the customer's bank never exceeds what was paid.
+ * back, is on its way, was taken by the customer's bank, or was credited by a plan change never exceeds what was paid.
  */
 import { DomainError, VendorError } from '../errors.ts';
 import { formatMoney, type Money, money } from '../money.ts';
@@ -67,6 +67,9 @@ export type RefundablePayment = {
   customerCreditMinor: number;
   /** What the customer's bank took back or wants back. */
   disputedMinor: number;
+  /** Of the part that paid the invoice: what a plan change has credited, beyond what was paid of the invoice otherwise. */
+  takenOverMinor: number;
+  /** `creditMinor`: the part that came, or will come, out of the customer's credit. */
   refunds: readonly { status: RefundStatus; amountMinor: number; creditMinor: number }[];
 };
 
@@ -75,20 +78,23 @@ export type RefundablePayment = {
  * as it is not spent; what was paid out of the credit goes back there, so its own unallocated part is there already.
  */
 export function refundable(payment: RefundablePayment): { totalMinor: number; billedMinor: number } {
-  const { rail, amountMinor, allocatedMinor, customerCreditMinor, disputedMinor, refunds } = payment;
-  const given = refunds.filter(({ status }) => status === 'succeeded');
-  const pendingMinor = sum(refunds.filter(({ status }) => status === 'pending'));
+  const { rail, amountMinor, allocatedMinor, customerCreditMinor, disputedMinor, takenOverMinor, refunds } =
+    payment;
+  const given = refunds.filter(({ status }) => status !== 'failed');
   const creditGivenMinor = given.reduce((total, { creditMinor }) => total + creditMinor, 0);
-  const billedMinor = Math.max(0, allocatedMinor - (sum(given) - creditGivenMinor) - disputedMinor);
+  const billedMinor = Math.max(
+    0,
+    allocatedMinor - (sum(given) - creditGivenMinor) - disputedMinor - takenOverMinor,
+  );
   const unallocatedMinor = rail === 'credit' ? 0 : amountMinor - allocatedMinor - creditGivenMinor;
   const creditMinor = Math.max(0, Math.min(unallocatedMinor, customerCreditMinor));
-  const leftMinor = amountMinor - sum(given) - disputedMinor;
-  const atMost = (availableMinor: number) => Math.max(0, Math.min(leftMinor, availableMinor) - pendingMinor);
+  const leftMinor = Math.max(0, amountMinor - sum(given) - disputedMinor - takenOverMinor);
+  const atMost = (availableMinor: number) => Math.min(leftMinor, availableMinor);
   return { totalMinor: atMost(billedMinor + creditMinor), billedMinor: atMost(billedMinor) };
 }
 
-/** A line of the paid invoice, with what of it was given back or is on its way. */
-export type RefundableLine = { id: string; amountMinor: number; refundedMinor: number };
+/** A line of the paid invoice, tax included, with what of it was given back, is on its way, or was credited by a change. */
+export type RefundableLine = { id: string; amountMinor: number; takenMinor: number };
 
 /** Without amount and lines: everything that can be given back. A line without amount: all that is left of it. */
 export type RefundWish = {
@@ -130,7 +136,7 @@ function planLines(
       });
     }
     const plannedMinor = sum(planned.filter((each) => each.lineId === lineId));
-    const leftMinor = Math.max(0, line.amountMinor - line.refundedMinor - plannedMinor);
+    const leftMinor = Math.max(0, line.amountMinor - line.takenMinor - plannedMinor);
     const wantedMinor = amountMinor ?? leftMinor;
     if (wantedMinor > leftMinor || wantedMinor === 0) {
       throw refusal(

@@ -31,7 +31,9 @@ export async function renderInvoicePdf(document: InvoiceDocument): Promise<Buffe
   drawParties(sheet, document);
   drawLines(sheet, document);
   drawTotals(sheet, document);
+  drawTaxes(sheet, document);
   drawPayments(sheet, document);
+  drawCreditNotes(sheet, document);
   drawNotes(sheet, document);
   return sheet.finish();
 }
@@ -161,7 +163,7 @@ function lineColumns(document: InvoiceDocument): (Column & { cellOf: (line: Docu
       cellOf: ({ unitMinor }) => (unitMinor === null ? [] : amount(unitMinor)),
     },
     {
-      heading: `Amount (${currency})`,
+      heading: `Amount${document.isTaxInclusive === true ? ' with tax' : ''} (${currency})`,
       align: 'right',
       maxWidth: 100,
       cellOf: ({ amountMinor }) => amount(amountMinor),
@@ -192,6 +194,23 @@ function drawTotals(sheet: Sheet, document: InvoiceDocument): void {
   sheet.y += sectionGap;
 }
 
+/** What each rate was charged on. */
+function drawTaxes(sheet: Sheet, { taxes, currency }: InvoiceDocument): void {
+  if (taxes.length === 0) return;
+  const columns: Column[] = [
+    { heading: 'Tax', align: 'left' },
+    { heading: `Taxable amount (${currency})`, align: 'right', maxWidth: 120 },
+    { heading: `Tax (${currency})`, align: 'right', maxWidth: 100 },
+  ];
+  const rows = taxes.map(({ label, baseMinor, amountMinor }) => [
+    cell(label, styles.text),
+    cell(formatAmount(baseMinor, currency), styles.text),
+    cell(formatAmount(amountMinor, currency), styles.text),
+  ]);
+  drawTable(sheet, { columns, rows }, tableStyle);
+  sheet.y += sectionGap;
+}
+
 function drawPayments(sheet: Sheet, document: InvoiceDocument): void {
   const { payments, currency } = document;
   if (payments.length === 0) return;
@@ -207,6 +226,24 @@ function drawPayments(sheet: Sheet, document: InvoiceDocument): void {
     text(method),
     text(reference),
     text(formatAmount(amountMinor, currency)),
+  ]);
+  drawTable(sheet, { columns, rows }, tableStyle);
+  sheet.y += sectionGap;
+}
+
+/** What the invoice was corrected by. */
+function drawCreditNotes(sheet: Sheet, document: InvoiceDocument): void {
+  const { creditNotes = [], currency } = document;
+  if (creditNotes.length === 0) return;
+  const columns: Column[] = [
+    { heading: 'Credit note', align: 'left' },
+    { heading: 'Date of issue', align: 'left', maxWidth: 80 },
+    { heading: `Amount (${currency})`, align: 'right', maxWidth: 100 },
+  ];
+  const rows = creditNotes.map(({ number, issuedAt, amountMinor }) => [
+    cell(number, styles.text),
+    cell(dayInWords(issuedAt, document), styles.text),
+    cell(formatAmount(amountMinor, currency), styles.text),
   ]);
   drawTable(sheet, { columns, rows }, tableStyle);
   sheet.y += sectionGap;

@@ -6,7 +6,7 @@
  */
 import { Resend } from 'resend';
 import { VendorError } from '../../domain/errors.ts';
-import type { Mail, Mailer } from '../../domain/messaging/mailer.ts';
+import type { Attachment, Mail, Mailer } from '../../domain/messaging/mailer.ts';
 import { toVendorError } from './errors.ts';
 
 export type ResendConnection = {
@@ -21,8 +21,12 @@ export type ResendConnection = {
 export function createResendMailer({ apiKey, baseUrl, from, timeoutMs = 15_000 }: ResendConnection): Mailer {
   const resend = new Resend(apiKey, { baseUrl: baseUrl ?? 'https://api.resend.com' });
   return {
-    async send({ to, subject, html, text, idempotencyKey, tags }: Mail) {
-      const mail = { from, to: [to], subject, html, text, ...(tags ? { tags: toTags(tags) } : {}) };
+    async send({ to, subject, html, text, attachments = [], idempotencyKey, tags }: Mail) {
+      const mail = {
+        ...{ from, to: [to], subject, html, text },
+        ...(attachments.length > 0 && { attachments: attachments.map(toAttachment) }),
+        ...(tags && { tags: toTags(tags) }),
+      };
       const options = { idempotencyKey, signal: AbortSignal.timeout(timeoutMs) };
       const { data, error, headers } = await resend.emails.send(mail, options);
       if (error) throw toVendorError(error, headers);
@@ -35,6 +39,10 @@ export function createResendMailer({ apiKey, baseUrl, from, timeoutMs = 15_000 }
 /** Resend said yes, but not to what. */
 function unreadable(): VendorError {
   return new VendorError({ code: 'outcome_unknown', message: 'Resend: the answer names no mail' });
+}
+
+function toAttachment({ fileName, content }: Attachment): { filename: string; content: string } {
+  return { filename: fileName, content: Buffer.from(content).toString('base64') };
 }
 
 function toTags(tags: Record<string, string>): { name: string; value: string }[] {

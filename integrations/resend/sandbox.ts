@@ -10,7 +10,7 @@ import { type HttpRequest, jsonAnswer, serve } from '../sandbox/http.ts';
 import { vendorId } from '../sandbox/random.ts';
 import { VendorRefusal, type VendorRules } from '../sandbox/vendor.ts';
 import { createVendorRoutes, type RequestLog } from '../sandbox/vendor-api.ts';
-import { emailOperations, listRequest, type SentMail, sendRequest } from './sandbox/emails.ts';
+import { emailOperations, listRequest, type SentFile, type SentMail, sendRequest } from './sandbox/emails.ts';
 import { errorAnswer, invalidBody, rateLimited, resendFailures } from './sandbox/errors.ts';
 import { inboxRoutes } from './sandbox/inbox.ts';
 
@@ -26,6 +26,8 @@ export type ResendSandbox = SandboxControl & {
   url: string;
   /** Every mail that left, oldest first. */
   mails(): SentMail[];
+  /** The files that went with a mail. */
+  files(mailId: string): SentFile[];
   close(): Promise<void>;
 };
 
@@ -38,19 +40,26 @@ export async function startResendSandbox({
   const core = openSandboxCore({ vendor: 'resend', stateDir });
   const { store, clock, faults } = core;
   const mails = store.collection<SentMail>('emails');
+  const files = store.collection<SentFile[]>('files');
   const rules = resendRules(() => faults.plan().retryAfterSeconds);
   const common = createSandboxControl(core);
 
   const server = await serve({
     port,
     routes: [
-      ...createVendorRoutes(emailOperations({ mails, clock }), { ...core, rules, requestLog: log }),
-      ...inboxRoutes(mails),
+      ...createVendorRoutes(emailOperations({ mails, files, clock }), { ...core, rules, requestLog: log }),
+      ...inboxRoutes({ mails, files }),
       ...createControlRoutes(core, common),
     ],
     fallback: unknownUrl,
   });
-  return { ...common, url: server.url, mails: mails.values, close: server.close };
+  return {
+    ...common,
+    url: server.url,
+    mails: mails.values,
+    files: (mailId) => files.get(mailId) ?? [],
+    close: server.close,
+  };
 }
 
 function resendRules(retryAfterSeconds: () => number): VendorRules<unknown> {
@@ -59,6 +68,7 @@ function resendRules(retryAfterSeconds: () => number): VendorRules<unknown> {
     headers: () => ({ 'ratelimit-limit': '10', 'ratelimit-remaining': '9', 'ratelimit-reset': '1' }),
     authenticate,
     readParams,
+    keyHeader: () => 'idempotency-key',
     replayHeaders: {},
     remembersServerErrors: false,
     failures: { ...resendFailures, rateLimited: () => rateLimited(retryAfterSeconds()) },

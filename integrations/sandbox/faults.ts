@@ -13,6 +13,7 @@ const faultKinds = [
   'delay',
   'rate_limit',
   'malformed',
+  'slow',
 ] as const;
 
 /**
@@ -23,6 +24,7 @@ const faultKinds = [
  * - `delay`: it happens at once, the answer comes late.
  * - `rate_limit`: 429 with Retry-After, nothing happened.
  * - `malformed`: it happens, the answer is cut JSON.
+ * - `slow`: it happens late, and the answer comes with it.
  */
 export type FaultKind = (typeof faultKinds)[number];
 

@@ -14,7 +14,9 @@ export type HttpRequest = {
 };
 
 /** `hang_up` closes the connection without an answer. */
-export type HttpAnswer = { status: number; headers: Record<string, string>; body: string } | 'hang_up';
+export type HttpAnswer =
+  | { status: number; headers: Record<string, string>; body: string | Buffer }
+  | 'hang_up';
 
 export type Route = {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';

@@ -1,5 +1,5 @@
 /**
- * The idempotency layer both Stripe and Resend document: a key remembers its first request and that request's
+ * The idempotency layer that Stripe, Resend and Razorpay document: a key remembers its first request and that request's
  * answer, errors included, for 24 hours of the vendor's clock. The same request again gets the stored answer,
  * another request under the same key is a conflict, and so is a repeat while the first one still runs.
  */

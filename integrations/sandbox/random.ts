@@ -1,5 +1,5 @@
 /** Random numbers from a seed, so that a fault plan can be played again, and vendor-like ids. */
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 
 /** Numbers from 0 to below 1; the same seed gives the same sequence (mulberry32). */
 export type Random = () => number;
@@ -27,4 +27,11 @@ export function shuffled<T>(items: readonly T[], random: Random): T[] {
 /** `pi_3f0c…`: a prefix and 24 random characters. */
 export function vendorId(prefix: string): string {
   return `${prefix}_${randomBytes(12).toString('hex')}`;
+}
+
+const base62 = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
+
+/** So many random letters and digits. */
+export function randomBase62(length: number): string {
+  return Array.from({ length }, () => base62.charAt(randomInt(base62.length))).join('');
 }

@@ -53,7 +53,9 @@ async function answerOperation<Params>(
       ...answer.headers,
     });
 
-  const outcome = act(operation, request, parts, { requestId, fault });
+  const begun = begin(operation, request, parts, { requestId, fault });
+  if (fault === 'slow' && 'act' in begun) await sleep(faults.plan().delayMs);
+  const outcome = 'act' in begun ? begun.act() : begun;
   if (fault === 'refuse') return 'hang_up';
   if (!outcome.acted) return reply(outcome.answer);
 
@@ -72,15 +74,18 @@ type Outcome = {
   release?: () => void;
 };
 
-/** Everything up to the answer, in one synchronous step: no two requests interleave. */
-function act<Params>(
+/** Nothing was done yet; the key counts as running. Acts in one synchronous step: no two requests interleave. */
+type Begun = { act(): Outcome };
+
+/** Everything up to the act, in one synchronous step. */
+function begin<Params>(
   operation: Operation<Params>,
   request: HttpRequest,
   parts: VendorApiParts<Params>,
   { requestId, fault }: { requestId: string; fault: FaultKind | null },
-): Outcome {
+): Outcome | Begun {
   const { rules, store, log, keys } = parts;
-  const key = operation.mutates ? idempotencyKeyOf(request) : null;
+  const key = operation.mutates ? idempotencyKeyOf(request, rules.keyHeader(operation.op)) : null;
   const bodyHash = hashRequest(request.method, request.path, request.rawBody.toString('utf8'));
   const record = (note: EffectNote) => {
     store.commit();
@@ -111,14 +116,17 @@ function act<Params>(
       break;
   }
 
-  const done = run(operation, { params, pathParams: request.pathParams, idempotencyKey: key, requestId });
-  if (key !== null) {
-    const isRememberedAsError = fault === 'error_after' && rules.remembersServerErrors;
-    const { status, body } = isRememberedAsError ? rules.failures.serverError() : done.answer;
-    keys.keep(key, requestHash, { status, body, note: done.note });
-  }
-  record(done.note);
-  return { answer: done.answer, acted: true, release: () => key !== null && keys.release(key) };
+  const act = () => {
+    const done = run(operation, { params, pathParams: request.pathParams, idempotencyKey: key, requestId });
+    if (key !== null) {
+      const isRememberedAsError = fault === 'error_after' && rules.remembersServerErrors;
+      const { status, body } = isRememberedAsError ? rules.failures.serverError() : done.answer;
+      keys.keep(key, requestHash, { status, body, note: done.note });
+    }
+    record(done.note);
+    return { answer: done.answer, acted: true, release: () => key !== null && keys.release(key) };
+  };
+  return { act };
 }
 
 /** What the vendor checks before it looks at the key: nothing of it is remembered. */
@@ -169,8 +177,8 @@ function replayed<Params>({ status, body }: StoredAnswer, rules: VendorRules<Par
   return { status, body, headers: rules.replayHeaders };
 }
 
-function idempotencyKeyOf(request: HttpRequest): string | null {
-  const header = request.headers['idempotency-key'];
+function idempotencyKeyOf(request: HttpRequest, name: string | null): string | null {
+  const header = name === null ? null : request.headers[name];
   return typeof header === 'string' && header !== '' ? header : null;
 }
 

@@ -45,6 +45,8 @@ export type VendorRules<Params> = {
   authenticate(request: HttpRequest): void;
   /** Throws a VendorRefusal on parameters the operation does not take. */
   readParams(op: string, request: HttpRequest): Params;
+  /** The header of a mutation that carries its idempotency key; null where the vendor knows none. */
+  keyHeader(op: string): Lowercase<string> | null;
   /** Headers of an answer that is repeated from memory. */
   replayHeaders: Record<string, string>;
   /** Whether a 500 is remembered under the key and repeated, as Stripe does. */

@@ -32,7 +32,10 @@ export async function charge(
         ...toStripeAmount(request.amount),
         customer: request.vendorCustomerId,
         payment_method: request.paymentMethodId,
-        allowed_payment_method_types: ['card'],
+        // A bank account is debited under the mandate the customer has accepted.
+        ...(request.mandateId === undefined
+          ? { allowed_payment_method_types: ['card'] }
+          : { allowed_payment_method_types: ['us_bank_account'], mandate: request.mandateId }),
         confirm: true,
         off_session: true,
         description: request.description,
@@ -155,10 +158,19 @@ async function declinedIntentAsAnswer(
   }
 }
 
+/** Said of the amount, or of a bank account that the bank is not even asked about. */
+const refusals: ReadonlySet<string> = new Set([
+  'amount_too_small',
+  'amount_too_large',
+  'payment_intent_mandate_invalid',
+  'payment_method_bank_account_blocked',
+  'bank_account_unusable',
+]);
+
 /** Null where asking again may help, or where the mistake is ours and no answer for the customer. */
 function refusalCode(error: unknown): string | null {
   if (!(error instanceof Stripe.errors.StripeInvalidRequestError)) return null;
-  if (error.code === 'amount_too_small' || error.code === 'amount_too_large') return error.code;
+  if (error.code !== undefined && refusals.has(error.code)) return error.code;
   const customerIsGone = error.param === 'customer' && error.code === 'resource_missing';
   return error.param === 'payment_method' || customerIsGone ? 'payment_method_invalid' : null;
 }

@@ -8,6 +8,7 @@ import { randomUUID } from 'node:crypto';
 import Stripe from 'stripe';
 import { VendorError } from '../../domain/errors.ts';
 import type { CardPaymentMethod, CardVendor } from '../../domain/payments/card-payment.ts';
+import { refuseForeignDebit, verifiedAccount } from './bank-accounts.ts';
 import { toVendorError, withCode } from './errors.ts';
 import { mutation, read, readOrNull } from './requests.ts';
 import { toCardPaymentMethod } from './transform.ts';
@@ -43,12 +44,15 @@ export async function ensureCustomer(
   }
 }
 
-/** Attaches the card and makes it the default. */
+/** Attaches the card or the bank account and makes it the default. */
 export async function attachPaymentMethod(
   stripe: Stripe,
-  { vendorCustomerId, paymentMethodId }: Parameters<CardVendor['attachPaymentMethod']>[0],
+  { vendorCustomerId, paymentMethodId, currency }: Parameters<CardVendor['attachPaymentMethod']>[0],
 ): Promise<CardPaymentMethod> {
+  await refuseForeignDebit(stripe, { paymentMethodId, currency });
   const method = await attachOnce(stripe, vendorCustomerId, paymentMethodId);
+  const attached =
+    method.type === 'us_bank_account' ? await verifiedAccount(stripe, method) : toCardPaymentMethod(method);
   // Setting a field is repeatable by itself. A key built from the two ids would not be: when a customer goes back
   // to an earlier card within 24 hours, Stripe would answer from memory and leave the other card in place.
   await mutation(() =>
@@ -58,7 +62,7 @@ export async function attachPaymentMethod(
       { idempotencyKey: `customer:${vendorCustomerId}:default:${randomUUID()}` },
     ),
   );
-  return toCardPaymentMethod(method);
+  return attached;
 }
 
 /** A refused or unanswered attach is fine when the method turns out to be this customer's already. */

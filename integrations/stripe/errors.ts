@@ -5,6 +5,7 @@
  */
 import Stripe from 'stripe';
 import { type ErrorCode, VendorError } from '../../domain/errors.ts';
+import { interruptedCode, wasNeverSent } from '../lost-requests.ts';
 
 /** Maps whatever the SDK threw; `mutates` says whether the request could have changed something at Stripe. */
 export function toVendorError(error: unknown, { mutates }: { mutates: boolean }): VendorError {
@@ -33,7 +34,9 @@ export function withCode({ message, vendorRequestId }: VendorError, code: ErrorC
 function codeOf(error: Stripe.errors.StripeError, mutates: boolean): ErrorCode {
   const interrupted = interruptedCode(mutates);
   if (error instanceof Stripe.errors.StripeConnectionError) {
-    return wasNeverSent(error) ? 'vendor_unavailable' : interrupted;
+    const { detail } = error;
+    const code = detail instanceof Error && 'code' in detail ? detail.code : undefined;
+    return wasNeverSent(code) ? 'vendor_unavailable' : interrupted;
   }
   if (error instanceof Stripe.errors.StripeIdempotencyError) return 'idempotency_key_reused';
 
@@ -55,29 +58,6 @@ function codeOf(error: Stripe.errors.StripeError, mutates: boolean): ErrorCode {
       // 5xx, and answers that could not be read, which carry no status.
       return interrupted;
   }
-}
-
-function interruptedCode(mutates: boolean): ErrorCode {
-  return mutates ? 'outcome_unknown' : 'vendor_unavailable';
-}
-
-const neverSentCodes = new Set([
-  'ECONNREFUSED',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'CERT_HAS_EXPIRED',
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-  'ERR_TLS_CERT_ALTNAME_INVALID',
-]);
-
-function wasNeverSent(error: Stripe.errors.StripeConnectionError): boolean {
-  const detail: unknown = error.detail;
-  const code = detail instanceof Error && 'code' in detail ? detail.code : undefined;
-  return typeof code === 'string' && neverSentCodes.has(code);
 }
 
 /** Stripe names whole seconds. */

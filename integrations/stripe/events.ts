@@ -1,7 +1,7 @@
 /** Stripe's list of events, for the reconciler that looks for webhooks that never came. */
 import type Stripe from 'stripe';
 import type { CardVendorEvent } from '../../domain/payments/card-payment.ts';
-import { stripeEventTypes } from './event-types.ts';
+import { stripeEventTypes } from '../../domain/payments/vendor-events.ts';
 import { read } from './requests.ts';
 import { toCardVendorEvent } from './transform.ts';
 

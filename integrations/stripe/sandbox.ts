@@ -1,15 +1,17 @@
 /**
  * Stripe on this machine: a stateful stand-in the real SDK talks to. It keeps customers, cards, payments,
- * refunds and disputes, honours idempotency keys as Stripe does, signs and sends webhooks, injects faults on request, and
+ * refunds, disputes and taxes, honours idempotency keys as Stripe does, signs and sends webhooks, injects faults on request, and
  * keeps its own record of every effect outside our database. Development, the demo and the tests run on it.
  */
 import { createControlRoutes } from '../sandbox/control-routes.ts';
 import { createSandboxControl, openSandboxCore, type SandboxControl } from '../sandbox/core.ts';
 import { type HttpRequest, jsonAnswer, serve } from '../sandbox/http.ts';
+import { overviewRoute } from '../sandbox/overview-page.ts';
 import { vendorId } from '../sandbox/random.ts';
 import { VendorRefusal, type VendorRules } from '../sandbox/vendor.ts';
 import { createVendorRoutes, type RequestLog } from '../sandbox/vendor-api.ts';
-import { authenticationRoutes } from './sandbox/authentication-page.ts';
+import { createWebhookSender } from '../sandbox/webhooks.ts';
+import { authenticationLinks, authenticationRoutes } from './sandbox/authentication-page.ts';
 import { chargeOperations } from './sandbox/charges.ts';
 import { openObjects, type StripeContext } from './sandbox/context.ts';
 import { createStripeControl, type StripeControl } from './sandbox/control.ts';
@@ -18,12 +20,14 @@ import { customerOperations } from './sandbox/customers.ts';
 import { disputeOperations } from './sandbox/disputes.ts';
 import { errorAnswer, rateLimited, stripeFailures } from './sandbox/errors.ts';
 import { eventOperations } from './sandbox/events.ts';
-import { overviewRoute } from './sandbox/overview-page.ts';
 import { readParams, type StripeOperation } from './sandbox/params.ts';
 import { paymentIntentOperations } from './sandbox/payment-intents.ts';
 import { paymentMethodOperations } from './sandbox/payment-methods.ts';
 import { refundOperations } from './sandbox/refunds.ts';
-import { createWebhookSender } from './sandbox/webhooks.ts';
+import { setupIntentOperations } from './sandbox/setup-intents.ts';
+import { taxCalculationOperations } from './sandbox/tax-calculations.ts';
+import { taxTransactionOperations } from './sandbox/tax-transactions.ts';
+import { postEvent, subjectOf } from './sandbox/webhook-post.ts';
 
 export type StripeSandboxOptions = {
   /** 0 takes a free port. */
@@ -52,7 +56,7 @@ export async function startStripeSandbox({
   const core = openSandboxCore({ vendor: 'stripe', stateDir });
   const { store, clock, log, faults } = core;
   const objects = openObjects(store);
-  const webhooks = createWebhookSender({ store, events: objects.events, faults });
+  const webhooks = createWebhookSender({ store, events: objects.events, faults, subjectOf, post: postEvent });
   const commit = () => store.commit();
 
   let url = '';
@@ -60,10 +64,13 @@ export async function startStripeSandbox({
   const operations = [
     customerOperations,
     paymentMethodOperations,
+    setupIntentOperations,
     paymentIntentOperations,
     chargeOperations,
     refundOperations,
     disputeOperations,
+    taxCalculationOperations,
+    taxTransactionOperations,
     eventOperations,
   ].flatMap((makeOperations) => makeOperations(context));
   const rules = stripeRules(operations, () => faults.plan().retryAfterSeconds);
@@ -74,7 +81,13 @@ export async function startStripeSandbox({
     port,
     routes: [
       ...createVendorRoutes(operations, { ...core, rules, requestLog }),
-      overviewRoute(core, context),
+      overviewRoute(core, {
+        vendor: 'Stripe',
+        waiting: {
+          heading: 'Payments that wait for the customer',
+          links: () => authenticationLinks(context),
+        },
+      }),
       ...authenticationRoutes(context, log, commit),
       ...createControlRoutes(core, common),
       ...stripeControlRoutes(actions),
@@ -107,6 +120,7 @@ function stripeRules(operations: StripeOperation[], retryAfterSeconds: () => num
       if (!schema) throw new RangeError(`No operation ${op}`);
       return readParams(schema, request);
     },
+    keyHeader: () => 'idempotency-key',
     replayHeaders: { 'idempotent-replayed': 'true' },
     remembersServerErrors: true,
     failures: { ...stripeFailures, rateLimited: () => rateLimited(retryAfterSeconds()) },

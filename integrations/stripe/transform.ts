@@ -10,10 +10,12 @@ import { declineClassOf } from '../../domain/payments/card-payment.ts';
 import type { CardDispute, DisputeStatus } from '../../domain/payments/dispute.ts';
 import type { CardRefund, RefundStatus } from '../../domain/payments/refund.ts';
 import { fromStripeAmount } from './amounts.ts';
+import { isDirectDebit, returnCodeOf, returnOf } from './direct-debits.ts';
 
 /**
  * A PaymentIntent as a charge. `refunds` are those of its latest charge; they need `latest_charge.refunds` to be
- * expanded, or to be given when there are more than fit in one answer. Disputes are always given.
+ * expanded, or to be given when there are more than fit in one answer. Disputes are always given; those of a direct debit
+ * are no disputes but returns.
  */
 export function toCardCharge(
   intent: Stripe.PaymentIntent,
@@ -24,13 +26,17 @@ export function toCardCharge(
 ): CardCharge {
   const actionUrl = intent.next_action?.redirect_to_url?.url;
   const decline = declineOf(intent);
+  const isDebit = isDirectDebit(intent);
+  const returned = isDebit ? returnOf(disputes) : undefined;
   return {
     externalId: intent.id,
     status: statusOf(intent),
     amount: fromStripeAmount(intent),
     refundedMinor: refundedMinorOf(intent),
     refunds: refunds.map(toCardRefund),
-    disputes: disputes.map(toCardDispute),
+    disputes: isDebit ? [] : disputes.map(toCardDispute),
+    ...(isDebit && { directDebit: true }),
+    ...(returned && { returned }),
     ...(intent.status === 'requires_action' && actionUrl ? { actionUrl } : {}),
     ...(decline ? { decline } : {}),
     metadata: ownMetadata(intent.metadata),
@@ -85,10 +91,16 @@ export function isOwn({ metadata }: Pick<Stripe.PaymentIntent, 'metadata'>): boo
   return tenantId !== undefined && attemptId !== undefined;
 }
 
-/** A card's PaymentMethod; anything that is not a card has no brand to show. */
+/** A PaymentMethod as we show it; the mandate of a bank account is found elsewhere. */
 export function toCardPaymentMethod(method: Stripe.PaymentMethod): CardPaymentMethod {
+  if (method.us_bank_account !== undefined) {
+    const { bank_name: bank, last4 } = method.us_bank_account;
+    const account = { brand: bank ?? 'Bank account', last4: last4 ?? '', expMonth: 0, expYear: 0 };
+    return { externalId: method.id, type: 'us_bank_account', ...account };
+  }
   return {
     externalId: method.id,
+    type: 'card',
     brand: method.card?.brand ?? method.type,
     last4: method.card?.last4 ?? '',
     expMonth: method.card?.exp_month ?? 0,
@@ -128,7 +140,8 @@ const statuses: Partial<Record<string, CardCharge['status']>> = {
 function declineOf(intent: Stripe.PaymentIntent): CardDecline | undefined {
   const error = intent.last_payment_error;
   if (!error || statusOf(intent) !== 'failed') return undefined;
-  const code = error.decline_code ?? error.code ?? 'generic_decline';
+  const word = error.decline_code ?? error.code ?? 'generic_decline';
+  const code = isDirectDebit(intent) ? returnCodeOf({ networkCode: error.network_decline_code, word }) : word;
   return { code, class: declineClassOf(code) };
 }
 

@@ -2,7 +2,8 @@ import { createHmac } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import Stripe from 'stripe';
 import { describe, expect, it } from 'vitest';
-import { type VerifiedWebhook, verifyStripeWebhook, WebhookVerificationError } from './webhook.ts';
+import { WebhookVerificationError } from '../webhooks/webhook-refusal.ts';
+import { type VerifiedWebhook, verifyStripeWebhook } from './webhook.ts';
 
 const secret = 'whsec_test_secret';
 const signedAt = 1_700_000_000;

@@ -6,28 +6,8 @@
 import Stripe from 'stripe';
 import { z } from 'zod';
 import type { CardVendorEvent } from '../../domain/payments/card-payment.ts';
+import { WebhookVerificationError } from '../webhooks/webhook-refusal.ts';
 import { toCardVendorEvent } from './transform.ts';
-
-export type WebhookRefusal =
-  | 'missing_header'
-  | 'malformed_header'
-  | 'no_supported_signature'
-  | 'too_old'
-  | 'in_future'
-  | 'bad_signature'
-  | 'raw_body_required'
-  | 'malformed_payload';
-
-/** The request must be answered with 400 and store nothing. */
-export class WebhookVerificationError extends Error {
-  readonly reason: WebhookRefusal;
-
-  constructor(reason: WebhookRefusal, options?: { cause: unknown }) {
-    super(`Webhook refused: ${reason}`, options);
-    this.name = 'WebhookVerificationError';
-    this.reason = reason;
-  }
-}
 
 /** `account` is the connected account the event belongs to, `null` for our own. */
 export type VerifiedWebhook = CardVendorEvent & { account: string | null };

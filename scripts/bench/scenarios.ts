@@ -18,7 +18,7 @@ export type Scenario = { name: string; vendorCalls: number } & Cost;
 /** Plays every scenario in a world of its own. */
 export async function runScenarios(): Promise<Scenario[]> {
   const scenarios: Scenario[] = [];
-  for (const play of [trialConverts, quietMonth, dunning30Days, upgrade, refund]) {
+  for (const play of [trialConverts, quietMonth, dunning30Days, upgrade, recoveredRenewal, refund]) {
     const world = await createWorld();
     try {
       scenarios.push(await play(world));
@@ -88,6 +88,19 @@ async function upgrade(world: World): Promise<Scenario> {
   await world.ok('POST', `${path}/change_plan`, { planCode: 'plus-monthly' });
   await world.advance({ minutes: 1 });
   return { name: 'upgrade', ...(await during()) };
+}
+
+/** A renewal that is declined, and collected by the first step of the ladder a day later. */
+async function recoveredRenewal(world: World): Promise<Scenario> {
+  const outcomes = ['succeeded', 'insufficient_funds', 'succeeded'];
+  const { subscriptionId, customerId } = await subscribeWithCard(world, outcomes);
+  await world.advance({ days: 14, minutes: 1 });
+  const { currentPeriod } = await world.ok('GET', `/v1/subscriptions/${subscriptionId}`);
+  await world.advanceTo(new Date(Date.parse(currentPeriod.endsAt) - 60_000));
+  const during = await meter(world, [subscriptionWorkflowId(subscriptionId), dunningWorkflowId(customerId)]);
+  await world.advance({ days: 1, minutes: 2 });
+  await expectStatus(world, subscriptionId, 'active');
+  return { name: 'recovered-renewal', ...(await during()) };
 }
 
 /** A payment that is given back through the vendor. */

@@ -3,14 +3,19 @@
  * random idempotency key for every call and claims never to find an earlier charge. Nothing of this is in the product.
  */
 import { randomUUID } from 'node:crypto';
+import { createRecordTax } from '../../activities/billing/tax-record.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createSendNotification } from '../../activities/messaging/notification.ts';
 import { loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
 import { createDatabase } from '../../db/client.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import { createFrankfurterRates } from '../../integrations/frankfurter/client.ts';
+import { renderInvoicePdf } from '../../integrations/pdf/invoice-pdf.ts';
+import { createRazorpayOrderVendor } from '../../integrations/razorpay/client.ts';
 import { createResendMailer } from '../../integrations/resend/client.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
+import { createStripeTaxEngine } from '../../integrations/stripe/tax.ts';
 import { createTemporalClient, temporalTarget } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { connectWorkers } from '../../temporal/worker-connection.ts';
@@ -32,12 +37,17 @@ const dataConverter = createDataConverter(config.encryption);
 const target = temporalTarget(config.temporal);
 const client = createTemporalClient({ target, dataConverter });
 const mailer = createResendMailer({ apiKey: resend.apiKey, baseUrl: resend.baseUrl, from: resend.mailFrom });
+const taxEngine = createStripeTaxEngine({
+  secretKey: config.stripe.secretKey,
+  apiBase: config.stripe.apiBase,
+});
 const relay = createRelay({
   db,
   client,
   log,
   listen: listenToOutbox(config.database.url),
-  sendNotification: createSendNotification({ db, mailer, log }),
+  sendNotification: createSendNotification({ db, mailer, drawDocument: renderInvoicePdf, log }),
+  recordTax: createRecordTax({ db, taxEngine, log }),
 });
 const cardVendor = carelessly(
   createStripeCardVendor({
@@ -47,12 +57,22 @@ const cardVendor = carelessly(
     log,
   }),
 );
+const { keyId, keySecret, apiBase } = config.razorpay;
+const orderVendor = createRazorpayOrderVendor({ keyId, keySecret, apiBase });
 const workers = await createTaskQueueWorkers({
   connection: await connectWorkers({ target, log }),
   namespace: target.namespace,
   dataConverter,
   workflowBundle: await loadWorkflowBundle({ bundlePath: worker.bundlePath, log }),
-  activities: createActivities({ db, cardVendor, log, drainOutbox: relay.drainOnce }),
+  activities: createActivities({
+    db,
+    cardVendor,
+    orderVendor,
+    taxEngine,
+    exchangeRates: createFrankfurterRates(config.frankfurter),
+    log,
+    drainOutbox: relay.drainOnce,
+  }),
 });
 relay.start();
 const readiness = createReadiness({

@@ -5,7 +5,7 @@ import { dunningCases, dunningSteps, invoices, subscriptions } from '../../db/sc
 import { notifications } from '../../db/schema/messaging.ts';
 import { payments, refunds } from '../../db/schema/payments.ts';
 import { seededRandom } from '../../integrations/sandbox/random.ts';
-import type { WebhookDelivery } from '../../integrations/stripe/sandbox/webhooks.ts';
+import type { WebhookDelivery } from '../../integrations/sandbox/webhooks.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { createApiClient } from './api-client.ts';
 import { type Driven, giveCard, inLanes, startSubscription } from './driver.ts';

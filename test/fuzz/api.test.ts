@@ -36,8 +36,11 @@ describe.skipIf(python === undefined)(`whatever is sent to the API (FUZZ_SEED=${
         if (/"level":"(error|fatal)"/.test(line)) troubles.push(`${name}: ${line}`);
       },
     });
-    const [webhookSecret = ''] = product.stack.config.stripe.webhookSecrets;
-    settings = { python: python ?? '', webhookSecret, seed, folder, ...(await populate(product)) };
+    const { stripe, razorpay } = product.stack.config;
+    const [webhookSecret = ''] = stripe.webhookSecrets;
+    const [razorpaySecret = ''] = razorpay.webhookSecrets;
+    const secrets = { webhookSecret, razorpaySecret, razorpayKeySecret: razorpay.keySecret };
+    settings = { python: python ?? '', ...secrets, seed, folder, ...(await populate(product)) };
     progress(`schemathesis tests ${operations.length} operations with the seed ${seed} …`);
     result = await fuzz({ ...settings, url: product.stack.urls.api });
     progress(`schemathesis sent ${result.cases} requests`);

@@ -7,6 +7,7 @@ import { createLogger } from '../../config/logger.ts';
 import { createDatabase } from '../../db/client.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
+import { noTaxEngine } from '../support/tax-engine.ts';
 
 export async function describedOperations(): Promise<string[]> {
   const config = loadConfig({ NODE_ENV: 'test' });
@@ -16,7 +17,14 @@ export async function describedOperations(): Promise<string[]> {
     dataConverter: createDataConverter(config.encryption),
   });
   const log = createLogger({ name: 'document', level: 'silent' });
-  const server = createApi({ db, temporal, log, config, clock: () => new Date() }).listen(0, '127.0.0.1');
+  const server = createApi({
+    db,
+    temporal,
+    taxEngine: noTaxEngine,
+    log,
+    config,
+    clock: () => new Date(),
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   try {
     const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/openapi.json`);

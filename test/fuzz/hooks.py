@@ -1,5 +1,5 @@
 """What a caller of the API does that its OpenAPI document cannot express: a key of its own for each request, names that
-are not taken, ids of things that exist, and Stripe's signature under each event. What is wrong on purpose stays wrong."""
+are not taken, ids of things that exist, and the vendors' signatures under each event. What is wrong on purpose stays wrong."""
 
 import hashlib
 import hmac
@@ -14,6 +14,8 @@ import schemathesis
 
 VALID_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EXAMPLE_ID = re.compile(r"([a-z]+)_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b")
+# Razorpay's ids of subscriptions begin like ours, and the generator takes one for the other.
+RAZORPAY_SUBSCRIPTION_ID = re.compile(r"sub_[0-9A-Za-z]{14}")
 UNIQUE_EXAMPLES = {"code": "pro-monthly", "externalRef": "account-4711"}
 
 # The tenant's things by the prefix of their ids.
@@ -21,6 +23,10 @@ IDS = json.loads(os.environ["FUZZ_IDS"])
 # Without them nothing would work any more: the API key of the run, the plans that are sold.
 KEPT_IDS = set(os.environ["FUZZ_KEPT_IDS"].split(","))
 WEBHOOK_SECRET = os.environ["FUZZ_WEBHOOK_SECRET"].encode()
+RAZORPAY_SECRET = os.environ["FUZZ_RAZORPAY_SECRET"].encode()
+RAZORPAY_KEY_SECRET = os.environ["FUZZ_RAZORPAY_KEY_SECRET"].encode()
+# What Razorpay calls our orders and subscriptions.
+RAZORPAY_IDS = json.loads(os.environ["FUZZ_RAZORPAY_IDS"])
 
 
 @schemathesis.hook
@@ -32,7 +38,10 @@ def before_call(context, case, kwargs):
     for part in (case.path_parameters, case.query, case.body):
         if isinstance(part, dict):
             replace_examples(part, chosen)
-    if case.operation.definition.raw["operationId"] in ("revokeApiKey", "archivePlan"):
+    operation_id = case.operation.definition.raw["operationId"]
+    if operation_id in ("confirmRazorpayOrder", "confirmRazorpaySubscription") and not is_wrong(case, "body"):
+        sign_checkout(case)
+    if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon"):
         for name, value in case.path_parameters.items():
             if value in KEPT_IDS:
                 case.path_parameters[name] = value.split("_")[0] + "_" + "0" * 32
@@ -43,6 +52,11 @@ def before_call(context, case, kwargs):
         case.headers["Idempotency-Key"] = str(uuid.uuid4())
     if case.operation.path == "/webhooks/stripe" and "Stripe-Signature" in (case.headers or {}):
         kwargs["auth"] = sign
+    if case.operation.path == "/webhooks/razorpay" and not wrong_headers and not is_wrong(case, "body"):
+        case.body["created_at"] = int(time.time())
+        case.headers["X-Razorpay-Event-Id"] = str(uuid.uuid4())
+    if case.operation.path == "/webhooks/razorpay" and "X-Razorpay-Signature" in (case.headers or {}):
+        kwargs["auth"] = sign_for_razorpay
 
 
 def is_wrong(case, part):
@@ -56,8 +70,19 @@ def replace_examples(fields, chosen):
         example = EXAMPLE_ID.fullmatch(value) if isinstance(value, str) else None
         if example and IDS.get(example[1]):
             fields[name] = IDS[example[1]][chosen % len(IDS[example[1]])]
+        elif isinstance(value, str) and RAZORPAY_SUBSCRIPTION_ID.fullmatch(value):
+            fields[name] = IDS["sub"][chosen % len(IDS["sub"])]
         elif value == UNIQUE_EXAMPLES.get(name, fields):
             fields[name] = f"new-{uuid.uuid4()}"
+
+
+def sign_checkout(case):
+    """As Razorpay signs what its checkout hands to the customer: the two ids of an order in one order, of a subscription in the
+    other."""
+    [(name, ours)] = case.path_parameters.items()
+    theirs, payment = RAZORPAY_IDS.get(ours, ""), case.body["paymentId"]
+    text = f"{theirs}|{payment}" if name == "orderId" else f"{payment}|{theirs}"
+    case.body["signature"] = hmac.new(RAZORPAY_KEY_SECRET, text.encode(), hashlib.sha256).hexdigest()
 
 
 def sign(request):
@@ -67,4 +92,11 @@ def sign(request):
     timestamp = str(int(time.time()))
     signature = hmac.new(WEBHOOK_SECRET, f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
     request.headers["Stripe-Signature"] = f"t={timestamp},v1={signature}"
+    return request
+
+
+def sign_for_razorpay(request):
+    body = request.body or b""
+    body = body.encode() if isinstance(body, str) else body
+    request.headers["X-Razorpay-Signature"] = hmac.new(RAZORPAY_SECRET, body, hashlib.sha256).hexdigest()
     return request

@@ -13,6 +13,8 @@ export type Population = {
   ids: Record<string, string[]>;
   /** Ids of what must not be revoked or archived. */
   kept: string[];
+  /** What Razorpay calls our orders and subscriptions. */
+  razorpayIds: Record<string, string>;
 };
 
 /** Everything is made through the API, but for the tenant, its plans and its first key. */
@@ -29,28 +31,49 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   } = await newKey('fuzz');
   const revocable = await Promise.all([newKey('to be revoked'), newKey('another')]);
 
+  for (const [index, terms] of [
+    { percent: 20 },
+    { percent: 100, periods: 1 },
+    { percent: 5, periods: 3 },
+  ].entries())
+    await ok(apiKey, 'POST', '/v1/coupons', { code: couponCodes[index], ...terms });
+  const { data: redeemable } = await ok(apiKey, 'GET', '/v1/coupons');
+  for (const code of ['OLD-1', 'OLD-2', 'OLD-3'])
+    await ok(apiKey, 'POST', '/v1/coupons', { code, percent: 1 });
+
   const customers: string[] = [];
-  const subscriptions: string[] = [];
-  const trials: string[] = [];
-  const active: string[] = [];
-  const paused: string[] = [];
-  const changing: string[] = [];
-  for (const [index, { plan, start, card, acts = [] }] of people.entries()) {
-    const person = { email: `person-${index}@example.test`, name: `Person ${index}`, currency: 'USD' };
-    const { id: customerId } = await ok(apiKey, 'POST', '/v1/customers', person);
+  const customerOf = new Map<string, string>();
+  const pools: Record<Pool | 'subscriptions', string[]> = {
+    subscriptions: [],
+    trials: [],
+    active: [],
+    paused: [],
+    changing: [],
+    rupees: [],
+    discountable: [],
+    discounted: [],
+  };
+  for (const [index, person] of people.entries()) {
+    const { plan, pool = 'subscriptions', start, card, couponCode, acts = [], currency = 'USD' } = person;
+    const who = { email: `person-${index}@example.test`, name: `Person ${index}`, currency };
+    const { id: customerId } = await ok(apiKey, 'POST', '/v1/customers', who);
     customers.push(customerId);
     if (plan === undefined) continue;
-    const body = { customerId, planCode: plan, ...(start !== undefined && { start }) };
+    const body = { customerId, planCode: plan, start, couponCode };
     const { id } = await ok(apiKey, 'POST', '/v1/subscriptions', body);
-    subscriptions.push(id);
-    if (card !== undefined && acts.length === 0) trials.push(id);
+    customerOf.set(id, customerId);
+    pools[pool].push(id);
     const change = { paymentMethodId: card };
     if (card !== undefined) await ok(apiKey, 'PUT', `/v1/subscriptions/${id}/payment_method`, change);
     for (const act of acts) await ok(apiKey, 'POST', `/v1/subscriptions/${id}/${act}`, bodies[act] ?? {});
-    if (acts.join() === 'convert') active.push(id);
-    if (acts.includes('pause')) paused.push(id);
-    if (acts.includes('change_plan')) changing.push(id);
   }
+  await ok(apiKey, 'POST', '/v1/tax_rates', {
+    country: 'DE',
+    kind: 'vat',
+    name: 'VAT',
+    percent: '19',
+    validFrom: '2021-01-01',
+  });
   const listed = async (path: string) =>
     ((await ok(apiKey, 'GET', `${path}?limit=100`)).data as { id: string }[]).map(({ id }) => id);
   const invoiced = people.filter(
@@ -58,6 +81,22 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   ).length;
   const allInvoiced = async () => (await listed('/v1/invoices')).length >= invoiced;
   if (!(await eventually(allInvoiced, PATIENCE_MS))) throw new Error('Not all first payments were invoiced');
+  const drafts: string[] = [];
+  for (const subscriptionId of [...customerOf.keys(), ...customerOf.keys()]) {
+    const lines = [{ description: 'A workshop', unitMinor: 900 }];
+    drafts.push((await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId, lines })).id);
+  }
+  const issued = drafts.splice(0, 5 * ISSUED_EACH);
+  for (const id of issued) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
+  const [voidable = [], uncollectible = [], payable = [], orderable = [], ordered = []] = Array.from(
+    { length: 5 },
+    (_, index) => issued.slice(index * ISSUED_EACH, (index + 1) * ISSUED_EACH),
+  );
+  const debtors = [...customerOf.values()].slice(issued.length);
+  for (const id of drafts.splice(0, debtors.length)) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
+  const today = new Date().toISOString().slice(0, 10);
+  const rate = { date: today, base: 'USD', quote: 'JPY', rate: '151.2', reason: 'no_source' };
+  await ok(apiKey, 'POST', '/v1/exchange_rates', rate);
   const { data: paid } = await ok(apiKey, 'GET', '/v1/payments?limit=100');
   const [given, disputed] = paid as { id: string; externalId: string }[];
   if (given === undefined || disputed === undefined) throw new Error('Not two payments came in');
@@ -66,19 +105,41 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   const allGivenBack = async () =>
     (await listed('/v1/credit_notes')).length > 0 && (await listed('/v1/disputes')).length > 0;
   if (!(await eventually(allGivenBack, PATIENCE_MS))) throw new Error('Refund or dispute was not booked');
+  const razorpayIds: Record<string, string> = {};
+  const orders: string[] = [];
+  for (const invoiceId of ordered) {
+    const { id, checkout } = await ok(apiKey, 'POST', `/v1/invoices/${invoiceId}/razorpay_orders`);
+    orders.push(id);
+    razorpayIds[id] = checkout.order_id;
+  }
+  for (const id of pools.rupees) {
+    const { externalId } = await ok(apiKey, 'POST', `/v1/subscriptions/${id}/razorpay_subscription`);
+    razorpayIds[id] = externalId;
+  }
   return {
     apiKey,
-    kept: [apiKeyId, ...planRows.filter(({ family }) => family === 'books').map(({ id }) => id)],
+    razorpayIds,
+    kept: [
+      apiKeyId,
+      ...planRows.filter(({ family }) => family === 'books').map(({ id }) => id),
+      ...(redeemable as { id: string }[]).map(({ id }) => id),
+    ],
     ids: {
       customers,
-      subscriptions,
-      trials,
-      active,
-      paused,
-      changing,
+      ...pools,
+      debtors,
+      voidable,
+      uncollectible,
+      payable,
+      orderable,
+      orders,
       plans: planRows.map(({ id }) => id),
       planCodes: planRows.map(({ code }) => code),
       newCodes: Array.from({ length: 100 }, (_, index) => `plan-${index}`),
+      coupons: await listed('/v1/coupons'),
+      couponCodes,
+      taxRates: await listed('/v1/tax_rates'),
+      drafts,
       invoices: await listed('/v1/invoices'),
       payments: await listed('/v1/payments'),
       refunds: await listed('/v1/refunds'),
@@ -87,6 +148,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       notifications: await listed('/v1/notifications'),
       apiKeys: revocable.map(({ apiKey: { id } }) => id),
       currencies: ['USD', 'JPY'],
+      rateDays: [today],
       policies: ['standard_30', 'short_10', 'my_own'],
       cards: [
         'pm_card_visa',
@@ -102,6 +164,9 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
 
 const PATIENCE_MS = 60_000;
 
+/** So many open invoices are there for each operation that closes one. */
+const ISSUED_EACH = 4;
+
 /** The customer's bank wants the payment back. */
 async function openDispute({ urls }: Product['stack'], paymentIntent: string): Promise<void> {
   const response = await fetch(`${urls.stripeSandbox}/_sandbox/disputes`, {
@@ -112,21 +177,46 @@ async function openDispute({ urls }: Product['stack'], paymentIntent: string): P
   if (!response.ok) throw new Error(`The sandbox opened no dispute: ${response.status}`);
 }
 
+const couponCodes = ['SPRING-20', 'FREE-ONCE', 'FIVE-THRICE'];
+
 /** A downgrade waits for the end of the period. */
 const bodies: Record<string, object> = { change_plan: { planCode: 'pro-monthly' } };
 
-type Person = { plan?: string; start?: 'trial' | 'payment'; card?: string; acts?: string[] };
+/** Subscriptions for the operations that take them out of the state they are in; the others leave them alone. */
+type Pool = 'trials' | 'active' | 'paused' | 'changing' | 'rupees' | 'discountable' | 'discounted';
+
+type Person = {
+  plan?: string;
+  pool?: Pool;
+  start?: 'trial' | 'payment';
+  card?: string;
+  couponCode?: string;
+  acts?: string[];
+  currency?: string;
+};
+
+const converted = { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] };
 
 /** Several in each state that a subscription can be brought into within the day, for requests change it. */
 const people: readonly Person[] = [
   ...times(8, {}),
   ...times(4, { plan: 'pro-monthly' }),
-  ...times(6, { plan: 'team-monthly', card: 'pm_card_visa' }),
-  ...times(6, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert'] }),
+  ...times(4, { plan: 'team-monthly', card: 'pm_card_visa' }),
+  ...times(6, converted),
   ...times(2, { plan: 'pro-monthly', card: 'pm_card_mastercard', acts: ['convert', 'cancel'] }),
-  ...times(4, { plan: 'pro-monthly', card: 'pm_card_visa', acts: ['convert', 'pause'] }),
-  ...times(4, { plan: 'team-monthly', card: 'pm_card_visa', acts: ['convert', 'change_plan'] }),
   ...times(4, { plan: 'team-monthly', start: 'payment' }),
+  ...times(6, { plan: 'team-monthly', card: 'pm_card_visa', pool: 'trials' }),
+  ...times(6, { ...converted, pool: 'active' }),
+  ...times(4, { ...converted, acts: ['convert', 'pause'], pool: 'paused' }),
+  ...times(4, {
+    plan: 'team-monthly',
+    card: 'pm_card_visa',
+    acts: ['convert', 'change_plan'],
+    pool: 'changing',
+  }),
+  ...times(4, { ...converted, pool: 'discountable' }),
+  ...times(4, { ...converted, couponCode: 'FIVE-THRICE', pool: 'discounted' }),
+  ...times(5, { plan: 'pro-rupee', currency: 'INR', pool: 'rupees' }),
   { plan: 'free' },
 ];
 
@@ -140,6 +230,7 @@ const plans: readonly SeedPlan[] = [
   { ...monthly, code: 'free', name: 'Free', rank: 0, priceMinor: 0, policy: { trialDays: 0 } },
   { ...monthly, code: 'pro-monthly', name: 'Pro monthly', rank: 1, priceMinor: 2900 },
   { ...monthly, code: 'team-monthly', name: 'Team monthly', rank: 2, priceMinor: 9900 },
+  { ...monthly, code: 'pro-rupee', name: 'Pro in rupees', rank: 1, priceMinor: 249_900, currency: 'INR' },
   { ...monthly, code: 'pro-yen', name: 'Pro in yen', rank: 1, priceMinor: 3200, currency: 'JPY' },
   { ...monthly, code: 'old-1', name: 'Old', rank: 1, priceMinor: 1900, family: 'old' },
   { ...monthly, code: 'old-2', name: 'Older', rank: 1, priceMinor: 900, family: 'old' },

@@ -101,6 +101,11 @@ export async function beginPrivateLife(product: Product): Promise<PrivateLife> {
     reason: 'too_expensive',
     comment: words.comment,
   });
+  // What a mail carries is kept only until it has left.
+  await until('every mail has left', async () => {
+    const mails: { status: string }[] = (await ok('GET', '/v1/notifications?limit=100')).data;
+    return mails.every(({ status }) => status !== 'queued' && status !== 'sending');
+  });
 
   return {
     cards,

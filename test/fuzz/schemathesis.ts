@@ -94,6 +94,9 @@ export async function fuzz({
   url,
   apiKey,
   webhookSecret,
+  razorpaySecret,
+  razorpayKeySecret,
+  razorpayIds,
   ids,
   kept,
   seed,
@@ -103,6 +106,10 @@ export async function fuzz({
   url: string;
   apiKey: string;
   webhookSecret: string;
+  razorpaySecret: string;
+  razorpayKeySecret: string;
+  /** What Razorpay calls our orders and subscriptions. */
+  razorpayIds: Record<string, string>;
   ids: Record<string, readonly string[]>;
   /** Ids of what must not be revoked or archived. */
   kept: readonly string[];
@@ -128,6 +135,9 @@ export async function fuzz({
     FUZZ_IDS: JSON.stringify(byPrefix(Object.values(ids).flat())),
     FUZZ_KEPT_IDS: kept.join(','),
     FUZZ_WEBHOOK_SECRET: webhookSecret,
+    FUZZ_RAZORPAY_SECRET: razorpaySecret,
+    FUZZ_RAZORPAY_KEY_SECRET: razorpayKeySecret,
+    FUZZ_RAZORPAY_IDS: JSON.stringify(razorpayIds),
     PYTHONPATH: import.meta.dirname,
     PYTHONDONTWRITEBYTECODE: '1',
   };

@@ -310,6 +310,37 @@ describe('cancelling', () => {
   });
 });
 
+describe('a change of plan or seats that is refused, asked for or only previewed', () => {
+  let subscription: Json;
+  beforeAll(async () => {
+    subscription = await subscribe();
+    await useCard(subscription, 'pm_card_visa');
+    await act(subscription, 'convert');
+    const gone = { name: 'Gone', family: 'books', priceMinor: 39_900, currency: 'USD' };
+    const { body } = await send('POST', '/v1/plans', { ...gone, code: 'gone', interval: { unit: 'month' } });
+    expect((await send('POST', `/v1/plans/${body.id}/archive`)).status).toBe(200);
+    subscription = await read(subscription);
+    expect(subscription).toMatchObject({ status: 'active', pendingChange: null });
+  });
+
+  it.each([
+    ['the same plan', { planCode: 'pro-monthly' }, 409, { reason: 'nothing_changes' }],
+    ['as many seats as there are', { quantity: 1 }, 409, { reason: 'nothing_changes' }],
+    ['an archived plan', { planCode: 'gone' }, 422, { code: 'plan_archived' }],
+    ['a plan in another currency', { planCode: 'pro-euro' }, 422, { code: 'currency_mismatch' }],
+    ['a plan that is not there', { planCode: 'nothing' }, 404, { code: 'not_found' }],
+    ['no seat', { quantity: 0 }, 400, { code: 'invalid_request' }],
+    ['a thousand million seats', { quantity: 1_000_000_000 }, 400, { code: 'invalid_request' }],
+    ['nothing', {}, 400, { code: 'invalid_request' }],
+  ])('%s: not a row is written', async (_what, wish, status, body) => {
+    for (const name of ['preview_change', 'change_plan']) {
+      const answer = await expectNothingWritten(() => act(subscription, name, wish));
+      expect(answer, name).toMatchObject({ status, body });
+    }
+    expect(await read(subscription)).toEqual(subscription);
+  });
+});
+
 describe('extending a trial', () => {
   it('moves its end by whole days, once per key, also when asked five times at once', async () => {
     const subscription = await subscribe();

@@ -7,10 +7,11 @@ import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scopes } from '../../api/scopes.ts';
-import { withTenant } from '../../db/client.ts';
+import { withSystem, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
+import { storePublished } from '../../db/queries/payments/exchange-rates.ts';
 import { disputes } from '../../db/schema/payments.ts';
 import { reconcileSchedules } from '../../temporal/schedules.ts';
 import {
@@ -35,6 +36,12 @@ beforeAll(async () => {
   api = await startTestApi({ temporal });
   processes = await startProcesses({ db: api.db, temporal });
   [tenant, other] = [await api.tenant(), await api.tenant()];
+  const published = { day: '2026-03-04', base: 'EUR', source: 'ecb' };
+  const rates = [
+    { ...published, quote: 'USD', rate: '1.0866' },
+    { ...published, quote: 'GBP', rate: '0.85559' },
+  ];
+  await withSystem(api.db, (tx) => storePublished(tx, { rates, fetchedAt: new Date() }));
 });
 afterAll(async () => {
   await processes.stop();
@@ -56,6 +63,10 @@ type Things = {
   plan(): Promise<string>;
   trial(): Promise<string>;
   invoice(): Promise<string>;
+  /** An invoice that nobody has issued yet. */
+  draft(): Promise<string>;
+  /** A draft that was issued and is not paid. */
+  oneOff(): Promise<string>;
   payment(): Promise<string>;
   /** Of a recorded payment, so it is given back at once. */
   refund(): Promise<string>;
@@ -63,7 +74,23 @@ type Things = {
   dispute(): Promise<string>;
   /** A line of the invoice of that payment. */
   lineOf(paymentId: string): Promise<string>;
+  /** An order at Razorpay that can be paid, as the API answers it. */
+  order(): Promise<Json>;
+  /** A trial of a plan in rupees. */
+  rupeeTrial(): Promise<string>;
+  /** A subscription at Razorpay that the customer can authorise, as the API answers it. */
+  razorpaySubscription(): Promise<Json>;
+  /** Pays all of an invoice, which activates its subscription. */
+  paidInvoice(invoiceId: string): Promise<Json>;
   notification(): Promise<string>;
+  taxRate(): Promise<string>;
+  coupon(): Promise<string>;
+  /** A trial with a coupon. */
+  couponed(): Promise<string>;
+  /** What others begin with whom a customer has brought. */
+  referralCode(): Promise<string>;
+  /** A customer who has brought another one. */
+  referrer(): Promise<string>;
   /** The name of a dunning policy that no other tenant has, in its second version. */
   policy(): Promise<string>;
   /** A card that is a customer's payment method. */
@@ -71,6 +98,21 @@ type Things = {
 };
 
 const step = { day: 1, retry: false, template: 'subscription_cancelled_unpaid', end: 'cancel' };
+/** A rate that no tenant has yet: each begins on a day of its own. */
+const newRate = () => {
+  rateDay += 1;
+  const validFrom = new Date(Date.UTC(2020, 0, rateDay)).toISOString().slice(0, 10);
+  return { country: 'DE', kind: 'vat', name: 'VAT', percent: '19', validFrom };
+};
+let rateDay = 0;
+
+const draftOf = (subscriptionId: string) => ({
+  subscriptionId,
+  lines: [{ description: 'A fee', unitMinor: 1 }],
+});
+const razorpayPathOf = ({ subscriptionId }: Json) =>
+  `/v1/subscriptions/${subscriptionId}/razorpay_subscription`;
+
 const cash = () => ({ amountMinor: 1, currency: 'USD', reference: randomUUID() });
 
 const samples: Record<string, Sample> = {
@@ -85,6 +127,10 @@ const samples: Record<string, Sample> = {
   getCustomer: { call: async (a) => ({ path: `/v1/customers/${await a.customer()}` }), foreign: 'not_found' },
   changeCustomer: {
     call: async (a) => ({ path: `/v1/customers/${await a.customer()}`, body: { name: 'Ada King' } }),
+    foreign: 'not_found',
+  },
+  listPaymentMethods: {
+    call: async (a) => ({ path: `/v1/customers/${await a.customer()}/payment_methods` }),
     foreign: 'not_found',
   },
   createPlan: {
@@ -188,12 +234,103 @@ const samples: Record<string, Sample> = {
     call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}/pdf` }),
     foreign: 'not_found',
   },
+  createInvoice: {
+    call: async (a) => ({ path: '/v1/invoices', body: draftOf(await a.trial()) }),
+    foreign: 'not_found',
+  },
+  changeInvoiceDraft: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.draft()}`, body: { daysUntilDue: 1 } }),
+    foreign: 'not_found',
+  },
+  discardInvoiceDraft: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.draft()}/discard`, body: {} }),
+    foreign: 'not_found',
+  },
+  finaliseInvoice: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.draft()}/finalise`, body: {} }),
+    foreign: 'not_found',
+  },
+  voidInvoice: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.oneOff()}/void`, body: {} }),
+    foreign: 'not_found',
+  },
+  markInvoiceUncollectible: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.oneOff()}/mark_uncollectible`, body: {} }),
+    foreign: 'not_found',
+  },
   getPaymentReceipt: {
     call: async (a) => ({ path: `/v1/payments/${await a.payment()}/receipt` }),
     foreign: 'not_found',
   },
   recordPayment: {
     call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}/payments`, body: cash() }),
+    foreign: 'not_found',
+  },
+  recordCustomerPayment: {
+    call: async (a) => {
+      const invoice = (await api.request('GET', `/v1/invoices/${await a.invoice()}`, { token: tenant.token }))
+        .body;
+      return { path: `/v1/customers/${invoice.customerId}/payments`, body: cash() };
+    },
+    foreign: 'not_found',
+  },
+  getExchangeRate: {
+    call: () => ({ path: '/v1/exchange_rates?date=2026-03-04&base=GBP&quote=USD' }),
+    foreign: 'own',
+  },
+  enterExchangeRate: {
+    call: () => ({
+      path: '/v1/exchange_rates',
+      body: { date: '2026-03-04', base: 'KWD', quote: 'USD', rate: '3.2541', reason: 'not_published' },
+    }),
+    foreign: 'own',
+  },
+  createRazorpayOrder: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}/razorpay_orders`, body: {} }),
+    foreign: 'not_found',
+  },
+  getRazorpayOrder: {
+    call: async (a) => ({ path: `/v1/razorpay_orders/${(await a.order()).id}` }),
+    foreign: 'not_found',
+  },
+  confirmRazorpayOrder: {
+    call: async (a) => {
+      const { id, checkout } = await a.order();
+      return {
+        path: `/v1/razorpay_orders/${id}/confirm`,
+        // The look that follows finds nothing to book, so that it writes nothing while other operations are tested.
+        body: processes.razorpay.pay({ orderId: checkout.order_id, outcome: 'created' }),
+      };
+    },
+    foreign: 'not_found',
+  },
+  createRazorpaySubscription: {
+    call: async (a) => ({
+      path: `/v1/subscriptions/${await a.rupeeTrial()}/razorpay_subscription`,
+      body: {},
+    }),
+    foreign: 'not_found',
+  },
+  getRazorpaySubscription: {
+    call: async (a) => ({ path: razorpayPathOf(await a.razorpaySubscription()) }),
+    foreign: 'not_found',
+  },
+  cancelRazorpaySubscription: {
+    call: async (a) => ({
+      path: `${razorpayPathOf(await a.razorpaySubscription())}/cancel`,
+      body: {},
+    }),
+    foreign: 'not_found',
+  },
+  confirmRazorpaySubscription: {
+    call: async (a) => {
+      const asked = await a.razorpaySubscription();
+      // Signed by the checkout; Razorpay itself has heard of no authorisation, so that the look finds nothing to book.
+      return {
+        path: `${razorpayPathOf(asked)}/confirm`,
+        body: processes.razorpay.signAuthorization(asked.externalId),
+      };
+    },
     foreign: 'not_found',
   },
   listPayments: { call: () => ({ path: '/v1/payments' }), foreign: 'own' },
@@ -211,6 +348,42 @@ const samples: Record<string, Sample> = {
   },
   listDisputes: { call: () => ({ path: '/v1/disputes' }), foreign: 'own' },
   getDispute: { call: async (a) => ({ path: `/v1/disputes/${await a.dispute()}` }), foreign: 'not_found' },
+  getTaxSettings: { call: () => ({ path: '/v1/tax_settings' }), foreign: 'own' },
+  putTaxSettings: {
+    call: () => ({
+      path: '/v1/tax_settings',
+      body: { legalName: 'Acme Books GmbH', address: { country: 'DE' } },
+    }),
+    foreign: 'own',
+  },
+  createCoupon: { call: () => ({ path: '/v1/coupons', body: newCoupon() }), foreign: 'own' },
+  listCoupons: { call: () => ({ path: '/v1/coupons' }), foreign: 'own' },
+  getCoupon: { call: async (a) => ({ path: `/v1/coupons/${await a.coupon()}` }), foreign: 'not_found' },
+  archiveCoupon: {
+    call: async (a) => ({ path: `/v1/coupons/${await a.coupon()}/archive`, body: {} }),
+    foreign: 'not_found',
+  },
+  applyCoupon: {
+    call: async (a) => ({
+      path: `/v1/subscriptions/${await a.trial()}/apply_coupon`,
+      body: { couponCode: await couponCodeOf(a) },
+    }),
+    foreign: 'not_found',
+  },
+  removeCoupon: {
+    call: async (a) => ({ path: `/v1/subscriptions/${await a.couponed()}/remove_coupon`, body: {} }),
+    foreign: 'not_found',
+  },
+  giveReferralCode: {
+    call: async (a) => ({ path: `/v1/customers/${await a.customer()}/referral_code`, body: {} }),
+    foreign: 'not_found',
+  },
+  createTaxRate: { call: () => ({ path: '/v1/tax_rates', body: newRate() }), foreign: 'own' },
+  listTaxRates: { call: () => ({ path: '/v1/tax_rates' }), foreign: 'own' },
+  archiveTaxRate: {
+    call: async (a) => ({ path: `/v1/tax_rates/${await a.taxRate()}/archive`, body: {} }),
+    foreign: 'not_found',
+  },
   listDunningPolicies: { call: () => ({ path: '/v1/dunning_policies' }), foreign: 'own' },
   getDunningPolicy: {
     call: async (a) => ({ path: `/v1/dunning_policies/${await a.policy()}` }),
@@ -229,6 +402,17 @@ const samples: Record<string, Sample> = {
     foreign: 'not_found',
   },
   getTrialStatistics: { call: () => ({ path: '/v1/trial_statistics' }), foreign: 'own' },
+  getMrr: { call: () => ({ path: '/v1/reports/mrr' }), foreign: 'own' },
+  listMrrMovements: { call: () => ({ path: '/v1/reports/mrr/movements' }), foreign: 'own' },
+  getReportSummary: { call: () => ({ path: '/v1/reports/summary' }), foreign: 'own' },
+  getCohorts: { call: () => ({ path: '/v1/reports/cohorts' }), foreign: 'own' },
+  getRevenue: { call: () => ({ path: '/v1/reports/revenue' }), foreign: 'own' },
+  listRevenueEntries: { call: () => ({ path: '/v1/reports/revenue/entries' }), foreign: 'own' },
+  getReportSettings: { call: () => ({ path: '/v1/report_settings' }), foreign: 'own' },
+  putReportSettings: {
+    call: () => ({ path: '/v1/report_settings', body: { recipient: 'owner@example.com' } }),
+    foreign: 'own',
+  },
   listSchedules: { call: () => ({ path: '/v1/schedules' }), foreign: 'own' },
   triggerSchedule: { call: () => ({ path: '/v1/schedules/relay-sweep/trigger', body: {} }), foreign: 'own' },
   createApiKey: {
@@ -292,6 +476,8 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
         return (await issuePeriodInvoice(tx, context, { periodIndex: 0, period, at: new Date() })).id;
       });
     },
+    draft: async () => (await post('/v1/invoices', draftOf(await things.trial()))).id,
+    oneOff: async () => (await post(`/v1/invoices/${await things.draft()}/finalise`, {})).id,
     payment: async () => (await post(`/v1/invoices/${await things.invoice()}/payments`, cash())).paymentId,
     refund: async () => (await post(`/v1/payments/${await things.payment()}/refunds`, {})).id,
     async creditNote() {
@@ -313,6 +499,44 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       const payment = (await api.request('GET', `/v1/payments/${paymentId}`, { token })).body;
       return (await api.request('GET', `/v1/invoices/${payment.invoiceId}`, { token })).body.lines[0].id;
     },
+    order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
+    async rupeeTrial() {
+      const person = { email: `${randomUUID()}@example.com`, name: 'Ada', currency: 'INR' };
+      const plan = {
+        code: randomUUID(),
+        name: 'Rupees',
+        family: randomUUID(),
+        priceMinor: 249_900,
+        currency: 'INR',
+        interval: { unit: 'month' },
+      };
+      const { code: planCode } = await post('/v1/plans', plan);
+      const customerId = (await post('/v1/customers', person)).id;
+      return (await post('/v1/subscriptions', { customerId, planCode })).id;
+    },
+    razorpaySubscription: async () =>
+      post(`/v1/subscriptions/${await things.rupeeTrial()}/razorpay_subscription`, {}),
+    async paidInvoice(invoiceId) {
+      const path = `/v1/invoices/${invoiceId}`;
+      const { dueMinor } = (await api.request('GET', path, { token })).body;
+      await post(`${path}/payments`, { amountMinor: dueMinor, currency: 'USD', reference: randomUUID() });
+      return (await api.request('GET', path, { token })).body;
+    },
+    taxRate: async () => (await post('/v1/tax_rates', newRate())).id,
+    coupon: async () => (await post('/v1/coupons', newCoupon())).id,
+    async couponed() {
+      const { code: couponCode } = await post('/v1/coupons', newCoupon());
+      const customerId = await things.customer();
+      return (await post('/v1/subscriptions', { customerId, planCode: 'pro-monthly', couponCode })).id;
+    },
+    async referrer() {
+      const id = await things.customer();
+      const { code: referralCode } = await post(`/v1/customers/${id}/referral_code`, {});
+      const customerId = await things.customer();
+      await post('/v1/subscriptions', { customerId, planCode: 'pro-monthly', referralCode });
+      return id;
+    },
+    referralCode: async () => (await post(`/v1/customers/${await things.customer()}/referral_code`, {})).code,
     async notification() {
       const { body } = await api.request('GET', `/v1/notifications?subscriptionId=${await things.trial()}`, {
         token,
@@ -429,6 +653,35 @@ const plainFields: ReadonlySet<string> = new Set([
   'createCustomer name',
   'changeCustomer email',
   'changeCustomer name',
+  'createCustomer address.region',
+  'createCustomer address.postalCode',
+  'createCustomer address.lines',
+  'createCustomer taxId',
+  'createCustomer taxExemption.reason',
+  'changeCustomer address.region',
+  'changeCustomer address.postalCode',
+  'changeCustomer address.lines',
+  'changeCustomer taxId',
+  'changeCustomer taxExemption.reason',
+  'putTaxSettings legalName',
+  'putTaxSettings address.region',
+  'putTaxSettings address.postalCode',
+  'putTaxSettings address.lines',
+  'putTaxSettings taxIds.value',
+  'createCoupon expiresAt',
+  'createTaxRate name',
+  'createTaxRate percent',
+  'createTaxRate validFrom',
+  'createTaxRate region',
+  'createInvoice lines.description',
+  'createInvoice lines.taxCode',
+  'createInvoice finalisesAt',
+  'changeInvoiceDraft lines.description',
+  'changeInvoiceDraft lines.taxCode',
+  'changeInvoiceDraft finalisesAt',
+  'voidInvoice reason',
+  'markInvoiceUncollectible reason',
+  'createPlan taxCode',
   'createPlan name',
   'createPlan family',
   'cancelSubscription reason',
@@ -438,7 +691,31 @@ const plainFields: ReadonlySet<string> = new Set([
   'createRefund reason',
   'recordPayment receivedAt',
   'recordPayment note',
+  'recordPayment exchangeRate',
+  'recordPayment rateSource',
+  'recordCustomerPayment receivedAt',
+  'recordCustomerPayment note',
+  'recordCustomerPayment exchangeRate',
+  'recordCustomerPayment rateSource',
+  'getExchangeRate date',
+  'enterExchangeRate date',
+  'enterExchangeRate rate',
+  'enterExchangeRate reason',
+  'getMrr from',
+  'getMrr to',
+  'listMrrMovements from',
+  'listMrrMovements to',
+  'listMrrMovements cohort',
+  'getReportSummary date',
+  'getRevenue from',
+  'getRevenue to',
+  'listRevenueEntries from',
+  'listRevenueEntries to',
+  'putReportSettings recipient',
+  'putReportSettings sendAt',
   'createApiKey name',
+  'confirmRazorpayOrder signature',
+  'confirmRazorpaySubscription signature',
   'createApiKey expiresAt',
 ]);
 
@@ -448,14 +725,20 @@ const plainFields: ReadonlySet<string> = new Set([
  */
 type Naming = {
   call: (theirs: Things, mine: Things) => Promise<Call>;
-  meets: 'nothing' | 'own' | 'not_found' | 'policy_unusable' | 'payment_method_invalid';
+  meets:
+    | 'nothing'
+    | 'own'
+    | 'not_found'
+    | 'policy_unusable'
+    | 'payment_method_invalid'
+    | 'invalid_checkout_signature';
 };
 
 /** A page of what belongs to the other tenant's customer, subscription or invoice. */
 const filtered = (
   path: string,
   name: string,
-  listed: Exclude<keyof Things, 'policy' | 'card' | 'lineOf'>,
+  listed: Exclude<keyof Things, 'policy' | 'card' | 'lineOf' | 'order' | 'paidInvoice' | 'referralCode'>,
 ): Naming => ({
   call: async (theirs) => {
     const one = await api.request('GET', `${path}/${await theirs[listed]()}`, { token: tenant.token });
@@ -465,12 +748,41 @@ const filtered = (
 });
 
 /** Pages go on after the id, whoever has it, with what the caller has on both sides of it. */
-const paged = (path: string, thing: Exclude<keyof Things, 'card' | 'lineOf'>): Naming => ({
+const paged = (
+  path: string,
+  thing: Exclude<keyof Things, 'card' | 'lineOf' | 'order' | 'paidInvoice' | 'referralCode'>,
+): Naming => ({
   call: async (theirs, mine) => {
     await mine[thing]();
     const cursor = await theirs[thing]();
     await mine[thing]();
     return { path: `${path}?limit=100&cursor=${cursor}` };
+  },
+  meets: 'own',
+});
+
+/** A payment that activates its subscription: an entry of revenue and a movement. */
+const paid = async (things: Things): Promise<string> => {
+  const { subscriptionId, customerId } = await things.paidInvoice(await things.invoice());
+  return `${subscriptionId} ${customerId}`;
+};
+
+/** Reports' rows of what belongs to the other tenant's subscription or customer. */
+const filteredRows = (path: string, name: 'customerId' | 'subscriptionId'): Naming => ({
+  call: async (theirs) => {
+    const [subscriptionId, customerId] = (await paid(theirs)).split(' ');
+    return { path: `${path}?${name}=${name === 'customerId' ? customerId : subscriptionId}` };
+  },
+  meets: 'nothing',
+});
+
+/** Rows go on after the cursor, whoever's row it is, with what the caller has after it. */
+const pagedRows = (path: string): Naming => ({
+  call: async (theirs, mine) => {
+    for (let count = 0; count < 2; count += 1) await paid(theirs);
+    const first = await api.request('GET', `${path}?limit=1`, { token: tenant.token });
+    await paid(mine);
+    return { path: `${path}?limit=100&cursor=${first.body.nextCursor}` };
   },
   meets: 'own',
 });
@@ -567,6 +879,58 @@ const namings: Record<string, Naming> = {
     }),
     meets: 'not_found',
   },
+  'createSubscription couponCode': {
+    call: async (theirs, mine) => ({
+      path: '/v1/subscriptions',
+      body: {
+        customerId: await mine.customer(),
+        planCode: 'pro-monthly',
+        couponCode: await couponCodeOf(theirs),
+      },
+    }),
+    meets: 'not_found',
+  },
+  'createSubscription referralCode': {
+    call: async (theirs, mine) => ({
+      path: '/v1/subscriptions',
+      body: {
+        customerId: await mine.customer(),
+        planCode: 'pro-monthly',
+        referralCode: await theirs.referralCode(),
+      },
+    }),
+    meets: 'not_found',
+  },
+  'applyCoupon couponCode': {
+    call: async (theirs, mine) => ({
+      path: `/v1/subscriptions/${await mine.trial()}/apply_coupon`,
+      body: { couponCode: await couponCodeOf(theirs) },
+    }),
+    meets: 'not_found',
+  },
+  'createCoupon code': {
+    call: async (theirs) => ({
+      path: '/v1/coupons',
+      body: { ...newCoupon(), code: await couponCodeOf(theirs) },
+    }),
+    meets: 'own',
+  },
+  'createCoupon customerId': {
+    call: async (theirs) => ({
+      path: '/v1/coupons',
+      body: { ...newCoupon(), customerId: await theirs.customer() },
+    }),
+    meets: 'not_found',
+  },
+  'listCoupons cursor': paged('/v1/coupons', 'coupon'),
+  'listCoupons code': {
+    call: async (theirs) => ({ path: `/v1/coupons?code=${await couponCodeOf(theirs)}` }),
+    meets: 'nothing',
+  },
+  'listCustomers referredBy': {
+    call: async (theirs) => ({ path: `/v1/customers?referredBy=${await theirs.referrer()}` }),
+    meets: 'nothing',
+  },
   'listSubscriptions cursor': paged('/v1/subscriptions', 'trial'),
   'listSubscriptions customerId': filtered('/v1/subscriptions', 'customerId', 'trial'),
   'getSubscriptionTimeline cursor': {
@@ -586,6 +950,10 @@ const namings: Record<string, Naming> = {
   'listInvoices cursor': paged('/v1/invoices', 'invoice'),
   'listInvoices customerId': filtered('/v1/invoices', 'customerId', 'invoice'),
   'listInvoices subscriptionId': filtered('/v1/invoices', 'subscriptionId', 'invoice'),
+  'createInvoice subscriptionId': {
+    call: async (theirs) => ({ path: '/v1/invoices', body: draftOf(await theirs.trial()) }),
+    meets: 'not_found',
+  },
   'recordPayment reference': {
     call: async (theirs, mine) => {
       const { externalId } = (
@@ -597,6 +965,42 @@ const namings: Record<string, Naming> = {
       };
     },
     meets: 'own',
+  },
+  'recordCustomerPayment reference': {
+    call: async (theirs, mine) => {
+      const { externalId } = (
+        await api.request('GET', `/v1/payments/${await theirs.payment()}`, { token: tenant.token })
+      ).body;
+      const invoice = (
+        await api.request('GET', `/v1/invoices/${await mine.invoice()}`, { token: other.token })
+      ).body;
+      return {
+        path: `/v1/customers/${invoice.customerId}/payments`,
+        body: { ...cash(), reference: externalId },
+      };
+    },
+    meets: 'own',
+  },
+  'confirmRazorpayOrder paymentId': {
+    call: async (theirs, mine) => {
+      const { checkout } = await theirs.order();
+      const { id } = await mine.order();
+      return {
+        path: `/v1/razorpay_orders/${id}/confirm`,
+        body: processes.razorpay.pay({ orderId: checkout.order_id }),
+      };
+    },
+    meets: 'invalid_checkout_signature',
+  },
+  'confirmRazorpaySubscription paymentId': {
+    call: async (theirs, mine) => {
+      const { externalId } = await theirs.razorpaySubscription();
+      return {
+        path: `${razorpayPathOf(await mine.razorpaySubscription())}/confirm`,
+        body: processes.razorpay.signAuthorization(externalId),
+      };
+    },
+    meets: 'invalid_checkout_signature',
   },
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
@@ -617,6 +1021,7 @@ const namings: Record<string, Naming> = {
   'listDisputes cursor': paged('/v1/disputes', 'dispute'),
   'listDisputes customerId': filtered('/v1/disputes', 'customerId', 'dispute'),
   'listDisputes paymentId': filtered('/v1/disputes', 'paymentId', 'dispute'),
+  'listTaxRates cursor': paged('/v1/tax_rates', 'taxRate'),
   'listDunningPolicies cursor': {
     call: async (theirs) => ({ path: `/v1/dunning_policies?cursor=${await theirs.policy()}` }),
     meets: 'own',
@@ -624,6 +1029,10 @@ const namings: Record<string, Naming> = {
   'listNotifications cursor': paged('/v1/notifications', 'notification'),
   'listNotifications customerId': filtered('/v1/notifications', 'customerId', 'notification'),
   'listNotifications subscriptionId': filtered('/v1/notifications', 'subscriptionId', 'notification'),
+  'listMrrMovements cursor': pagedRows('/v1/reports/mrr/movements'),
+  'listMrrMovements customerId': filteredRows('/v1/reports/mrr/movements', 'customerId'),
+  'listMrrMovements subscriptionId': filteredRows('/v1/reports/mrr/movements', 'subscriptionId'),
+  'listRevenueEntries cursor': pagedRows('/v1/reports/revenue/entries'),
   'listApiKeys cursor': {
     call: async () => ({ path: `/v1/api_keys?cursor=${await firstIdOf('/v1/api_keys')}` }),
     meets: 'own',
@@ -759,13 +1168,27 @@ const tables: Record<string, string> = {
   cn: 'credit_notes',
   dsp: 'disputes',
   line: 'invoice_lines',
+  rzo: 'razorpay_orders',
+  rzs: 'razorpay_subscriptions',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',
   evt: 'subscription_events',
+  rate: 'tax_rates',
+  cpn: 'coupons',
+  fxr: 'exchange_rates',
   dpol: 'dunning_policies',
   dcase: 'dunning_cases',
+  mov: 'mrr_movements',
 };
+
+async function couponCodeOf(whose: Things): Promise<string> {
+  const path = `/v1/coupons/${await whose.coupon()}`;
+  const answers = await Promise.all([tenant, other].map(({ token }) => api.request('GET', path, { token })));
+  return answers.find(({ status }) => status === 200)?.body.code;
+}
+
+const newCoupon = () => ({ code: `C-${randomUUID()}`, percent: 20 });
 
 async function ownerOf(id: string | undefined): Promise<string | undefined> {
   const table = tables[id?.split('_')[0] ?? ''];

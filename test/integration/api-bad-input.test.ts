@@ -19,6 +19,7 @@ let tenant: TestTenant;
 let foreign: TestTenant;
 let customerId: string;
 let foreignCustomerId: string;
+let subscriptionId: string;
 let invoiceId: string;
 
 beforeAll(async () => {
@@ -28,7 +29,8 @@ beforeAll(async () => {
   customerId = await newCustomer(tenant, 'ada@example.com');
   foreignCustomerId = await newCustomer(foreign, 'bob@example.com');
   const { body } = await post('/v1/subscriptions', { customerId, planCode: 'pro-monthly' });
-  invoiceId = await openInvoice(tenant.tenantId, body.id);
+  subscriptionId = body.id;
+  invoiceId = await openInvoice(tenant.tenantId, subscriptionId);
 });
 afterAll(async () => {
   await api.close();
@@ -166,6 +168,29 @@ describe('plans', () => {
   });
 });
 
+describe('a plan that is sold', () => {
+  it.each(['PUT', 'PATCH', 'DELETE'])('is not changed by %s: a new price is a new plan', async (method) => {
+    const { body: sold } = await post('/v1/plans', { ...plan, code: `sold-${method.toLowerCase()}` });
+    const path = `/v1/plans/${sold.id}`;
+    const answer = await expectRefusal(
+      () => api.request(method, path, { token: tenant.token, body: { ...plan, priceMinor: 1 } }),
+      405,
+      'method_not_allowed',
+    );
+    expect(answer.headers.get('allow')).toBe('GET');
+    expect((await api.request('GET', path, { token: tenant.token })).body).toEqual(sold);
+  });
+
+  it('keeps its price when it is archived', async () => {
+    const { body: sold } = await post('/v1/plans', { ...plan, code: 'sold-out' });
+    const archive = `/v1/plans/${sold.id}/archive`;
+    await expectRefusal(() => post(archive, { priceMinor: 1 }), 400, 'invalid_request');
+    const { archivedAt, ...archived } = (await post(archive, {})).body;
+    expect({ ...archived, archivedAt: null }).toEqual(sold);
+    expect(archivedAt).not.toBeNull();
+  });
+});
+
 describe('subscriptions', () => {
   it.each([
     ['no plan', () => ({ customerId })],
@@ -173,6 +198,10 @@ describe('subscriptions', () => {
     ['an unknown field', () => ({ customerId, planCode: 'pro-monthly', price: 0 })],
     ['an unknown start', () => ({ customerId, planCode: 'pro-monthly', start: 'free' })],
     ['no customer', () => ({ planCode: 'pro-monthly' })],
+    ['no seat', () => ({ customerId, planCode: 'pro-monthly', quantity: 0 })],
+    ['seats below zero', () => ({ customerId, planCode: 'pro-monthly', quantity: -1 })],
+    ['half a seat', () => ({ customerId, planCode: 'pro-monthly', quantity: 1.5 })],
+    ['a thousand million seats', () => ({ customerId, planCode: 'pro-monthly', quantity: 1_000_000_000 })],
   ])('%s is refused', async (_what, body) => {
     await expectRefusal(() => post('/v1/subscriptions', body()), 400, 'invalid_request');
   });
@@ -332,12 +361,41 @@ describe('recorded payments', () => {
     );
   });
 
-  it('another currency than the invoice is refused', async () => {
+  it.each([
+    ['a rate without its source', { currency: 'EUR', exchangeRate: '1.1' }],
+    ['a source without its rate', { currency: 'EUR', rateSource: 'bank' }],
+    ['a rate with more than 20 decimals', { exchangeRate: `0.${'1'.repeat(21)}`, rateSource: 'bank' }],
+    ['a rate below zero', { exchangeRate: '-1', rateSource: 'bank' }],
+    ['a rate that is a number', { exchangeRate: 1.1, rateSource: 'bank' }],
+    ['a fee of nothing', { feeMinor: 0 }],
+    ['a fee below zero', { feeMinor: -1 }],
+  ])('%s is refused', async (_what, differs) => {
     await expectRefusal(
-      () => post(`/v1/invoices/${invoiceId}/payments`, { ...payment, currency: 'EUR' }),
-      422,
-      'currency_mismatch',
+      () => post(`/v1/invoices/${invoiceId}/payments`, { ...payment, ...differs }),
+      400,
+      'invalid_request',
     );
+  });
+
+  it.each([
+    ['another currency whose rate nobody knows', { currency: 'KWD' }, 'exchange_rate_missing'],
+    ['a rate of 0', { currency: 'EUR', exchangeRate: '0.00', rateSource: 'bank' }, 'exchange_rate_unusable'],
+    ['a rate for its own currency', { exchangeRate: '1', rateSource: 'bank' }, 'exchange_rate_unusable'],
+    [
+      'a rate at which it comes to nothing',
+      { currency: 'EUR', exchangeRate: '0.0000001', rateSource: 'bank' },
+      'exchange_rate_unusable',
+    ],
+    [
+      'a rate at which it comes to more than there is',
+      { currency: 'EUR', exchangeRate: '999999999999', rateSource: 'bank' },
+      'exchange_rate_unusable',
+    ],
+    ['a fee of all of it', { feeMinor: payment.amountMinor }, 'fee_above_amount'],
+    ['a fee above it', { feeMinor: payment.amountMinor + 1 }, 'fee_above_amount'],
+  ])('%s is refused', async (_what, differs, code) => {
+    const pay = () => post(`/v1/invoices/${invoiceId}/payments`, { ...payment, ...differs });
+    await expectRefusal(pay, 422, code);
   });
 
   it("another tenant's invoice is not found", async () => {
@@ -400,6 +458,69 @@ describe('dunning policies', () => {
 
   it.each(['Mine', 'mine!', '-mine'])('a name like %j names nothing', async (name) => {
     await expectRefusal(() => put(encodeURIComponent(name), { steps: [end] }), 404, 'not_found');
+  });
+});
+
+describe('days and instants', () => {
+  const rate = { country: 'DE', kind: 'vat', name: 'VAT', percent: '19' };
+  const coupon = { code: 'SPRING', percent: 10 };
+  const payment = { amountMinor: 2900, currency: 'USD', reference: 'wire 0' };
+  const lines = [{ description: 'Workshop', unitMinor: 100 }];
+  const inputs: [name: string, path: () => string, body: (year: string) => object][] = [
+    [
+      'the first day of a tax rate',
+      () => '/v1/tax_rates',
+      (year) => ({ ...rate, validFrom: `${year}-01-01` }),
+    ],
+    [
+      'when an invoice was paid',
+      () => `/v1/invoices/${invoiceId}/payments`,
+      (year) => ({ ...payment, receivedAt: `${year}-01-01T00:00:00Z` }),
+    ],
+    [
+      'when a customer paid',
+      () => `/v1/customers/${customerId}/payments`,
+      (year) => ({ ...payment, receivedAt: `${year}-01-01T00:00:00Z` }),
+    ],
+    [
+      'the end of a coupon',
+      () => '/v1/coupons',
+      (year) => ({ ...coupon, expiresAt: `${year}-01-01T00:00:00Z` }),
+    ],
+    [
+      'when a draft is issued',
+      () => '/v1/invoices',
+      (year) => ({ subscriptionId, lines, finalisesAt: `${year}-01-01T00:00:00Z` }),
+    ],
+    [
+      'the end of a pause',
+      () => `/v1/subscriptions/${subscriptionId}/pause`,
+      (year) => ({ resumesAt: `${year}-01-01T00:00:00Z` }),
+    ],
+    [
+      'the end of an API key',
+      () => '/v1/api_keys',
+      (year) => ({ name: 'x', scopes: ['billing:read'], expiresAt: `${year}-01-01T00:00:00Z` }),
+    ],
+  ];
+
+  it.each(inputs)('%s is of a year that the database knows', async (_what, path, body) => {
+    for (const year of ['0000', '0001', '1899'])
+      await expectRefusal(() => post(path(), body(year)), 400, 'invalid_request');
+  });
+
+  it('that are of the year 10000 in UTC are refused all the same', async () => {
+    const expiresAt = '9999-12-31T23:59:59-14:00';
+    await expectRefusal(() => post('/v1/coupons', { ...coupon, expiresAt }), 422, 'value_unusable');
+  });
+
+  it('of 1900 and of 9999 are taken', async () => {
+    expect((await post('/v1/tax_rates', { ...rate, validFrom: '1900-01-01' })).status).toBe(201);
+    const expiresAt = '9999-12-31T00:00:00Z';
+    expect(await post('/v1/coupons', { ...coupon, expiresAt })).toMatchObject({
+      status: 201,
+      body: { expiresAt: '9999-12-31T00:00:00.000Z' },
+    });
   });
 });
 

@@ -1,4 +1,5 @@
 /** What every operation of the API has in common: media types, limits, problems, headers, documents. */
+import { gzipSync } from 'node:zlib';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Json, startTestApi, type TestApi, type TestTenant } from '../support/api.ts';
@@ -77,6 +78,38 @@ describe('requests that do not fit', () => {
     expect(smaller).toMatchObject({ status: 400, body: { errors: [{ path: 'body.name' }] } });
   });
 
+  it.each(['gzip', 'deflate', 'br'])('a body that is no %s although it says so is 400', async (encoding) => {
+    for (const body of [JSON.stringify(customer), gzipSync(JSON.stringify(customer)).subarray(0, 20)]) {
+      const answer = await api.request('POST', '/v1/customers', {
+        token: tenant.token,
+        body,
+        headers: { 'content-encoding': encoding },
+      });
+      expect(answer).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
+    }
+  });
+
+  it('a compressed body is read, up to 1 MiB of what was compressed', async () => {
+    const send = (body: object) =>
+      api.request('POST', '/v1/customers', {
+        token: tenant.token,
+        body: gzipSync(JSON.stringify(body)),
+        headers: { 'content-encoding': 'gzip' },
+      });
+    expect(await send(customer)).toMatchObject({ status: 201 });
+    const bomb = { ...customer, name: 'x'.repeat(1024 * 1024) };
+    expect(await send(bomb)).toMatchObject({ status: 413, body: { code: 'payload_too_large' } });
+  });
+
+  it('a body compressed in a way nobody reads is 415', async () => {
+    const answer = await api.request('POST', '/v1/customers', {
+      token: tenant.token,
+      body: customer,
+      headers: { 'content-encoding': 'compress' },
+    });
+    expect(answer).toMatchObject({ status: 415, body: { code: 'unsupported_media_type' } });
+  });
+
   it('a stranger cannot make us read a large body', async () => {
     const answer = await api.request('POST', '/v1/customers', { body: 'x'.repeat(2 * 1024 * 1024) });
     expect(answer.status).toBe(401);
@@ -153,7 +186,7 @@ describe('documents', () => {
     const operations = operationsOf(api.document).filter(({ path }) => path.startsWith('/v1/'));
     expect(new Set(operations.map(({ operation }) => operation.operationId)).size).toBe(operations.length);
     for (const { operation } of operations) {
-      expect(operation['x-scope']).toMatch(/^(billing|operations|tenants):(read|write)$/);
+      expect(operation['x-scope']).toMatch(/^(billing|operations|reports|tenants):(read|write)$/);
       expect(operation.security).toEqual([{ apiKey: [] }]);
       expect(Object.keys(operation.responses)).toEqual(
         expect.arrayContaining(['400', '401', '403', '500', '503']),

@@ -99,6 +99,33 @@ describe('the PDF of an invoice', () => {
     expect([behind(paid, 'wire 1'), behind(paid, 'wire 2')]).toEqual(['9.00', '20.00']);
   });
 
+  it('says when it is due, which credit notes correct it, and what the bank took back', async () => {
+    const { invoiceId } = await newInvoice();
+    const paymentId = await pay(invoiceId, 2900, randomUUID());
+    const { token } = tenant;
+    const refunded = await api.request('POST', `/v1/payments/${paymentId}/refunds`, {
+      token,
+      body: { amountMinor: 900 },
+    });
+    expect(refunded.status).toBe(201);
+    const [note] = (await api.request('GET', `/v1/credit_notes?invoiceId=${invoiceId}`, { token })).body.data;
+    const corrected = await textsAt(`/v1/invoices/${invoiceId}/pdf`);
+    expect(corrected[1]).toBe('Partly refunded');
+    expect(behind(corrected, 'Due date')).toBe('1 Nov 2026');
+    expect(behind(corrected, 'Refunded')).toBe('USD 9.00');
+    expect(corrected.slice(corrected.indexOf(note.number)).slice(0, 3)).toEqual([
+      note.number,
+      expect.any(String),
+      '9.00',
+    ]);
+    expect(corrected).not.toContain('Taken back by your bank');
+
+    await api.sql('UPDATE invoices SET disputed_minor = 2000 WHERE id = $1', [invoiceId]);
+    const disputed = await textsAt(`/v1/invoices/${invoiceId}/pdf`);
+    expect(disputed[1]).toBe('Charged back');
+    expect(behind(disputed, 'Taken back by your bank')).toBe('USD 20.00');
+  });
+
   it('shows the pseudonym once the data of the customer is erased', async () => {
     const { invoiceId, customerId } = await newInvoice('Grace Hopper');
     expect(await textsAt(`/v1/invoices/${invoiceId}/pdf`)).toContain('Grace Hopper');

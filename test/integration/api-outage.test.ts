@@ -1,11 +1,15 @@
 /** Outages: what was accepted is never lost, what was not accepted has no half effect. */
+
+import { createHmac } from 'node:crypto';
 import type { Client } from '@temporalio/client';
 import Stripe from 'stripe';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createLogger } from '../../config/logger.ts';
+import { taskQueues } from '../../domain/operations/task-queues.ts';
 import { createRelay } from '../../workers/relay.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { openTemporal, startTestApi, type TestApi, type TestTenant, testConfig } from '../support/api.ts';
+import { razorpayWebhookSecret } from '../support/razorpay.ts';
 
 describe('while Temporal is down', () => {
   let temporal: Client;
@@ -41,6 +45,7 @@ describe('while Temporal is down', () => {
       client: temporal,
       listen: async () => ({ close: async () => {} }),
       sendNotification: async () => {},
+      recordTax: async () => {},
       log: createLogger({ name: 'test', level: 'silent' }),
     });
     await relay.drainOnce();
@@ -81,6 +86,44 @@ describe('while Temporal is down', () => {
   });
 });
 
+describe('while the tasks of a process fail', () => {
+  let temporal: Client;
+  let api: TestApi;
+
+  beforeAll(async () => {
+    temporal = await openTemporal();
+    api = await startTestApi({ temporal });
+  });
+  afterAll(async () => {
+    await api.close();
+    await temporal.connection.close();
+  });
+
+  it('what is asked of it is refused with 503, and may be repeated', async () => {
+    const { token } = await api.tenant();
+    const ada = { email: 'ada@example.com', name: 'Ada', currency: 'USD' };
+    const { body: customer } = await api.request('POST', '/v1/customers', { token, body: ada });
+    const body = { customerId: customer.id, planCode: 'pro-monthly' };
+    const { body: subscription } = await api.request('POST', '/v1/subscriptions', { token, body });
+    for (const _attempt of [1, 2, 3]) await failTask(temporal);
+
+    const path = `/v1/subscriptions/${subscription.id}/extend_trial`;
+    const answer = await api.request('POST', path, { token, body: { days: 3 } });
+    expect(answer).toMatchObject({ status: 503, body: { code: 'temporal_unavailable' } });
+    expect(answer.headers.get('retry-after')).toBe('2');
+  });
+
+  /** Does what a worker does that dies of the next task. */
+  function failTask(client: Client): Promise<void> {
+    const { namespace } = client.options;
+    return client.withDeadline(Date.now() + 60_000, async () => {
+      const taskQueue = { name: taskQueues.billing };
+      const { taskToken } = await client.workflowService.pollWorkflowTaskQueue({ namespace, taskQueue });
+      await client.workflowService.respondWorkflowTaskFailed({ namespace, taskToken });
+    });
+  }
+});
+
 describe('while the database is down', () => {
   let api: TestApi;
   let tenant: TestTenant;
@@ -110,10 +153,25 @@ describe('while the database is down', () => {
         headers: { 'stripe-signature': Stripe.webhooks.generateTestHeaderString({ payload: event, secret }) },
       });
 
+    const order = JSON.stringify({
+      entity: 'event',
+      account_id: 'acc_1',
+      event: 'order.paid',
+      payload: { order: { entity: { id: 'order_1' } } },
+      created_at: Math.floor(Date.now() / 1000),
+    });
+    const signature = createHmac('sha256', razorpayWebhookSecret).update(order).digest('hex');
+    const razorpay = () =>
+      api.request('POST', '/webhooks/razorpay', {
+        body: order,
+        headers: { 'x-razorpay-signature': signature, 'x-razorpay-event-id': 'evt_2' },
+      });
+
     const answers = [
       await create(),
       await api.request('GET', '/v1/customers', { token: tenant.token }),
       await webhook(),
+      await razorpay(),
     ];
     for (const answer of answers) {
       expect(answer).toMatchObject({ status: 503, body: { code: 'database_unavailable' } });
@@ -126,7 +184,8 @@ describe('while the database is down', () => {
     await setConnections(api, true);
     expect((await create()).status).toBe(201);
     expect(await webhook()).toMatchObject({ status: 200, body: { received: 'stored' } });
-    expect(await api.rowCounts()).toMatchObject({ customers: 1, inbox_events: 1 });
+    expect(await razorpay()).toMatchObject({ status: 200, body: { received: 'stored' } });
+    expect(await api.rowCounts()).toMatchObject({ customers: 1, inbox_events: 2 });
   });
 });
 

@@ -1,18 +1,24 @@
 /** The processes behind the API, for tests of what they answer: real workers on the dev server, Stripe's sandbox. */
 import type { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
+import { createRecordTax } from '../../activities/billing/tax-record.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createLogger } from '../../config/logger.ts';
 import type { Database } from '../../db/client.ts';
+import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
 import { createRelay } from '../../workers/relay.ts';
 import { createTaskQueueWorkers } from '../../workers/task-queue-workers.ts';
 import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
+import { startTestRates } from '../support/exchange-rates.ts';
+import { startTestRazorpay } from '../support/razorpay.ts';
 import { temporalAddress } from '../support/services.ts';
+import { testTaxEngine } from '../support/tax-engine.ts';
 
 export type Processes = {
   stripe: StripeSandbox;
+  razorpay: RazorpaySandbox;
   /** Delivers everything that is due in the outbox. */
   deliver(): Promise<number>;
   stop(): Promise<void>;
@@ -37,11 +43,15 @@ export async function startProcesses({
     apiBase: stripe.url,
     returnUrl: 'https://portal.example/thanks',
   });
+  const { razorpay, orderVendor } = await startTestRazorpay();
+  const taxEngine = testTaxEngine(stripe.url);
+  const { frankfurter, exchangeRates } = await startTestRates();
   const relay = createRelay({
     db,
     client: temporal,
     listen: async () => ({ close: async () => {} }),
     sendNotification: async () => {},
+    recordTax: createRecordTax({ db, taxEngine, log }),
     log,
   });
   const connection = await NativeConnection.connect({ address: temporalAddress() });
@@ -51,18 +61,29 @@ export async function startProcesses({
       namespace: temporal.options.namespace,
       dataConverter: temporal.options.dataConverter,
       workflowBundle: await bundleWorkflows({ log }),
-      activities: createActivities({ db, cardVendor, log, drainOutbox: () => relay.drainOnce() }),
+      activities: createActivities({
+        db,
+        cardVendor,
+        orderVendor,
+        taxEngine,
+        exchangeRates,
+        log,
+        drainOutbox: () => relay.drainOnce(),
+      }),
     }),
   );
   const running = Promise.all(workers.map((worker) => worker.run()));
   return {
     stripe,
+    razorpay,
     deliver: () => relay.drainOnce(),
     async stop() {
       for (const worker of workers) worker.shutdown();
       await running;
       await connection.close();
       await stripe.close();
+      await razorpay.close();
+      await frankfurter.close();
     },
   };
 }

@@ -4,11 +4,13 @@ import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Tx, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
-import { dueOf } from '../../db/queries/billing/invoices.ts';
+import { dueOf, readInvoice } from '../../db/queries/billing/invoices.ts';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { appendOutbox } from '../../db/queries/operations/outbox.ts';
+import { payFromCredit } from '../../db/queries/payments/pay-from-credit.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
+import { addDays, realDayMs } from '../../domain/instant.ts';
 import type { PaymentRail } from '../../domain/payments/payment.ts';
 import { eventually } from '../../scripts/processes.ts';
 import { cardPaymentEvent } from '../../workflows/payments/card-payment.contract.ts';
@@ -129,6 +131,32 @@ describe('a refund of a card payment', () => {
   });
 });
 
+describe('a refund in yen, which have no decimals', () => {
+  it('asks the vendor for 500 of 500, in full and in parts', async () => {
+    const [whole, parted] = [await yenPayment(), await yenPayment()];
+    expect(whole).toMatchObject({ amountMinor: 500, currency: 'JPY' });
+    expect(await given((await refund(whole.id)).body.id)).toMatchObject({
+      status: 'succeeded',
+      amountMinor: 500,
+      currency: 'JPY',
+    });
+    expect(givenAtVendor(whole)).toEqual([500]);
+    for (const amountMinor of [200, 300]) {
+      const { body } = await refund(parted.id, { amountMinor });
+      expect(await given(body.id)).toMatchObject({ status: 'succeeded', amountMinor });
+    }
+    expect(givenAtVendor(parted)).toEqual([200, 300]);
+    for (const payment of [whole, parted]) {
+      expect(await get(`/v1/payments/${payment.id}`)).toMatchObject({ refundedMinor: 500 });
+      const answer = await refund(payment.id, { amountMinor: 1 });
+      expect(answer.body).toMatchObject({
+        reason: 'refund_exceeds_payment',
+        detail: expect.stringContaining('JPY 0 '),
+      });
+    }
+  });
+});
+
 describe('a refund that cannot be', () => {
   it('of more than is left is 409 and says how much that is', async () => {
     const payment = await recordedPayment(2900);
@@ -152,6 +180,28 @@ describe('a refund that cannot be', () => {
     const answer = await expectRefusal(() => refund(payment.id, beyond), 409, 'state_conflict');
     expect(answer.body.reason).toBe('refund_exceeds_line');
     await expectRefusal(() => refund(payment.id, { lines: [{ lineId: foreign }] }), 404, 'not_found');
+  });
+
+  it('of what paid a part of an invoice that is void now is 409 once that has become credit and is spent', async () => {
+    const { id, customerId } = await subscribe();
+    await recorded(await invoiceOf(id, 0), 2900);
+    const payment = await recorded(await invoiceOf(id, 1), 1000);
+    await post(`/v1/invoices/${payment.invoiceId}/void`, {});
+    expect(await get(`/v1/customers/${customerId}`)).toMatchObject({ creditMinor: 1000 });
+    await paidFromCredit(id, 2);
+    await expectNothingLeft(payment);
+  });
+
+  it('of what the credit paid of an invoice that is void now is 409: it is back in the credit, or spent again', async () => {
+    const { id, customerId } = await subscribe();
+    await recorded(await invoiceOf(id, 0), 3900);
+    const payment = await paidFromCredit(id, 1);
+    expect(payment).toMatchObject({ rail: 'credit', amountMinor: 1000 });
+    await post(`/v1/invoices/${payment.invoiceId}/void`, {});
+    expect(await get(`/v1/customers/${customerId}`)).toMatchObject({ creditMinor: 1000 });
+    await expectNothingLeft(payment);
+    await paidFromCredit(id, 2);
+    await expectNothingLeft(payment);
   });
 
   it.each([
@@ -244,6 +294,18 @@ async function expectRefusal(
   return answer;
 }
 
+/** Neither all, nor a unit, nor a line of the payment is given back, and nothing is written. */
+async function expectNothingLeft(payment: Json): Promise<void> {
+  for (const body of [{}, { amountMinor: 1 }]) {
+    const answer = await expectRefusal(() => refund(payment.id, body), 409, 'state_conflict');
+    expect(answer.body.reason).toBe('refund_exceeds_payment');
+    expect(answer.body.detail).toContain('USD 0.00');
+  }
+  const lines = [{ lineId: await lineOf(payment) }];
+  const answer = await expectRefusal(() => refund(payment.id, { lines }), 409, 'state_conflict');
+  expect(answer.body.reason).toBe('refund_exceeds_payment');
+}
+
 /** The refund once its process has had its answer. */
 async function given(refundId: string): Promise<Json> {
   const isDone = async () => (await get(`/v1/refunds/${refundId}`)).status !== 'pending';
@@ -253,10 +315,10 @@ async function given(refundId: string): Promise<Json> {
 
 const PATIENCE_MS = 20_000;
 
-async function subscribe(): Promise<Json> {
-  const person = { email: `${randomUUID()}@example.com`, name: 'Ada', currency: 'USD' };
+async function subscribe({ planCode = 'pro-monthly', currency = 'USD' } = {}): Promise<Json> {
+  const person = { email: `${randomUUID()}@example.com`, name: 'Ada', currency };
   const { id: customerId } = await post('/v1/customers', person);
-  return post('/v1/subscriptions', { customerId, planCode: 'pro-monthly' });
+  return post('/v1/subscriptions', { customerId, planCode });
 }
 
 async function post(path: string, body: unknown, method = 'POST'): Promise<Json> {
@@ -266,12 +328,36 @@ async function post(path: string, body: unknown, method = 'POST'): Promise<Json>
 }
 
 /** A subscription whose first period was paid by card. */
-async function cardPayment(): Promise<Json> {
-  const { id, customerId } = await subscribe();
+async function cardPayment(terms?: { planCode: string; currency: string }): Promise<Json> {
+  const { id, customerId } = await subscribe(terms);
   const path = `/v1/subscriptions/${id}`;
   await post(`${path}/payment_method`, { paymentMethodId: 'pm_card_visa' }, 'PUT');
   await post(`${path}/convert`, {});
   return (await get(`/v1/payments?customerId=${customerId}`)).data[0];
+}
+
+/** JPY 500 by card. */
+async function yenPayment(): Promise<Json> {
+  const { code } = await post('/v1/plans', {
+    code: `yen-${randomUUID()}`,
+    name: 'Pro in yen',
+    family: `yen-${randomUUID()}`,
+    priceMinor: 500,
+    currency: 'JPY',
+    interval: { unit: 'month' },
+  });
+  return cardPayment({ planCode: code, currency: 'JPY' });
+}
+
+/** What the vendor was asked for and has given, in its own log and units. */
+function givenAtVendor({ invoiceId }: Json): number[] {
+  return processes.stripe
+    .effects()
+    .filter(
+      ({ op, outcome, businessRef }) =>
+        op === 'refunds.create' && outcome === 'effect' && businessRef === invoiceId,
+    )
+    .map(({ amountMinor }) => amountMinor ?? 0);
 }
 
 /** An invoice of the subscription, and a payment of all of it. */
@@ -294,13 +380,44 @@ async function paidBy(tx: Tx, subscriptionId: string, rail: PaymentRail) {
 /** An invoice that was paid beside the card vendor. */
 async function recordedPayment(amountMinor: number): Promise<Json> {
   const { id } = await subscribe();
-  const period = { startsAt: '2026-11-01T00:00:00.000Z', endsAt: '2026-12-01T00:00:00.000Z' };
-  const invoice = await withTenant(api.db, tenant.tenantId, async (tx) => {
-    const context = await lockSubscription(tx, id);
-    return issuePeriodInvoice(tx, context, { periodIndex: 0, period, at: new Date() });
+  return recorded(await invoiceOf(id, 0), amountMinor);
+}
+
+/** Issues the invoice of a period, as its process would; returns its id. */
+function invoiceOf(subscriptionId: string, periodIndex: number): Promise<string> {
+  return withTenant(api.db, tenant.tenantId, async (tx) => {
+    const context = await lockSubscription(tx, subscriptionId);
+    const at = new Date();
+    return (await issuePeriodInvoice(tx, context, { periodIndex, period: monthFrom(at, periodIndex), at }))
+      .id;
   });
+}
+
+/** Issues the invoice of a period and pays as much of it as there is credit; returns that payment. */
+async function paidFromCredit(subscriptionId: string, periodIndex: number): Promise<Json> {
+  const invoiceId = await invoiceOf(subscriptionId, periodIndex);
+  await withTenant(api.db, tenant.tenantId, async (tx) =>
+    payFromCredit(tx, await lockSubscription(tx, subscriptionId), {
+      invoice: await readInvoice(tx, invoiceId),
+      at: new Date(),
+    }),
+  );
+  const [payment] = (await get(`/v1/payments?invoiceId=${invoiceId}`)).data;
+  expect(await get(`/v1/customers/${payment.customerId}`)).toMatchObject({ creditMinor: 0 });
+  return payment;
+}
+
+/** So far in the future that no process begins a period of its own meanwhile. */
+function monthFrom(at: Date, periodIndex: number) {
+  const [startsAt = '', endsAt = ''] = [0, 1].map((ahead) =>
+    addDays(at.toISOString(), 30 * (periodIndex + ahead), realDayMs),
+  );
+  return { startsAt, endsAt };
+}
+
+async function recorded(invoiceId: string, amountMinor: number): Promise<Json> {
   const cash = { amountMinor, currency: 'USD', reference: randomUUID() };
-  const { paymentId } = await post(`/v1/invoices/${invoice.id}/payments`, cash);
+  const { paymentId } = await post(`/v1/invoices/${invoiceId}/payments`, cash);
   return get(`/v1/payments/${paymentId}`);
 }
 

@@ -289,6 +289,9 @@ describe('schedules', () => {
         overdue: false,
       }),
       expect.objectContaining({ name: 'trial-statistics', lastSuccessAt: null }),
+      expect.objectContaining({ name: 'daily-report', lastSuccessAt: null }),
+      expect.objectContaining({ name: 'exchange-rates', lastSuccessAt: null }),
+      expect.objectContaining({ name: 'daily-invoice-run', lastSuccessAt: null }),
       expect.objectContaining({ name: 'relay-sweep', lastSuccessAt: null }),
     ]);
   });

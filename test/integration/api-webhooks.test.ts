@@ -182,10 +182,24 @@ describe('what is not proved is refused and leaves no trace', () => {
       { code: 'unsupported_media_type' },
     ));
 
-  it('never a redirect', async () => {
-    for (const path of ['/webhooks/stripe/', '/webhooks']) {
-      const { status } = await api.request('POST', path, { key: null, body: fresh() });
-      expect(status).toBe(404);
-    }
+  it.each([
+    '/webhooks/stripe/',
+    '/webhooks/razorpay/',
+    '//webhooks/stripe',
+    '//webhooks/razorpay',
+    '/Webhooks/Razorpay',
+    '/webhooks',
+    '/webhooks/',
+  ])('never a redirect: %s is 404', async (path) => {
+    const body = fresh();
+    await expectNothingWritten(
+      () => api.request('POST', path, { key: null, body, headers: { 'stripe-signature': sign(body) } }),
+      404,
+      { code: 'not_found' },
+    );
+  });
+
+  it.each(['/webhooks/stripe', '/webhooks/razorpay'])('only a POST: GET %s is 405', async (path) => {
+    await expectNothingWritten(() => api.request('GET', path), 405, { code: 'method_not_allowed' });
   });
 });

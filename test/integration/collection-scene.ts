@@ -11,11 +11,19 @@ import { notifications } from '../../db/schema/messaging.ts';
 import { chargeAttempts, ledgerEntries, payments } from '../../db/schema/payments.ts';
 import { tenants } from '../../db/schema/tenants.ts';
 import { defaultDunningPolicies } from '../../domain/billing/dunning.ts';
-import { defaultSubscriptionPolicy } from '../../domain/billing/plan.ts';
+import { defaultSubscriptionPolicy, type SubscriptionPolicy } from '../../domain/billing/plan.ts';
+import type { TaxEngine } from '../../domain/billing/tax-engine.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import type { ExchangeRates } from '../../domain/payments/exchange-rate.ts';
+import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
+import type { FrankfurterSandbox } from '../../integrations/frankfurter/sandbox.ts';
+import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { startTestRates } from '../support/exchange-rates.ts';
+import { startTestRazorpay } from '../support/razorpay.ts';
+import { testTaxEngine } from '../support/tax-engine.ts';
 
 export const PRICE_MINOR = 2900;
 /** Fourteen days after the start. */
@@ -41,13 +49,21 @@ type SceneParts = {
   db: Database;
   cardVendor: CardVendor;
   sandbox: StripeSandbox;
+  orderVendor: RazorpayVendor;
+  taxEngine: TaxEngine;
+  razorpay: RazorpaySandbox;
+  exchangeRates: ExchangeRates;
+  frankfurter: FrankfurterSandbox;
   activities: ReturnType<typeof createActivities>;
 };
 
 export type Scene = SceneParts & {
   dueSubscription(kind: IssuingAct): Promise<DueSubscription>;
-  /** `outcomes`: what the issuer says to the card's attempts, the first of which pays the first invoice. */
-  openInvoice(outcomes?: string[]): Promise<OpenInvoice>;
+  /**
+   * `outcomes`: what the issuer says to the card's attempts, the first of which pays the first invoice. `ladder`: the
+   * dunning policy of its plan.
+   */
+  openInvoice(outcomes?: string[], ladder?: string): Promise<OpenInvoice>;
   close(): Promise<void>;
 };
 
@@ -61,15 +77,23 @@ export async function createScene(): Promise<Scene> {
     apiBase: sandbox.url,
     returnUrl: 'https://portal.example.com/thanks',
   });
+  const orders = await startTestRazorpay();
   const log = pino({ level: 'silent' });
-  const activities = createActivities({ db, cardVendor, log, drainOutbox: async () => 0 });
-  const parts = { db, cardVendor, sandbox, activities };
+  const taxEngine = testTaxEngine(sandbox.url);
+  const rates = await startTestRates();
+  const { orderVendor } = orders;
+  const vendors = { cardVendor, orderVendor, taxEngine, exchangeRates: rates.exchangeRates };
+  const activities = createActivities({ db, ...vendors, log, drainOutbox: async () => 0 });
+  const parts = { db, cardVendor, sandbox, taxEngine, ...orders, ...rates, activities };
   return {
     ...parts,
     dueSubscription: (kind) => dueSubscription(parts, kind),
-    openInvoice: (outcomes) => renewed(parts, outcomes),
+    openInvoice: (outcomes, ladder) =>
+      renewed(parts, { ...(outcomes && { outcomes }), ...(ladder && { ladder }) }),
     close: async () => {
       await sandbox.close();
+      await orders.razorpay.close();
+      await rates.frankfurter.close();
       await db.close();
       await database.drop();
     },
@@ -104,13 +128,18 @@ export function booksOf(db: Database, { tenantId, invoiceId }: OpenInvoice) {
   });
 }
 
+type Wish = { outcomes?: string[]; ladder?: string };
+
 async function subscribed(
   { db, activities, sandbox }: SceneParts,
-  { start, outcomes = ['succeeded'] }: { start: 'trial' | 'payment'; outcomes?: string[] },
+  { start, outcomes = ['succeeded'], ladder }: Wish & { start: 'trial' | 'payment' },
 ): Promise<DueSubscription> {
   const tenantId = newId('ten');
   const at = '2026-01-31T10:00:00.000Z';
-  const subscriptionId = await withTenant(db, tenantId, (tx) => subscribe(tx, tenantId, start, new Date(at)));
+  const policy = { ...defaultSubscriptionPolicy, ...(ladder && { dunningPolicy: ladder }) };
+  const subscriptionId = await withTenant(db, tenantId, (tx) =>
+    subscribe(tx, { tenantId, start, at: new Date(at), policy }),
+  );
   const card = sandbox.createCard({ outcomes });
   const request = { tenantId, subscriptionId, requestId: card, at, paymentMethodId: card, actor: 'test' };
   await activities.stripe.attachPaymentMethod(request);
@@ -121,11 +150,11 @@ async function subscribed(
 async function dueSubscription(
   parts: SceneParts,
   kind: IssuingAct,
-  outcomes?: string[],
+  wish: Wish = {},
 ): Promise<DueSubscription> {
   const { activities } = parts;
   const start = kind === 'endTrial' ? 'trial' : 'payment';
-  const { at, ...subscription } = await subscribed(parts, { start, ...(outcomes && { outcomes }) });
+  const { at, ...subscription } = await subscribed(parts, { start, ...wish });
   if (kind === 'endTrial') return { ...subscription, at: TRIAL_ENDS_AT };
   if (kind === 'issueFirstInvoice') return { ...subscription, at };
 
@@ -137,8 +166,8 @@ async function dueSubscription(
   return { ...subscription, at: snapshot.periodEndsAt ?? '' };
 }
 
-async function renewed(parts: SceneParts, outcomes?: string[]): Promise<OpenInvoice> {
-  const { card, ...due } = await dueSubscription(parts, 'renew', outcomes);
+async function renewed(parts: SceneParts, wish: Wish): Promise<OpenInvoice> {
+  const { card, ...due } = await dueSubscription(parts, 'renew', wish);
   const { invoiceId } = await parts.activities.billing.renew(due);
   if (invoiceId === null) throw new Error('The renewal issued no invoice');
   const { tenantId, at } = due;
@@ -146,7 +175,15 @@ async function renewed(parts: SceneParts, outcomes?: string[]): Promise<OpenInvo
   return { tenantId, invoiceId, card, input };
 }
 
-async function subscribe(tx: Tx, tenantId: string, start: 'trial' | 'payment', at: Date): Promise<string> {
+async function subscribe(
+  tx: Tx,
+  {
+    tenantId,
+    start,
+    at,
+    policy,
+  }: { tenantId: string; start: 'trial' | 'payment'; at: Date; policy: SubscriptionPolicy },
+): Promise<string> {
   const portalUrl = 'https://portal.example.com';
   await tx.insert(tenants).values({ id: tenantId, name: 'Acme', portalUrl });
   for (const policy of defaultDunningPolicies) {
@@ -156,7 +193,7 @@ async function subscribe(tx: Tx, tenantId: string, start: 'trial' | 'payment', a
   const name = { code: 'pro', name: 'Pro', family: 'pro', rank: 1 };
   const [plan] = await tx
     .insert(plans)
-    .values({ id: newId('plan'), tenantId, ...name, ...terms, policy: defaultSubscriptionPolicy })
+    .values({ id: newId('plan'), tenantId, ...name, ...terms, policy })
     .returning();
   const person = { email: 'ada@example.com', name: 'Ada', externalRef: null, personKey: 'ada' };
   const customer = await createCustomer(tx, { tenantId, currency: 'USD', ...person });

@@ -74,6 +74,47 @@ describe('a dispute', () => {
     });
   });
 
+  it('that is won after it was lost brings the money back once; the subscription stays ended', async () => {
+    const paid = await paidInvoice(scene);
+    const before = await stateOf(paid);
+    const id = open(paid, 1900);
+    await syncOften(scene, paid);
+    scene.sandbox.closeDispute(id, 'lost');
+    const lost = await look(paid);
+    await syncOften(scene, paid);
+    scene.sandbox.closeDispute(id, 'won');
+    await syncOften(scene, paid);
+    await book(paid, lost);
+    await syncOften(scene, paid);
+    expect(await stateOf(paid)).toEqual({
+      ...before,
+      subscription: 'cancelled dispute_lost',
+      disputes: ['won 1900 fraudulent'],
+      ledger: { ...before.ledger, disputed: 0, refunds: 0 },
+      timeline: ['dispute_opened', 'dispute_lost', 'cancelled', 'access_changed', 'dispute_overturned'],
+    });
+    expect(await giveBack(scene, paid, await ask(scene, paid))).toEqual({ status: 'succeeded' });
+  });
+
+  it('that is won after it was lost ends the same, whether the money comes back with that or later', async () => {
+    const paid = await paidInvoice(scene);
+    const before = await stateOf(paid);
+    scene.sandbox.closeDispute(open(paid), 'lost');
+    await syncOften(scene, paid);
+    const lost = await look(paid);
+    if (lost === null) throw new Error('The payment is gone');
+    await book(paid, { ...lost, disputes: lost.disputes.map((each) => ({ ...each, status: 'won' })) });
+    expect((await stateOf(paid)).ledger).toEqual({
+      ...before.ledger,
+      'cash:stripe': PRICE_MINOR,
+      disputed: PRICE_MINOR,
+      refunds: 0,
+    });
+    const returned = lost.disputes.map((each) => ({ ...each, status: 'won' as const, isWithdrawn: false }));
+    for (const _ of ['once', 'again']) await book(paid, { ...lost, disputes: returned });
+    expect((await stateOf(paid)).ledger).toEqual({ ...before.ledger, disputed: 0, refunds: 0 });
+  });
+
   it('that is only an enquiry moves no money', async () => {
     const paid = await paidInvoice(scene);
     const before = await stateOf(paid);
@@ -124,7 +165,7 @@ describe('a dispute', () => {
     expect(after.disputedMinor).toBe(2900);
   });
 
-  it('of money that had become credit takes the credit with it', async () => {
+  it('of money that had become credit takes the credit with it, and gives it back when it is won after all', async () => {
     const invoice = await scene.openInvoice(['succeeded', 'processing']);
     await scene.activities.stripe.collectInvoice(invoice.input);
     await withTenant(scene.db, invoice.tenantId, async (tx) =>
@@ -136,12 +177,20 @@ describe('a dispute', () => {
     await scene.activities.stripe.syncCardPayment({ paymentId: objectId ?? '', inboxEventIds: [], at });
     const paid = await paidBy(scene, invoice);
     expect((await stateOf(paid)).creditMinor).toBe(2900);
-    scene.sandbox.closeDispute(open(paid), 'lost');
+    const disputeId = open(paid);
+    scene.sandbox.closeDispute(disputeId, 'lost');
     await syncOften(scene, paid);
     const { creditMinor, ledger } = await stateOf(paid);
     expect({ creditMinor, ledger }).toMatchObject({
       creditMinor: 0,
       ledger: { customer_credit: 0, disputed: 0, 'cash:stripe': PRICE_MINOR },
+    });
+
+    scene.sandbox.closeDispute(disputeId, 'won');
+    await syncOften(scene, paid);
+    expect(await stateOf(paid)).toMatchObject({
+      creditMinor: 2900,
+      ledger: { customer_credit: -2900, disputed: 0, 'cash:stripe': 2 * PRICE_MINOR },
     });
   });
 });
@@ -238,7 +287,16 @@ function look({ paymentIntent }: Paid): Promise<OwnCharge | null> {
 function book({ paymentIntent }: Paid, seen: OwnCharge | null | undefined): Promise<void> {
   const cardVendor = { ...scene.cardVendor, fetchCharge: async () => seen ?? null };
   const log = pino({ level: 'silent' });
-  const { stripe } = createActivities({ db: scene.db, cardVendor, log, drainOutbox: async () => 0 });
+  const { db, orderVendor, taxEngine, exchangeRates } = scene;
+  const { stripe } = createActivities({
+    db,
+    cardVendor,
+    orderVendor,
+    taxEngine,
+    exchangeRates,
+    log,
+    drainOutbox: async () => 0,
+  });
   return stripe.syncCardPayment({ paymentId: paymentIntent, inboxEventIds: [], at });
 }
 

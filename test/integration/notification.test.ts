@@ -15,6 +15,7 @@ import { tenants } from '../../db/schema/tenants.ts';
 import { errorCodes, VendorError } from '../../domain/errors.ts';
 import type { Mailer } from '../../domain/messaging/mailer.ts';
 import type { NotificationRequest } from '../../domain/messaging/notification.ts';
+import { renderInvoicePdf } from '../../integrations/pdf/invoice-pdf.ts';
 import { createResendMailer } from '../../integrations/resend/client.ts';
 import { type ResendSandbox, startResendSandbox } from '../../integrations/resend/sandbox.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -112,7 +113,7 @@ describe('a decided message', () => {
 
   it('of another tenant is not seen, and an unknown one is nothing to send', async () => {
     const id = await decided();
-    await createSendNotification({ db, mailer, log: log() })({ tenantId: newId('ten'), notificationId: id });
+    await sender(mailer)({ tenantId: newId('ten'), notificationId: id });
     await send(newId('ntf'));
 
     expect(mailsLeft()).toEqual([]);
@@ -390,7 +391,11 @@ const dyingAfterTheCall: Mailer = {
 };
 
 function send(notificationId: string, through: Mailer = mailer): Promise<void> {
-  return createSendNotification({ db, mailer: through, log: log() })({ tenantId, notificationId });
+  return sender(through)({ tenantId, notificationId });
+}
+
+function sender(through: Mailer) {
+  return createSendNotification({ db, mailer: through, drawDocument: renderInvoicePdf, log: log() });
 }
 
 /** Without redaction: what is not written cannot leak. */

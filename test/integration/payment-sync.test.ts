@@ -158,10 +158,10 @@ describe('a partly paid invoice', () => {
 
 describe('the look for missed webhooks', () => {
   it('finds what is dated up to two hours before the last look and was not seen then, once', async () => {
-    expect(await look(noon)).toEqual({ looked: 0, found: 0 });
+    expect(await look(noon)).toEqual({ looked: 0, found: 0, orders: 0, razorpaySubscriptions: 0 });
     const late = await happened(hours(-1.99));
-    expect(await look(hours(0.005))).toEqual({ looked: 1, found: 1 });
-    expect(await look(hours(0.01))).toEqual({ looked: 1, found: 0 });
+    expect(await look(hours(0.005))).toEqual({ looked: 1, found: 1, orders: 0, razorpaySubscriptions: 0 });
+    expect(await look(hours(0.01))).toEqual({ looked: 1, found: 0, orders: 0, razorpaySubscriptions: 0 });
     expect(await found()).toEqual([late]);
     expect(await lastLook()).toMatchObject({ watermark: hours(0.01), lastSuccessAt: hours(0.01) });
   });
@@ -169,7 +169,7 @@ describe('the look for missed webhooks', () => {
   it('goes back three days when it is the first, and no further', async () => {
     await happened(hours(-80));
     const recent = await happened(hours(-70));
-    expect(await look(noon)).toEqual({ looked: 1, found: 1 });
+    expect(await look(noon)).toEqual({ looked: 1, found: 1, orders: 0, razorpaySubscriptions: 0 });
     expect(await found()).toEqual([recent]);
   });
 
@@ -181,7 +181,12 @@ describe('the look for missed webhooks', () => {
     expect(await found()).toEqual(events.slice(0, 2));
     expect(await lastLook()).toMatchObject({ watermark: hours(-68), lastSuccessAt: null });
 
-    expect(await look(hours(1), dyingAtSlice(null, asked))).toEqual({ looked: 3, found: 2 });
+    expect(await look(hours(1), dyingAtSlice(null, asked))).toEqual({
+      looked: 3,
+      found: 2,
+      orders: 0,
+      razorpaySubscriptions: 0,
+    });
     expect(asked.slice(0, 4)).toEqual([-74, -71, -68, -70].map((ago) => hours(ago).toISOString()));
     expect(await found()).toEqual(events);
     expect(await lastLook()).toMatchObject({ watermark: hours(1), lastSuccessAt: hours(1) });

@@ -2,6 +2,7 @@
  * A worker is killed at every moment of an upgrade, and its activities run again, as Temporal makes them: one invoice,
  * one charge, and the new terms exactly when it is paid.
  */
+import { eq } from 'drizzle-orm';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
@@ -110,6 +111,23 @@ describe('an upgrade', () => {
       creditMinor: PRICE_MINOR / 2,
       ledgerMinor: 0,
     });
+  });
+
+  it('of less than a card can be charged counts at once, and the renewal bills it', async () => {
+    const paying = await scene.dueSubscription('renew');
+    const { billing } = scene.activities;
+    // One hour of 672 is 4.32 of the one seat and 8.63 of the two.
+    const asked = { ...request(paying), at: '2026-02-28T09:00:00.000Z' };
+    expect(await billing.changePlan(asked)).toMatchObject({ invoiceId: null });
+    expect(await stateOf(paying)).toMatchObject({ quantity: 2, changes: [] });
+    const { invoiceId } = await billing.renew(paying);
+    const [renewal] = await withTenant(scene.db, paying.tenantId, (tx) =>
+      tx
+        .select()
+        .from(invoices)
+        .where(eq(invoices.id, invoiceId ?? '')),
+    );
+    expect(renewal?.totalMinor).toBe(2 * PRICE_MINOR - 4 + 9);
   });
 
   it('asked for twice under two keys while the first one is at the bank is refused', async () => {

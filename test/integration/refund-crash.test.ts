@@ -120,7 +120,16 @@ it('without the look-up it would be given twice (negative control)', async () =>
   await expect(giveBack(scene, paid, refundId)).rejects.toMatchObject({ code: 'outcome_unknown' });
   scene.sandbox.forgetIdempotencyKeys();
   const cardVendor = { ...scene.cardVendor, findRefund: async () => null };
-  const blind = createActivities({ db: scene.db, cardVendor, log, drainOutbox: async () => 0 });
+  const { db, orderVendor, taxEngine, exchangeRates } = scene;
+  const blind = createActivities({
+    db,
+    cardVendor,
+    orderVendor,
+    taxEngine,
+    exchangeRates,
+    log,
+    drainOutbox: async () => 0,
+  });
   await blind.stripe.giveBack({ tenantId: paid.tenantId, refundId, at });
   expect(givenAtVendor(scene, paid)).toEqual([1000, 1000]);
 });

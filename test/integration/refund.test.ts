@@ -308,7 +308,16 @@ const untouched = (differs: Partial<Books> = {}) => refunded(0, differs);
 function actingOn(differs: Partial<CardVendor>) {
   const cardVendor = { ...scene.cardVendor, ...differs };
   const log = pino({ level: 'silent' });
-  return createActivities({ db: scene.db, cardVendor, log, drainOutbox: async () => 0 }).stripe;
+  const { db, orderVendor, taxEngine, exchangeRates } = scene;
+  return createActivities({
+    db,
+    cardVendor,
+    orderVendor,
+    taxEngine,
+    exchangeRates,
+    log,
+    drainOutbox: async () => 0,
+  }).stripe;
 }
 
 /** The vendor's ids of the refunds of a payment, the oldest first. */

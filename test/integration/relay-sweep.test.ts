@@ -80,7 +80,7 @@ describe('five hundred events nobody can do anything about', () => {
   it('do not keep a later one from being told of', async () => {
     const stuck = Array.from({ length: 500 }, (_, index) => ({
       id: newId('inb'),
-      provider: 'stripe',
+      provider: 'stripe' as const,
       account: 'own',
       externalId: `evt_stuck_${index}`,
       type: 'payment_intent.succeeded',
@@ -214,6 +214,7 @@ async function claimed(kind: OutboxKind, { leaseSeconds = 30 } = {}): Promise<st
   const rows = await claimOutbox(db, { limit: 50, leaseSeconds, kind });
   return rows.map(({ envelope }) => {
     if (envelope.topic === 'mail.send') return envelope.notificationId;
+    if (envelope.topic === 'tax.record') return envelope.recordId;
     return envelope.topic === 'workflow.signal'
       ? `${envelope.workflowId} ${envelope.args[0]}`
       : envelope.workflowId;
@@ -264,7 +265,14 @@ async function keysOf(tenantId: string): Promise<string[]> {
 function sweepActivities() {
   const log = createLogger({ name: 'test', level: 'silent' });
   const listen = async () => ({ close: async () => {} });
-  const relay = createRelay({ db, client: temporal, listen, sendNotification: async () => {}, log });
+  const relay = createRelay({
+    db,
+    client: temporal,
+    listen,
+    sendNotification: async () => {},
+    recordTax: async () => {},
+    log,
+  });
   return createRelaySweepActivities({ db, drainOutbox: relay.drainOnce });
 }
 

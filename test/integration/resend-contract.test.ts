@@ -38,6 +38,7 @@ describe.skipIf(!isThere)('the contract with Resend', () => {
       subject: 'Your trial has started',
       html: '<p>Hello</p>',
       text: 'Hello',
+      attachments: [{ fileName: 'INV-000042.pdf', content: Buffer.from('%PDF-') }],
       idempotencyKey: 'notification:ntf_1',
       tags: { notificationId: 'ntf_1' },
     });

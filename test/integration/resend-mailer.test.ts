@@ -72,6 +72,18 @@ describe('a mail', () => {
     ]);
   });
 
+  it('takes its files along, and with another file under its key it is refused', async () => {
+    const attachments = [{ fileName: 'INV-000042.pdf', content: new Uint8Array([37, 80, 68, 70, 0, 255]) }];
+    const { externalId } = await mailer.send(mail({ attachments }));
+    expect(sandbox.files(externalId)).toEqual([{ filename: 'INV-000042.pdf', content: 'JVBERgD/' }]);
+    expect(await mailer.send(mail({ attachments }))).toEqual({ externalId });
+    const others = [{ fileName: 'INV-000042.pdf', content: new Uint8Array([37, 80, 68, 70, 0, 254]) }];
+    await expect(mailer.send(mail({ attachments: others }))).rejects.toMatchObject({
+      code: 'idempotency_key_reused',
+    });
+    expect(sandbox.mails()).toHaveLength(1);
+  });
+
   it('sent again with its key leaves once and has the same id', async () => {
     const first = await mailer.send(mail());
     const second = await mailer.send(mail());

@@ -357,6 +357,7 @@ describe('payment methods', () => {
     });
     expect(method).toEqual({
       externalId: expect.stringMatching(/^pm_/),
+      type: 'card',
       brand: 'mastercard',
       last4: '4444',
       expMonth: 12,

@@ -6,10 +6,12 @@
 import { createServer, type IncomingMessage, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { TaxEngine, TaxRequest } from '../../domain/billing/tax-engine.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
 import { stripeMockUrl } from '../support/services.ts';
+import { testTaxEngine } from '../support/tax-engine.ts';
 
 type Recorded = { method: string; path: string; body: string };
 
@@ -18,16 +20,20 @@ const mockUrl = stripeMockUrl();
 let sandbox: StripeSandbox;
 let recorder: Server;
 let vendor: CardVendor;
+let taxEngine: TaxEngine;
 
 beforeAll(async () => {
   sandbox = await startStripeSandbox({ port: 0 });
   recorder = await recordRequestsTo(sandbox.url);
+  const apiBase = `http://127.0.0.1:${(recorder.address() as AddressInfo).port}`;
   vendor = createStripeCardVendor({
     secretKey: 'sk_test_sandbox',
-    apiBase: `http://127.0.0.1:${(recorder.address() as AddressInfo).port}`,
+    apiBase,
     returnUrl: 'https://billing.example.com/return',
   });
+  taxEngine = testTaxEngine(apiBase);
   await useEveryMethod();
+  await useEveryTaxMethod();
 });
 
 afterAll(async () => {
@@ -47,6 +53,7 @@ it('every request our client makes is one Stripe understands', async () => {
     'GET /v1/payment_intents/:id',
     'GET /v1/payment_methods/:id',
     'GET /v1/refunds',
+    'GET /v1/setup_intents',
     'POST /v1/customers',
     'POST /v1/customers/:id',
     'POST /v1/payment_intents',
@@ -54,6 +61,9 @@ it('every request our client makes is one Stripe understands', async () => {
     'POST /v1/payment_intents/:id/confirm',
     'POST /v1/payment_methods/:id/attach',
     'POST /v1/refunds',
+    'POST /v1/tax/calculations',
+    'POST /v1/tax/transactions/create_from_calculation',
+    'POST /v1/tax/transactions/create_reversal',
   ]);
   for (const request of recorded) {
     const answer = await send(mockUrl, request);
@@ -85,7 +95,11 @@ it('the sandbox’s objects have the fields and types of Stripe’s', async () =
     `/v1/refunds/${ids.refund}`,
     `/v1/disputes/${ids.dispute}`,
     `/v1/disputes?payment_intent=${ids.intent}&limit=1`,
+    `/v1/setup_intents?payment_method=${ids.account}&limit=1`,
+    `/v1/payment_intents/${ids.debit}`,
     '/v1/events?limit=1',
+    `/v1/tax/calculations/${ids.calculation}?expand%5B%5D=line_items.data.tax_breakdown`,
+    `/v1/tax/transactions/${ids.sale}?expand%5B%5D=line_items`,
   ]) {
     const request = { method: 'GET', path, body: '' };
     const [ours, theirs] = await Promise.all(
@@ -128,7 +142,64 @@ async function useEveryMethod(): Promise<void> {
   await vendor.findCharge({ vendorCustomerId, attemptId: 'att_2', createdAfter: '2020-01-01T00:00:00Z' });
   for await (const _ of vendor.listEvents({ since: '2020-01-01T00:00:00Z', until: '2040-01-01T00:00:00Z' }))
     break;
+  await debitAccount(vendorCustomerId);
   await vendor.deleteCustomer(vendorCustomerId);
+}
+
+/** With every field the engine sends. */
+async function useEveryTaxMethod(): Promise<void> {
+  const now = new Date().toISOString();
+  const lines = ['Unter den Linden 1', 'Second floor', 'Berlin'];
+  const address = { country: 'DE', region: 'BE', postalCode: '10117', lines };
+  const request: TaxRequest = {
+    engine: 'stripe_tax',
+    subject: 'sub_1:period:0',
+    currency: 'USD',
+    taxAt: now,
+    isInclusive: false,
+    from: address,
+    to: address,
+    taxId: { kind: 'vat', value: 'DE123456789' },
+    isExempt: false,
+    lines: [{ reference: '0', amountMinor: 2900, taxCode: 'txcd_10103001' }],
+  };
+  await taxEngine.calculate({ ...request, isInclusive: true, isExempt: true }, { now });
+  const { externalId: calculation } = await taxEngine.calculate(request, { now });
+  const named = (reference: string) => ({ reference, idempotencyKey: `tax:${reference}` });
+  const sale = await taxEngine.recordSale({ ...named('inv_1'), calculation });
+  const reversed = await taxEngine.recordReversal({
+    ...named('cn_1'),
+    original: sale?.externalId ?? '',
+    currency: 'USD',
+    lines: [{ externalLineId: sale?.lines['0'] ?? '', amountMinor: 1000, taxMinor: 190 }],
+  });
+  await taxEngine.undoReversal({ ...named('cn_2'), original: reversed?.externalId ?? '' });
+}
+
+/** A bank account, and a debit of it that comes back after it had succeeded. */
+async function debitAccount(vendorCustomerId: string): Promise<void> {
+  const paymentMethodId = sandbox.createBankAccount({ answers: ['succeeded'] });
+  const account = await vendor.attachPaymentMethod({ vendorCustomerId, paymentMethodId, currency: 'USD' });
+  const debit = await vendor.charge({
+    tenantId: 'ten_1',
+    customerId: 'cus_1',
+    invoiceId: 'inv_2',
+    attemptId: 'att_3',
+    vendorCustomerId,
+    paymentMethodId: account.externalId,
+    mandateId: account.mandateId ?? '',
+    amount: { amountMinor: 2900, currency: 'USD' },
+    description: 'Invoice 2025-0002',
+    idempotencyKey: 'invoice:inv_2:charge:1',
+  });
+  expect(debit).toMatchObject({ status: 'processing', directDebit: true });
+  sandbox.settle(debit.externalId);
+  sandbox.returnDebit(debit.externalId, 'R10');
+  expect(await vendor.fetchCharge(debit.externalId)).toMatchObject({
+    status: 'succeeded',
+    disputes: [],
+    returned: { code: 'R10', amountMinor: 2900 },
+  });
 }
 
 async function makeOneOfEach() {
@@ -149,7 +220,46 @@ async function makeOneOfEach() {
   });
   const { id: refund } = await post('/v1/refunds', { payment_intent: intent.id, amount: '900' });
   const dispute = sandbox.openDispute({ paymentIntent: intent.id });
-  return { customer, method, intent: intent.id, charge: intent.latest_charge, refund, dispute };
+  const { id: calculation } = await post('/v1/tax/calculations', {
+    currency: 'usd',
+    'customer_details[address][country]': 'DE',
+    'customer_details[address_source]': 'billing',
+    'line_items[0][amount]': '2900',
+    'line_items[0][reference]': '0',
+  });
+  const { id: sale } = await post('/v1/tax/transactions/create_from_calculation', {
+    calculation,
+    reference: 'inv_2',
+  });
+  const { id: account } = await post('/v1/payment_methods/pm_usBankAccount_success/attach', { customer });
+  const setups = await send(sandbox.url, {
+    method: 'GET',
+    path: `/v1/setup_intents?payment_method=${account}`,
+    body: '',
+  });
+  const [setup] = ((await setups.json()) as { data: { mandate: string }[] }).data;
+  const { id: debit } = await post('/v1/payment_intents', {
+    amount: '2900',
+    currency: 'usd',
+    customer,
+    payment_method: account,
+    mandate: setup?.mandate ?? '',
+    confirm: 'true',
+    'allowed_payment_method_types[0]': 'us_bank_account',
+  });
+  sandbox.settle(debit);
+  return {
+    account,
+    debit,
+    customer,
+    method,
+    calculation,
+    sale,
+    intent: intent.id,
+    charge: intent.latest_charge,
+    refund,
+    dispute,
+  };
 }
 
 /**

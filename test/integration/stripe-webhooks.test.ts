@@ -5,7 +5,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { CardVendor, CardVendorEvent } from '../../domain/payments/card-payment.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
-import { verifyStripeWebhook, WebhookVerificationError } from '../../integrations/stripe/webhook.ts';
+import { verifyStripeWebhook } from '../../integrations/stripe/webhook.ts';
+import { WebhookVerificationError } from '../../integrations/webhooks/webhook-refusal.ts';
 
 const secret = 'whsec_shared';
 

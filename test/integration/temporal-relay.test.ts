@@ -63,6 +63,7 @@ function relayWith(deps: Partial<RelayDeps> = {}): Relay {
     sendNotification: async ({ notificationId }) => {
       mails.push(notificationId);
     },
+    recordTax: async () => {},
     ...deps,
   });
   relays.push(relay);

@@ -43,9 +43,15 @@ const said = () => lines.map(({ level, msg, schedule }) => [level, msg, schedule
 it('a new installation owes nothing, and what never ran is overdue two intervals later', async () => {
   expect(await overdue()).toEqual([]);
   later(3);
-  expect(await overdue()).toEqual(['missed-webhooks', 'relay-sweep']);
+  expect(await overdue()).toEqual(['daily-report', 'missed-webhooks', 'relay-sweep']);
   later(10);
-  expect(await overdue()).toEqual(['missed-webhooks', 'relay-sweep', 'trial-statistics']);
+  expect(await overdue()).toEqual([
+    'daily-report',
+    'exchange-rates',
+    'missed-webhooks',
+    'relay-sweep',
+    'trial-statistics',
+  ]);
 });
 
 it('it is logged when a schedule becomes overdue and when it succeeds again, not at every look', async () => {
@@ -54,6 +60,7 @@ it('it is logged when a schedule becomes overdue and when it succeeds again, not
   await succeed('relay-sweep');
   later(1.5);
   await succeed('relay-sweep');
+  await succeed('daily-report');
   await watch.look();
   await watch.look();
   const late = 'a schedule has not succeeded for two intervals';

@@ -11,7 +11,14 @@ import { ensureNamespace } from '../../temporal/namespace.ts';
 import { reconcileSchedules, scheduleManifest, triggerSchedule } from '../../temporal/schedules.ts';
 import { temporalAddress } from '../support/services.ts';
 
-const ids = ['perennial/missed-webhooks', 'perennial/relay-sweep', 'perennial/trial-statistics'];
+const ids = [
+  'perennial/daily-invoice-run',
+  'perennial/daily-report',
+  'perennial/exchange-rates',
+  'perennial/missed-webhooks',
+  'perennial/relay-sweep',
+  'perennial/trial-statistics',
+];
 const dataConverter = createDataConverter(loadConfig({}).encryption);
 let client: Client;
 const clients: Client[] = [];
@@ -45,6 +52,12 @@ describe('a reconciliation', () => {
       unchanged: [],
       deleted: [],
     });
+
+    const daily = await client.schedule.getHandle('perennial/daily-invoice-run').describe();
+    expect(daily.spec.intervals).toMatchObject([{ every: 86_400_000, offset: 36_000_000 }]);
+    for (const next of daily.info.nextActionTimes) {
+      expect(next.toISOString()).toMatch(/T10:0[01]:/);
+    }
 
     const { spec, action, policies } = await describeSweep();
     expect(spec).toMatchObject({ intervals: [{ every: 300_000 }], jitter: 15_000 });
@@ -82,7 +95,12 @@ describe('a reconciliation', () => {
     const report = await reconcileSchedules(client, { ...scheduleManifest, 'missed-webhooks': changed });
 
     expect([...report.updated].sort()).toEqual(['perennial/missed-webhooks', 'perennial/relay-sweep']);
-    expect(report.unchanged).toEqual(['perennial/trial-statistics']);
+    expect([...report.unchanged].sort()).toEqual([
+      'perennial/daily-invoice-run',
+      'perennial/daily-report',
+      'perennial/exchange-rates',
+      'perennial/trial-statistics',
+    ]);
     const { spec, policies, state } = await describeSweep();
     expect(spec).toMatchObject({ intervals: [{ every: 300_000 }], calendars: [] });
     expect(policies.overlap).toBe('SKIP');

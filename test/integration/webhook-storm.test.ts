@@ -1,6 +1,6 @@
 /**
  * A storm of webhooks: more than a thousand events of one vendor, each delivered one to five times, shuffled, some late,
- * some forged. Whatever the order, our books end where the vendor's do, and nothing happens at the vendor because of it.
+ * some forged. Whatever the order, our books end where the vendor's do, each thing is told once, and nothing happens at the vendor because of it.
  *
  * `SEED=<n>` plays a storm again; the seed of each run is printed.
  */
@@ -9,10 +9,14 @@ import type { Client } from '@temporalio/client';
 import Stripe from 'stripe';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { withTenant } from '../../db/client.ts';
-import { chargeAttempts, disputes, payments } from '../../db/schema/payments.ts';
-import { seededRandom } from '../../integrations/sandbox/random.ts';
+import { invoices, subscriptionEvents } from '../../db/schema/billing.ts';
+import { notifications } from '../../db/schema/messaging.ts';
+import { chargeAttempts, disputes, payments, refunds } from '../../db/schema/payments.ts';
+import type { Effect } from '../../integrations/sandbox/effect-log.ts';
+import { seededRandom, shuffled } from '../../integrations/sandbox/random.ts';
 import { toCardCharge } from '../../integrations/stripe/transform.ts';
 import { eventually } from '../../scripts/processes.ts';
+import { inLanes } from '../faults/driver.ts';
 import { checkBooks } from '../stories/books.ts';
 import {
   type Json,
@@ -57,9 +61,11 @@ it('ends where the vendor does, whatever is delivered, however often and in what
   const events = await vendorEvents();
   expect(events.length).toBeGreaterThan(1000);
   const before = processes.stripe.effects().length;
+  const implied = impliedByVendor();
 
   const deliveries = shuffled(
     events.flatMap((event) => Array.from({ length: 1 + Math.floor(random() * 5) }, () => event)),
+    random,
   );
   const lateAt = Math.floor(deliveries.length * 0.8);
   const late = deliveries.splice(lateAt);
@@ -69,10 +75,11 @@ it('ends where the vendor does, whatever is delivered, however often and in what
   await untilWorkedOn();
 
   expect(await ourStates()).toEqual(await vendorStates());
+  expect(await ourNews(), 'each thing is told once, and nothing else').toEqual(implied);
   expect(processes.stripe.effects().length, 'nothing new at the vendor').toBe(before);
   const stored = await api.sql('SELECT count(*)::int AS count FROM inbox_events');
   expect(stored[0].count, 'each event once, none of the forged ones').toBe(events.length);
-  await checkBooks({ db: api.db, tenantId: tenant.tenantId, stripe: processes.stripe });
+  await checkBooks({ db: api.db, tenantId: tenant.tenantId, ...processes });
 }, 400_000);
 
 /** Paid, refused, at the bank; then the dashboard gives back, banks decide, and customers' banks want money back. */
@@ -80,7 +87,7 @@ async function takePayments(): Promise<void> {
   const { stripe: sandbox } = processes;
   const paid: string[] = [];
   await inLanes(3 * EACH, async () => void paid.push(await pay(['succeeded'])));
-  await inLanes(EACH, () => pay(['insufficient_funds']));
+  await inLanes(EACH, async () => void (await pay(['insufficient_funds'])));
   const atBank: string[] = [];
   await inLanes(EACH, async () => void atBank.push(await pay(['processing'])));
   for (const [index, id] of atBank.entries())
@@ -211,17 +218,75 @@ function ourStates(): Promise<States> {
   });
 }
 
-function shuffled<T>(items: readonly T[]): T[] {
-  return items
-    .map((item) => ({ item, place: random() }))
-    .sort((a, b) => a.place - b.place)
-    .map(({ item }) => item);
+/** What is told of each invoice: kinds of the timeline, and what its mails are about. */
+type News = Record<string, string[]>;
+
+/** What the vendor's own log implies, whatever was delivered of it, and how often. */
+function impliedByVendor(): News {
+  const sentBack = new Set(effectsOf('refunds.fail').map(({ objectId }) => objectId));
+  const asked = effectsOf('payment_intents.create', 'payment_intents.settle');
+  return byInvoice([
+    // What `pay` asks for.
+    ...[...new Set(asked.map(({ businessRef }) => businessRef))].flatMap((invoiceId) =>
+      told(invoiceId, 'created', 'invoice_issued', 'payment_method_changed'),
+    ),
+    ...asked.flatMap(({ businessRef: invoiceId, outcome, detail }) => {
+      if (outcome === 'refused')
+        return told(invoiceId, 'charge_failed', `mail invoice:${invoiceId}:payment_failed`);
+      if (detail !== 'succeeded') return [];
+      return told(
+        invoiceId,
+        'payment_received',
+        'activated',
+        'access full',
+        `mail invoice:${invoiceId}:paid`,
+      );
+    }),
+    ...effectsOf('refunds.create')
+      .filter(({ objectId }) => !sentBack.has(objectId))
+      .flatMap(({ businessRef, objectId }) =>
+        told(businessRef, 'payment_refunded', `mail refund:${objectId}`),
+      ),
+    ...effectsOf('disputes.open').flatMap(({ businessRef }) => told(businessRef, 'dispute_opened')),
+    ...effectsOf('disputes.close').flatMap(({ businessRef, detail }) =>
+      detail === 'won'
+        ? told(businessRef, 'dispute_won')
+        : told(businessRef, 'dispute_lost', 'cancelled', 'access none'),
+    ),
+  ]);
 }
 
-async function inLanes(count: number, work: (index: number) => Promise<unknown>): Promise<void> {
-  const indexes = Array.from({ length: count }, (_, index) => index).values();
-  const lane = async () => {
-    for (const index of indexes) await work(index);
-  };
-  await Promise.all(Array.from({ length: 8 }, lane));
+function effectsOf(...ops: string[]): Effect[] {
+  return processes.stripe.effects().filter(({ op, outcome }) => ops.includes(op) && outcome !== 'replay');
+}
+
+type Told = readonly [invoiceId: string | null, what: string];
+
+const told = (invoiceId: string | null, ...lines: string[]): Told[] => lines.map((line) => [invoiceId, line]);
+
+function ourNews(): Promise<News> {
+  return withTenant(api.db, tenant.tenantId, async (tx) => {
+    const issued = await tx.select().from(invoices);
+    const invoiceOf = new Map<string | null, string>(issued.map((row) => [row.subscriptionId, row.id]));
+    const vendorsName = new Map((await tx.select().from(refunds)).map((row) => [row.id, row.externalId]));
+    const timeline = await tx.select().from(subscriptionEvents);
+    const mails = await tx.select().from(notifications);
+    return byInvoice([
+      ...timeline.flatMap(({ subscriptionId, kind, details }): Told[] => {
+        const { to, code } = details as { to?: string; code?: string };
+        // The invoice may have come before the card: the vendor was not asked then.
+        if (code === 'payment_method_missing') return [];
+        return told(invoiceOf.get(subscriptionId) ?? null, kind === 'access_changed' ? `access ${to}` : kind);
+      }),
+      ...mails.flatMap(({ subscriptionId, dedupeKey }) => {
+        const about = dedupeKey.replace(/(?<=^refund:)[^:]+/, (id) => vendorsName.get(id) ?? id);
+        return told(invoiceOf.get(subscriptionId) ?? null, `mail ${about}`);
+      }),
+    ]);
+  });
+}
+
+function byInvoice(lines: readonly Told[]): News {
+  const groups = Object.entries(Object.groupBy(lines, ([invoiceId]) => invoiceId ?? 'none'));
+  return Object.fromEntries(groups.map(([id, own = []]) => [id, own.map(([, what]) => what).toSorted()]));
 }

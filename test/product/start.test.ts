@@ -36,6 +36,7 @@ test.each([
   ['Temporal Web UI', ''],
   ['Mail that was sent', ''],
   ['Stripe sandbox', ''],
+  ['Razorpay sandbox', ''],
   ['Workers', ''],
 ])('the printed address of %s answers', async (label, path) => {
   expect((await fetch(`${printed.table[label]}${path}`)).status).toBe(200);

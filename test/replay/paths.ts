@@ -3,14 +3,29 @@
  * can take and that is not here is not protected: add it, and record again with `npm run record-histories`.
  */
 import { taskQueues } from '../../domain/operations/task-queues.ts';
-import { invoicesOf, readSubscription, subscribe, subscribePaid, useCard } from '../stories/people.ts';
+import {
+  invoicesOf,
+  newCustomer,
+  readSubscription,
+  subscribe,
+  subscribePaid,
+  useBankAccount,
+  useCard,
+} from '../stories/people.ts';
 import type { World } from '../stories/world.ts';
 
 /** Plays a path to its end. */
 export type Path = (world: World) => Promise<unknown>;
 
 /** The types of the schedules' workflows, which are also their ids here. */
-export const jobs = ['missedWebhooks', 'relaySweep', 'trialStatistics'] as const;
+export const jobs = [
+  'missedWebhooks',
+  'relaySweep',
+  'trialStatistics',
+  'dailyReport',
+  'exchangeRates',
+  'dailyInvoiceRun',
+] as const;
 
 const ask = (world: World, subscriptionId: string, act: string, body: object = {}) =>
   world.ok('POST', `/v1/subscriptions/${subscriptionId}/${act}`, body);
@@ -89,6 +104,37 @@ export const paths: Readonly<Record<string, Path>> = {
     const { id: invoiceId, dueMinor, currency } = (await invoicesOf(world, id)).at(-1);
     const body = { amountMinor: dueMinor, currency, reference: 'wire 1' };
     await world.ok('POST', `/v1/invoices/${invoiceId}/payments`, body);
+  },
+
+  'dunning-recovered-at-razorpay': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 31 + 2 });
+    const { id: invoiceId } = (await invoicesOf(world, id)).at(-1);
+    const order = await world.ok('POST', `/v1/invoices/${invoiceId}/razorpay_orders`, {});
+    const { order_id: orderId } = order.checkout;
+    world.razorpay.pay({ orderId, outcome: 'payment_failed' });
+    await world.settle();
+    const answer = world.razorpay.pay({ orderId, outcome: 'authorized' });
+    await world.ok('POST', `/v1/razorpay_orders/${order.id}/confirm`, answer);
+  },
+
+  'collected-by-razorpay': async (world) => {
+    const customerId = await newCustomer(world, { currency: 'INR' });
+    const id = await subscribe(world, { plan: 'pro-rupee', customerId, start: 'trial' });
+    const path = `/v1/subscriptions/${id}/razorpay_subscription`;
+    const { externalId } = await world.ok('POST', path, {});
+    await world.ok('POST', `${path}/confirm`, world.razorpay.authorize(externalId));
+    await world.advance({ days: 14 });
+    const paymentId = world.razorpay.chargeCycle(externalId);
+    await world.advance({ days: 32 });
+    world.razorpay.failCycle(externalId);
+    await world.advance({ days: 2 });
+    world.razorpay.chargeCycle(externalId);
+    await world.settle();
+    const dispute = world.razorpay.openDispute({ paymentId });
+    await world.settle();
+    world.razorpay.moveDispute(dispute, 'won');
+    await world.ok('POST', `${path}/cancel`, {});
   },
 
   'three-d-secure': async (world) => {
@@ -186,6 +232,28 @@ export const paths: Readonly<Record<string, Path>> = {
     await world.settle();
   },
 
+  'debit-returned-and-presented-again': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['succeeded'] });
+    await useBankAccount(world, id);
+    await world.advance({ days: 31 + 4 });
+    await bankSays(world, 'R01');
+    await world.advance({ days: 5 });
+    await bankSays(world, 'succeeded');
+  },
+
+  'debit-returned-to-the-ladder': async (world) => {
+    const id = await subscribe(world, { start: 'payment' });
+    await useBankAccount(world, id);
+    await world.advance({ days: 4 });
+    await bankSays(world, 'succeeded');
+    await world.advance({ days: 20 });
+    world.stripe.returnDebit((await firstPayment(world, id)).externalId, 'R01');
+    await world.advance({ days: 4 });
+    await bankSays(world, 'R01');
+    await world.advance({ days: 2 });
+    await bankSays(world, 'succeeded');
+  },
+
   'jobs-of-the-schedules': async (world) => {
     await subscribePaid(world, { outcomes: ['succeeded'] });
     for (const type of jobs) {
@@ -193,6 +261,13 @@ export const paths: Readonly<Record<string, Path>> = {
     }
   },
 };
+
+/** The bank answers the latest debit. */
+async function bankSays(world: World, answer: string): Promise<void> {
+  const debit = world.stripe.effects().findLast(({ op }) => op === 'payment_intents.create');
+  world.stripe.settle(debit?.objectId ?? '', answer);
+  await world.settle();
+}
 
 /** The payment of the subscription's first invoice. */
 async function firstPayment(world: World, subscriptionId: string) {

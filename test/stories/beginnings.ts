@@ -21,6 +21,11 @@ export const paidFromTheStart = [
   'day 0 mail subscription_confirmed sent',
 ];
 
+/** The same on a plan of another price. */
+export function startsFor(amount: string): string[] {
+  return paidFromTheStart.map((line) => line.replace('USD 29.00', amount));
+}
+
 /** The messages of a trial of 14 days, each on its day. */
 export function trialMessages(...days: (7 | 12 | 13)[]): string[] {
   const templates = { 7: 'trial_halfway', 12: 'trial_ending', 13: 'trial_last_chance' };

@@ -7,6 +7,7 @@ const aims = [
   { name: 'quiet-month', actions: 4, aim: 6 },
   { name: 'dunning-30-days', actions: 17, aim: 17 },
   { name: 'upgrade', actions: 3, aim: 4 },
+  { name: 'recovered-renewal', actions: 9, aim: 10 },
   { name: 'refund', actions: 4, aim: 4 },
 ];
 

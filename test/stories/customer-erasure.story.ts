@@ -11,9 +11,12 @@ const person = {
   name: 'Wilhelmina Oakentree',
   externalRef: 'account-of-oakentree',
   currency: 'USD',
+  address: { country: 'DE', lines: ['Villa Oakentree'] },
+  taxId: 'DE123456789',
+  taxExemption: { reason: 'Certificate of W. Oakentree' },
 };
 const comment = 'My sister Quillabeth runs it now.';
-const personal = ['oakentree', 'wilhelmina', 'quillabeth', '7319'];
+const personal = ['oakentree', 'wilhelmina', 'quillabeth', '7319', 'de123456789'];
 
 describe('30 days after the end', () => {
   let world: World;
@@ -25,6 +28,7 @@ describe('30 days after the end', () => {
   // subscription ends on 1 June. A life that leaves traces everywhere.
   beforeAll(async () => {
     world = await createWorld({ startsAt: start });
+    await world.ok('PUT', '/v1/tax_settings', { legalName: 'Acme Books GmbH', address: { country: 'DE' } });
     ({ customerId, id } = await begin(world));
     await world.ok('POST', `/v1/subscriptions/${id}/convert`);
     await world.advanceTo('2031-04-01T20:00:00Z');
@@ -46,10 +50,14 @@ describe('30 days after the end', () => {
   it('no column of any table holds the name, the address, the card or the words of the customer any more', async () => {
     // The search does find the person wherever there is something to erase.
     expect(before.traces).toEqual([
+      'customers.address',
       'customers.email',
       'customers.external_ref',
       'customers.name',
+      'customers.tax_exempt_reason',
+      'customers.tax_id',
       'invoices.bill_to',
+      'invoices.notes',
       'notifications.recipient',
       'payment_methods.last4',
       'payments.note',
@@ -61,6 +69,9 @@ describe('30 days after the end', () => {
       email: null,
       name: null,
       externalRef: null,
+      address: null,
+      taxId: null,
+      taxExemption: null,
       defaultPaymentMethodId: null,
       erasedAt: expect.stringMatching(/^2031-07-01T10:00/),
     });
@@ -77,7 +88,8 @@ describe('30 days after the end', () => {
     expect(invoice).toMatchObject({
       number: 'INV-000001',
       totalMinor: 2900,
-      billTo: { name: 'Erased customer', email: '' },
+      billTo: { name: 'Erased customer', email: '', addressLines: [], taxId: null },
+      notes: ['Exempt from tax.'],
     });
     const { data } = await world.ok('GET', `/v1/audit_log?entityId=${customerId}`);
     expect(data[0]).toMatchObject({

@@ -227,6 +227,23 @@ tell('an invoice paid from outside calls a waiting link back', {
   ],
 });
 
+tell('a part paid from outside: the link over all of it gives way to one over the rest', {
+  card: ['authentication_required'],
+  on: { 0.25: payOutside(1900), 0.5: answerBank('confirm') },
+  happens: [
+    ...askedToConfirm('day 0'),
+    'day 0 +06:00 cancel charge canceled',
+    'day 0 +06:00 charge USD 10.00 refused authentication_required',
+    'day 0 +06:00 link requires_action',
+    'day 0 +06:00 payment_received',
+    'day 0 +06:00 charge_replaced',
+    'day 0 +06:00 charge_requires_action',
+    'day 0 +06:00 mail payment_action_required sent',
+    'day 0 +12:00 confirmation USD 10.00 succeeded',
+    ...recovers('day 0 +12:00'),
+  ],
+});
+
 tell('cancelling calls a waiting link back', {
   card: ['authentication_required'],
   on: { 2: cancelNow },

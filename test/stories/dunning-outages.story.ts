@@ -1,6 +1,7 @@
 /** A ladder whose steps come due while nobody is there to perform them: our workers, or the card vendor. */
 import { afterEach, expect, it } from 'vitest';
-import { invoicesOf, subscribePaid } from './people.ts';
+import { declines } from './acts.ts';
+import { invoicesOf, newCustomer, subscribePaid } from './people.ts';
 import { renewalFails, retryFails, standardUntil, takesAccess } from './phrases.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -61,6 +62,47 @@ it('a card vendor that is away on a day of the ladder is charged once it is back
     'day 4 charge_failed',
     ...retryFails(5, 'payment_failed_final'),
     ...takesAccess(7, 'restricted'),
+  ]);
+});
+
+it('of two unpaid invoices the one whose answer is lost is looked up after the last charge of the ladder; the other is left to its dates', async () => {
+  world = await createWorld({ startsAt: '2030-12-31T10:00:00Z' });
+  const customerId = await newCustomer(world);
+  const first = await subscribePaid(world, { customerId, outcomes: [] });
+  await world.advance({ days: 3, hours: 6 });
+  // Both are charged to this card: in vain, until the last step of the first one charges the second one, too.
+  const outcomes = [...declines(5), 'succeeded'];
+  const second = await subscribePaid(world, { customerId, plan: 'team-short', outcomes });
+  await world.advanceTo('2031-02-05T09:59:00Z');
+  const op = 'payment_intents.create';
+  world.stripeFaults({
+    next: [
+      { fault: 'delay', op },
+      { fault: 'drop_answer', op },
+    ],
+    rates: { refuse: 1 },
+    delayMs: 1,
+    webhooks: { drop: 1 },
+  });
+  await world.advanceTo('2031-02-05T10:10:00Z');
+  world.stripeFaults({});
+  await world.advanceTo('2031-02-06T10:00:00Z');
+
+  const from = '2031-02-05T09:59:00Z';
+  const happened = async (subscriptionId: string) =>
+    (await world.effects({ subscriptionId, from })).map((line) => line.replace(/^day 0( \+\d\d:\d\d)? /, ''));
+  expect(await happened(first)).toEqual([
+    'charge USD 29.00 refused insufficient_funds (delay)',
+    'charge_failed',
+    'mail payment_failed_final sent',
+  ]);
+  expect(await happened(second)).toEqual([
+    'charge USD 49.00 succeeded (drop_answer)',
+    'collection_postponed',
+    'payment_received',
+    'recovered',
+    'access full',
+    'mail payment_received sent',
   ]);
 });
 

@@ -7,6 +7,7 @@ import { type Database, withTenant } from '../../db/client.ts';
 import { invoices, subscriptionEvents } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
 import { formatMoney } from '../../domain/money.ts';
+import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import type { ResendSandbox } from '../../integrations/resend/sandbox.ts';
 import type { Effect } from '../../integrations/sandbox/effect-log.ts';
 import type { StripeSandbox } from '../../integrations/stripe/sandbox.ts';
@@ -23,8 +24,15 @@ export async function listEffects(
     db,
     tenantId,
     stripe,
+    razorpay,
     resend,
-  }: { db: Database; tenantId: string; stripe: StripeSandbox; resend: ResendSandbox },
+  }: {
+    db: Database;
+    tenantId: string;
+    stripe: StripeSandbox;
+    razorpay: RazorpaySandbox;
+    resend: ResendSandbox;
+  },
   { subscriptionId, from }: EffectFilter,
 ): Promise<string[]> {
   const rows = await withTenant(db, tenantId, async (tx) => ({
@@ -36,10 +44,12 @@ export async function listEffects(
   const owners = new Map(rows.invoices.map((invoice) => [invoice.id, invoice.subscriptionId]));
 
   const lines = [
-    ...stripe.effects().flatMap((effect) => {
+    ...[...stripe.effects(), ...razorpay.effects()].flatMap((effect) => {
       const text = chargeInWords(effect);
       if (text === null) return [];
-      return [{ at: new Date(effect.at), owner: owners.get(effect.businessRef ?? ''), text }];
+      // What Razorpay collects by itself names the subscription.
+      const owner = owners.get(effect.businessRef ?? '') ?? effect.businessRef ?? undefined;
+      return [{ at: new Date(effect.at), owner, text }];
     }),
     ...rows.events.map(({ at, kind, subscriptionId: owner, details }) => ({
       at,
@@ -77,6 +87,15 @@ const chargeWords: Partial<Record<string, string>> = {
   'refunds.fail': 'refund back',
   'disputes.open': 'dispute',
   'disputes.close': 'dispute',
+  'orders.create': 'order',
+  'payments.fail': 'order payment',
+  'payments.authorize': 'order payment authorized',
+  'payments.capture': 'capture',
+  'payments.auto_capture': 'capture',
+  'plans.create': 'razorpay plan',
+  'subscriptions.create': 'razorpay subscription',
+  'subscriptions.cancel': 'razorpay cancel',
+  'subscriptions.end': 'ended at razorpay',
 };
 
 /** `charge USD 29.00 succeeded`, `charge USD 29.00 refused insufficient_funds`, `charge USD 29.00 replay`. */

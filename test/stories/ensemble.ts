@@ -26,13 +26,21 @@ export function createEnsemble({ days }: { days: number }): Stage<Story> {
   return createStage<Actor, Story>({ startsAt: '2030-12-31T10:00:00Z', days, begin });
 }
 
+function begin(world: World, stories: readonly Story[]): Promise<Actor[]> {
+  return beginRenewing(world, stories, ({ plan, card }) =>
+    subscribePaid(world, { outcomes: card, ...(plan !== undefined && { plan }) }),
+  );
+}
+
 /** Everybody subscribes and pays on New Year's Eve; the time goes to where the last of them has been renewed. */
-async function begin(world: World, stories: readonly Story[]): Promise<Actor[]> {
+export async function beginRenewing<S>(
+  world: World,
+  stories: readonly S[],
+  subscribe: (story: S) => Promise<string>,
+): Promise<Actor[]> {
   const ids: string[] = [];
   await world.together(async () => {
-    for (const { plan, card } of stories) {
-      ids.push(await subscribePaid(world, { outcomes: card, ...(plan !== undefined && { plan }) }));
-    }
+    for (const story of stories) ids.push(await subscribe(story));
   });
   const began = await Promise.all(ids.map((id) => readSubscription(world, id)));
   const lastMs = Math.max(...began.map(({ currentPeriod }) => Date.parse(currentPeriod.endsAt)));

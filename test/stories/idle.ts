@@ -2,17 +2,23 @@
 import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import { tsToMs } from '@temporalio/common/lib/time.js';
 import proto from '@temporalio/proto';
+import { isNotNull } from 'drizzle-orm';
 import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.ts';
 import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
+import { envelopeOf } from '../../db/queries/operations/inbox.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
-import { refunds } from '../../db/schema/payments.ts';
+import { razorpayOrders, refunds } from '../../db/schema/payments.ts';
+import { razorpaySubscriptions } from '../../db/schema/razorpay.ts';
 import { nextStep } from '../../domain/billing/dunning.ts';
 import { nextAct } from '../../domain/billing/subscription.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
-import { cardPaymentWorkflowId } from '../../workflows/payments/card-payment.contract.ts';
+import { razorpayCollectionWorkflowId } from '../../workflows/payments/razorpay-collection.contract.ts';
+import { razorpayOrderWorkflowId } from '../../workflows/payments/razorpay-order.contract.ts';
+import { razorpayPaymentWorkflowId } from '../../workflows/payments/razorpay-payment.contract.ts';
+import { razorpaySubscriptionWorkflowId } from '../../workflows/payments/razorpay-subscription.contract.ts';
 import { refundWorkflowId } from '../../workflows/payments/refund.contract.ts';
 
 const { EventType, PendingActivityState } = proto.temporal.api.enums.v1;
@@ -115,14 +121,35 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
   const customers = new Set(views.map(({ customer }) => customer.id));
   const asked = await withTenant(db, tenantId, (tx) => tx.select({ id: refunds.id }).from(refunds));
   const events = await withSystem(db, (tx) =>
-    tx.select({ paymentId: inboxEvents.objectId }).from(inboxEvents),
+    tx
+      .select({ provider: inboxEvents.provider, objectId: inboxEvents.objectId, id: inboxEvents.id })
+      .from(inboxEvents)
+      .where(isNotNull(inboxEvents.objectId)),
   );
-  const payments = new Set(events.flatMap(({ paymentId }) => (paymentId === null ? [] : [paymentId])));
+  const told = new Set(
+    events.map(({ provider, objectId, id }) => envelopeOf(provider, objectId ?? '', id).workflowId),
+  );
+  const orders = await withTenant(db, tenantId, (tx) =>
+    tx.select({ id: razorpayOrders.id, externalId: razorpayOrders.externalId }).from(razorpayOrders),
+  );
+  const collected = await withTenant(db, tenantId, (tx) =>
+    tx
+      .select({ id: razorpaySubscriptions.id, externalId: razorpaySubscriptions.externalId })
+      .from(razorpaySubscriptions),
+  );
   return [
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
-    ...[...payments].map(cardPaymentWorkflowId),
+    ...told,
     ...asked.map(({ id }) => refundWorkflowId(id)),
+    ...orders.map(({ id }) => razorpayOrderWorkflowId(id)),
+    ...orders.flatMap(({ externalId }) =>
+      externalId === null ? [] : [razorpayPaymentWorkflowId(externalId)],
+    ),
+    ...collected.map(({ id }) => razorpaySubscriptionWorkflowId(id)),
+    ...collected.flatMap(({ externalId }) =>
+      externalId === null ? [] : [razorpayCollectionWorkflowId(externalId)],
+    ),
   ];
 }
 

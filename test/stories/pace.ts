@@ -17,7 +17,7 @@ export type Pace = {
 export function createPace({
   db,
   clock,
-  stripe,
+  vendors,
   relay,
   observer,
   workersRun,
@@ -25,7 +25,8 @@ export function createPace({
 }: {
   db: Database;
   clock: StoryClock;
-  stripe: StripeSandbox;
+  /** Their webhooks are sent, and their clocks go, as the world does. */
+  vendors: readonly Pick<StripeSandbox, 'clock' | 'flushWebhooks'>[];
   relay: Relay;
   observer: Observer;
   workersRun: () => boolean;
@@ -38,7 +39,7 @@ export function createPace({
     for (let calm = 0, round = 0; calm < 2; round += 1) {
       if (round > 5_000) throw new Error(`The world does not come to rest: ${await observer.restlessNow()}`);
       // As in real life, the call's own answer is booked before its webhook arrives; stories of the contrary say so.
-      if (calm > 0 && !webhooksWithheld) await stripe.flushWebhooks();
+      if (calm > 0 && !webhooksWithheld) for (const vendor of vendors) await vendor.flushWebhooks();
       const delivered = await relay.drainOnce();
       const rest = workersRun() ? await observer.look({ delivered }) : 'waiting';
       if (rest === 'waiting') triesAwaited = 0;
@@ -70,7 +71,8 @@ export function createPace({
         // What is overdue while a vendor is away cannot be done in a moment.
         const next = due === null || (isAway && due <= now) ? target : Math.max(due, now) + actingMs;
         const until = new Date(Math.min(target, next, isAway ? now + OUTAGE_HOP_MS : target));
-        stripe.clock.set(due === null ? until : new Date(Math.min(Math.max(due, now), until.getTime())));
+        const vendorTime = due === null ? until : new Date(Math.min(Math.max(due, now), until.getTime()));
+        for (const vendor of vendors) vendor.clock.set(vendorTime);
         await clock.moveTo(until, { workersRun: workersRun() });
         await settle();
       }

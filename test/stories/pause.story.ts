@@ -1,7 +1,7 @@
 /** Pausing: the time that is left is kept, nothing is billed meanwhile, and all later dates move with it. */
 import { describe, expect } from 'vitest';
 import { cancelAtPeriodEnd, cancelNow, changePlan, declines, pause, resume } from './acts.ts';
-import { paidFromTheStart, renewsFor, trialBegins } from './beginnings.ts';
+import { paidFromTheStart, renewsFor, startsFor, trialBegins } from './beginnings.ts';
 import { readSubscription } from './people.ts';
 import { type Beginning, createSubscriptionStage } from './stage.ts';
 
@@ -101,7 +101,7 @@ describe('a pause', () => {
       },
     },
     happens: [
-      ...paidFromTheStart.map((line) => line.replace('USD 29.00', 'USD 99.00')),
+      ...startsFor('USD 99.00'),
       'day 5 change_scheduled',
       'day 5 mail plan_change_scheduled sent',
       ...isPaused(10),

@@ -100,7 +100,9 @@ it('money that comes after the end is booked as credit and brings nothing back t
       'cancelled',
       'access none',
       'payment_received',
+      'payment_unused',
       'mail subscription_ended sent',
+      'mail payment_unused sent',
     ),
   );
   expect(await readSubscription(world, id)).toMatchObject({ status: 'cancelled', access: 'none' });

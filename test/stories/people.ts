@@ -39,6 +39,20 @@ export async function useCard(world: World, subscriptionId: string, ...outcomes:
 }
 
 /**
+ * Gives the subscription a bank account, verified, with a mandate; returns the API's answer. What the bank answers to its
+ * debits is told when they are settled, by the script where the story does not say.
+ */
+export async function useBankAccount(
+  world: World,
+  subscriptionId: string,
+  ...answers: string[]
+): Promise<Body> {
+  const script = answers.length === 0 ? ['succeeded'] : answers;
+  const paymentMethodId = world.stripe.createBankAccount({ answers: script });
+  return world.ok('PUT', `/v1/subscriptions/${subscriptionId}/payment_method`, { paymentMethodId });
+}
+
+/**
  * A subscription that is paid for from now on, by a card whose issuer answers the charges after the first one as the
  * script says; returns its id.
  */

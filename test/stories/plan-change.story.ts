@@ -1,10 +1,10 @@
 /** Changing plan, seats and interval: upgrades are paid first and billed to the second, downgrades wait for the end. */
 import { describe, expect } from 'vitest';
 import { cancelAtPeriodEnd, changePlan, declines, newCard, previewChange, undoChange } from './acts.ts';
-import { paidFromTheStart, renewsFor, trialBeginsWithCard, trialMessages } from './beginnings.ts';
+import { paidFromTheStart, renewsFor, startsFor, trialBeginsWithCard, trialMessages } from './beginnings.ts';
 import { invoicesOf, readSubscription } from './people.ts';
 import { type Act, type Beginning, createSubscriptionStage } from './stage.ts';
-import type { Body } from './world.ts';
+import type { Answer, Body } from './world.ts';
 
 /** March has 31 days: the first period ends on day 31, the second on day 61. */
 const { tell } = createSubscriptionStage({ startsAt: '2031-03-01T10:00:00Z', days: 63 });
@@ -176,12 +176,23 @@ describe('an upgrade', () => {
           ['to_balance', 18_149, 'Kept as your credit'],
         ]);
       },
+      // The unused time is the customer's credit now: what was used up is all that can still be given back.
+      13: async (actor) => {
+        expect(await refundFirst(actor, {})).toMatchObject({ status: 201, body: { amountMinor: 951 } });
+        expect(await refundFirst(actor, { amountMinor: 1 })).toMatchObject({
+          status: 409,
+          body: { reason: 'refund_exceeds_payment' },
+        });
+      },
     },
     happens: [
-      ...paidFromTheStart.map((line) => line.replace('USD 29.00', 'USD 290.00')),
+      ...startsFor('USD 290.00'),
       'day 12 invoice_issued',
       'day 12 plan_changed',
       'day 12 mail plan_changed sent',
+      'day 13 refund USD 9.51',
+      'day 13 payment_refunded',
+      'day 13 mail payment_refunded sent',
       'day 43 renewed',
       'day 43 invoice_issued',
       'day 43 payment_received',
@@ -207,6 +218,78 @@ describe('an upgrade', () => {
       'day 0 payment_method_changed',
       ...isUpgraded(12, 'USD 29.00'),
       ...renewsFor(43, 'USD 29.00'),
+    ],
+  });
+
+  tell('on trust counts at once and is billed with the next period', {
+    ...paid,
+    on: {
+      12: async (actor) => {
+        const asked = { planCode: 'plus-monthly', proration: 'next_invoice' };
+        expect(await previewChange(actor, asked)).toMatchObject({
+          body: {
+            lines: [{ amountMinor: -1777 }, { amountMinor: 6068 }],
+            totalMinor: 0,
+            dueMinor: 0,
+            nextInvoice: { totalMinor: 14_191 },
+          },
+        });
+        expect(await changePlan(actor, asked)).toMatchObject({
+          body: {
+            outcome: 'nothing_due',
+            subscription: { plan: { code: 'plus-monthly' }, pendingChange: null },
+          },
+        });
+        expect(await changePlan(actor, { planCode: 'max-monthly' })).toMatchObject({
+          status: 409,
+          body: { reason: 'change_unbilled' },
+        });
+      },
+      40: async (actor) =>
+        expect(await linesOf(actor, 1)).toEqual([
+          ['plan', 9900, 'Plus, 2031-04-01 to 2031-05-01'],
+          ['change_credit', -1777, 'Unused time of Pro, 2031-03-13 to 2031-04-01'],
+          ['change_charge', 6068, 'Plus, 2031-03-13 to 2031-04-01'],
+        ]),
+    },
+    happens: [
+      ...paidFromTheStart,
+      'day 12 plan_changed',
+      'day 12 change_unbilled',
+      'day 12 mail plan_changed sent',
+      ...renewsFor(31, 'USD 141.91'),
+      ...renewsFor(61, 'USD 99.00'),
+    ],
+  });
+
+  tell('on trust is billed at the end of the subscription, where no period follows', {
+    ...paid,
+    on: {
+      12: (actor) => changePlan(actor, { planCode: 'plus-monthly', proration: 'next_invoice' }),
+      20: cancelAtPeriodEnd,
+      32: async (actor) => {
+        expect(await linesOf(actor, 1)).toEqual([
+          ['change_credit', -1777, 'Unused time of Pro, 2031-03-13 to 2031-04-01'],
+          ['change_charge', 6068, 'Plus, 2031-03-13 to 2031-04-01'],
+        ]);
+      },
+    },
+    happens: [
+      ...paidFromTheStart,
+      'day 12 plan_changed',
+      'day 12 change_unbilled',
+      'day 12 mail plan_changed sent',
+      'day 20 cancellation_requested',
+      'day 20 mail cancellation_confirmed sent',
+      'day 31 invoice_issued',
+      'day 31 cancelled',
+      'day 31 access none',
+      'day 31 mail subscription_ended sent',
+      'day 38 win_back',
+      'day 38 mail win_back_1 sent',
+      'day 52 win_back',
+      'day 52 mail win_back_2 sent',
+      'day 61 data_erased',
     ],
   });
 
@@ -296,13 +379,43 @@ describe('a downgrade', () => {
       },
     },
     happens: [
-      ...paidFromTheStart.map((line) => line.replace('USD 29.00', 'USD 199.00')),
+      ...startsFor('USD 199.00'),
       ...isScheduled(5),
       'day 12 change_replaced',
       ...isScheduled(12),
       ...renewsAs(31, 'USD 29.00'),
       ...renewsFor(61, 'USD 29.00'),
     ],
+  });
+
+  tell('is billed at the price it was scheduled at, whatever is sold then (S6)', {
+    start: 'payment',
+    card: ['succeeded'],
+    plan: 'plus-monthly',
+    on: {
+      5: async (actor) => {
+        const planId = await sell(actor, { code: 'basic-2031', priceMinor: 1900 });
+        expect(await changePlan(actor, { planId })).toMatchObject({ body: { outcome: 'nothing_due' } });
+      },
+      6: async (actor) => {
+        const { pendingChange } = await readSubscription(actor.world, actor.subscriptionId);
+        await actor.world.ok('POST', `/v1/plans/${pendingChange.planId}/archive`, {});
+        await sell(actor, { code: 'basic-2032', priceMinor: 2400 });
+        expect(await readSubscription(actor.world, actor.subscriptionId)).toMatchObject({ pendingChange });
+      },
+    },
+    happens: [
+      ...startsFor('USD 99.00'),
+      ...isScheduled(5),
+      ...renewsAs(31, 'USD 19.00'),
+      ...renewsFor(61, 'USD 19.00'),
+    ],
+    finally: async (actor) => {
+      expect(await readSubscription(actor.world, actor.subscriptionId)).toMatchObject({
+        plan: { code: 'basic-2031', priceMinor: 1900 },
+      });
+      expect(await linesOf(actor, 1)).toEqual([['plan', 1900, 'Basic, 2031-04-01 to 2031-05-01']]);
+    },
   });
 
   tell('is taken back before the period ends', {
@@ -317,7 +430,7 @@ describe('a downgrade', () => {
       },
     },
     happens: [
-      ...paidFromTheStart.map((line) => line.replace('USD 29.00', 'USD 99.00')),
+      ...startsFor('USD 99.00'),
       ...isScheduled(5),
       'day 6 change_undone',
       ...renewsFor(31, 'USD 99.00'),
@@ -334,7 +447,7 @@ describe('a downgrade', () => {
       12: (actor) => changePlan(actor, { planCode: 'max-monthly' }),
     },
     happens: [
-      ...paidFromTheStart.map((line) => line.replace('USD 29.00', 'USD 99.00')),
+      ...startsFor('USD 99.00'),
       ...isScheduled(5),
       'day 12 charge USD 61.29 succeeded',
       'day 12 change_replaced',
@@ -359,7 +472,7 @@ describe('a downgrade', () => {
       },
     },
     happens: [
-      ...paidFromTheStart.map((line) => line.replace('USD 29.00', 'USD 99.00')),
+      ...startsFor('USD 99.00'),
       ...isScheduled(5),
       'day 12 cancellation_requested',
       'day 12 mail cancellation_confirmed sent',
@@ -491,11 +604,24 @@ function renewsAs(day: number, amount: string): string[] {
   return [charge, `day ${day} plan_changed`, ...rest];
 }
 
+/** A plan called Basic, in the family of the others; returns its id. */
+async function sell({ world }: Parameters<Act>[0], terms: Body): Promise<string> {
+  const basic = { name: 'Basic', family: 'books', rank: 5, currency: 'USD', interval: { unit: 'month' } };
+  return (await world.ok('POST', '/v1/plans', { ...basic, ...terms })).id;
+}
+
 /** The lines of the subscription's n-th invoice. */
 async function linesOf({ world, subscriptionId }: Parameters<Act>[0], index: number): Promise<Body[]> {
   const { id } = (await invoicesOf(world, subscriptionId))[index] ?? {};
   const { lines } = await world.ok('GET', `/v1/invoices/${id}`);
   return lines.map(({ kind, amountMinor, description }: Body) => [kind, amountMinor, description]);
+}
+
+/** Money of the first payment is to be given back. */
+async function refundFirst({ world, subscriptionId }: Parameters<Act>[0], body: Body): Promise<Answer> {
+  const { customerId } = await readSubscription(world, subscriptionId);
+  const { data } = await world.ok('GET', `/v1/payments?customerId=${customerId}`);
+  return world.request('POST', `/v1/payments/${data.at(-1).id}/refunds`, { body });
 }
 
 /** The customer confirms the charge of the subscription's latest invoice at the bank. */

@@ -1,6 +1,6 @@
 /** Money is given back when somebody asks for it: once, also when answers are lost, the vendor is away, or the bank is slow. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { readSubscription, subscribe, subscribePaid } from './people.ts';
+import { invoicesOf, readSubscription, subscribe, subscribePaid } from './people.ts';
 import { type Answer, type Body, createWorld, type World } from './world.ts';
 
 let world: World;
@@ -20,6 +20,64 @@ it('a refund is given, booked, noted and told once; the subscription runs on', a
   expect(await world.ok('GET', `/v1/payments/${payment.id}`)).toMatchObject({ refundedMinor: 900 });
   expect(await notesOf(payment)).toEqual(['900']);
   expect(await readSubscription(world, id)).toMatchObject({ status: 'active', access: 'full' });
+});
+
+it('a refund of all that the running period has cost leaves access, and the next period is billed on its day', async () => {
+  const { id, payment, happened } = await paid();
+  const { currentPeriod } = await readSubscription(world, id);
+  const { body } = await refund(payment);
+  expect(await world.ok('GET', `/v1/refunds/${body.id}`)).toMatchObject({
+    status: 'succeeded',
+    amountMinor: 2900,
+  });
+  expect(await readSubscription(world, id)).toMatchObject({
+    status: 'active',
+    access: 'full',
+    currentPeriod,
+  });
+  const [first] = await invoicesOf(world, id);
+  expect(first).toMatchObject({ status: 'paid', paidMinor: 2900, refundedMinor: 2900, dueMinor: 0 });
+
+  await world.advanceTo(new Date(Date.parse(currentPeriod.endsAt) + 60_000));
+  const lines = (await happened()).map(withoutDay);
+  expect(lines).toEqual([
+    'refund USD 29.00',
+    'payment_refunded',
+    'mail payment_refunded sent',
+    'charge USD 29.00 succeeded',
+    'renewed',
+    'invoice_issued',
+    'payment_received',
+    'mail payment_receipt sent',
+  ]);
+  expect(await readSubscription(world, id)).toMatchObject({
+    status: 'active',
+    access: 'full',
+    currentPeriod: { startsAt: currentPeriod.endsAt },
+  });
+});
+
+it('a refund of all, and a cancellation now: access ends at once, and nothing is billed any more', async () => {
+  const { id, payment, happened } = await paid();
+  await refund(payment);
+  await world.ok('POST', `/v1/subscriptions/${id}/cancel`, { mode: 'now' });
+  expect(await readSubscription(world, id)).toMatchObject({ status: 'cancelled', access: 'none' });
+  await world.advance({ days: 40 });
+  const lines = (await happened()).map(withoutDay);
+  expect(lines).toEqual([
+    'refund USD 29.00',
+    'payment_refunded',
+    'cancelled',
+    'access none',
+    'mail payment_refunded sent',
+    'mail subscription_ended sent',
+    'win_back',
+    'mail win_back_1 sent',
+    'win_back',
+    'mail win_back_2 sent',
+    'data_erased',
+  ]);
+  expect(await invoicesOf(world, id)).toHaveLength(1);
 });
 
 it('a refund whose answer is lost is looked up, never given twice, also a day later', async () => {

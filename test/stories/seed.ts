@@ -24,7 +24,15 @@ export async function seedTenant(
     await tx
       .insert(plans)
       .values(storyPlans.map((plan) => ({ ...common, ...plan, id: newId('plan'), tenantId })));
-    const scopes = ['billing:read', 'billing:write', 'operations:read', 'operations:write', 'tenants:read'];
+    const scopes = [
+      'billing:read',
+      'billing:write',
+      'operations:read',
+      'operations:write',
+      'reports:read',
+      'reports:write',
+      'tenants:read',
+    ];
     return (await createApiKey(tx, { tenantId, name: 'story', scopes, expiresAt: null })).token;
   });
   return { tenantId, token };
@@ -73,6 +81,7 @@ const storyPlans: StoryPlan[] = [
     priceMinor: 500,
     interval: { unit: 'week', count: 1 },
   },
+  { code: 'pro-rupee', name: 'Pro', rank: 10, priceMinor: 249_900, currency: 'INR' },
   { code: 'pro-dinar', name: 'Pro', rank: 10, priceMinor: 5124, currency: 'KWD' },
   {
     code: 'pro-keep',

@@ -52,7 +52,7 @@ describe('cancelling at the end of the period', () => {
       ...paidFromTheStart,
       'day 10 cancellation_requested',
       'day 10 mail cancellation_confirmed sent',
-      ...endsAsCancelled(31),
+      ...ends(31),
       ...afterlife(31, 30),
     ],
   });
@@ -69,7 +69,7 @@ describe('cancelling at the end of the period', () => {
       ...paidFromTheStart,
       'day 1 cancellation_requested',
       'day 1 mail cancellation_confirmed sent',
-      ...endsAsCancelled(31),
+      ...ends(31),
       ...afterlife(31, 30),
     ],
   });
@@ -106,7 +106,7 @@ describe('cancelling at the end of the period', () => {
       ...paidFromTheStart,
       'day 10 cancellation_requested',
       'day 10 mail cancellation_confirmed sent',
-      ...endsAsCancelled(31),
+      ...ends(31),
       ...afterlife(31, 30),
     ],
   });
@@ -119,7 +119,7 @@ describe('cancelling at the end of the period', () => {
       ...trialMessages(7),
       'day 8 cancellation_requested',
       'day 8 mail cancellation_confirmed sent',
-      ...endsAsCancelled(14),
+      ...ends(14),
       ...afterlife(14, 30),
     ],
     finally: expectNoInvoice,
@@ -166,7 +166,7 @@ describe('cancelling now', () => {
         }
       },
     },
-    happens: [...paidFromTheStart, ...endsAtOnce(10), ...afterlife(10, 30)],
+    happens: [...paidFromTheStart, ...ends(10), ...afterlife(10, 30)],
     finally: async ({ world, subscriptionId }) => {
       const { data } = await world.ok('GET', `/v1/audit_log?entityId=${subscriptionId}`);
       expect(data[0]).toMatchObject({
@@ -180,7 +180,7 @@ describe('cancelling now', () => {
   tell('voids the open invoice where the plan says so: no more charges, no more dunning', {
     ...overdue,
     on: { 32.5: cancelNow },
-    happens: [...becomesOverdue, ...endsAtOnce('32 +12:00'), ...afterlifeHalfPast(32)],
+    happens: [...becomesOverdue, ...ends('32 +12:00'), ...afterlifeHalfPast(32)],
     finally: async (actor) => expect(await lastInvoice(actor)).toMatchObject({ status: 'void', dueMinor: 0 }),
   });
 
@@ -198,7 +198,7 @@ describe('cancelling now', () => {
     },
     happens: [
       ...becomesOverdue,
-      ...endsAtOnce('32 +12:00'),
+      ...ends('32 +12:00'),
       'day 36 payment_received',
       'day 36 mail payment_received sent',
       ...afterlifeHalfPast(32),
@@ -208,7 +208,7 @@ describe('cancelling now', () => {
 
   tell('during the trial ends it at once, never billed', {
     on: { 2: cancelNow },
-    happens: [...trialBegins, ...endsAtOnce(2), ...afterlife(2, 30)],
+    happens: [...trialBegins, ...ends(2), ...afterlife(2, 30)],
     finally: expectNoInvoice,
   });
 
@@ -227,7 +227,7 @@ describe('cancelling now', () => {
       'day 1 charge_requires_action',
       'day 1 mail payment_action_required sent',
       'day 2 cancel charge canceled',
-      ...endsAtOnce(2),
+      ...ends(2),
       ...afterlife(2, 30),
     ],
     finally: async (actor) => expect(await lastInvoice(actor)).toMatchObject({ status: 'void' }),
@@ -247,11 +247,7 @@ function expectState(state: { status: string; access: string }): Act {
     expect(await readSubscription(world, subscriptionId)).toMatchObject(state);
 }
 
-function endsAsCancelled(day: number): string[] {
-  return [`day ${day} cancelled`, `day ${day} access none`, `day ${day} mail subscription_ended sent`];
-}
-
-function endsAtOnce(day: number | string): string[] {
+function ends(day: number | string): string[] {
   return [`day ${day} cancelled`, `day ${day} access none`, `day ${day} mail subscription_ended sent`];
 }
 

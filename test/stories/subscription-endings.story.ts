@@ -253,6 +253,8 @@ describe('cancelling before anything was paid', () => {
       'day 0 +06:00 mail payment_failed sent',
       ...endsUnpaid('day 0 +12:00'),
       'day 2 payment_received',
+      'day 2 payment_unused',
+      'day 2 mail payment_unused sent',
       ...afterlifeHalfPast(0),
     ],
     finally: async (actor) => {
@@ -302,6 +304,8 @@ describe('cancelling before anything was paid', () => {
       ...endsUnpaid('day 0 +12:00'),
       'day 2 bank USD 29.00 succeeded',
       'day 2 payment_received',
+      'day 2 payment_unused',
+      'day 2 mail payment_unused sent',
       ...afterlifeHalfPast(0),
     ],
     finally: async (actor) => {

@@ -1,5 +1,7 @@
 /** Renewals: on the anchor's day and wall time in the tenant's zone, for years, one invoice for each period. */
 import { afterEach, describe, expect, it } from 'vitest';
+import { withTenant } from '../../db/client.ts';
+import { ledgerEntries } from '../../db/schema/payments.ts';
 import { invoicesOf, subscribe, useCard } from './people.ts';
 import { createWorld, type World } from './world.ts';
 
@@ -12,7 +14,7 @@ describe('for two years from 31 January, through a leap year and every change of
     { timeZone: 'America/New_York', firstAt: '2027-01-31T15:00:00Z' },
     { timeZone: 'Pacific/Auckland', firstAt: '2027-01-30T21:00:00Z' },
   ])(
-    'in $timeZone each month is billed once, on its last day',
+    'in $timeZone each month is billed once, on its last day, for 25 times the price in all',
     async ({ timeZone, firstAt }) => {
       world = await createWorld({ startsAt: firstAt, timeZone });
       const id = await startPaid('pro-monthly');
@@ -26,7 +28,12 @@ describe('for two years from 31 January, through a leap year and every change of
       expect((await world.effects()).slice(BEGINNING)).toEqual(
         invoices.slice(1).flatMap(({ periodStartsAt }) => renewalLines(periodStartsAt)),
       );
-      expect(world.stripe.charges()).toHaveLength(25);
+      const totalMinor = starts.length * PRICE_MINOR;
+      expect(invoices.map((invoice) => invoice.totalMinor)).toEqual(starts.map(() => PRICE_MINOR));
+      expect(sum(invoices.map(({ paidMinor }) => paidMinor))).toBe(totalMinor);
+      expect(world.stripe.charges()).toHaveLength(starts.length);
+      expect(sum(world.stripe.charges().map(({ amountMinor }) => amountMinor ?? 0))).toBe(totalMinor);
+      expect(await balances()).toEqual({ 'cash:stripe': totalMinor, revenue: -totalMinor });
     },
     300_000,
   );
@@ -63,12 +70,27 @@ it('a free plan renews without invoices, charges and mails', async () => {
 
 /** Lines of `startPaid`. */
 const BEGINNING = 9;
+/** Of a month of `pro-monthly`. */
+const PRICE_MINOR = 2900;
 
 async function startPaid(plan: string): Promise<string> {
   const id = await subscribe(world, { plan, start: 'payment' });
   await useCard(world, id, 'succeeded');
   return id;
 }
+
+/** What is left in each account of the ledger; below zero: credit. */
+async function balances(): Promise<Record<string, number>> {
+  const entries = await withTenant(world.db, world.tenantId, (tx) => tx.select().from(ledgerEntries));
+  const accounts = Object.entries(Object.groupBy(entries, ({ account }) => account));
+  return Object.fromEntries(
+    accounts
+      .map(([account, own = []]) => [account, sum(own.map(({ amountMinor }) => amountMinor))] as const)
+      .filter(([, balance]) => balance !== 0),
+  );
+}
+
+const sum = (amounts: number[]) => amounts.reduce((total, amount) => total + amount, 0);
 
 /** The n-th start by the rule itself: the last day of each month, because the anchor is a 31st. */
 function monthStart(month: number): string {

@@ -85,6 +85,32 @@ describe('a subscription that starts with a payment', () => {
     ],
   });
 
+  tell('of which a part is wired meanwhile is active once the customer has confirmed the rest', {
+    start: 'payment',
+    on: {
+      0.25: ({ world, subscriptionId }) => useCard(world, subscriptionId, 'authentication_required'),
+      0.5: async ({ world, subscriptionId }) => {
+        const [{ id }] = await invoicesOf(world, subscriptionId);
+        const wire = { amountMinor: 1900, currency: 'USD', reference: `wire ${id}` };
+        await world.ok('POST', `/v1/invoices/${id}/payments`, wire);
+      },
+      0.75: (actor) => answerBank(actor, 'confirm'),
+    },
+    happens: [
+      ...notPaidYet,
+      ...asksTheCustomer('day 0 +06:00'),
+      'day 0 +12:00 cancel charge canceled',
+      'day 0 +12:00 charge USD 10.00 refused authentication_required',
+      'day 0 +12:00 link requires_action',
+      'day 0 +12:00 payment_received',
+      'day 0 +12:00 charge_replaced',
+      'day 0 +12:00 charge_requires_action',
+      'day 0 +12:00 mail payment_action_required sent',
+      'day 0 +18:00 confirmation USD 10.00 succeeded',
+      ...paidBy('day 0 +18:00').slice(2),
+    ],
+  });
+
   tell('whose confirmation never comes expires, and its link takes no money any more', {
     start: 'payment',
     on: {

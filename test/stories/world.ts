@@ -9,12 +9,16 @@ import type { AddressInfo } from 'node:net';
 import type { Client } from '@temporalio/client';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Runtime } from '@temporalio/worker';
+import { createRecordTax } from '../../activities/billing/tax-record.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createSendNotification } from '../../activities/messaging/notification.ts';
 import { createApi } from '../../api/app.ts';
 import { type LogLevel, loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
+import type { FrankfurterSandbox } from '../../integrations/frankfurter/sandbox.ts';
+import { renderInvoicePdf } from '../../integrations/pdf/invoice-pdf.ts';
+import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createResendMailer } from '../../integrations/resend/client.ts';
 import { type ResendSandbox, startResendSandbox } from '../../integrations/resend/sandbox.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
@@ -24,7 +28,10 @@ import { toSdkLogger } from '../../workers/runtime.ts';
 import { createTaskQueueWorkers, type TaskQueueWorkers } from '../../workers/task-queue-workers.ts';
 import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
 import { createTestDatabase } from '../support/database.ts';
+import { startTestRates } from '../support/exchange-rates.ts';
+import { razorpayWebhookSecret, startTestRazorpay } from '../support/razorpay.ts';
 import { timeSkippingServerPath } from '../support/services.ts';
+import { testTaxEngine } from '../support/tax-engine.ts';
 import { checkBooks } from './books.ts';
 import { createStoryClock } from './clock.ts';
 import { type EffectFilter, listEffects } from './effects.ts';
@@ -40,6 +47,8 @@ export type World = {
   adminUrl: string;
   client: Client;
   stripe: StripeSandbox;
+  razorpay: RazorpaySandbox;
+  frankfurter: FrankfurterSandbox;
   resend: ResendSandbox;
   relay: Relay;
   /** Business time now. */
@@ -120,7 +129,11 @@ export async function createWorld({
   const stripeFaults: World['stripeFaults'] = (plan) =>
     stripe.setFaults({ ...plan, webhooks: { hold: true, ...plan.webhooks } });
   stripeFaults({});
+  const { razorpay, orderVendor } = await startTestRazorpay();
+  const { frankfurter, exchangeRates } = await startTestRates();
+  razorpay.setFaults({ webhooks: { hold: true } });
   const resend = await startResendSandbox({ port: 0 });
+  const taxEngine = testTaxEngine(stripe.url);
   const relay = createRelay({
     db,
     listen: async () => ({ close: async () => {} }),
@@ -128,12 +141,14 @@ export async function createWorld({
     sendNotification: createSendNotification({
       db,
       log,
+      drawDocument: renderInvoicePdf,
       mailer: createResendMailer({
         apiKey: 're_story',
         baseUrl: resend.url,
         from: 'Acme <billing@acme.test>',
       }),
     }),
+    recordTax: createRecordTax({ db, taxEngine, log }),
     log,
   });
   const activities = createActivities({
@@ -143,14 +158,20 @@ export async function createWorld({
       apiBase: stripe.url,
       returnUrl: 'http://portal.test/thanks',
     }),
+    orderVendor,
+    taxEngine,
+    exchangeRates,
     log,
     drainOutbox: () => relay.drainOnce(),
   });
 
   let workers: TaskQueueWorkers | null = null;
   let running: Promise<unknown> = Promise.resolve();
+  const setVendorClocks = () => {
+    for (const vendor of [stripe, razorpay, frankfurter]) vendor.clock.set(clock.now());
+  };
   const startWorkers = async () => {
-    stripe.clock.set(clock.now());
+    setVendorClocks();
     workers = await createTaskQueueWorkers({
       connection: env.nativeConnection,
       namespace: env.client.options.namespace,
@@ -169,16 +190,24 @@ export async function createWorld({
   await startWorkers();
 
   const { tenantId, token } = await seedTenant(db, timeZone);
-  const api = createApi({ db, temporal: env.client, log, config, clock: clock.now }).listen(0, '127.0.0.1');
+  const api = createApi({
+    db,
+    temporal: env.client,
+    taxEngine,
+    log,
+    config,
+    clock: clock.now,
+  }).listen(0, '127.0.0.1');
   await once(api, 'listening');
   const base = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
   stripe.setWebhookEndpoint({ url: `${base}/webhooks/stripe`, secret: webhookSecret });
+  razorpay.setWebhookEndpoint({ url: `${base}/webhooks/razorpay`, secret: razorpayWebhookSecret });
 
   const observer = createObserver({ db, client: env.client, tenantId });
   const pace = createPace({
     db,
     clock,
-    stripe,
+    vendors: [stripe, razorpay],
     relay,
     observer,
     workersRun: () => workers !== null,
@@ -188,7 +217,7 @@ export async function createWorld({
   let isTogether = false;
 
   const request: World['request'] = async (method, path, { body, key = randomUUID() } = {}) => {
-    stripe.clock.set(clock.now());
+    setVendorClocks();
     const response = await fetch(`${base}${path}`, {
       method,
       headers: {
@@ -213,6 +242,8 @@ export async function createWorld({
     adminUrl: database.adminUrl,
     client: env.client,
     stripe,
+    razorpay,
+    frankfurter,
     resend,
     relay,
     now: clock.now,
@@ -242,12 +273,12 @@ export async function createWorld({
     },
     stripeFaults,
     withholdWebhooks: pace.withholdWebhooks,
-    effects: (filter = {}) => listEffects({ db, tenantId, stripe, resend }, filter),
+    effects: (filter = {}) => listEffects({ db, tenantId, stripe, razorpay, resend }, filter),
     async close() {
       try {
         await settle();
         await stopWorkers();
-        await checkBooks({ db, tenantId, stripe });
+        await checkBooks({ db, tenantId, stripe, razorpay });
         await replayHistories({
           client: env.client,
           workflowIds: await observer.workflowIds(),
@@ -256,7 +287,8 @@ export async function createWorld({
       } finally {
         await stopWorkers();
         api.close();
-        await Promise.all([stripe.close(), resend.close(), db.close(), env.teardown()]);
+        const vendors = [stripe, razorpay, frankfurter, resend];
+        await Promise.all([...vendors.map((vendor) => vendor.close()), db.close(), env.teardown()]);
         await database.drop();
       }
     },

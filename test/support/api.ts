@@ -11,17 +11,19 @@ import formatsPlugin from 'ajv-formats';
 import pg from 'pg';
 import { createApi } from '../../api/app.ts';
 import { scopes } from '../../api/scopes.ts';
-import { loadConfig } from '../../config/env.ts';
+import { type Config, loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
 import { createDatabase, type Database, withTenant } from '../../db/client.ts';
 import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
+import type { TaxEngine } from '../../domain/billing/tax-engine.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { ensureNamespace } from '../../temporal/namespace.ts';
 import { createTestDatabase } from './database.ts';
 import { temporalAddress } from './services.ts';
+import { noTaxEngine } from './tax-engine.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read the fields they assert.
 export type Json = any;
@@ -44,7 +46,7 @@ export type TestApi = {
   /** What `/openapi.json` says. */
   document: Json;
   /** A tenant with the default policies, plans and a key that may do everything. */
-  tenant(options?: { demoDaySeconds?: number }): Promise<TestTenant>;
+  tenant(options?: { demoDaySeconds?: number; timeZone?: string }): Promise<TestTenant>;
   /** A key of a tenant with these scopes. */
   key(tenantId: string, scopes: readonly string[], expiresAt?: Date): Promise<{ id: string; token: string }>;
   request(method: string, path: string, options?: RequestOptions): Promise<TestAnswer>;
@@ -60,9 +62,13 @@ export const testConfig = loadConfig({ NODE_ENV: 'test' });
 /** Without a client the API's Temporal is a port where nobody listens. */
 export async function startTestApi({
   temporal,
+  taxEngine = noTaxEngine,
+  config = testConfig,
   clock = () => new Date(),
 }: {
   temporal?: Client;
+  taxEngine?: TaxEngine;
+  config?: Config;
   clock?: () => Date;
 } = {}): Promise<TestApi> {
   const database = await createTestDatabase();
@@ -71,7 +77,14 @@ export async function startTestApi({
   const db = createDatabase({ url: database.url });
   const client = temporal ?? nowhere();
   const log = createLogger({ name: 'test-api', level: 'silent' });
-  const server = createApi({ db, temporal: client, log, config: testConfig, clock }).listen(0, '127.0.0.1');
+  const server = createApi({
+    db,
+    temporal: client,
+    taxEngine,
+    log,
+    config,
+    clock,
+  }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   // A connection that is closed for idleness just when the next request is sent would fail a test on a busy machine.
   server.keepAliveTimeout = 0;
@@ -148,7 +161,10 @@ function plan(differs: Partial<SeedPlan> & Pick<SeedPlan, 'code' | 'name'>): See
   };
 }
 
-async function newTenant(db: Database, options: { demoDaySeconds?: number }): Promise<TestTenant> {
+async function newTenant(
+  db: Database,
+  options: { demoDaySeconds?: number; timeZone?: string },
+): Promise<TestTenant> {
   const tenantId = await createTenant(db, { name: 'Acme Books', ...options });
   const rows = await createPlans(db, tenantId, testPlans);
   const { token } = await withTenant(db, tenantId, (tx) =>

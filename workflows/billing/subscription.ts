@@ -18,13 +18,15 @@ import {
   proxyLocalActivities,
   setCurrentDetails,
   setHandler,
+  sleep,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
+import type { ActResult } from '../../activities/billing/act.ts';
 import type { createCustomerActivities } from '../../activities/billing/customer.ts';
 import type { createPauseActivities } from '../../activities/billing/pause.ts';
 import type { createPlanChangeActivities } from '../../activities/billing/plan-change.ts';
-import type { ActResult, createSubscriptionActivities } from '../../activities/billing/subscription.ts';
+import type { createSubscriptionActivities } from '../../activities/billing/subscription.ts';
 import type { createSubscriptionRequestActivities } from '../../activities/billing/subscription-requests.ts';
 import type { createCardPaymentActivities } from '../../activities/payments/card-payment.ts';
 import {
@@ -91,7 +93,7 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     description: 'The row changed outside this workflow (payment booked, ladder step).',
   });
 
-  setHandler(takeUpSignal, (request) => oneAtATime(() => takeUp(request)), {
+  setHandler(takeUpSignal, takeUp, {
     description: 'The customer gave a card to another subscription; a trial that ended without one goes on.',
   });
 
@@ -261,13 +263,20 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
 
   /** Nobody waits for the answer: what is refused now, a card that is declined, leaves things as they are. */
   async function takeUp(request: RequestInput): Promise<void> {
-    if (state.status !== 'suspended') return;
+    while ((await oneAtATime(() => tryToTakeUp(request))) === 'later') await sleep(TAKEN_UP_LATER);
+  }
+
+  async function tryToTakeUp(request: RequestInput): Promise<'done' | 'later'> {
+    if (state.status !== 'suspended') return 'done';
     try {
       await beginNow(request);
     } catch (error) {
       if (!(error instanceof ApplicationFailure)) throw error;
       log.info('the ended trial is not taken up', { reason: error.type });
+      // A tax engine that is away; nothing was begun.
+      if (error.type === 'vendor_unavailable') return 'later';
     }
+    return 'done';
   }
 
   async function answer(act: Promise<ActResult>): Promise<{ version: number }> {
@@ -291,6 +300,8 @@ export async function subscription(input: SubscriptionInput): Promise<void> {
     upsertSearchAttributes(toSearchAttributePairs({ Status: state.status }));
   }
 }
+
+const TAKEN_UP_LATER = '10 minutes';
 
 type Charge = { invoiceId: string; origin: ChargeOrigin; originKey: string };
 

@@ -1,4 +1,4 @@
-/** Finds events of the card vendor whose webhook never came. Started hourly by its schedule. */
+/** Finds what the payment vendors' webhooks never told. Started hourly by its schedule. */
 import { proxyActivities } from '@temporalio/workflow';
 import type { createMissedWebhooksActivities } from '../../activities/operations/missed-webhooks.ts';
 import { sweep } from '../effect-classes.ts';

@@ -7,7 +7,7 @@
  */
 import { ActivityFailure, log, proxyActivities, setCurrentDetails, sleep } from '@temporalio/workflow';
 import type { createRefundActivities } from '../../activities/payments/refund.ts';
-import { addDays, inWords, realDayMs } from '../../domain/instant.ts';
+import { addHours, inWords, realDayMs } from '../../domain/instant.ts';
 import { refundPauses } from '../../domain/payments/refund.ts';
 import { keyedWrite } from '../effect-classes.ts';
 import type { RefundInput } from './refund.contract.ts';
@@ -26,13 +26,11 @@ export async function refund({ tenantId, refundId }: RefundInput): Promise<void>
       if (!(error instanceof ActivityFailure)) throw error;
       log.warn('the card vendor could not be asked; the refund is looked up and asked for again', { error });
     }
-    const next = inWords(addDays(new Date().toISOString(), hours / hoursPerDay, realDayMs));
+    const next = inWords(addHours(new Date().toISOString(), hours, realDayMs));
     setCurrentDetails(`The card vendor gave no answer; it is asked again on ${next}.`);
     await sleep(`${hours} hours`, { summary: 'ask the card vendor again' });
   }
 }
-
-const hoursPerDay = 24;
 
 const detailsOf = {
   pending: 'The card vendor works on it; its own message tells how it ends.',

@@ -2,12 +2,11 @@
  * Carries a change of plan or seats out on the row, or takes a pending one back. Runs in the caller's transaction,
  * under the customer's lock; what is pending is cleared with it, so it happens once.
  */
-import { eq } from 'drizzle-orm';
 import type { PendingChange } from '../../../domain/billing/plan-change.ts';
 import { termsInWords } from '../../../domain/billing/plan-change.ts';
 import type { Tx } from '../../client.ts';
-import { plans } from '../../schema/billing.ts';
 import { closeUnpaidInvoice, type InvoiceRow, readInvoice } from './invoices.ts';
+import { findPlan } from './plans.ts';
 import {
   changeSubscription,
   notFound,
@@ -28,7 +27,8 @@ export async function applyChange(
   }: { plan: PlanRow; quantity: number; newPeriod: InvoiceRow | null; at: Date },
 ): Promise<SubscriptionContext> {
   const to = { planName: plan.name, quantity };
-  const after = await changeSubscription(tx, context, {
+  return changeSubscription(tx, context, {
+    plan,
     set: {
       planId: plan.id,
       quantity,
@@ -48,7 +48,6 @@ export async function applyChange(
       details: { from: termsOf(context).planId, to: plan.id, quantity },
     },
   });
-  return { ...after, plan };
 }
 
 /** The upgrade that an invoice was waited for with. Nothing changes where another change has taken its place. */
@@ -89,7 +88,7 @@ export async function voidPendingChange(
 }
 
 async function readPlan(tx: Tx, { planId }: PendingChange): Promise<PlanRow> {
-  const [plan] = await tx.select().from(plans).where(eq(plans.id, planId));
-  if (plan === undefined) throw notFound('plan', planId);
+  const plan = await findPlan(tx, { id: planId });
+  if (plan === null) throw notFound('plan', planId);
   return plan;
 }

@@ -8,7 +8,7 @@
 import { and, eq, inArray, or } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { termsInWords } from '../../../domain/billing/plan-change.ts';
-import { priceOf } from '../../../domain/billing/recurring-price.ts';
+import { isBillable } from '../../../domain/billing/recurring-price.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { addDays, inWords } from '../../../domain/instant.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
@@ -17,11 +17,13 @@ import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { customers, plans, subscriptions, trialGrants } from '../../schema/billing.ts';
 import { together } from '../../together.ts';
-import { enqueueNotification } from '../messaging/notifications.ts';
+import { tellSubscriber } from '../messaging/tell-subscriber.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { currentTenant } from '../tenants/tenants.ts';
+import { claimCoupon, keepRedemption } from './coupons.ts';
 import { findPlan } from './plans.ts';
+import { referCustomer } from './referrals.ts';
 import {
   addTimelineEntry,
   lockCustomer,
@@ -30,7 +32,9 @@ import {
   type SubscriptionContext,
   type SubscriptionRow,
   snapshotOf,
+  termsOf,
 } from './subscriptions.ts';
+import { priceInWords } from './tax-rules.ts';
 
 export type NewSubscription = {
   customerId: string;
@@ -42,6 +46,10 @@ export type NewSubscription = {
   start?: 'trial' | 'payment' | undefined;
   /** Seats; as usual one. */
   quantity?: number;
+  /** Redeemed with the beginning. */
+  couponCode?: string | undefined;
+  /** Of who has brought this customer. */
+  referralCode?: string | undefined;
   /** Who asked, for the audit log; as usual `system`. */
   actor?: string;
   at: Date;
@@ -56,7 +64,7 @@ export type CreatedSubscription = {
 
 /**
  * Throws `not_found`, and `state_conflict` with the reasons `customer_erased`, `currency_mismatch`, `plan_archived`,
- * `plan_without_trial` and `trial_already_used`.
+ * `plan_without_trial` and `trial_already_used`; and as `claimCoupon` and `referCustomer` do.
  */
 export async function createSubscription(tx: Tx, input: NewSubscription): Promise<CreatedSubscription> {
   const { at, actor = 'system', quantity = 1 } = input;
@@ -70,7 +78,13 @@ export async function createSubscription(tx: Tx, input: NewSubscription): Promis
   refuseUnfit({ customer, plan }, { start, quantity });
   if (start === 'trial' && hadTrial) throw trialAlreadyUsed(plan);
 
-  const subscription = newRow({ customer, plan, tenant }, { start, quantity, at });
+  if (input.referralCode !== undefined) await referCustomer(tx, customer, input.referralCode);
+  const { couponCode } = input;
+  const discount =
+    couponCode === undefined
+      ? null
+      : await claimCoupon(tx, { code: couponCode, customer, currency: plan.currency, at });
+  const subscription = { ...newRow({ customer, plan, tenant }, { start, quantity, at }), discount };
   const context = { tenant, customer, plan, subscription };
   const envelope = startSubscription({
     tenantId: tenant.id,
@@ -80,9 +94,10 @@ export async function createSubscription(tx: Tx, input: NewSubscription): Promis
     snapshot: snapshotOf(context),
   });
   // The row goes first: what follows refers to it.
-  const [, , , , [outboxId]] = await together([
+  const [, , , , , [outboxId]] = await together([
     tx.insert(subscriptions).values(subscription).execute(),
     start === 'trial' ? grantTrial(tx, context) : undefined,
+    discount === null ? undefined : keepRedemption(tx, subscription, discount, at),
     tellBeginning(tx, context),
     writeAudit(tx, {
       tenantId: tenant.id,
@@ -90,7 +105,7 @@ export async function createSubscription(tx: Tx, input: NewSubscription): Promis
       action: 'subscription.created',
       entityType: 'subscription',
       entityId: subscription.id,
-      details: { planId: plan.id, start, quantity },
+      details: { planId: plan.id, start, quantity, ...(discount !== null && { coupon: discount.code }) },
       at,
     }),
     appendOutbox(tx, tenant.id, [envelope], { leaseSeconds: LEASE_SECONDS }),
@@ -154,7 +169,7 @@ function refuseUnfit(
       `Plan ${plan.code} is priced in ${plan.currency}, the customer is billed in ${customer.currency}; choose a plan in ${customer.currency}.`,
     );
   }
-  if (!Number.isSafeInteger(plan.priceMinor * quantity)) {
+  if (!isBillable({ unitMinor: plan.priceMinor, quantity })) {
     throw refusal('price_too_large', `${quantity} seats of ${plan.code} cost more than can be billed.`);
   }
   if (start === 'trial' && plan.policy.trialDays === 0) {
@@ -195,13 +210,18 @@ const untouched = {
   periodStartsAt: null,
   periodEndsAt: null,
   resumesAt: null,
+  taxHold: null,
+  firstPaymentUntil: null,
   cancelAtPeriodEnd: false,
+  collectedByRazorpay: false,
   cancelReason: null,
   cancelComment: null,
   cancelRequestedAt: null,
   endedAt: null,
   plannedCharges: [],
   pendingChange: null,
+  unbilledChange: null,
+  discount: null,
   winBackDone: [],
   closedAt: null,
   version: 1,
@@ -223,7 +243,8 @@ async function grantTrial(tx: Tx, { customer, plan, subscription }: Subscription
   if (granted.length === 0) throw trialAlreadyUsed(plan);
 }
 
-async function tellBeginning(tx: Tx, { customer, plan, subscription }: SubscriptionContext): Promise<void> {
+async function tellBeginning(tx: Tx, context: SubscriptionContext): Promise<void> {
+  const { plan, subscription } = context;
   const { trialEndsAt, startedAt, quantity } = subscription;
   const planName = termsInWords({ planName: plan.name, quantity });
   if (trialEndsAt === null) {
@@ -234,21 +255,15 @@ async function tellBeginning(tx: Tx, { customer, plan, subscription }: Subscript
     return;
   }
   const until = inWords(trialEndsAt.toISOString());
+  const price = await priceInWords(tx, context, { terms: termsOf(context), at: startedAt });
   await together([
     addTimelineEntry(tx, subscription, startedAt, {
       kind: 'trial_started',
       message: `The trial of ${planName} began; it runs until ${until}.`,
     }),
-    enqueueNotification(tx, {
-      tenantId: subscription.tenantId,
-      at: startedAt,
-      request: {
-        template: 'trial_started',
-        variables: { planName, trialEndsAt: until, price: priceInWords(plan, quantity) },
-        customerId: customer.id,
-        subscriptionId: subscription.id,
-        dedupeKey: `subscription:${subscription.id}:trial_started`,
-      },
+    tellSubscriber(tx, context, startedAt, {
+      template: 'trial_started',
+      variables: { planName, trialEndsAt: until, price },
     }),
   ]);
 }
@@ -256,12 +271,8 @@ async function tellBeginning(tx: Tx, { customer, plan, subscription }: Subscript
 function trialAlreadyUsed(plan: PlanRow): DomainError {
   return refusal(
     'trial_already_used',
-    `This person has already had a trial of the ${plan.family} plans. ${plan.name} costs ${priceInWords(plan, 1)}; start it without a trial by sending start: "payment".`,
+    `This person has already had a trial of the ${plan.family} plans. ${plan.name} costs ${formatMoney(money(plan.priceMinor, plan.currency))}; start it without a trial by sending start: "payment".`,
   );
-}
-
-function priceInWords(plan: PlanRow, quantity: number): string {
-  return formatMoney(money(priceOf({ unitMinor: plan.priceMinor, quantity }), plan.currency));
 }
 
 function refusal(reason: string, message: string): DomainError {

@@ -1,5 +1,5 @@
 /** Customers: whom a tenant bills. */
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, lt, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { customers } from '../../schema/billing.ts';
@@ -10,6 +10,9 @@ export type NewCustomer = {
   email: string;
   name: string;
   externalRef: string | null;
+  address?: CustomerRow['address'];
+  taxId?: string | null;
+  taxExemptReason?: string | null;
   currency: string;
   /** Keyed hash of the normalised e-mail address. */
   personKey: string;
@@ -35,14 +38,29 @@ export async function findCustomerByRef(tx: Tx, externalRef: string): Promise<Cu
   return row ?? null;
 }
 
+/** Changes what we hold for a customer; `amountMinor` may be below zero. The caller has the customer's lock. */
+export async function addCredit(tx: Tx, customerId: string, amountMinor: number): Promise<void> {
+  if (amountMinor === 0) return;
+  await tx
+    .update(customers)
+    .set({ creditMinor: sql`${customers.creditMinor} + ${amountMinor}` })
+    .where(eq(customers.id, customerId));
+}
+
 /** Newest first. */
 export function listCustomers(
   tx: Tx,
   {
     externalRef,
+    referredBy,
     cursor,
     limit,
-  }: { externalRef: string | undefined; cursor: string | undefined; limit: number },
+  }: {
+    externalRef: string | undefined;
+    referredBy: string | undefined;
+    cursor: string | undefined;
+    limit: number;
+  },
 ): Promise<CustomerRow[]> {
   return tx
     .select()
@@ -50,6 +68,7 @@ export function listCustomers(
     .where(
       and(
         externalRef === undefined ? undefined : eq(customers.externalRef, externalRef),
+        referredBy === undefined ? undefined : eq(customers.referredBy, referredBy),
         cursor === undefined ? undefined : lt(customers.id, cursor),
       ),
     )
@@ -61,7 +80,7 @@ export function listCustomers(
 export async function changeCustomer(
   tx: Tx,
   customerId: string,
-  set: Partial<Pick<NewCustomer, 'email' | 'name' | 'externalRef' | 'personKey'>>,
+  set: Partial<Omit<NewCustomer, 'tenantId' | 'currency'>>,
 ): Promise<CustomerRow> {
   const [row] = await tx.update(customers).set(set).where(eq(customers.id, customerId)).returning();
   if (row === undefined) throw new Error(`Customer ${customerId} disappeared`);

@@ -5,10 +5,17 @@
 import { and, desc, eq, isNull, sql } from 'drizzle-orm';
 import { type DunningPolicy, holdUntil, type LadderLevel, levelAt } from '../../../domain/billing/dunning.ts';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
+import { plannedFor } from '../../../domain/billing/planned-charge.ts';
 import { type DunningCaseState, dunningChanged } from '../../../workflows/billing/dunning.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { type DunningOutcome, dunningCases, dunningPolicies } from '../../schema/billing.ts';
+import {
+  type DunningOutcome,
+  dunningCases,
+  dunningPolicies,
+  invoices,
+  subscriptions,
+} from '../../schema/billing.ts';
 import { chargeAttempts, disputes } from '../../schema/payments.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { type InvoiceRow, unpaidInvoices } from './invoices.ts';
@@ -82,18 +89,22 @@ export async function changeCase(
 
 /**
  * After an invoice of the case was settled or voided: closes the case when nothing is unpaid any more, or hands it to
- * the next earliest unpaid invoice, whose own first failure becomes the clock. Returns whether it closed.
+ * the next earliest unpaid invoice, whose own first failure becomes the clock. Returns whether it closed. A case that
+ * asked for the charge itself is not told: its process hears it as the answer, and may have ended by then.
  */
 export async function moveOnCase(
   tx: Tx,
   tenant: TenantRow,
   dunningCase: DunningCaseRow,
-  { at, outcome }: { at: Date; outcome: DunningOutcome },
+  { at, outcome, askedBy }: { at: Date; outcome: DunningOutcome; askedBy?: string | undefined },
 ): Promise<boolean> {
+  const tell = async (changed: DunningCaseRow) => {
+    if (changed.id !== askedBy) await announceCase(tx, tenant, changed);
+  };
   const [next] = await unpaidInvoices(tx, dunningCase.customerId);
   if (next?.id === dunningCase.invoiceId) return false;
   if (next === undefined || next.firstFailedAt === null) {
-    await announceCase(tx, tenant, await changeCase(tx, dunningCase.id, { closedAt: at, outcome }));
+    await tell(await changeCase(tx, dunningCase.id, { closedAt: at, outcome }));
     return true;
   }
   const passedOn = await changeCase(tx, dunningCase.id, {
@@ -103,7 +114,7 @@ export async function moveOnCase(
     heldUntil: await holdOf(tx, tenant, next.id),
   });
   await easeAccess(tx, tenant, passedOn, at);
-  await announceCase(tx, tenant, passedOn);
+  await tell(passedOn);
   return false;
 }
 
@@ -202,9 +213,19 @@ async function holdOf(tx: Tx, tenant: TenantRow, invoiceId: string): Promise<Dat
     .select({ startedAt: chargeAttempts.startedAt })
     .from(chargeAttempts)
     .where(and(eq(chargeAttempts.invoiceId, invoiceId), eq(chargeAttempts.status, 'processing')));
-  return charge === undefined
-    ? null
-    : new Date(holdUntil(charge.startedAt.toISOString(), dayLengthMs(tenant)));
+  const since = charge?.startedAt.toISOString() ?? (await representmentOf(tx, invoiceId));
+  return since === null ? null : new Date(holdUntil(since, dayLengthMs(tenant)));
+}
+
+/** When a returned debit of the invoice is presented again; until then the ladder waits as for the bank's answer. */
+async function representmentOf(tx: Tx, invoiceId: string): Promise<string | null> {
+  const [owner] = await tx
+    .select({ plannedCharges: subscriptions.plannedCharges })
+    .from(invoices)
+    .innerJoin(subscriptions, eq(subscriptions.id, invoices.subscriptionId))
+    .where(eq(invoices.id, invoiceId));
+  const planned = plannedFor(owner?.plannedCharges ?? [], invoiceId);
+  return planned?.origin === 'representment' ? planned.at : null;
 }
 
 /** Tells the dunning workflow, starting it where it does not run. */

@@ -3,10 +3,18 @@
  * stay, with a pseudonym; the keyed hash in the ledger of granted trials stays, it cannot be turned back.
  */
 import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { exemptNote } from '../../../domain/billing/tax.ts';
 import type { Tx } from '../../client.ts';
-import { customers, invoices, subscriptionEvents, subscriptions } from '../../schema/billing.ts';
+import {
+  customers,
+  invoiceDrafts,
+  invoices,
+  subscriptionEvents,
+  subscriptions,
+} from '../../schema/billing.ts';
 import { notifications } from '../../schema/messaging.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
+import { taxCalculations } from '../../schema/tax.ts';
 import { idempotencyKeys } from '../../schema/tenants.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import type { CustomerRow, SubscriptionContext } from './subscriptions.ts';
@@ -45,6 +53,9 @@ export async function eraseCustomer(
       email: null,
       name: null,
       externalRef: null,
+      address: null,
+      taxId: null,
+      taxExemptReason: null,
       defaultPaymentMethodId: null,
       erasedAt: at,
     })
@@ -55,12 +66,23 @@ export async function eraseCustomer(
     .where(eq(paymentMethods.customerId, id));
   await tx
     .update(invoices)
-    .set({ billTo: { name: 'Erased customer', email: '' } })
+    .set({
+      billTo: { name: 'Erased customer', email: '' },
+      // The note of an exemption gives its reason; a place of supply is a state.
+      notes: sql`case when ${invoices.taxTreatment} = 'exempt' then array[${exemptNote(null)}] else ${invoices.notes} end`,
+    })
     .where(eq(invoices.customerId, id));
+  // A hash of the address, which who knows the rest could guess.
+  await tx
+    .update(taxCalculations)
+    .set({ fingerprint: sql`${taxCalculations.id}` })
+    .where(eq(taxCalculations.customerId, id));
+  // Nobody is left to bill.
+  await tx.delete(invoiceDrafts).where(eq(invoiceDrafts.customerId, id));
   await tx.update(payments).set({ note: null }).where(eq(payments.customerId, id));
   await tx
     .update(notifications)
-    .set({ recipient: null, subject: null, variables: {}, error: null })
+    .set({ recipient: null, subject: null, variables: {}, attached: null, error: null })
     .where(eq(notifications.customerId, id));
   await tx.update(subscriptions).set({ cancelComment: null }).where(eq(subscriptions.customerId, id));
   const ownedSubscriptions = tx
@@ -100,8 +122,14 @@ export async function eraseCustomer(
         'email',
         'name',
         'externalRef',
+        'address',
+        'taxId',
+        'taxExemptReason',
         'paymentMethods',
         'invoices.billTo',
+        'invoices.notes',
+        'taxCalculations.fingerprint',
+        'invoiceDrafts',
         'payments.note',
         'notifications',
       ],

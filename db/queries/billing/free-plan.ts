@@ -47,7 +47,8 @@ export async function moveToFreePlan(
     calendar: calendarOf(context.tenant),
   });
   const index = (context.subscription.periodIndex ?? -1) + 1;
-  const after = await changeSubscription(tx, context, {
+  return changeSubscription(tx, context, {
+    plan,
     set: {
       ...statusChange(context, 'downgraded', at),
       planId: plan.id,
@@ -65,5 +66,4 @@ export async function moveToFreePlan(
       message: `Moved from ${context.plan.name} to ${plan.name}: the dunning ladder ended without payment.`,
     },
   });
-  return { ...after, plan };
 }

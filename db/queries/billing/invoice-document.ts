@@ -1,13 +1,17 @@
 /** What the documents of an invoice and of a payment say, gathered as it stands now. Nothing of it is stored. */
 import { asc, eq, type SQL } from 'drizzle-orm';
 import {
+  type DocumentDiscount,
   type DocumentLine,
   type DocumentPayment,
   type InvoiceDocument,
   methodInWords,
 } from '../../../domain/billing/invoice-document.ts';
+import { ratesInWords, taxLabel, taxSummary } from '../../../domain/billing/tax.ts';
+import { taxIdLabel } from '../../../domain/billing/tax-id.ts';
+import { formatMoney, money } from '../../../domain/money.ts';
 import type { Tx } from '../../client.ts';
-import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
+import { chargeAttempts, creditNotes, paymentMethods, payments } from '../../schema/payments.ts';
 import { together } from '../../together.ts';
 import { currentTenant, type TenantRow } from '../tenants/tenants.ts';
 import type { InvoiceRow } from './invoices.ts';
@@ -15,14 +19,21 @@ import { findInvoice, type InvoiceLineRow } from './read-invoices.ts';
 
 /** The invoice with what was paid of it, or null where the tenant has none of this id. */
 export async function findInvoiceDocument(tx: Tx, invoiceId: string): Promise<InvoiceDocument | null> {
-  const [found, tenant, received] = await together([
+  const [found, tenant, received, corrections] = await together([
     findInvoice(tx, invoiceId),
     currentTenant(tx),
     findReceived(tx, eq(payments.invoiceId, invoiceId)),
+    tx
+      .select()
+      .from(creditNotes)
+      .where(eq(creditNotes.invoiceId, invoiceId))
+      .orderBy(asc(creditNotes.number))
+      .execute(),
   ]);
   if (found === null) return null;
   const { invoice, lines } = found;
-  const { status, totalMinor, paidMinor, refundedMinor } = invoice;
+  const { status, totalMinor, subtotalMinor, paidMinor, refundedMinor } = invoice;
+  const discounts = discountsOf(lines);
   const credits = received.filter(({ payment }) => payment.rail === 'credit');
   const creditAppliedMinor = credits.reduce((sum, { payment }) => sum + payment.allocatedMinor, 0);
   return {
@@ -30,18 +41,33 @@ export async function findInvoiceDocument(tx: Tx, invoiceId: string): Promise<In
     kind: 'invoice',
     number: invoice.number,
     issuedAt: invoice.issuedAt.toISOString(),
+    dueAt: invoice.dueAt.toISOString(),
     status,
-    lines: lines.map(toLine),
-    subtotalMinor: totalMinor,
+    lines: lines.map((line) => toLine(line, invoice)),
+    discounts,
+    subtotalMinor: discounts.reduce((sum, { amountMinor }) => sum + amountMinor, subtotalMinor),
+    taxes: taxSummary(lines.flatMap(({ taxes }) => taxes)).map((tax) => ({
+      label: taxLabel(tax),
+      baseMinor: tax.baseMinor,
+      amountMinor: tax.amountMinor,
+    })),
+    isTaxInclusive: invoice.taxInclusive,
+    notes: invoice.notes,
     totalMinor,
     paidMinor: paidMinor - creditAppliedMinor,
     creditAppliedMinor,
     refundedMinor,
+    disputedMinor: invoice.disputedMinor,
     dueMinor: status === 'open' ? totalMinor - paidMinor : 0,
     // What a payment brought beyond the invoice became credit, and is no part of this document.
     payments: received
       .filter(({ payment }) => payment.rail !== 'credit' && payment.allocatedMinor > 0)
       .map((each) => toPayment(each, each.payment.allocatedMinor)),
+    creditNotes: corrections.map(({ number, issuedAt, totalMinor: amountMinor }) => ({
+      number,
+      issuedAt: issuedAt.toISOString(),
+      amountMinor,
+    })),
   };
 }
 
@@ -69,6 +95,11 @@ export async function findReceiptDocument(tx: Tx, paymentId: string): Promise<In
     refundedMinor,
     dueMinor: 0,
     payments: [toPayment(received, amountMinor)],
+    ...(payment.returnedAt !== null && {
+      notes: [
+        `The bank took ${formatMoney(money(payment.returnedMinor, payment.currency))} of this payment back (${payment.returnCode}).`,
+      ],
+    }),
   };
 }
 
@@ -89,10 +120,10 @@ function findReceived(tx: Tx, which: SQL): Promise<Received[]> {
 }
 
 /** Seller and customer, and what every document of ours has alike. */
-function partiesOf(tenant: TenantRow, { billTo, currency }: InvoiceRow) {
+function partiesOf(tenant: TenantRow, { seller, billTo, currency }: InvoiceRow) {
   return {
     timeZone: tenant.timeZone,
-    seller: { name: tenant.name },
+    seller: seller ?? { name: tenant.name },
     billTo,
     currency,
     discounts: [],
@@ -101,9 +132,29 @@ function partiesOf(tenant: TenantRow, { billTo, currency }: InvoiceRow) {
   };
 }
 
+/** The lines show their full price; what coupons took off is one row for each code. */
+function discountsOf(lines: readonly InvoiceLineRow[]): DocumentDiscount[] {
+  const reduced = lines.filter(({ discountMinor }) => discountMinor > 0);
+  return [...Map.groupBy(reduced, ({ discountCode }) => discountCode ?? '')].map(([code, each]) => ({
+    label: `Discount ${code}`.trim(),
+    amountMinor: each.reduce((sum, { discountMinor }) => sum + discountMinor, 0),
+  }));
+}
+
 /** The description tells the service period. */
-function toLine({ description, quantity, unitMinor, amountMinor }: InvoiceLineRow): DocumentLine {
-  return { description, quantity, unitMinor, amountMinor };
+function toLine(
+  { description, quantity, unitMinor, amountMinor, discountMinor, taxCode, taxRates }: InvoiceLineRow,
+  { seller }: InvoiceRow,
+): DocumentLine {
+  const isIndian = seller?.taxIds?.some(({ label }) => label === taxIdLabel('gstin')) === true;
+  return {
+    description,
+    quantity,
+    unitMinor,
+    amountMinor: amountMinor + discountMinor,
+    ...(isIndian && taxCode !== null && { hsnSac: taxCode }),
+    ...(taxRates.length > 0 && { taxLabel: ratesInWords(taxRates) }),
+  };
 }
 
 function receiptLines(

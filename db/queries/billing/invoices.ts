@@ -1,13 +1,17 @@
 /** Invoices that were issued: what is unpaid of a customer, and how one is closed without payment. */
-import { and, eq, inArray, isNotNull, notInArray, type SQL, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, ne, notInArray, type SQL, sql } from 'drizzle-orm';
 import { terminalStatuses } from '../../../domain/billing/subscription.ts';
+import { taxPart } from '../../../domain/billing/tax-amounts.ts';
 import { add, type Money, money, subtract } from '../../../domain/money.ts';
 import type { Tx } from '../../client.ts';
-import { customers, invoices, subscriptions } from '../../schema/billing.ts';
+import { invoices, subscriptions } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
+import { correctedOf } from '../payments/credit-notes.ts';
 import { postToLedger } from '../payments/ledger.ts';
 import { releaseCharges } from '../payments/release-charges.ts';
+import { addCredit } from './customers.ts';
 import { notFound } from './subscriptions.ts';
+import { oweVoid } from './tax-records.ts';
 
 export type InvoiceRow = typeof invoices.$inferSelect;
 
@@ -30,9 +34,12 @@ export async function unpaidInvoices(tx: Tx, customerId: string): Promise<Invoic
   return rows.map((row) => row.invoice);
 }
 
-/** What a card may be charged for: open invoices of the customer's subscriptions that have not ended. */
+/**
+ * What a card may be charged for: open invoices of the customer's subscriptions that have not ended. A one-off waits for the
+ * customer: nobody has agreed that a card is charged for it.
+ */
 export async function collectableInvoices(tx: Tx, customerId: string): Promise<InvoiceRow[]> {
-  const rows = await selectCollectable(tx, customerId).orderBy(invoices.id);
+  const rows = await selectCollectable(tx, customerId, ne(invoices.kind, 'one_off')).orderBy(invoices.id);
   return rows.map((row) => row.invoice);
 }
 
@@ -51,11 +58,18 @@ function selectCollectable(tx: Tx, customerId: string, further?: SQL) {
     );
 }
 
+/** What the subscription itself has billed and is not paid; a one-off is owed whatever becomes of the subscription. */
 export function openInvoicesOf(tx: Tx, subscriptionId: string): Promise<InvoiceRow[]> {
   return tx
     .select()
     .from(invoices)
-    .where(and(eq(invoices.subscriptionId, subscriptionId), eq(invoices.status, 'open')))
+    .where(
+      and(
+        eq(invoices.subscriptionId, subscriptionId),
+        eq(invoices.status, 'open'),
+        ne(invoices.kind, 'one_off'),
+      ),
+    )
     .orderBy(invoices.id);
 }
 
@@ -66,38 +80,52 @@ export function dueOf(invoice: InvoiceRow): Money {
 
 /**
  * Closes an open invoice without payment: `void` takes the revenue back (the service was not given), and what was paid
- * of it becomes the customer's credit; `uncollectible` books what is due as bad debt (it was given). A payment that still
- * arrives is booked either way.
+ * of it becomes the customer's credit; `uncollectible` books what is due as bad debt (it was given). Either takes the tax
+ * back that nobody has paid; what refunds have taken back of it is not taken back again. A payment that still arrives is
+ * booked either way. Returns whether it was open.
  */
 export async function closeUnpaidInvoice(
   tx: Tx,
   invoice: InvoiceRow,
   { as, at }: { as: 'void' | 'uncollectible'; at: Date },
-): Promise<void> {
+): Promise<boolean> {
   const closed = await tx
     .update(invoices)
     .set({ status: as, closedAt: at })
     .where(and(eq(invoices.id, invoice.id), eq(invoices.status, 'open')))
     .returning({ id: invoices.id });
-  if (closed.length === 0) return;
+  if (closed.length === 0) return false;
+  const { currency } = invoice;
   const due = dueOf(invoice);
-  const paid = money(as === 'void' ? invoice.paidMinor : 0, invoice.currency);
-  const givenBack = money(as === 'void' ? await givenBackOf(tx, invoice) : 0, invoice.currency);
+  const paid = money(as === 'void' ? invoice.paidMinor : 0, currency);
+  const givenBack = money(as === 'void' ? await givenBackOf(tx, invoice) : 0, currency);
   const credit = subtract(paid, givenBack);
+  const [tax, corrected] =
+    as === 'void'
+      ? [money(invoice.taxMinor, currency), money((await correctedOf(tx, invoice.id)).taxMinor, currency)]
+      : [money(unpaidTaxOf(invoice), currency), money(0, currency)];
   await postToLedger(tx, {
     tenantId: invoice.tenantId,
     kind: as === 'void' ? 'invoice_voided' : 'invoice_written_off',
     reference: invoice.id,
     at,
     lines: [
-      { account: as === 'void' ? 'revenue' : 'bad_debt', amount: add(due, paid) },
+      { account: as === 'void' ? 'revenue' : 'bad_debt', amount: subtract(add(due, paid), tax) },
+      { account: 'tax_payable', amount: subtract(tax, corrected) },
       { account: 'receivable', amount: negative(due) },
-      { account: 'refunds', amount: negative(givenBack) },
+      { account: 'refunds', amount: subtract(corrected, givenBack) },
       { account: 'customer_credit', amount: negative(credit) },
     ],
   });
+  if (as === 'void') await oweVoid(tx, invoice, at);
   if (paid.amountMinor > 0) await creditPayments(tx, invoice, credit.amountMinor);
   await releaseCharges(tx, { tenantId: invoice.tenantId, invoiceId: invoice.id });
+  return true;
+}
+
+/** The tax of what was never paid: written off with it, and owed again as far as it is paid after all. */
+export function unpaidTaxOf(invoice: InvoiceRow): number {
+  return invoice.taxMinor - taxPart(invoice, invoice.paidMinor);
 }
 
 /** What had paid the invoice and is the customer's already: refunded, or taken back by the bank. */
@@ -117,10 +145,7 @@ async function givenBackOf(tx: Tx, { id, paidMinor, disputedMinor }: InvoiceRow)
 async function creditPayments(tx: Tx, { id, customerId }: InvoiceRow, creditMinor: number): Promise<void> {
   await tx.update(invoices).set({ paidMinor: 0 }).where(eq(invoices.id, id));
   await tx.update(payments).set({ allocatedMinor: 0 }).where(eq(payments.invoiceId, id));
-  await tx
-    .update(customers)
-    .set({ creditMinor: sql`${customers.creditMinor} + ${creditMinor}` })
-    .where(eq(customers.id, customerId));
+  await addCredit(tx, customerId, creditMinor);
 }
 
 export function negative(amount: Money): Money {

@@ -22,16 +22,20 @@ import {
   termsOf,
 } from './subscriptions.ts';
 
-/** A first period needs a card to charge, unless the plan is free. */
+/** A first period needs a card to charge or Razorpay's word to collect it, unless the plan is free. */
 export function canBegin(context: SubscriptionContext): boolean {
-  return isFree(context) || context.customer.defaultPaymentMethodId !== null;
+  const { customer, subscription } = context;
+  return isFree(context) || customer.defaultPaymentMethodId !== null || subscription.collectedByRazorpay;
 }
 
 function isFree(context: SubscriptionContext): boolean {
   return priceOf(termsOf(context)) === 0;
 }
 
-/** Issues the invoice of the first period, anchored at `at`. A free plan needs none and is active at once. */
+/**
+ * Issues the invoice of the first period, anchored at `at`. A free plan needs none, and one that a coupon makes free is
+ * not waited for: both are active at once.
+ */
 export async function beginFirstPeriod(
   tx: Tx,
   context: SubscriptionContext,
@@ -44,8 +48,10 @@ export async function beginFirstPeriod(
     index: 0,
     calendar: calendarOf(tenant),
   });
-  if (!isFree(context))
-    return { after: context, invoice: await issuePeriodInvoice(tx, context, { periodIndex: 0, period, at }) };
+  const invoice = isFree(context)
+    ? null
+    : await issuePeriodInvoice(tx, context, { periodIndex: 0, period, at });
+  if (invoice?.status === 'open') return { after: context, invoice };
   const after = await changeSubscription(tx, context, {
     set: {
       ...statusChange(context, 'paid', at),
@@ -56,7 +62,10 @@ export async function beginFirstPeriod(
       convertedAt: at,
     },
     at,
-    entry: { kind: 'activated', message: 'Activated: the plan is free.' },
+    entry: {
+      kind: 'activated',
+      message: `Activated: ${invoice === null ? 'the plan is free' : `invoice ${invoice.number} costs nothing`}.`,
+    },
   });
   return { after, invoice: null };
 }
@@ -103,16 +112,18 @@ export async function openPeriod(
     message: `A new period runs until ${inWords(period.endsAt)}.`,
     details: { periodIndex: index },
   });
-  const invoice = isFree(context)
-    ? null
-    : await issuePeriodInvoice(tx, context, { periodIndex: index, period, at });
+  const invoice =
+    isFree(context) && context.subscription.unbilledChange === null
+      ? null
+      : await issuePeriodInvoice(tx, context, { periodIndex: index, period, at });
   const opened = await changeSubscription(tx, context, {
     set: {
       ...anchored,
       periodIndex: index,
       periodStartsAt: new Date(period.startsAt),
       periodEndsAt: new Date(period.endsAt),
-      ...(invoice !== null && planFirstTry(context, invoice, { origin: 'renewal', at: due.at })),
+      ...(invoice?.status === 'open' && planFirstTry(context, invoice, { origin: 'renewal', at: due.at })),
+      unbilledChange: null,
     },
     at,
   });

@@ -4,16 +4,22 @@
  */
 import { and, desc, eq, gt, inArray, lte, notExists } from 'drizzle-orm';
 import { alias } from 'drizzle-orm/pg-core';
+import { periodReduction } from '../../../domain/billing/coupon.ts';
 import {
+  billedLinesOf,
   type ChangeDecision,
   decideChange,
+  isBilledLater,
   type PlanTerms,
   type ProrationMode,
 } from '../../../domain/billing/plan-change.ts';
 import type { BilledLine } from '../../../domain/billing/proration.ts';
+import { priceOf } from '../../../domain/billing/recurring-price.ts';
+import type { TaxedLines } from '../../../domain/billing/tax.ts';
 import type { Tx } from '../../client.ts';
 import { invoiceLines, invoices } from '../../schema/billing.ts';
-import { chargeAttempts } from '../../schema/payments.ts';
+import { type TakenBack, takenBackOf } from '../payments/taken-back.ts';
+import { hasUndecidedCharge } from '../payments/undecided-charge.ts';
 import { openInvoicesOf } from './invoices.ts';
 import { type Pause, pausedMsSince, pausesSince } from './pauses.ts';
 import { findPlan } from './plans.ts';
@@ -25,6 +31,8 @@ import {
   termsOf,
   termsOfPlan,
 } from './subscriptions.ts';
+import { taxesOf } from './tax-calculations.ts';
+import { readTaxRules } from './tax-rules.ts';
 
 /** What is asked for; without a plan only the seats change, without a quantity only the plan. */
 export type ChangeRequest = {
@@ -61,17 +69,47 @@ export async function weighChange(
             },
       cancelAtPeriodEnd: subscription.cancelAtPeriodEnd,
       hasOpenCharge: open.some(({ kind }) => kind === 'period') || isConverting(context),
-      hasUndecidedChange: await hasUndecidedCharge(tx, context),
+      hasUndecidedChange: await hasUndecidedChange(tx, context),
+      hasUnbilledChange: subscription.unbilledChange !== null,
+      hasTaxEngine: await hasTaxEngine(tx, context),
       incompleteHours: subscription.policy.incompleteHours,
     },
     current: termsOf(context),
     target: { ...target, isArchived: targetPlan.archivedAt !== null && targetPlan.id !== plan.id },
     proration: request.proration,
+    discount: subscription.discount,
     billed: await billedLines(tx, subscription.id, { at, pauses }),
     calendar: calendarOf(tenant),
     at: at.toISOString(),
   });
   return { decision, target, targetPlan };
+}
+
+async function hasTaxEngine(tx: Tx, context: SubscriptionContext): Promise<boolean> {
+  const { settings } = await readTaxRules(tx, context);
+  return settings !== null && settings.engine !== 'own_rates';
+}
+
+/** The tax of what a change would bill now, and of each renewal after it. */
+export async function taxesOfChange(
+  tx: Tx,
+  context: SubscriptionContext,
+  {
+    decision,
+    target,
+    at,
+  }: { decision: Exclude<ChangeDecision, { kind: 'refused' }>; target: PlanTerms; at: Date },
+): Promise<{ taxed: TaxedLines; renewal: TaxedLines }> {
+  const rules = await readTaxRules(tx, context);
+  const taxCode = target.taxCode ?? null;
+  const lines = billedLinesOf(decision).map((line) => ({ ...line, taxCode }));
+  const { discount, unbilledChange } = context.subscription;
+  const priceMinor = priceOf(target);
+  const price = { amountMinor: priceMinor - periodReduction(discount, priceMinor), taxCode };
+  const later = [price, ...(unbilledChange?.lines ?? []), ...(isBilledLater(decision) ? lines : [])];
+  const change = await taxesOf(tx, context, { rules, lines, subject: 'preview', at });
+  const renewal = await taxesOf(tx, context, { rules, lines: later, subject: 'preview:renewal', at });
+  return { taxed: change.taxed, renewal: renewal.taxed };
 }
 
 /** The invoice a change issued; null where it needed none. */
@@ -96,23 +134,16 @@ function isConverting({ subscription }: SubscriptionContext): boolean {
   return subscription.status === 'trialing' && subscription.plannedCharges.length > 0;
 }
 
-/** The vendor has been asked for the money of an earlier upgrade and nobody knows the answer. */
-async function hasUndecidedCharge(tx: Tx, { subscription }: SubscriptionContext): Promise<boolean> {
+/** An earlier upgrade is being charged. */
+async function hasUndecidedChange(tx: Tx, { subscription }: SubscriptionContext): Promise<boolean> {
   const invoiceId = subscription.pendingChange?.invoiceId ?? null;
-  if (invoiceId === null) return false;
-  const undecided = await tx
-    .select({ id: chargeAttempts.id })
-    .from(chargeAttempts)
-    .where(
-      and(eq(chargeAttempts.invoiceId, invoiceId), inArray(chargeAttempts.status, ['pending', 'processing'])),
-    );
-  return undecided.length > 0;
+  return invoiceId !== null && (await hasUndecidedCharge(tx, invoiceId));
 }
 
 /**
  * What was billed, and paid, for service that runs at `at` and was not taken back by an earlier change. A change that
- * waits for its payment has taken nothing back yet. What was given back of an invoice is not credited again, whichever
- * line it was for.
+ * waits for its payment has taken nothing back yet. What was given back of an invoice, or lost to the
+ * customer's bank, is not credited again, whichever line it was for.
  */
 async function billedLines(
   tx: Tx,
@@ -128,7 +159,7 @@ async function billedLines(
     .innerJoin(creditInvoice, eq(creditInvoice.id, credit.invoiceId))
     .where(and(eq(credit.creditsLineId, invoiceLines.id), eq(creditInvoice.status, 'paid')));
   const rows = await tx
-    .select({ line: invoiceLines, refundedMinor: invoices.refundedMinor })
+    .select({ line: invoiceLines, invoice: invoices })
     .from(invoiceLines)
     .innerJoin(invoices, eq(invoices.id, invoiceLines.invoiceId))
     .where(
@@ -142,8 +173,13 @@ async function billedLines(
       ),
     )
     .orderBy(desc(invoiceLines.id));
+  const takenBack = new Map<string, TakenBack>();
+  for (const { invoice } of rows) {
+    if (!takenBack.has(invoice.id)) takenBack.set(invoice.id, await takenBackOf(tx, invoice));
+  }
   return rows
-    .map(({ line, refundedMinor }) => {
+    .map(({ line, invoice }) => {
+      const { amountMinor: backMinor = 0, unsettled = null } = takenBack.get(invoice.id) ?? {};
       const pausedMs = pausedMsSince(pauses, line.periodStartsAt);
       return {
         lineId: line.id,
@@ -152,7 +188,9 @@ async function billedLines(
           startsAt: moved(line.periodStartsAt, pausedMs),
           endsAt: moved(line.periodEndsAt, pausedMs),
         },
-        paidMinor: Math.max(0, line.amountMinor - refundedMinor),
+        paidMinor: Math.max(0, line.amountMinor - backMinor),
+        ...(unsettled !== null && { unsettled }),
+        taxedAs: { rates: line.taxRates, isInclusive: invoice.taxInclusive },
       };
     })
     .filter(({ period }) => Date.parse(period.endsAt) > at.getTime());

@@ -1,10 +1,13 @@
 /** Invoices as they are read: lists and one with its lines. */
 import { and, asc, desc, eq, lt } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
-import { type InvoiceStatus, invoiceLines, invoices } from '../../schema/billing.ts';
+import { type InvoiceStatus, invoiceLines, invoiceLineTaxes, invoices } from '../../schema/billing.ts';
+import { together } from '../../together.ts';
 import type { InvoiceRow } from './invoices.ts';
 
-export type InvoiceLineRow = typeof invoiceLines.$inferSelect;
+export type InvoiceLineRow = typeof invoiceLines.$inferSelect & {
+  taxes: (typeof invoiceLineTaxes.$inferSelect)[];
+};
 
 export type InvoiceFilter = {
   customerId: string | undefined;
@@ -36,12 +39,24 @@ export async function findInvoice(
   tx: Tx,
   invoiceId: string,
 ): Promise<{ invoice: InvoiceRow; lines: InvoiceLineRow[] } | null> {
-  const [invoice] = await tx.select().from(invoices).where(eq(invoices.id, invoiceId));
+  const [[invoice], lines, taxes] = await together([
+    tx.select().from(invoices).where(eq(invoices.id, invoiceId)).execute(),
+    tx
+      .select()
+      .from(invoiceLines)
+      .where(eq(invoiceLines.invoiceId, invoiceId))
+      .orderBy(asc(invoiceLines.position))
+      .execute(),
+    tx
+      .select()
+      .from(invoiceLineTaxes)
+      .where(eq(invoiceLineTaxes.invoiceId, invoiceId))
+      .orderBy(asc(invoiceLineTaxes.position))
+      .execute(),
+  ]);
   if (invoice === undefined) return null;
-  const lines = await tx
-    .select()
-    .from(invoiceLines)
-    .where(eq(invoiceLines.invoiceId, invoiceId))
-    .orderBy(asc(invoiceLines.position));
-  return { invoice, lines };
+  return {
+    invoice,
+    lines: lines.map((line) => ({ ...line, taxes: taxes.filter(({ lineId }) => lineId === line.id) })),
+  };
 }

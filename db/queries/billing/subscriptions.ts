@@ -22,6 +22,8 @@ import { customers, plans, subscriptionEvents, subscriptions } from '../../schem
 import { tenants } from '../../schema/tenants.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
+import { endWhereChanged } from '../payments/end-razorpay-subscription.ts';
+import { recordMovement } from '../reporting/record-movement.ts';
 
 export type TenantRow = typeof tenants.$inferSelect;
 export type CustomerRow = typeof customers.$inferSelect;
@@ -37,7 +39,14 @@ export type SubscriptionContext = {
 };
 
 /** What a subscription that has ended, or begins anew on a free plan, does not wait for any more. */
-export const nothingPending = { ladder: null, plannedCharges: [], pendingChange: null, resumesAt: null };
+export const nothingPending = {
+  ladder: null,
+  plannedCharges: [],
+  pendingChange: null,
+  unbilledChange: null,
+  resumesAt: null,
+  taxHold: null,
+};
 
 export type TimelineEntry = { kind: string; message: string; details?: Record<string, unknown> };
 
@@ -94,11 +103,12 @@ export function snapshotOf({
   subscription,
 }: Omit<SubscriptionContext, 'plan'>): SubscriptionSnapshot {
   const { trialEndsAt, periodEndsAt, closedAt, pendingChange, resumesAt } = subscription;
+  const { taxHold, firstPaymentUntil } = subscription;
   return {
     version: subscription.version,
     status: subscription.status,
     ladder: subscription.ladder,
-    hasPaymentMethod: customer.defaultPaymentMethodId !== null,
+    hasPaymentMethod: customer.defaultPaymentMethodId !== null || subscription.collectedByRazorpay,
     policy: subscription.policy,
     dayMs: dayLengthMs(tenant),
     statusSince: subscription.statusSince.toISOString(),
@@ -112,6 +122,8 @@ export function snapshotOf({
       pendingChange: { kind: pendingChange.kind, at: pendingChange.at, to: termsInWords(pendingChange) },
     }),
     ...(resumesAt !== null && { resumesAt: resumesAt.toISOString() }),
+    ...(taxHold !== null && { taxHold: { reason: taxHold.reason, until: taxHold.until } }),
+    ...(firstPaymentUntil !== null && { firstPaymentUntil: firstPaymentUntil.toISOString() }),
     winBackDone: subscription.winBackDone,
     closedAt: closedAt?.toISOString() ?? null,
   };
@@ -126,21 +138,30 @@ export function termsOf({
 }
 
 export function termsOfPlan(plan: PlanRow, quantity: number): PlanTerms {
-  const { id, name, rank, priceMinor, currency, interval } = plan;
-  return { planId: id, planName: name, rank, unitMinor: priceMinor, currency, interval, quantity };
+  const { id, name, rank, priceMinor, currency, interval, taxCode } = plan;
+  return { planId: id, planName: name, rank, unitMinor: priceMinor, currency, interval, quantity, taxCode };
 }
 
 /**
  * Changes the row: raises its version, writes the timeline and, when access changed with it, exactly one
- * `access_changed` entry. Returns the context with the new row.
+ * `access_changed` entry; where its recurring revenue changes, also that movement; where it changes what Razorpay was
+ * told, Razorpay's subscription ends. `plan` is the new one of a change of plan. Returns the context with the new row.
  */
 export async function changeSubscription(
   tx: Tx,
   context: SubscriptionContext,
-  { set, at, entry }: { set: Partial<SubscriptionRow>; at: Date; entry?: TimelineEntry },
+  {
+    set,
+    at,
+    entry,
+    plan = context.plan,
+  }: { set: Partial<SubscriptionRow>; at: Date; entry?: TimelineEntry; plan?: PlanRow },
 ): Promise<SubscriptionContext> {
   const before = context.subscription;
-  const [was, is] = [accessOf(before), accessOf({ ...before, ...set })];
+  if ((set.planId ?? before.planId) !== plan.id)
+    throw new Error('A change of plan brings the new plan along');
+  const changed = { plan, subscription: { ...before, ...set } };
+  const [was, is] = [accessOf(before), accessOf(changed.subscription)];
   const [[after]] = await together([
     tx
       .update(subscriptions)
@@ -156,9 +177,11 @@ export async function changeSubscription(
           message: `Access changed from ${was} to ${is}.`,
           details: { from: was, to: is },
         }),
+    recordMovement(tx, { before: context, after: changed, at, cause: entry?.kind ?? 'changed' }),
+    endWhereChanged(tx, { plan: context.plan, before, after: changed.subscription, at }),
   ]);
   if (after === undefined) throw notFound('subscription', before.id);
-  return { ...context, subscription: after };
+  return { ...context, plan, subscription: after };
 }
 
 /** The columns that an event of the state machine changes; throws `state_conflict` where the event is not allowed. */

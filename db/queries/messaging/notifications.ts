@@ -21,8 +21,13 @@ export async function enqueueNotification(
   const row = {
     id,
     tenantId,
-    customerId: request.customerId,
-    subscriptionId: request.subscriptionId ?? null,
+    ...('recipient' in request
+      ? { recipient: request.recipient }
+      : {
+          customerId: request.customerId,
+          subscriptionId: request.subscriptionId ?? null,
+          attaches: request.attaches ?? null,
+        }),
     template: request.template,
     dedupeKey: request.dedupeKey,
     variables: sql`${JSON.stringify(request.variables)}::jsonb`,

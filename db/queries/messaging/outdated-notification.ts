@@ -30,7 +30,10 @@ export async function whyOutdated(
 }
 
 const aboutUnpaidInvoice: ReadonlySet<NotificationTemplate> = new Set<NotificationTemplate>([
+  'invoice_issued',
+  'invoice_reminder',
   'payment_failed',
+  'payment_returned',
   'payment_action_required',
   'payment_failed_1',
   'payment_failed_2',

@@ -1,5 +1,6 @@
 /** The row of one message on its way out. Its status is what a crash leaves behind, so it is written before the call. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
+import type { InvoiceDocument } from '../../../domain/billing/invoice-document.ts';
 import type { Tx } from '../../client.ts';
 import { customers } from '../../schema/billing.ts';
 import { type NotificationStatus, notifications } from '../../schema/messaging.ts';
@@ -8,7 +9,8 @@ import { together } from '../../together.ts';
 
 export type NotificationToSend = {
   notification: typeof notifications.$inferSelect;
-  customer: { email: string | null; name: string | null; erasedAt: Date | null };
+  /** Null: the message is to the tenant itself. */
+  customer: { email: string | null; name: string | null; erasedAt: Date | null } | null;
   tenant: { name: string; portalUrl: string };
   /** The first try is so long ago that the vendor may have forgotten our key. */
   keyMayBeForgotten: boolean;
@@ -26,12 +28,18 @@ export async function lockNotification(tx: Tx, notificationId: string): Promise<
   const read = tx
     .select({
       notification: notifications,
-      customer: { email: customers.email, name: customers.name, erasedAt: customers.erasedAt },
+      customer: {
+        // Drizzle takes a joined object for null where its first column is.
+        id: customers.id,
+        email: customers.email,
+        name: customers.name,
+        erasedAt: customers.erasedAt,
+      },
       tenant: { name: tenants.name, portalUrl: tenants.portalUrl },
       keyMayBeForgotten: sql<boolean>`coalesce(${notifications.firstTriedAt} < now() - make_interval(hours => ${keyTrustedHours}), false)`,
     })
     .from(notifications)
-    .innerJoin(customers, eq(customers.id, notifications.customerId))
+    .leftJoin(customers, eq(customers.id, notifications.customerId))
     .innerJoin(tenants, eq(tenants.id, notifications.tenantId))
     .where(isIt)
     .execute();
@@ -43,7 +51,7 @@ export async function lockNotification(tx: Tx, notificationId: string): Promise<
 export async function markSending(
   tx: Tx,
   notificationId: string,
-  { recipient, subject }: { recipient: string; subject: string },
+  { recipient, subject, attached }: { recipient: string; subject: string; attached: InvoiceDocument | null },
 ): Promise<void> {
   await tx
     .update(notifications)
@@ -51,6 +59,7 @@ export async function markSending(
       status: 'sending',
       recipient,
       subject,
+      attached,
       attempts: sql`${notifications.attempts} + 1`,
       firstTriedAt: sql`coalesce(${notifications.firstTriedAt}, now())`,
       error: null,
@@ -61,7 +70,7 @@ export async function markSending(
 export async function markSent(tx: Tx, notificationId: string, externalId: string): Promise<void> {
   await tx
     .update(notifications)
-    .set({ status: 'sent', externalId, sentAt: sql`now()`, error: null })
+    .set({ status: 'sent', externalId, sentAt: sql`now()`, error: null, attached: null })
     .where(eq(notifications.id, notificationId));
 }
 
@@ -71,7 +80,7 @@ export async function markNotSent(
   notificationId: string,
   { status, error }: { status: Extract<NotificationStatus, 'failed' | 'unknown' | 'skipped'>; error: string },
 ): Promise<void> {
-  await tx.update(notifications).set({ status, error }).where(onItsWay(notificationId));
+  await tx.update(notifications).set({ status, error, attached: null }).where(onItsWay(notificationId));
 }
 
 /**
@@ -91,7 +100,7 @@ export async function markRetry(
 /** Nobody tries any more. What was never in doubt has failed; of what was, nobody knows. */
 export async function giveUpNotification(tx: Tx, notificationId: string, error: string): Promise<void> {
   const status = sql<NotificationStatus>`case when ${notifications.firstTriedAt} is null then 'failed' else 'unknown' end`;
-  await tx.update(notifications).set({ status, error }).where(onItsWay(notificationId));
+  await tx.update(notifications).set({ status, error, attached: null }).where(onItsWay(notificationId));
 }
 
 function onItsWay(notificationId: string) {

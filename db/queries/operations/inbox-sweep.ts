@@ -1,11 +1,11 @@
 /**
- * Events that were stored more than a minute ago and are still not worked on: their payment's process is told again, for
+ * Events that were stored more than a minute ago and are still not worked on: their object's process is told again, for
  * as long as the vendor itself would send them again.
  */
 import { and, asc, eq, inArray, isNotNull, sql } from 'drizzle-orm';
-import { cardPaymentEvent } from '../../../workflows/payments/card-payment.contract.ts';
 import { type Database, withSystem } from '../../client.ts';
 import { inboxEvents } from '../../schema/operations.ts';
+import { envelopeOf } from './inbox.ts';
 import { appendOutbox } from './outbox.ts';
 
 /**
@@ -15,14 +15,15 @@ import { appendOutbox } from './outbox.ts';
 export function retellWaitingEvents(db: Database): Promise<number> {
   return withSystem(db, async (tx) => {
     const waiting = await tx
-      .select({ id: inboxEvents.id, objectId: inboxEvents.objectId })
+      .select({ id: inboxEvents.id, provider: inboxEvents.provider, objectId: inboxEvents.objectId })
       .from(inboxEvents)
       .where(
         and(
           eq(inboxEvents.status, 'received'),
           isNotNull(inboxEvents.objectId),
           sql`${inboxEvents.receivedAt} < now() - interval '1 minute'`,
-          sql`${inboxEvents.receivedAt} > now() - interval '3 days'`,
+          // As long as the vendor itself sends an event again: Razorpay for a day, Stripe for three.
+          sql`${inboxEvents.receivedAt} > now() - case ${inboxEvents.provider} when 'razorpay' then interval '24 hours' else interval '3 days' end`,
         ),
       )
       .orderBy(sql`${inboxEvents.retoldAt} asc nulls first`, asc(inboxEvents.receivedAt))
@@ -30,8 +31,8 @@ export function retellWaitingEvents(db: Database): Promise<number> {
     if (waiting.length === 0) return 0;
     const ids = waiting.map(({ id }) => id);
     await tx.update(inboxEvents).set({ retoldAt: sql`now()` }).where(inArray(inboxEvents.id, ids));
-    const envelopes = waiting.flatMap(({ id, objectId }) =>
-      objectId === null ? [] : [cardPaymentEvent(objectId, id)],
+    const envelopes = waiting.flatMap(({ id, provider, objectId }) =>
+      objectId === null ? [] : [envelopeOf(provider, objectId, id)],
     );
     await appendOutbox(tx, null, envelopes);
     return envelopes.length;

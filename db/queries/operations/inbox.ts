@@ -7,8 +7,14 @@
  * one transaction: neither is lost without the other.
  */
 import { inArray, sql } from 'drizzle-orm';
+import type { WorkflowSignalWithStart } from '../../../domain/operations/outbox.ts';
 import type { CardVendorEvent } from '../../../domain/payments/card-payment.ts';
+import type { OrderVendorEvent } from '../../../domain/payments/razorpay-order.ts';
+import { razorpayEventTypes, stripeEventTypes } from '../../../domain/payments/vendor-events.ts';
 import { cardPaymentEvent } from '../../../workflows/payments/card-payment.contract.ts';
+import { razorpayCollectionEvent } from '../../../workflows/payments/razorpay-collection.contract.ts';
+import { razorpayDisputeEvent } from '../../../workflows/payments/razorpay-dispute.contract.ts';
+import { razorpayPaymentEvent } from '../../../workflows/payments/razorpay-payment.contract.ts';
 import type { SystemTx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { inboxEvents } from '../../schema/operations.ts';
@@ -23,7 +29,7 @@ export type StoredEvent = {
 };
 
 /** Stores an event of the card vendor and, where it concerns a payment, the signal to that payment's process. */
-export async function storeCardEvent(
+export function storeCardEvent(
   tx: SystemTx,
   {
     event,
@@ -38,27 +44,88 @@ export async function storeCardEvent(
     source: 'webhook' | 'reconciler';
   },
 ): Promise<StoredEvent> {
-  const paymentId = concernsPayments(event.type) ? event.paymentId : undefined;
+  const { externalId, type, paymentId: objectId, createdAt } = event;
+  return storeEvent(tx, {
+    provider: 'stripe',
+    account: account ?? OWN_ACCOUNT,
+    event: { externalId, type, objectId, createdAt },
+    isOurs: paymentTypes.has(type),
+    known,
+    source,
+  });
+}
+
+/** Stores an event of Razorpay and, where something here depends on it, the signal to its object's process. */
+export function storeOrderEvent(
+  tx: SystemTx,
+  { event, account }: { event: OrderVendorEvent; account: string },
+): Promise<StoredEvent> {
+  const { externalId, type, objectId, createdAt } = event;
+  return storeEvent(tx, {
+    provider: 'razorpay',
+    account,
+    event: { externalId, type, objectId, createdAt },
+    isOurs: razorpayTypes.has(type),
+    known: false,
+    source: 'webhook',
+  });
+}
+
+export type InboxProvider = 'stripe' | 'razorpay';
+
+/** The envelope that tells an object's process of a stored event. */
+export function envelopeOf(
+  provider: InboxProvider,
+  objectId: string,
+  inboxEventId: string,
+): WorkflowSignalWithStart {
+  if (provider === 'stripe') return cardPaymentEvent(objectId, inboxEventId);
+  // Razorpay's ids say what they are of.
+  if (objectId.startsWith('disp_')) return razorpayDisputeEvent(objectId, inboxEventId);
+  if (/^(sub|inv)_/.test(objectId)) return razorpayCollectionEvent(objectId, inboxEventId);
+  return razorpayPaymentEvent(objectId, inboxEventId);
+}
+
+async function storeEvent(
+  tx: SystemTx,
+  {
+    provider,
+    account,
+    event: { externalId, type, objectId, createdAt },
+    isOurs,
+    known,
+    source,
+  }: {
+    provider: InboxProvider;
+    account: string;
+    event: { externalId: string; type: string; objectId: string | undefined; createdAt: string };
+    /** Something here depends on events of this type. */
+    isOurs: boolean;
+    known: boolean;
+    source: 'webhook' | 'reconciler';
+  },
+): Promise<StoredEvent> {
+  const concerned = isOurs ? objectId : undefined;
   const [row] = await tx
     .insert(inboxEvents)
     .values({
       id: newId('inb'),
-      provider: 'stripe',
-      account: account ?? OWN_ACCOUNT,
-      externalId: event.externalId,
-      type: event.type,
-      objectId: event.paymentId ?? null,
+      provider,
+      account,
+      externalId,
+      type,
+      objectId: objectId ?? null,
       source,
-      status: paymentId === undefined ? 'ignored' : known ? 'processed' : 'received',
-      occurredAt: new Date(event.createdAt),
+      status: concerned === undefined ? 'ignored' : known ? 'processed' : 'received',
+      occurredAt: new Date(createdAt),
     })
     .onConflictDoNothing({ target: [inboxEvents.provider, inboxEvents.account, inboxEvents.externalId] })
     .returning({ id: inboxEvents.id });
   if (row === undefined) return { outcome: 'duplicate' };
-  if (paymentId === undefined) return { outcome: 'ignored' };
+  if (concerned === undefined) return { outcome: 'ignored' };
   if (known) return { outcome: 'known' };
 
-  await appendOutbox(tx, null, [cardPaymentEvent(paymentId, row.id)]);
+  await appendOutbox(tx, null, [envelopeOf(provider, concerned, row.id)]);
   return { outcome: 'stored' };
 }
 
@@ -77,25 +144,12 @@ export async function markEventsProcessed(
 /** Events of our own account carry no account id. */
 const OWN_ACCOUNT = 'own';
 
-/** Types after which a payment's state may differ from what we booked. */
+/** Types after which a payment's state may differ from what we booked; two more than Stripe is asked to tell. */
 const paymentTypes: ReadonlySet<string> = new Set([
-  'payment_intent.succeeded',
-  'payment_intent.payment_failed',
-  'payment_intent.requires_action',
-  'payment_intent.processing',
-  'payment_intent.canceled',
-  'charge.refunded',
+  ...stripeEventTypes,
   'charge.refund.updated',
   'refund.created',
-  'refund.updated',
-  'refund.failed',
-  'charge.dispute.created',
-  'charge.dispute.updated',
-  'charge.dispute.funds_withdrawn',
-  'charge.dispute.funds_reinstated',
-  'charge.dispute.closed',
 ]);
 
-function concernsPayments(type: string): boolean {
-  return paymentTypes.has(type);
-}
+/** The same for what Razorpay tells. */
+const razorpayTypes: ReadonlySet<string> = new Set(razorpayEventTypes);

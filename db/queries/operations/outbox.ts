@@ -7,8 +7,8 @@ import type { OutboxEnvelope } from '../../../domain/operations/outbox.ts';
 import { type Database, type Tx, withSystem } from '../../client.ts';
 import { outbox } from '../../schema/operations.ts';
 
-/** Mails and rows for workflows are taken apart, so that neither holds the other up. */
-export type OutboxKind = 'mails' | 'workflows';
+/** Rows for workflows, mails and records of taxes are taken apart, so that none holds another up. */
+export type OutboxKind = 'mails' | 'taxes' | 'workflows';
 
 export type ClaimedOutboxRow = {
   id: number;
@@ -110,9 +110,14 @@ export function nextDueAt(db: Database, kind?: OutboxKind): Promise<Date | null>
 const undelivered = and(isNull(outbox.deliveredAt), isNull(outbox.failedAt));
 
 const isMail = eq(outbox.topic, 'mail.send');
+const isTax = eq(outbox.topic, 'tax.record');
 /** Nothing earlier is owed to the same workflow. */
 const isNext = sql`not exists (
   select from outbox earlier
   where earlier.envelope ->> 'workflowId' = ${outbox.envelope} ->> 'workflowId' and earlier.id < ${outbox.id}
     and earlier.delivered_at is null and earlier.failed_at is null)`;
-const deliverable = { mails: and(undelivered, isMail), workflows: and(undelivered, not(isMail), isNext) };
+const deliverable = {
+  mails: and(undelivered, isMail),
+  taxes: and(undelivered, isTax),
+  workflows: and(undelivered, not(isMail), not(isTax), isNext),
+};

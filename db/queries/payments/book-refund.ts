@@ -1,18 +1,19 @@
 /**
  * The books of a refund: when money is given back, cash leaves, payment and invoice remember it, a credit note corrects
- * the invoice and the customer is told; when the bank sends it back, all of that is taken back. Call under the
+ * the invoice and its tax, and the customer is told; when the bank sends it back, all of that is taken back. Call under the
  * customer's lock; the caller knows that it has not been done yet.
  */
-import { and, eq, sql } from 'drizzle-orm';
-import { formatMoney, money, subtract } from '../../../domain/money.ts';
+import { and, eq, ne, sql } from 'drizzle-orm';
+import { formatMoney, type Money, money, subtract } from '../../../domain/money.ts';
 import type { Tx } from '../../client.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
-import { negative } from '../billing/invoices.ts';
+import { addCredit } from '../billing/customers.ts';
 import { addTimelineEntry, type SubscriptionContext } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { issueCreditNote, reverseCreditNote } from './credit-notes.ts';
-import { type LedgerAccount, postToLedger } from './ledger.ts';
+import { type ForeignPart, foreignPartOf, outflowLines } from './inflow.ts';
+import { fundsOf, postToLedger } from './ledger.ts';
 import type { PaymentRow } from './read-payments.ts';
 import type { RefundContext, RefundRow } from './refunds.ts';
 
@@ -22,27 +23,71 @@ type Booking = RefundContext & { refund: RefundRow; at: Date };
 export async function giveBack(tx: Tx, booking: Booking): Promise<RefundRow> {
   const { refund, payment, invoice, context, at } = booking;
   const amount = money(refund.amountMinor, refund.currency);
-  const unspentMinor = refund.lines.length > 0 ? 0 : await unspentCredit(tx, payment, context);
-  const creditMinor = Math.min(amount.amountMinor, unspentMinor);
-  const [given] = await tx
-    .update(refunds)
-    .set({ status: 'succeeded', creditMinor, refundedAt: at })
-    .where(eq(refunds.id, refund.id))
-    .returning();
-  if (given === undefined) throw new Error(`Refund ${refund.id} disappeared`);
+  const creditMinor = await creditPart(tx, booking);
+  const foreign = foreignPartOf(payment, refund);
+  const given = await updateRefund(tx, refund, {
+    status: 'succeeded',
+    creditMinor,
+    ...refundedColumns(foreign),
+    refundedAt: at,
+  });
 
-  await postRefund(tx, { ...booking, refund: given, sign: 1 });
-  await issueCreditNote(tx, { refund: given, invoice, at });
+  const { taxMinor } = await issueCreditNote(tx, { refund: given, invoice, at });
+  await postRefund(tx, { ...booking, refund: given, foreign, taxMinor, sign: 1 });
   const toCredit = payment.rail === 'credit';
+  const inMoney = foreign === null ? formatMoney(amount) : givenInWords(amount, foreign);
   await addTimelineEntry(tx, context.subscription, at, {
     kind: 'payment_refunded',
     message: toCredit
       ? `${formatMoney(amount)} of invoice ${invoice.number} went back to the customer's credit.`
-      : `${formatMoney(amount)} of invoice ${invoice.number} was refunded.`,
+      : `${inMoney} of invoice ${invoice.number} was refunded.`,
     details: { invoiceId: invoice.id, paymentId: payment.id, refundId: refund.id },
   });
-  if (!toCredit) await tellCustomer(tx, booking);
+  if (!toCredit) await tellCustomer(tx, booking, foreign?.received ?? amount);
   return given;
+}
+
+/** What of a refund comes out of the customer's credit: money that has paid no invoice goes first. */
+async function creditPart(tx: Tx, { refund, payment, context }: Omit<Booking, 'at'>): Promise<number> {
+  if (refund.isCreditHeld) return refund.creditMinor;
+  if (refund.lines.length > 0) return 0;
+  return Math.min(refund.amountMinor, await unspentCredit(tx, payment, context));
+}
+
+/** A vendor is to be asked, which may take days: nobody else spends the credit meanwhile. */
+export async function holdCredit(tx: Tx, booking: Booking): Promise<RefundRow> {
+  const creditMinor = await creditPart(tx, booking);
+  const held = await updateRefund(tx, booking.refund, { isCreditHeld: true, creditMinor });
+  await moveHeld(tx, { ...booking, refund: held }, 1);
+  return held;
+}
+
+/** Nothing is given back: the credit is the customer's again. */
+export async function releaseCredit(tx: Tx, booking: Booking): Promise<void> {
+  if (!booking.refund.isCreditHeld) return;
+  await moveHeld(tx, booking, -1);
+  await updateRefund(tx, booking.refund, { isCreditHeld: false, creditMinor: 0 });
+}
+
+async function moveHeld(tx: Tx, { refund, invoice, at }: Booking, sign: 1 | -1): Promise<void> {
+  const creditMinor = sign * refund.creditMinor;
+  await addCredit(tx, invoice.customerId, -creditMinor);
+  await postToLedger(tx, {
+    tenantId: refund.tenantId,
+    kind: sign === 1 ? 'refund_held' : 'refund_released',
+    reference: refund.id,
+    at,
+    lines: [
+      { account: 'customer_credit', amount: money(creditMinor, refund.currency) },
+      { account: 'refunds_pending', amount: money(0 - creditMinor, refund.currency) },
+    ],
+  });
+}
+
+async function updateRefund(tx: Tx, { id }: RefundRow, set: Partial<RefundRow>): Promise<RefundRow> {
+  const [row] = await tx.update(refunds).set(set).where(eq(refunds.id, id)).returning();
+  if (row === undefined) throw new Error(`Refund ${id} disappeared`);
+  return row;
 }
 
 /** The bank could not pay it out: we have the money again, and a person decides what to do with it. */
@@ -52,8 +97,9 @@ export async function takeBack(tx: Tx, booking: Booking): Promise<void> {
     .update(refunds)
     .set({ status: 'failed', reversedAt: at, failureCode: 'failed_at_bank' })
     .where(eq(refunds.id, refund.id));
-  await postRefund(tx, { ...booking, sign: -1 });
-  await reverseCreditNote(tx, { refund, at });
+  const { taxMinor } = await reverseCreditNote(tx, { refund, invoice, at });
+  // Only vendors' refunds come back, and vendors take the invoice's currency.
+  await postRefund(tx, { ...booking, foreign: null, taxMinor, sign: -1 });
   const amount = money(refund.amountMinor, refund.currency);
   await addTimelineEntry(tx, context.subscription, at, {
     kind: 'refund_failed',
@@ -62,7 +108,7 @@ export async function takeBack(tx: Tx, booking: Booking): Promise<void> {
   });
 }
 
-function tellCustomer(tx: Tx, { refund, invoice, context, at }: Booking): Promise<void> {
+function tellCustomer(tx: Tx, { refund, invoice, context, at }: Booking, refunded: Money): Promise<void> {
   return enqueueNotification(tx, {
     tenantId: refund.tenantId,
     at,
@@ -72,7 +118,7 @@ function tellCustomer(tx: Tx, { refund, invoice, context, at }: Booking): Promis
         planName: context.plan.name,
         invoiceNumber: invoice.number,
         amount: formatMoney(money(invoice.totalMinor, invoice.currency)),
-        refunded: formatMoney(money(refund.amountMinor, refund.currency)),
+        refunded: formatMoney(refunded),
       },
       customerId: invoice.customerId,
       subscriptionId: invoice.subscriptionId,
@@ -83,7 +129,20 @@ function tellCustomer(tx: Tx, { refund, invoice, context, at }: Booking): Promis
 
 async function postRefund(
   tx: Tx,
-  { refund, payment, invoice, sign, at }: Booking & { sign: 1 | -1 },
+  {
+    refund,
+    payment,
+    invoice,
+    foreign,
+    taxMinor,
+    sign,
+    at,
+  }: Booking & {
+    foreign: ForeignPart | null;
+    /** Of the refund: what the credit note takes back, or owes again. */
+    taxMinor: number;
+    sign: 1 | -1;
+  },
 ): Promise<void> {
   const { id, tenantId, currency } = refund;
   const refundedMinor = sign * refund.amountMinor;
@@ -97,36 +156,52 @@ async function postRefund(
     .update(invoices)
     .set({ refundedMinor: sql`${invoices.refundedMinor} + ${refundedMinor}` })
     .where(eq(invoices.id, invoice.id));
-  await tx
-    .update(customers)
-    .set({ creditMinor: sql`${customers.creditMinor} + ${toCreditMinor - creditMinor}` })
-    .where(eq(customers.id, invoice.customerId));
-  const source: LedgerAccount = payment.rail === 'credit' ? 'customer_credit' : `cash:${payment.rail}`;
-  const [amount, credit] = [money(refundedMinor, currency), money(creditMinor, currency)];
+  // What was held has left the credit before; what the bank sends back goes to the credit either way.
+  const isHeld = sign === 1 && refund.isCreditHeld;
+  await addCredit(tx, invoice.customerId, toCreditMinor - (isHeld ? 0 : creditMinor));
+  const [amount, credit, tax] = [refundedMinor, creditMinor, sign * taxMinor].map((minor) =>
+    money(minor, currency),
+  ) as [Money, Money, Money];
   await postToLedger(tx, {
     tenantId,
     kind: sign === 1 ? 'refund' : 'refund_reversed',
     reference: id,
     at,
     lines: [
-      { account: 'customer_credit', amount: credit },
-      { account: 'refunds', amount: subtract(amount, credit) },
-      { account: source, amount: negative(amount) },
+      { account: isHeld ? 'refunds_pending' : 'customer_credit', amount: credit },
+      { account: 'refunds', amount: subtract(subtract(amount, credit), tax) },
+      { account: 'tax_payable', amount: tax },
+      ...outflowLines(fundsOf(payment.rail), amount, foreign),
     ],
   });
+}
+
+/** `USD 29.00 (EUR 26.69)`: what it counts for, and what is given back. */
+function givenInWords(amount: Money, { received }: ForeignPart): string {
+  return `${formatMoney(amount)} (${formatMoney(received)})`;
+}
+
+function refundedColumns(foreign: ForeignPart | null): Partial<RefundRow> {
+  if (foreign === null) return {};
+  const { received, converted } = foreign;
+  return {
+    receivedMinor: received.amountMinor,
+    receivedCurrency: received.currency,
+    convertedMinor: converted.amountMinor,
+  };
 }
 
 /** What of the payment is still the customer's credit: it has paid no invoice, and was not given back before. */
 export async function unspentCredit(
   tx: Tx,
-  { id, rail, amountMinor, allocatedMinor }: PaymentRow,
+  { id, rail, amountMinor, allocatedMinor, returnedAt }: PaymentRow,
   { customer }: SubscriptionContext,
 ): Promise<number> {
-  if (rail === 'credit') return 0;
+  if (rail === 'credit' || returnedAt !== null) return 0;
   const [given] = await tx
     .select({ creditMinor: sql<number>`coalesce(sum(${refunds.creditMinor}), 0)::int8`.mapWith(Number) })
     .from(refunds)
-    .where(and(eq(refunds.paymentId, id), eq(refunds.status, 'succeeded')));
+    .where(and(eq(refunds.paymentId, id), ne(refunds.status, 'failed')));
   const [{ creditMinor = 0 } = {}] = await tx
     .select({ creditMinor: customers.creditMinor })
     .from(customers)

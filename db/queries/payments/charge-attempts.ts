@@ -9,7 +9,7 @@
 import { and, eq, gt, isNotNull, sql } from 'drizzle-orm';
 import { plannedFor } from '../../../domain/billing/planned-charge.ts';
 import { isTerminal, type SubscriptionSnapshot } from '../../../domain/billing/subscription.ts';
-import { addDays, realDayMs } from '../../../domain/instant.ts';
+import { addDays, inWords, realDayMs } from '../../../domain/instant.ts';
 import {
   type CardCharge,
   type CardChargeRequest,
@@ -20,21 +20,28 @@ import {
   type RefusedCharge,
   softTriesMax,
 } from '../../../domain/payments/card-payment.ts';
+import { DEBIT_CURRENCY, isReturnCode } from '../../../domain/payments/direct-debit.ts';
 import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
+import { isUnderWay } from '../../../domain/payments/razorpay-order.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { chargeAttempts, paymentMethods } from '../../schema/payments.ts';
 import { holdCase } from '../billing/dunning-cases.ts';
 import { dueOf, type InvoiceRow, readInvoice } from '../billing/invoices.ts';
-import { forgetPlan } from '../billing/planned-charges.ts';
+import { forgetPlan, planRetry } from '../billing/planned-charges.ts';
 import {
   announceSubscription,
+  changeSubscription,
   lockSubscription,
   notFound,
   type SubscriptionContext,
   snapshotOf,
 } from '../billing/subscriptions.ts';
-import { applyFailedCharge } from './failed-charge.ts';
+import { leaveToRazorpay, razorpaysPart } from './collected-by-razorpay.ts';
+import { currentOrder, knownPayment } from './current-order.ts';
+import { awaitBank, isAskedTooOften } from './direct-debits.ts';
+import { replaceExcessiveCharge } from './excessive-charge.ts';
+import { applyFailedCharge, type FailedCharge } from './failed-charge.ts';
 import { whyNoCard } from './last-decline.ts';
 import { settlePayment } from './settle-payment.ts';
 
@@ -47,8 +54,12 @@ export type BeginChargeInput = {
   /** Business identity of this try: the same key is never a second attempt. */
   originKey: string;
   at: Date;
-  /** The subscription whose process asks: it hears the outcome as the answer, any other is told by a signal. */
+  /** The subscription or dunning case whose process asks: it hears the outcome as the answer, others by a signal. */
   askedBy?: string | undefined;
+  /** The order of the invoice that was looked at just now, and no payment of it is under way. */
+  lookedAtOrder?: string | undefined;
+  /** What Razorpay has of the subscription was looked at just now. */
+  lookedAtRazorpay?: boolean | undefined;
 };
 
 /** How a collection ended, with the subscription as it is now. */
@@ -65,6 +76,10 @@ export type CollectOutcome = {
 
 export type BegunCharge =
   | { kind: 'done'; result: CollectOutcome }
+  /** The customer may be paying an order at this moment: look at it, book that, begin again. */
+  | { kind: 'look_at_order'; orderId: string; externalId: string }
+  /** Razorpay may be collecting the invoice by itself: look at its subscriptions, book that, begin again. */
+  | { kind: 'look_at_razorpay'; externalIds: string[] }
   /** An earlier charge waits for the customer: cancel it at the vendor, book that, begin again. */
   | { kind: 'cancel_waiting'; attemptId: string; externalId: string }
   /**
@@ -91,10 +106,15 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
   if (sameTry !== undefined && isFinished(sameTry)) return done(outcomeOf(sameTry));
   if (invoice.status !== 'open') return done({ outcome: 'nothing_due' });
   if (sameTry !== undefined && sameTry.status !== 'pending') return done(outcomeOf(sameTry));
-  if (input.origin === 'technical_retry' && !isPlanned) return done({ outcome: 'nothing_due' });
+  const lapses = input.origin === 'technical_retry' || input.origin === 'representment';
+  if (lapses && !isPlanned) return done({ outcome: 'nothing_due' });
+  // A returned debit is presented again on its own day; a step of the ladder does not come before it.
+  if (input.origin === 'dunning' && planned?.origin === 'representment')
+    return done({ outcome: 'processing' });
   if (inFlight?.status === 'pending') {
     const ownTry = inFlight.id === sameTry?.id;
-    return { kind: 'charge', resumed: true, ownTry, ...requestOf(inFlight, invoice, context) };
+    const request = await requestOf(tx, inFlight, invoice, context);
+    return { kind: 'charge', resumed: true, ownTry, ...request };
   }
   // Nobody is charged for what has ended; only a charge that may have been made already is still looked up.
   if (isTerminal(context.subscription.status)) return done({ outcome: 'nothing_due' });
@@ -106,11 +126,32 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
     return { kind: 'cancel_waiting', attemptId: inFlight.id, externalId: inFlight.externalId };
   }
 
-  const method = await chargeableMethod(tx, context, input.at);
+  const razorpay = await razorpaysPart(tx, context, invoice);
+  if (razorpay.kind === 'collects') {
+    const after = await leaveToRazorpay(tx, context, { invoice, by: razorpay.by, at: input.at });
+    await tellOthers(tx, context, after, input.askedBy);
+    return { kind: 'done', result: { outcome: 'processing', ...subjectOf(after) } };
+  }
+  if (razorpay.kind === 'look' && input.lookedAtRazorpay !== true) {
+    return { kind: 'look_at_razorpay', externalIds: razorpay.externalIds };
+  }
+  const order = await currentOrder(tx, invoice.id);
+  if (order !== null) {
+    if (isUnderWay(knownPayment(order), input.at.toISOString())) {
+      return { kind: 'done', result: await waitForOrder(tx, context, { ...input, invoice }) };
+    }
+    const { id: orderId, externalId } = order;
+    if (externalId !== null && input.lookedAtOrder !== orderId) {
+      return { kind: 'look_at_order', orderId, externalId };
+    }
+  }
+
+  const method = await chargeableMethod(tx, context, { invoice, ...input });
   if ('code' in method)
     return { kind: 'done', result: await declineUnasked(tx, context, { invoice, ...input, ...method }) };
   const attempt = await insertAttempt(tx, { input, invoice, method, ordinal: attempts.length + 1 });
-  return { kind: 'charge', resumed: false, ownTry: true, ...requestOf(attempt, invoice, context) };
+  const request = await requestOf(tx, attempt, invoice, context);
+  return { kind: 'charge', resumed: false, ownTry: true, ...request };
 }
 
 /**
@@ -140,13 +181,16 @@ export async function finishCharge(
   const failedAtVendor = charge.status === 'canceled' && attempt.calledBackAt === null;
   const decline = failedAtVendor ? canceledAtVendor : charge.decline;
   const answered = await recordAnswer(tx, attempt, { charge, decline, at });
-  if (charge.status !== 'succeeded') await holdCase(tx, context, invoiceId);
   if (charge.status === 'succeeded') {
     const { tenantId } = attempt;
     const { externalId, amount } = charge;
-    await settlePayment(tx, { tenantId, invoiceId, rail: 'stripe', externalId, amount, at });
+    await settlePayment(tx, { tenantId, invoiceId, rail: 'stripe', externalId, amount, at, askedBy });
   }
-  if (charge.status === 'processing') await forgetPlan(tx, context, { invoice, at });
+  if (charge.status === 'processing') {
+    const waiting = await forgetPlan(tx, context, { invoice, at });
+    const startedAt = attempt.startedAt.toISOString();
+    if (charge.directDebit) await awaitBank(tx, waiting, { invoice, startedAt, at });
+  }
   if (charge.status === 'failed' || charge.status === 'requires_action' || failedAtVendor) {
     const { code, class: declineClass } = decline ?? awaitsCustomer;
     await applyFailedCharge(tx, context, {
@@ -155,13 +199,28 @@ export async function finishCharge(
       code,
       declineClass,
       paymentMethodId: attempt.paymentMethodId,
+      attemptId,
+      returned: returnOf(attempt, charge),
       actionUrl: charge.status === 'requires_action' ? (charge.actionUrl ?? null) : null,
       at,
     });
   }
+  // A part may have been paid while the vendor was being asked.
+  if (charge.status === 'requires_action')
+    await replaceExcessiveCharge(tx, await lockSubscription(tx, context.subscription.id), { invoice, at });
+  if (charge.status !== 'succeeded') await holdCase(tx, context, invoiceId);
   const after = await lockSubscription(tx, context.subscription.id);
   await tellOthers(tx, context, after, askedBy);
   return { ...outcomeOf(answered), ...subjectOf(after) };
+}
+
+/** A direct debit that the bank had taken on, or has a code for, was returned; any other was not even begun. */
+function returnOf(
+  { status }: ChargeAttemptRow,
+  charge: CardCharge | RefusedCharge,
+): FailedCharge['returned'] {
+  if (charge.externalId === null || !charge.directDebit || charge.status !== 'failed') return null;
+  return status === 'processing' || isReturnCode(charge.decline?.code ?? '') ? 'in_flight' : null;
 }
 
 /** To be committed before the vendor is asked to cancel it: its webhook may be quicker than the answer. */
@@ -185,7 +244,8 @@ function isFinished({ status }: ChargeAttemptRow): boolean {
   return status === 'succeeded' || status === 'failed';
 }
 
-async function lockInvoice(
+/** The invoice and its subscription under the customer's lock. */
+export async function lockInvoice(
   tx: Tx,
   invoiceId: string,
 ): Promise<{ context: SubscriptionContext; invoice: InvoiceRow }> {
@@ -272,22 +332,29 @@ function outcomeOf(attempt: ChargeAttemptRow): ChargeOutcome {
   }
 }
 
-/** The card to charge, or why none may be asked. */
+/** The card to charge or the account to debit, or why none may be asked. */
 async function chargeableMethod(
   tx: Tx,
   { customer }: SubscriptionContext,
-  at: Date,
+  { invoice, origin, at }: { invoice: InvoiceRow; origin: ChargeOrigin; at: Date },
 ): Promise<ChargeableMethod | { code: string }> {
   const { defaultPaymentMethodId, vendorCustomerId } = customer;
   if (defaultPaymentMethodId === null || vendorCustomerId === null) {
     return { code: await whyNoCard(tx, customer.id) };
   }
   const [method] = await tx
-    .select({ id: paymentMethods.id, softTries: softTriesOf(tx, at) })
+    .select({ id: paymentMethods.id, type: paymentMethods.type, softTries: softTriesOf(tx, at) })
     .from(paymentMethods)
     .where(eq(paymentMethods.id, defaultPaymentMethodId));
   if (method === undefined) return { code: 'payment_method_missing' };
   if (method.softTries >= softTriesMax.tries) return { code: 'try_limit_reached' };
+  if (method.type === 'us_bank_account') {
+    if (invoice.currency !== DEBIT_CURRENCY) return { code: 'currency_not_supported' };
+    // Who names the account anew authorises the debit anew.
+    const isAnew = origin === 'new_payment_method';
+    const debit = { invoiceId: invoice.id, paymentMethodId: method.id, at };
+    if (!isAnew && (await isAskedTooOften(tx, debit))) return { code: 'representment_limit_reached' };
+  }
   return { paymentMethodId: method.id, vendorCustomerId };
 }
 
@@ -322,11 +389,42 @@ async function declineUnasked(
     code,
     declineClass: declineClassOf(code),
     paymentMethodId: null,
+    attemptId: null,
+    returned: null,
     actionUrl: null,
     at,
   });
   await tellOthers(tx, context, after, askedBy);
   return { outcome: 'declined', code, ...subjectOf(after) };
+}
+
+/**
+ * The customer pays the invoice by an order just now, so no card is asked. The ladder's next step comes on its date anyway;
+ * any other try is put off, because the customer's payment may fail and nobody else would collect the invoice then.
+ */
+async function waitForOrder(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoice, at, askedBy }: BeginChargeInput & { invoice: InvoiceRow },
+): Promise<CollectOutcome> {
+  const plan = { invoiceId: invoice.id, at: at.toISOString(), forEver: true };
+  const retry = invoice.firstFailedAt === null ? await planRetry(tx, context, plan) : null;
+  if (retry === null) {
+    const after = await forgetPlan(tx, context, { invoice, at });
+    await tellOthers(tx, context, after, askedBy);
+    return { outcome: 'processing', ...subjectOf(after) };
+  }
+  const after = await changeSubscription(tx, context, {
+    set: retry.set,
+    at,
+    entry: {
+      kind: 'collection_postponed',
+      message: `The customer is paying invoice ${invoice.number} at Razorpay; unless it is paid, the card is charged on ${inWords(retry.retryAt)}.`,
+      details: { invoiceId: invoice.id },
+    },
+  });
+  await tellOthers(tx, context, after, askedBy);
+  return { outcome: 'technical', ...subjectOf(after) };
 }
 
 async function insertAttempt(
@@ -359,12 +457,17 @@ async function insertAttempt(
   return attempt;
 }
 
-function requestOf(
+async function requestOf(
+  tx: Tx,
   attempt: ChargeAttemptRow,
   invoice: InvoiceRow,
   { customer, plan }: SubscriptionContext,
-): { request: CardChargeRequest; startedAt: string } {
+): Promise<{ request: CardChargeRequest; startedAt: string }> {
   const { amountMinor, currency, ordinal } = attempt;
+  const [method] = await tx
+    .select({ mandateId: paymentMethods.mandateId })
+    .from(paymentMethods)
+    .where(eq(paymentMethods.id, attempt.paymentMethodId));
   return {
     startedAt: attempt.startedAt.toISOString(),
     request: {
@@ -374,6 +477,7 @@ function requestOf(
       attemptId: attempt.id,
       vendorCustomerId: attempt.vendorCustomerId,
       paymentMethodId: attempt.paymentMethodId,
+      ...(method?.mandateId != null && { mandateId: method.mandateId }),
       amount: { amountMinor, currency },
       description: `${plan.name}, invoice ${invoice.number}`,
       idempotencyKey: chargeIdempotencyKey({ invoiceId: invoice.id, ordinal }),

@@ -8,6 +8,7 @@ import { conversionKey } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { chargeAttempts } from '../../schema/payments.ts';
+import { giveBackPeriod } from '../billing/coupons.ts';
 import { closeUnpaidInvoice, type InvoiceRow, readInvoice } from '../billing/invoices.ts';
 import { addTimelineEntry, type SubscriptionContext } from '../billing/subscriptions.ts';
 
@@ -44,10 +45,16 @@ export async function conversionInvoice(
   return tried?.invoiceId ?? null;
 }
 
+/** Voids the invoice of a conversion that did not work; the coupon it was reduced by has its period again. */
+export async function voidConversion(tx: Tx, invoice: InvoiceRow, at: Date): Promise<void> {
+  const wasOpen = await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
+  if (wasOpen && invoice.kind === 'period') await giveBackPeriod(tx, invoice);
+}
+
 /** Voids the invoice of a conversion whose charge has been called back. */
 export async function lapseConversion(tx: Tx, invoiceId: string, at: Date): Promise<void> {
   const invoice = await readInvoice(tx, invoiceId);
-  await closeUnpaidInvoice(tx, invoice, { as: 'void', at });
+  await voidConversion(tx, invoice, at);
   await addTimelineEntry(tx, { id: invoice.subscriptionId, tenantId: invoice.tenantId }, at, {
     kind: 'conversion_lapsed',
     message: `Nobody confirmed the charge for invoice ${invoice.number}: it was called back and the invoice voided.`,

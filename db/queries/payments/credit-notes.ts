@@ -2,30 +2,55 @@
  * Credit notes: every refund that takes back what an invoice billed has one, with a gapless number of its own. Money that
  * had paid no invoice is given back without: there is nothing to correct. Issued documents never change; where a refund
  * did not arrive, a second note with the same amounts below zero takes the first one back. So the notes of an invoice sum
- * up to what of it was given back.
+ * up to what of it was given back. Each takes back the invoice's tax in proportion: what the notes together should have
+ * taken back, less what the earlier ones did, so that a wholly refunded invoice bears no tax to the last unit.
  *
  * Why it is safe to run twice: a refund has one note and a note is taken back once (unique indexes), in the transaction
  * that books the refund. The number is taken from a locked counter in the same transaction, so a rollback gives it back.
  */
 import { asc, eq, inArray, sql } from 'drizzle-orm';
+import { taxPart } from '../../../domain/billing/tax-amounts.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { invoiceLines } from '../../schema/billing.ts';
-import { creditNoteCounters, creditNoteLines, creditNotes, type refunds } from '../../schema/payments.ts';
+import { creditNoteLines, creditNotes, type refunds } from '../../schema/payments.ts';
+import { nextNumber } from '../billing/document-number.ts';
 import type { InvoiceRow } from '../billing/invoices.ts';
+import { oweReversal, oweUndo } from '../billing/tax-records.ts';
 
 type RefundRow = typeof refunds.$inferSelect;
 type CreditNoteRow = typeof creditNotes.$inferSelect;
 type NewLine = Pick<typeof creditNoteLines.$inferSelect, 'invoiceLineId' | 'description' | 'amountMinor'>;
 
-/** Corrects the invoice of a refund that was given. */
+/** What of an invoice was taken back by the notes that it has. */
+export async function correctedOf(
+  tx: Tx,
+  invoiceId: string,
+): Promise<{ totalMinor: number; taxMinor: number }> {
+  const [sums] = await tx
+    .select({
+      totalMinor: sql<number>`coalesce(sum(${creditNotes.totalMinor}), 0)::int8`.mapWith(Number),
+      taxMinor: sql<number>`coalesce(sum(${creditNotes.taxMinor}), 0)::int8`.mapWith(Number),
+    })
+    .from(creditNotes)
+    .where(eq(creditNotes.invoiceId, invoiceId));
+  return sums ?? { totalMinor: 0, taxMinor: 0 };
+}
+
+/**
+ * Corrects the invoice of a refund that was given. Returns the tax that is taken back with it: none of a voided invoice,
+ * which has taken back all of it already.
+ */
 export async function issueCreditNote(
   tx: Tx,
   { refund, invoice, at }: { refund: RefundRow; invoice: InvoiceRow; at: Date },
-): Promise<void> {
+): Promise<{ taxMinor: number }> {
   const totalMinor = refund.amountMinor - refund.creditMinor;
-  if (totalMinor === 0) return;
+  if (totalMinor === 0) return { taxMinor: 0 };
   const { customerId, id: invoiceId } = invoice;
+  const corrected = await correctedOf(tx, invoiceId);
+  const isVoid = invoice.status === 'void';
+  const taxMinor = isVoid ? 0 : taxPart(invoice, corrected.totalMinor + totalMinor) - corrected.taxMinor;
   const lines =
     refund.lines.length > 0
       ? await linesByName(tx, refund)
@@ -36,16 +61,22 @@ export async function issueCreditNote(
             amountMinor: totalMinor,
           },
         ];
-  await insertNote(tx, { refund, customerId, invoiceId, reversesId: null, totalMinor, lines, at });
+  const wanted = { refund, customerId, invoiceId, reversesId: null, totalMinor, taxMinor, lines, at };
+  const reference = await insertNote(tx, wanted);
+  if (!isVoid) await oweReversal(tx, invoice, { reference, totalMinor, taxMinor, at });
+  return { taxMinor };
 }
 
-/** The refund did not arrive. One that was booked before there were credit notes has none to take back. */
+/**
+ * The refund did not arrive. One that was booked before there were credit notes has none to take back. Returns the tax
+ * that is owed again.
+ */
 export async function reverseCreditNote(
   tx: Tx,
-  { refund, at }: { refund: RefundRow; at: Date },
-): Promise<void> {
+  { refund, invoice, at }: { refund: RefundRow; invoice: InvoiceRow; at: Date },
+): Promise<{ taxMinor: number }> {
   const [note] = await tx.select().from(creditNotes).where(eq(creditNotes.refundId, refund.id));
-  if (note === undefined) return;
+  if (note === undefined) return { taxMinor: 0 };
   const issued = await tx
     .select()
     .from(creditNoteLines)
@@ -57,8 +88,20 @@ export async function reverseCreditNote(
     amountMinor: -amountMinor,
   }));
   const { customerId, invoiceId } = note;
-  const totalMinor = -note.totalMinor;
-  await insertNote(tx, { refund, customerId, invoiceId, reversesId: note.id, totalMinor, lines, at });
+  const [totalMinor, taxMinor] = [0 - note.totalMinor, 0 - note.taxMinor];
+  const reference = await insertNote(tx, {
+    refund,
+    customerId,
+    invoiceId,
+    reversesId: note.id,
+    totalMinor,
+    taxMinor,
+    lines,
+    at,
+  });
+  if (invoice.status === 'void') return { taxMinor: 0 };
+  await oweUndo(tx, invoice, { reference, reversed: note.id, at });
+  return { taxMinor: note.taxMinor };
 }
 
 async function linesByName(tx: Tx, refund: RefundRow): Promise<NewLine[]> {
@@ -71,6 +114,7 @@ async function linesByName(tx: Tx, refund: RefundRow): Promise<NewLine[]> {
   });
 }
 
+/** Returns its id. */
 async function insertNote(
   tx: Tx,
   {
@@ -78,31 +122,19 @@ async function insertNote(
     lines,
     at,
     ...note
-  }: Pick<CreditNoteRow, 'customerId' | 'invoiceId' | 'reversesId' | 'totalMinor'> & {
+  }: Pick<CreditNoteRow, 'customerId' | 'invoiceId' | 'reversesId' | 'totalMinor' | 'taxMinor'> & {
     refund: RefundRow;
     lines: NewLine[];
     at: Date;
   },
-): Promise<void> {
+): Promise<string> {
   const id = newId('cn');
-  const number = await nextNumber(tx, tenantId);
+  const number = await nextNumber(tx, tenantId, 'credit_note');
   await tx.insert(creditNotes).values({ id, tenantId, refundId, currency, number, issuedAt: at, ...note });
   await tx
     .insert(creditNoteLines)
     .values(
       lines.map((line, position) => ({ id: newId('cnl'), tenantId, creditNoteId: id, position, ...line })),
     );
-}
-
-async function nextNumber(tx: Tx, tenantId: string): Promise<string> {
-  const [counter] = await tx
-    .insert(creditNoteCounters)
-    .values({ tenantId, lastNumber: 1 })
-    .onConflictDoUpdate({
-      target: creditNoteCounters.tenantId,
-      set: { lastNumber: sql`${creditNoteCounters.lastNumber} + 1` },
-    })
-    .returning({ lastNumber: creditNoteCounters.lastNumber });
-  if (counter === undefined) throw new Error('The counter of credit notes was not returned');
-  return `CN-${String(counter.lastNumber).padStart(6, '0')}`;
+  return id;
 }

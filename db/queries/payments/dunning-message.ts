@@ -19,7 +19,8 @@ export function dunningVariables(
   };
 }
 
-function payUrl(portalUrl: string, invoiceId: string): string {
+/** Where the customer pays the invoice. */
+export function payUrl(portalUrl: string, invoiceId: string): string {
   const url = new URL(portalUrl);
   url.searchParams.set('invoice', invoiceId);
   return url.toString();

@@ -14,12 +14,13 @@ import {
   declineReasonForCustomer,
   isCancelIntent,
 } from '../../../domain/payments/card-payment.ts';
+import { endsMandate } from '../../../domain/payments/direct-debit.ts';
 import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { paymentMethods } from '../../schema/payments.ts';
 import { caseState, openCase } from '../billing/dunning-cases.ts';
-import { closeUnpaidInvoice, dueOf, type InvoiceRow } from '../billing/invoices.ts';
+import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import { forgetPlan, planRetry } from '../billing/planned-charges.ts';
 import {
   addTimelineEntry,
@@ -33,6 +34,8 @@ import {
 } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
+import { voidConversion } from './conversion.ts';
+import { awaitAnotherMethod, endMandate, planRepresentment } from './direct-debits.ts';
 import { dunningVariables } from './dunning-message.ts';
 import { firstPeriod } from './settle-payment.ts';
 
@@ -43,6 +46,10 @@ export type FailedCharge = {
   declineClass: DeclineClass;
   /** The method that was refused; null when there was none to charge. */
   paymentMethodId: string | null;
+  /** The try that failed; null when nobody was asked. */
+  attemptId: string | null;
+  /** The bank returned a direct debit: while it was under way, or after it had paid the invoice (`late`). */
+  returned: 'in_flight' | 'late' | null;
   /** Where the customer can still confirm this very charge. */
   actionUrl: string | null;
   at: Date;
@@ -57,13 +64,10 @@ export async function applyFailedCharge(
   const { invoice, code, declineClass, at } = failed;
   if (declineClass === 'hard' && failed.paymentMethodId !== null) {
     await refuseMethod(tx, context, failed.paymentMethodId, at);
+    if (endsMandate(code)) await endMandate(tx, failed.paymentMethodId, at);
   }
   await addTimelineEntry(tx, context.subscription, at, {
-    kind: failed.actionUrl === null ? 'charge_failed' : 'charge_requires_action',
-    message:
-      failed.actionUrl === null
-        ? `The charge for invoice ${invoice.number} failed (${code}, ${declineClass}).`
-        : `The charge for invoice ${invoice.number} waits for the customer to confirm it.`,
+    ...whatHappened(failed),
     details: { invoiceId: invoice.id, origin: failed.origin, code, declineClass },
   });
   if (invoice.status !== 'open') return context;
@@ -72,8 +76,39 @@ export async function applyFailedCharge(
   const plan = { invoiceId: invoice.id, at: at.toISOString(), forEver: false };
   const retry = declineClass === 'technical' ? await planRetry(tx, context, plan) : null;
   if (retry !== null) return changeSubscription(tx, context, { set: retry.set, at });
+  const represented = failed.returned === null ? null : await planRepresentment(tx, context, failed);
+  if (represented !== null) {
+    await notifyFailure(tx, represented.after, failed, represented.nextStep);
+    return represented.after;
+  }
   const after = await consequence(tx, await forgetPlan(tx, context, failed), failed);
   return isCancelIntent(code) ? leaveAtPeriodEnd(tx, after, failed) : after;
+}
+
+function whatHappened({
+  invoice: { number, status },
+  code,
+  declineClass,
+  actionUrl,
+  returned,
+}: FailedCharge) {
+  if (returned === 'late') {
+    const now = status === 'paid' ? "the customer's credit has paid it instead" : 'the invoice is open again';
+    const message = `The bank took the payment of invoice ${number} back (${code}): ${now}.`;
+    return { kind: 'payment_returned', message };
+  }
+  if (returned === 'in_flight') {
+    return {
+      kind: 'debit_returned',
+      message: `The bank returned the debit for invoice ${number} (${code}).`,
+    };
+  }
+  if (actionUrl !== null) {
+    const message = `The charge for invoice ${number} waits for the customer to confirm it.`;
+    return { kind: 'charge_requires_action', message };
+  }
+  const message = `The charge for invoice ${number} failed (${code}, ${declineClass}).`;
+  return { kind: 'charge_failed', message };
 }
 
 /**
@@ -127,7 +162,8 @@ async function consequence(
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
   const { invoice, actionUrl } = failed;
-  if (invoice.kind === 'change') return keepOldTerms(tx, context, failed);
+  // One that had been paid has made its change already.
+  if (invoice.kind === 'change' && invoice.reopenedAt === null) return keepOldTerms(tx, context, failed);
   switch (subscription.status) {
     case 'trialing': {
       // The trial is over once its first period is open; until then it goes on, whatever the clock says.
@@ -136,20 +172,24 @@ async function consequence(
     }
     case 'suspended':
       return giveUpActivation(tx, context, failed);
-    case 'incomplete':
+    case 'incomplete': {
       // Without a card nothing was tried: the customer is only about to give one.
-      if (failed.paymentMethodId !== null) {
-        const until = inWords(firstPaymentAwaitedUntil(snapshotOf(context)));
-        await notifyFailure(tx, context, failed, `the subscription expires on ${until}`);
-      }
-      return context;
+      if (failed.paymentMethodId === null) return context;
+      const after = failed.returned === null ? context : await awaitAnotherMethod(tx, context, failed.at);
+      const until = inWords(firstPaymentAwaitedUntil(snapshotOf(after)));
+      await notifyFailure(tx, after, failed, `the subscription expires on ${until}`);
+      return after;
+    }
     case 'active':
       return fallPastDue(tx, context, failed);
     case 'past_due':
       if (actionUrl !== null && invoice.firstFailedAt !== null) await notifyAction(tx, context, failed);
       return invoice.firstFailedAt === null ? fallPastDue(tx, context, failed) : context;
-    // A paused one owes nothing.
     case 'paused':
+      // It owes nothing, unless a bank took back what had been paid; that waits until it goes on.
+      if (failed.returned !== null)
+        await notifyFailure(tx, context, failed, 'we charge it when your subscription goes on');
+      return context;
     case 'cancelled':
     case 'expired':
       return context;
@@ -181,7 +221,7 @@ async function giveUpActivation(
     await notifyAction(tx, context, failed);
     return context;
   }
-  await closeUnpaidInvoice(tx, failed.invoice, { as: 'void', at: failed.at });
+  await voidConversion(tx, failed.invoice, failed.at);
   return context;
 }
 
@@ -220,7 +260,10 @@ async function fallPastDue(
   return after;
 }
 
-/** The notice of the first failure, once per invoice; with a link when the customer can still confirm. */
+/**
+ * The notice of the first failure, once per invoice; with a link when the customer can still confirm. Of a return the customer
+ * hears each time: it comes days later, or weeks.
+ */
 async function notifyFailure(
   tx: Tx,
   context: SubscriptionContext,
@@ -228,16 +271,18 @@ async function notifyFailure(
   nextStep: string,
 ): Promise<void> {
   if (failed.actionUrl !== null) return notifyAction(tx, context, failed);
-  const { invoice, code, at } = failed;
+  const { invoice, code, attemptId, returned, at } = failed;
   await enqueueNotification(tx, {
     tenantId: invoice.tenantId,
     at,
     request: {
-      template: 'payment_failed',
+      ...(returned === null
+        ? { template: 'payment_failed', dedupeKey: `invoice:${invoice.id}:payment_failed` }
+        : { template: 'payment_returned', dedupeKey: `attempt:${attemptId}:returned` }),
       variables: dunningVariables(context, { invoice, reason: declineReasonForCustomer(code), nextStep }),
       customerId: invoice.customerId,
       subscriptionId: invoice.subscriptionId,
-      dedupeKey: `invoice:${invoice.id}:payment_failed`,
+      attaches: { kind: 'invoice', invoiceId: invoice.id },
     },
   });
 }

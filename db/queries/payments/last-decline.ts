@@ -1,12 +1,13 @@
 /** Why the last charge of an invoice failed. */
 import { and, desc, eq, isNotNull } from 'drizzle-orm';
+import { RAZORPAY_CHARGE_FAILED } from '../../../domain/payments/razorpay-subscription.ts';
 import type { Tx } from '../../client.ts';
-import { customers } from '../../schema/billing.ts';
+import { customers, subscriptions } from '../../schema/billing.ts';
 import { chargeAttempts, paymentMethods } from '../../schema/payments.ts';
 import type { InvoiceRow } from '../billing/invoices.ts';
 
 /** The decline code of the latest failed attempt; where none was made, why nothing could be charged. */
-export async function lastDecline(tx: Tx, { id, customerId }: InvoiceRow): Promise<string> {
+export async function lastDecline(tx: Tx, { id, customerId, subscriptionId }: InvoiceRow): Promise<string> {
   const [attempt] = await tx
     .select({ code: chargeAttempts.declineCode })
     .from(chargeAttempts)
@@ -15,9 +16,14 @@ export async function lastDecline(tx: Tx, { id, customerId }: InvoiceRow): Promi
     .limit(1);
   if (attempt?.code != null) return attempt.code;
   const [customer] = await tx
-    .select({ cardId: customers.defaultPaymentMethodId })
+    .select({
+      cardId: customers.defaultPaymentMethodId,
+      collectedByRazorpay: subscriptions.collectedByRazorpay,
+    })
     .from(customers)
+    .innerJoin(subscriptions, eq(subscriptions.id, subscriptionId))
     .where(eq(customers.id, customerId));
+  if (customer?.collectedByRazorpay) return RAZORPAY_CHARGE_FAILED;
   return customer?.cardId == null ? whyNoCard(tx, customerId) : 'generic_decline';
 }
 

@@ -2,7 +2,8 @@
  * The ledger: append-only double entry. A fact is booked once (unique on kind and reference), its entries sum to
  * zero per currency (checked here for a clear message, and by the database at the commit).
  */
-import type { Money } from '../../../domain/money.ts';
+import { and, eq } from 'drizzle-orm';
+import { type Money, money } from '../../../domain/money.ts';
 import type { PaymentRail } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
@@ -11,12 +12,23 @@ import { ledgerEntries, ledgerTransactions } from '../../schema/payments.ts';
 export type LedgerAccount =
   | 'receivable'
   | 'revenue'
+  | 'tax_payable'
   | 'refunds'
+  | 'refunds_pending'
   | 'bad_debt'
   | 'customer_credit'
   | 'rounding'
   | 'disputed'
+  | 'referral_cost'
+  | 'fx_clearing'
+  | 'fx_fee'
+  | 'bank_fee'
   | `cash:${Exclude<PaymentRail, 'credit'>}`;
+
+/** Where the money of a rail lies. */
+export function fundsOf(rail: PaymentRail): LedgerAccount {
+  return rail === 'credit' ? 'customer_credit' : `cash:${rail}`;
+}
 
 /** Debit positive, credit negative. */
 export type LedgerLine = { account: LedgerAccount; amount: Money };
@@ -28,12 +40,17 @@ export type LedgerFact = {
     | 'invoice_voided'
     | 'invoice_written_off'
     | 'payment'
+    | 'payment_returned'
     | 'refund'
+    | 'refund_held'
+    | 'refund_released'
     | 'refund_reversed'
     | 'dispute_withdrawn'
     | 'dispute_reinstated'
-    | 'dispute_lost';
-  /** Id of the invoice, payment, refund or dispute. */
+    | 'dispute_lost'
+    | 'dispute_overturned'
+    | 'referral_reward';
+  /** Id of the invoice, payment, refund or dispute; of a referral, the referred customer's. */
   reference: string;
   at: Date;
   lines: LedgerLine[];
@@ -66,6 +83,26 @@ export async function postToLedger(
       amountMinor: amount.amountMinor,
     })),
   );
+}
+
+/** The lines a fact was booked with; none where it was not. */
+export async function readFact(
+  tx: Tx,
+  { kind, reference }: Pick<LedgerFact, 'kind' | 'reference'>,
+): Promise<LedgerLine[]> {
+  const rows = await tx
+    .select({
+      account: ledgerEntries.account,
+      amountMinor: ledgerEntries.amountMinor,
+      currency: ledgerEntries.currency,
+    })
+    .from(ledgerEntries)
+    .innerJoin(ledgerTransactions, eq(ledgerTransactions.id, ledgerEntries.transactionId))
+    .where(and(eq(ledgerTransactions.kind, kind), eq(ledgerTransactions.reference, reference)));
+  return rows.map(({ account, amountMinor, currency }) => ({
+    account: account as LedgerAccount,
+    amount: money(amountMinor, currency),
+  }));
 }
 
 function assertBalanced(lines: LedgerLine[], fact: string): void {

@@ -5,7 +5,7 @@
  * invoice and under the customer's lock.
  */
 import { money } from '../../../domain/money.ts';
-import { allocate } from '../../../domain/payments/payment.ts';
+import { creditUsed } from '../../../domain/payments/smallest-charge.ts';
 import type { Tx } from '../../client.ts';
 import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import { lockSubscription, type SubscriptionContext } from '../billing/subscriptions.ts';
@@ -19,10 +19,10 @@ export async function payFromCredit(
 ): Promise<SubscriptionContext> {
   const { creditMinor } = context.customer;
   const due = dueOf(invoice);
-  const { allocatedMinor } = allocate({ amountMinor: creditMinor, dueMinor: due.amountMinor });
-  if (invoice.status !== 'open' || allocatedMinor === 0) return context;
+  const usedMinor = creditUsed({ creditMinor, dueMinor: due.amountMinor, currency: due.currency });
+  if (invoice.status !== 'open' || usedMinor === 0) return context;
   const { tenantId, id: invoiceId } = invoice;
-  const amount = money(allocatedMinor, invoice.currency);
+  const amount = money(usedMinor, invoice.currency);
   await settlePayment(tx, { tenantId, invoiceId, rail: 'credit', externalId: invoiceId, amount, at });
   return lockSubscription(tx, context.subscription.id);
 }

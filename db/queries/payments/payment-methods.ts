@@ -35,14 +35,14 @@ export async function rememberVendorCustomer(
 /** Throws `payment_method_invalid` for a card that an issuer has refused for good: it is never charged again. */
 export async function refuseRefusedMethod(tx: Tx, paymentMethodId: string): Promise<void> {
   const [known] = await tx
-    .select({ refusedAt: paymentMethods.refusedAt, last4: paymentMethods.last4 })
+    .select({ refusedAt: paymentMethods.refusedAt, last4: paymentMethods.last4, type: paymentMethods.type })
     .from(paymentMethods)
     .where(eq(paymentMethods.id, paymentMethodId));
   if (known === undefined || known.refusedAt === null) return;
   throw new DomainError({
     code: 'payment_method_invalid',
     reason: 'payment_method_refused',
-    message: `The card ending in ${known.last4} was refused for good and is not charged again; send another one.`,
+    message: `The ${known.type === 'card' ? 'card' : 'bank account'} ending in ${known.last4} was refused for good and is not charged again; send another one.`,
   });
 }
 
@@ -96,8 +96,8 @@ async function useMethod(
     at: Date;
   },
 ): Promise<void> {
-  const { externalId: id, brand, last4, expMonth, expYear } = method;
-  const shown = { brand, last4, expMonth, expYear, attachedAt: at };
+  const { externalId: id, type, brand, last4, expMonth, expYear, mandateId = null } = method;
+  const shown = { type, brand, last4, expMonth, expYear, mandateId, attachedAt: at };
   await tx
     .insert(paymentMethods)
     .values({ id, tenantId, customerId: customer.id, ...shown })

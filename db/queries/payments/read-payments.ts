@@ -29,6 +29,18 @@ export function listPayments(tx: Tx, filter: PaymentFilter): Promise<PaymentRow[
     .limit(limit);
 }
 
+/** The payment that the vendor of its rail knows by this id, or that was recorded with this reference. */
+export async function findPaymentByReference(
+  tx: Tx,
+  { rail, externalId }: Pick<PaymentRow, 'rail' | 'externalId'>,
+): Promise<PaymentRow | null> {
+  const [row] = await tx
+    .select()
+    .from(payments)
+    .where(and(eq(payments.rail, rail), eq(payments.externalId, externalId)));
+  return row ?? null;
+}
+
 export async function findPayment(tx: Tx, paymentId: string): Promise<PaymentRow | null> {
   const [row] = await tx.select().from(payments).where(eq(payments.id, paymentId));
   return row ?? null;

@@ -9,6 +9,7 @@ import { and, eq, isNull, or } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import type { CardCharge } from '../../../domain/payments/card-payment.ts';
+import type { PaymentRail, VendorRail } from '../../../domain/payments/payment.ts';
 import {
   type CardRefund,
   type CardRefundRequest,
@@ -17,7 +18,7 @@ import {
 } from '../../../domain/payments/refund.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { payments, refunds } from '../../schema/payments.ts';
+import { refunds } from '../../schema/payments.ts';
 import { type InvoiceRow, readInvoice } from '../billing/invoices.ts';
 import {
   addTimelineEntry,
@@ -25,8 +26,8 @@ import {
   notFound,
   type SubscriptionContext,
 } from '../billing/subscriptions.ts';
-import { giveBack, takeBack } from './book-refund.ts';
-import type { PaymentRow } from './read-payments.ts';
+import { giveBack, releaseCredit, takeBack } from './book-refund.ts';
+import { findPayment, findPaymentByReference, type PaymentRow } from './read-payments.ts';
 
 export type RefundRow = typeof refunds.$inferSelect;
 
@@ -36,7 +37,7 @@ export type RefundContext = { payment: PaymentRow; invoice: InvoiceRow; context:
 export type BegunRefund =
   | { kind: 'done'; status: RefundStatus }
   /** `resumed`: an earlier run may have reached the vendor; look the refund up first. */
-  | { kind: 'ask'; resumed: boolean; paymentId: string; request: CardRefundRequest };
+  | { kind: 'ask'; rail: PaymentRail; resumed: boolean; paymentId: string; request: CardRefundRequest };
 
 /** Decides whether the vendor is to be asked. Commit before calling it. */
 export async function beginRefund(
@@ -51,6 +52,7 @@ export async function beginRefund(
   if (refund.askedAt === null) await tx.update(refunds).set({ askedAt: at }).where(eq(refunds.id, refundId));
   return {
     kind: 'ask',
+    rail: payment.rail,
     resumed: refund.askedAt !== null,
     paymentId,
     request: {
@@ -67,14 +69,15 @@ export async function beginRefund(
 /** Compares the refunds of a charge with those booked. A charge that is no payment of ours has none. */
 export async function bookRefunds(
   tx: Tx,
-  { charge, at }: { charge: Pick<CardCharge, 'externalId' | 'refunds'>; at: Date },
+  {
+    rail = 'stripe',
+    charge,
+    at,
+  }: { rail?: VendorRail; charge: Pick<CardCharge, 'externalId' | 'refunds'>; at: Date },
 ): Promise<void> {
   if (charge.refunds.length === 0) return;
-  const [payment] = await tx
-    .select({ id: payments.id })
-    .from(payments)
-    .where(and(eq(payments.rail, 'stripe'), eq(payments.externalId, charge.externalId)));
-  if (payment === undefined) return;
+  const payment = await findPaymentByReference(tx, { rail, externalId: charge.externalId });
+  if (payment === null) return;
   for (const refund of charge.refunds) await bookRefund(tx, { paymentId: payment.id, refund, at });
 }
 
@@ -126,8 +129,8 @@ export async function lockPayment(tx: Tx, paymentId: string): Promise<RefundCont
 }
 
 async function readPayment(tx: Tx, paymentId: string): Promise<PaymentRow> {
-  const [payment] = await tx.select().from(payments).where(eq(payments.id, paymentId));
-  if (payment === undefined) throw notFound('payment', paymentId);
+  const payment = await findPayment(tx, paymentId);
+  if (payment === null) throw notFound('payment', paymentId);
   return payment;
 }
 
@@ -200,8 +203,10 @@ const FAILED_AT_BANK = 'failed_at_bank';
 
 async function fail(
   tx: Tx,
-  { refund, invoice, context, reason, at }: RefundContext & { refund: RefundRow; reason: string; at: Date },
+  { reason, ...booking }: RefundContext & { refund: RefundRow; reason: string; at: Date },
 ): Promise<void> {
+  const { refund, invoice, context, at } = booking;
+  await releaseCredit(tx, booking);
   await tx.update(refunds).set({ status: 'failed', failureCode: reason }).where(eq(refunds.id, refund.id));
   const amount = formatMoney(money(refund.amountMinor, refund.currency));
   await addTimelineEntry(tx, context.subscription, at, {

@@ -1,5 +1,5 @@
 /**
- * When an invoice no longer needs a card charge (paid by other means, voided, written off), a charge that still
+ * When an invoice no longer needs a card charge (paid by other means, voided, written off), or not all of it, a charge that still
  * waits for the customer is called back, so that a late confirmation cannot take the money a second time.
  */
 import { and, eq, inArray, isNotNull } from 'drizzle-orm';

@@ -1,5 +1,5 @@
 /**
- * Somebody wants money of a payment given back. A card payment gets a row and the start of the process that asks the
+ * Somebody wants money of a payment given back. What a vendor took gets a row and the start of the process that asks the
  * vendor; what was recorded by hand was given back by hand, and what was paid from the customer's credit goes back there,
  * so these two are booked at once.
  *
@@ -8,6 +8,7 @@
  */
 import { asc, eq, inArray } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
+import { isVendorRail } from '../../../domain/payments/payment.ts';
 import {
   planRefund,
   type RefundableLine,
@@ -17,12 +18,14 @@ import {
 import { startRefund } from '../../../workflows/payments/refund.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { invoiceLines } from '../../schema/billing.ts';
+import { invoiceLines, invoiceLineTaxes } from '../../schema/billing.ts';
 import { disputes, payments, refunds } from '../../schema/payments.ts';
+import type { InvoiceRow } from '../billing/invoices.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
-import { giveBack } from './book-refund.ts';
+import { giveBack, holdCredit } from './book-refund.ts';
 import { lockPayment, type RefundContext, type RefundRow } from './refunds.ts';
+import { paidBesides, takenOverLines } from './taken-over.ts';
 
 export type RefundRequest = RefundWish & {
   paymentId: string;
@@ -39,13 +42,18 @@ export type RequestedRefund = RefundContext & {
 };
 
 /**
- * Throws `not_found`, and `state_conflict` with the reasons `refund_exceeds_payment`, `refund_exceeds_line` and
- * `payment_disputed`.
+ * Throws `not_found`, and `state_conflict` with the reasons `refund_exceeds_payment`, `refund_exceeds_line`,
+ * `payment_disputed` and `payment_returned`.
  */
 export async function requestRefund(tx: Tx, request: RefundRequest): Promise<RequestedRefund> {
   const subject = await lockPayment(tx, request.paymentId);
   const { payment, invoice } = subject;
-  const planned = planRefund(await refundableOf(tx, subject), await linesOf(tx, invoice.id), request);
+  const takenOver = await takenOverLines(tx, invoice);
+  const planned = planRefund(
+    await refundableOf(tx, subject, takenOver),
+    await linesOf(tx, invoice, takenOver),
+    request,
+  );
   const refund = await insertRefund(tx, subject, { ...request, ...planned });
   await writeAudit(tx, {
     tenantId: payment.tenantId,
@@ -57,21 +65,33 @@ export async function requestRefund(tx: Tx, request: RefundRequest): Promise<Req
     ...(request.reason !== undefined && { reason: request.reason }),
     at: request.at,
   });
-  if (payment.rail !== 'stripe') {
+  if (!isVendorRail(payment.rail)) {
     return { ...subject, refund: await giveBack(tx, { ...subject, refund, at: request.at }), start: null };
   }
+  const held = await holdCredit(tx, { ...subject, refund, at: request.at });
   const { tenantId, customerId } = payment;
   const envelope = startRefund({ tenantId, customerId, refundId: refund.id });
   const [outboxId] = await appendOutbox(tx, tenantId, [envelope], { leaseSeconds: LEASE_SECONDS });
   if (outboxId === undefined) throw new Error('An inserted outbox row was not returned');
-  return { ...subject, refund, start: { outboxId, envelope } };
+  return { ...subject, refund: held, start: { outboxId, envelope } };
 }
 
 /** Longer than the caller tries; then the relay takes over. */
 const LEASE_SECONDS = 5;
 
-/** Throws `state_conflict` while the customer's bank decides about the payment. */
-async function refundableOf(tx: Tx, { payment, context }: RefundContext): Promise<RefundablePayment> {
+/** Throws `state_conflict` while the customer's bank decides about the payment, and after it took the payment back. */
+async function refundableOf(
+  tx: Tx,
+  { payment, invoice, context }: RefundContext,
+  takenOver: ReadonlyMap<string, number>,
+): Promise<RefundablePayment> {
+  if (payment.returnedAt !== null) {
+    throw new DomainError({
+      code: 'state_conflict',
+      reason: 'payment_returned',
+      message: `The customer's bank has taken the payment back (${payment.returnCode}); there is nothing to give back.`,
+    });
+  }
   const given = await tx.select().from(refunds).where(eq(refunds.paymentId, payment.id));
   const disputed = await tx.select().from(disputes).where(eq(disputes.paymentId, payment.id));
   const open = disputed.find(({ status }) => status === 'open');
@@ -84,6 +104,7 @@ async function refundableOf(tx: Tx, { payment, context }: RefundContext): Promis
   }
   const lost = disputed.filter(({ status }) => status === 'lost');
   const { rail, amountMinor, allocatedMinor, currency } = payment;
+  const takenOverMinor = [...takenOver.values()].reduce((total, minor) => total + minor, 0);
   return {
     rail,
     amountMinor,
@@ -91,12 +112,26 @@ async function refundableOf(tx: Tx, { payment, context }: RefundContext): Promis
     currency,
     customerCreditMinor: context.customer.creditMinor,
     disputedMinor: lost.reduce((total, each) => total + each.amountMinor, 0),
+    takenOverMinor:
+      takenOverMinor === 0 ? 0 : Math.max(0, takenOverMinor - (await paidBesides(tx, payment, invoice))),
     refunds: given,
   };
 }
 
-/** The lines of an invoice, with what of each was given back or is on its way, by whichever payment. */
-async function linesOf(tx: Tx, invoiceId: string): Promise<RefundableLine[]> {
+/**
+ * The lines of an invoice as they were paid, tax included, with what of each was given back or is on its way, by
+ * whichever payment, or was taken over by a plan change.
+ */
+async function linesOf(
+  tx: Tx,
+  { id: invoiceId, taxInclusive }: InvoiceRow,
+  takenOver: ReadonlyMap<string, number>,
+): Promise<RefundableLine[]> {
+  const taxes = taxInclusive
+    ? []
+    : await tx.select().from(invoiceLineTaxes).where(eq(invoiceLineTaxes.invoiceId, invoiceId));
+  const taxOf = (lineId: string) =>
+    taxes.reduce((total, each) => (each.lineId === lineId ? total + each.amountMinor : total), 0);
   const lines = await tx
     .select()
     .from(invoiceLines)
@@ -107,8 +142,11 @@ async function linesOf(tx: Tx, invoiceId: string): Promise<RefundableLine[]> {
   const parts = given.filter(({ status }) => status !== 'failed').flatMap((refund) => refund.lines);
   return lines.map(({ id, amountMinor }) => ({
     id,
-    amountMinor,
-    refundedMinor: parts.reduce((total, part) => (part.lineId === id ? total + part.amountMinor : total), 0),
+    amountMinor: amountMinor + taxOf(id),
+    takenMinor: parts.reduce(
+      (total, part) => (part.lineId === id ? total + part.amountMinor : total),
+      takenOver.get(id) ?? 0,
+    ),
   }));
 }
 

@@ -5,35 +5,45 @@
  * Why it is safe to run twice: a payment is unique on rail and external id, so the second run finds it and changes
  * nothing; all of it is one transaction under the customer's lock, so a crash leaves everything or nothing.
  */
-import { and, eq, sql } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { termsInWords } from '../../../domain/billing/plan-change.ts';
 import { dropCharge } from '../../../domain/billing/planned-charge.ts';
+import { isTerminal } from '../../../domain/billing/subscription.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { inWords } from '../../../domain/instant.ts';
-import type { NotificationRequest } from '../../../domain/messaging/notification.ts';
+import type { CustomerNotification } from '../../../domain/messaging/notification.ts';
 import { formatMoney, type Money, money } from '../../../domain/money.ts';
 import { roundingOf } from '../../../domain/payments/card-payment.ts';
-import { allocate, type PaymentRail } from '../../../domain/payments/payment.ts';
+import type { AppliedRate } from '../../../domain/payments/exchange-rate.ts';
+import { exchanged, type ForeignMoney, foreignInWords } from '../../../domain/payments/foreign-payment.ts';
+import { allocate, comesUnasked, isVendorRail, type PaymentRail } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { customers, invoices } from '../../schema/billing.ts';
+import { invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
 import { applyPaidChange } from '../billing/apply-change.ts';
+import { addCredit } from '../billing/customers.ts';
 import { findOpenCase, moveOnCase } from '../billing/dunning-cases.ts';
-import { dueOf, type InvoiceRow, readInvoice, unpaidInvoices } from '../billing/invoices.ts';
+import { dueOf, type InvoiceRow, readInvoice, unpaidInvoices, unpaidTaxOf } from '../billing/invoices.ts';
 import { forgetPlan } from '../billing/planned-charges.ts';
+import { rewardReferral } from '../billing/referrals.ts';
 import { resumedPeriod } from '../billing/resumed-period.ts';
 import {
   addTimelineEntry,
   announceSubscription,
   changeSubscription,
+  livingSubscriptions,
   lockSubscription,
   type SubscriptionContext,
   statusChange,
   termsOf,
 } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
-import { type LedgerAccount, postToLedger } from './ledger.ts';
+import { tellSubscriber } from '../messaging/tell-subscriber.ts';
+import { replaceExcessiveCharge } from './excessive-charge.ts';
+import { exchangeColumns, inflowLines } from './inflow.ts';
+import { fundsOf, type LedgerAccount, postToLedger } from './ledger.ts';
+import { findPaymentByReference, type PaymentRow } from './read-payments.ts';
 import { releaseCharges } from './release-charges.ts';
 
 export type SettlePaymentInput = {
@@ -42,12 +52,24 @@ export type SettlePaymentInput = {
   rail: PaymentRail;
   /** The vendor's id, or the reference of a recorded payment. */
   externalId: string;
+  /** In the invoice's currency, unless there is a rate to exchange it at. */
   amount: Money;
+  exchange?: {
+    rate: AppliedRate;
+    /** What the money may have been meant to pay; as usual what the invoice is due. */
+    duesMinor?: readonly number[];
+  };
+  /** Of the amount: what banks kept. The customer has paid it all the same. */
+  bankFeeMinor?: number;
+  /** The payment whose excess this is, on the rail `credit`. */
+  sourcePaymentId?: string;
   /** Business time: what follows from the payment happens now. */
   at: Date;
   /** When the money came in, where that was earlier. */
   receivedAt?: Date;
   note?: string;
+  /** The subscription or dunning case whose process asked for the charge: it hears the outcome as the answer. */
+  askedBy?: string | undefined;
 };
 
 /**
@@ -58,27 +80,28 @@ export type SettlePaymentInput = {
  */
 export type SettleOutcome = 'settled' | 'partial' | 'credited' | 'duplicate';
 
-/** Books a payment. Throws `not_found`, or `state_conflict` for another currency or a reference used elsewhere. */
-export async function settlePayment(
-  tx: Tx,
-  input: SettlePaymentInput,
-): Promise<{ paymentId: string; outcome: SettleOutcome }> {
-  const { tenantId, invoiceId, rail, externalId, amount, at } = input;
+export type Settled = {
+  paymentId: string;
+  outcome: SettleOutcome;
+  /** What became the customer's credit just now. */
+  excessMinor: number;
+};
+
+/**
+ * Books a payment. Throws `not_found`, or `state_conflict` for another currency without a rate or a reference used
+ * elsewhere.
+ */
+export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<Settled> {
+  const { tenantId, invoiceId, rail, externalId, at } = input;
   const { subscriptionId } = await readInvoice(tx, invoiceId);
   const context = await lockSubscription(tx, subscriptionId);
   const invoice = await readInvoice(tx, invoiceId);
-  if (amount.currency !== invoice.currency) {
-    throw new DomainError({
-      code: 'state_conflict',
-      reason: 'currency_mismatch',
-      message: `Invoice ${invoice.number} is in ${invoice.currency}; a payment in ${amount.currency} cannot settle it.`,
-    });
-  }
-
-  const booked = await findPayment(tx, rail, externalId);
+  const booked = await findPaymentByReference(tx, { rail, externalId });
   if (booked !== null) return duplicateOf(booked, input);
 
   const dueMinor = invoice.status === 'void' ? 0 : dueOf(invoice).amountMinor;
+  const foreign = foreignMoney(input, invoice, dueMinor);
+  const amount = foreign?.settled ?? input.amount;
   const { allocatedMinor, excessMinor } = allocate({ amountMinor: amount.amountMinor, dueMinor });
   const paymentId = newId('pay');
   await tx.insert(payments).values({
@@ -91,62 +114,102 @@ export async function settlePayment(
     amountMinor: amount.amountMinor,
     allocatedMinor,
     currency: amount.currency,
+    sourcePaymentId: input.sourcePaymentId ?? null,
+    bankFeeMinor: input.bankFeeMinor ?? 0,
+    ...exchangeColumns(foreign),
     receivedAt: input.receivedAt ?? at,
     note: input.note ?? null,
   });
-  // Cards do not take every amount exactly; the little that is left open for that is nobody's debt.
+  // Vendors do not take every amount exactly; the little that is left open for that is nobody's debt.
   const due = money(dueMinor, invoice.currency);
-  const roundingMinor = rail === 'stripe' ? roundingOf({ due, paid: amount }) : 0;
-  await postPayment(tx, { input, invoice, paymentId, allocatedMinor, roundingMinor, excessMinor });
+  const roundingMinor = isVendorRail(rail) ? roundingOf({ due, paid: amount }) : 0;
+  await postPayment(tx, {
+    input,
+    amount,
+    foreign,
+    invoice,
+    paymentId,
+    allocatedMinor,
+    roundingMinor,
+    excessMinor,
+  });
   await addTimelineEntry(tx, context.subscription, at, {
     kind: 'payment_received',
     message:
       rail === 'credit'
         ? `${formatMoney(amount)} of the customer's credit went to invoice ${invoice.number}.`
-        : `${formatMoney(amount)} received for invoice ${invoice.number} (${rail}).`,
+        : `${foreign === null ? formatMoney(amount) : foreignInWords(foreign)} received for invoice ${invoice.number} (${rail}).`,
     details: { paymentId, invoiceId, allocatedMinor, excessMinor },
   });
-  if (allocatedMinor === 0) return { paymentId, outcome: 'credited' };
+  if (allocatedMinor === 0) {
+    await tellOfUnused(tx, context, { invoice, amount, paymentId, at });
+    return { paymentId, outcome: 'credited', excessMinor };
+  }
 
   const paid = await payInvoice(tx, invoice, allocatedMinor + roundingMinor, at);
-  if (paid.status !== 'paid') return { paymentId, outcome: 'partial' };
+  if (paid.status !== 'paid') {
+    const replaced = await replaceExcessiveCharge(tx, context, { invoice: paid, at });
+    if (replaced !== context) await announceSubscription(tx, replaced);
+    return { paymentId, outcome: 'partial', excessMinor };
+  }
   const wasWrittenOff = invoice.status === 'uncollectible';
-  const after = await afterInvoicePaid(tx, context, { invoice: paid, wasWrittenOff, at });
-  // What a charge or the credit paid, the act that asked for it tells; a recorded payment comes unasked, beside a
-  // charge perhaps.
-  if (rail === 'manual') {
+  const after = await afterInvoicePaid(tx, context, {
+    invoice: paid,
+    paymentId,
+    wasWrittenOff,
+    at,
+    askedBy: input.askedBy,
+  });
+  // What a charge or the credit paid, the act that asked for it tells; other money comes unasked, beside a charge perhaps,
+  // and so does what is left over of it.
+  if (comesUnasked(rail) || input.sourcePaymentId !== undefined) {
     if (after.subscription.version > context.subscription.version) await announceSubscription(tx, after);
     await releaseCharges(tx, { tenantId, invoiceId });
   }
-  return { paymentId, outcome: 'settled' };
+  return { paymentId, outcome: 'settled', excessMinor };
 }
 
-async function findPayment(tx: Tx, rail: PaymentRail, externalId: string) {
-  const [payment] = await tx
-    .select()
-    .from(payments)
-    .where(and(eq(payments.rail, rail), eq(payments.externalId, externalId)));
-  return payment ?? null;
+/** What another currency comes to in the invoice's; null for money in the invoice's own. */
+function foreignMoney(
+  { amount, exchange }: SettlePaymentInput,
+  { number, currency }: InvoiceRow,
+  dueMinor: number,
+): ForeignMoney | null {
+  if (amount.currency === currency) return null;
+  if (exchange !== undefined) {
+    const { rate, duesMinor = [dueMinor] } = exchange;
+    return exchanged(amount, { rate, duesMinor });
+  }
+  throw new DomainError({
+    code: 'state_conflict',
+    reason: 'currency_mismatch',
+    message: `Invoice ${number} is in ${currency}; a payment in ${amount.currency} cannot settle it.`,
+  });
 }
 
-function duplicateOf(
-  booked: typeof payments.$inferSelect,
-  { invoiceId, amount, externalId }: SettlePaymentInput,
-): { paymentId: string; outcome: SettleOutcome } {
-  if (booked.invoiceId !== invoiceId || booked.amountMinor !== amount.amountMinor) {
+function duplicateOf(booked: PaymentRow, { invoiceId, amount, externalId }: SettlePaymentInput): Settled {
+  const paidMinor = booked.receivedMinor ?? booked.amountMinor;
+  const paidCurrency = booked.receivedCurrency ?? booked.currency;
+  if (
+    booked.invoiceId !== invoiceId ||
+    paidMinor !== amount.amountMinor ||
+    paidCurrency !== amount.currency
+  ) {
     throw new DomainError({
       code: 'state_conflict',
       reason: 'reference_already_booked',
       message: `The reference ${externalId} already stands for another payment (${booked.id}); use a reference of its own.`,
     });
   }
-  return { paymentId: booked.id, outcome: 'duplicate' };
+  return { paymentId: booked.id, outcome: 'duplicate', excessMinor: 0 };
 }
 
 async function postPayment(
   tx: Tx,
   {
     input,
+    amount,
+    foreign,
     invoice,
     paymentId,
     allocatedMinor,
@@ -154,6 +217,9 @@ async function postPayment(
     excessMinor,
   }: {
     input: SettlePaymentInput;
+    /** In the invoice's currency. */
+    amount: Money;
+    foreign: ForeignMoney | null;
     invoice: InvoiceRow;
     paymentId: string;
     allocatedMinor: number;
@@ -161,10 +227,13 @@ async function postPayment(
     excessMinor: number;
   },
 ): Promise<void> {
-  const { tenantId, rail, amount, at } = input;
-  // A written-off invoice that is paid after all takes its bad debt back.
-  const claim: LedgerAccount = invoice.status === 'uncollectible' ? 'bad_debt' : 'receivable';
-  const source: LedgerAccount = rail === 'credit' ? 'customer_credit' : `cash:${rail}`;
+  const { tenantId, rail, bankFeeMinor = 0, at } = input;
+  // A written-off invoice that is paid after all takes its bad debt back, and the tax is owed again.
+  const wasWrittenOff = invoice.status === 'uncollectible';
+  const claim: LedgerAccount = wasWrittenOff ? 'bad_debt' : 'receivable';
+  const settledMinor = allocatedMinor + roundingMinor;
+  const paidMinor = invoice.paidMinor + settledMinor;
+  const taxMinor = wasWrittenOff ? unpaidTaxOf(invoice) - unpaidTaxOf({ ...invoice, paidMinor }) : 0;
   const creditChangeMinor = excessMinor - (rail === 'credit' ? amount.amountMinor : 0);
   await postToLedger(tx, {
     tenantId,
@@ -172,18 +241,14 @@ async function postPayment(
     reference: paymentId,
     at,
     lines: [
-      { account: source, amount },
+      ...inflowLines(fundsOf(rail), { amount, foreign, bankFeeMinor }),
       { account: 'rounding', amount: money(roundingMinor, amount.currency) },
-      { account: claim, amount: money(-allocatedMinor - roundingMinor, amount.currency) },
+      { account: claim, amount: money(taxMinor - settledMinor, amount.currency) },
+      { account: 'tax_payable', amount: money(-taxMinor, amount.currency) },
       { account: 'customer_credit', amount: money(-excessMinor, amount.currency) },
     ],
   });
-  if (creditChangeMinor !== 0) {
-    await tx
-      .update(customers)
-      .set({ creditMinor: sql`${customers.creditMinor} + ${creditChangeMinor}` })
-      .where(eq(customers.id, invoice.customerId));
-  }
+  await addCredit(tx, invoice.customerId, creditChangeMinor);
 }
 
 async function payInvoice(tx: Tx, invoice: InvoiceRow, settledMinor: number, at: Date): Promise<InvoiceRow> {
@@ -202,24 +267,63 @@ async function payInvoice(tx: Tx, invoice: InvoiceRow, settledMinor: number, at:
 async function afterInvoicePaid(
   tx: Tx,
   context: SubscriptionContext,
-  { invoice, wasWrittenOff, at }: { invoice: InvoiceRow; wasWrittenOff: boolean; at: Date },
+  {
+    invoice,
+    paymentId,
+    wasWrittenOff,
+    at,
+    askedBy,
+  }: {
+    invoice: InvoiceRow;
+    paymentId: string;
+    wasWrittenOff: boolean;
+    at: Date;
+    askedBy: string | undefined;
+  },
 ): Promise<SubscriptionContext> {
   const after = await applyToSubscription(tx, context, invoice, at);
+  await rewardReferral(tx, context, { invoice, at });
   const dunningCase = await findOpenCase(tx, invoice.customerId);
   const recovered =
-    dunningCase !== null && (await moveOnCase(tx, context.tenant, dunningCase, { at, outcome: 'recovered' }));
+    dunningCase !== null &&
+    (await moveOnCase(tx, context.tenant, dunningCase, { at, outcome: 'recovered', askedBy }));
   await enqueueNotification(tx, {
     tenantId: invoice.tenantId,
     at,
-    request: paidMessage({
-      before: context,
-      after,
-      invoice,
-      recoveredCaseId: recovered ? dunningCase.id : null,
-      wasWrittenOff,
-    }),
+    request: {
+      ...paidMessage({
+        before: context,
+        after,
+        invoice,
+        recoveredCaseId: recovered ? dunningCase.id : null,
+        wasWrittenOff,
+      }),
+      attaches: { kind: 'receipt', paymentId },
+    },
   });
   return after;
+}
+
+/** Money that comes after the end pays nothing any more: whoever sees the subscription is to know, and who has paid it. */
+async function tellOfUnused(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoice, amount, paymentId, at }: { invoice: InvoiceRow; amount: Money; paymentId: string; at: Date },
+): Promise<void> {
+  const { subscription, customer, plan } = context;
+  if (!isTerminal(subscription.status)) return;
+  // Another subscription's next invoice is paid with it.
+  if ((await livingSubscriptions(tx, customer.id)).length > 0) return;
+  await addTimelineEntry(tx, subscription, at, {
+    kind: 'payment_unused',
+    message: `${formatMoney(amount)} came after the subscription had ended: it is the customer's credit, and nothing uses it unless they come back or it is refunded.`,
+    details: { paymentId, invoiceId: invoice.id },
+  });
+  await tellSubscriber(tx, context, at, {
+    template: 'payment_unused',
+    variables: { planName: plan.name, invoiceNumber: invoice.number, amount: formatMoney(amount) },
+    occasion: paymentId,
+  });
 }
 
 async function applyToSubscription(
@@ -229,7 +333,9 @@ async function applyToSubscription(
   at: Date,
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  if (invoice.kind === 'change') {
+  // Nothing of the subscription waits for it.
+  if (invoice.kind === 'one_off') return context;
+  if (invoice.kind === 'change' && invoice.reopenedAt === null) {
     const changed = await applyPaidChange(tx, context, { invoice, at });
     return forgetPlan(tx, changed, { invoice, at });
   }
@@ -245,7 +351,8 @@ async function applyToSubscription(
       });
     case 'past_due': {
       const unpaid = await unpaidInvoices(tx, invoice.customerId);
-      if (unpaid.some((other) => other.subscriptionId === subscription.id)) {
+      const isPresentedAgain = collected.plannedCharges.some(({ origin }) => origin === 'representment');
+      if (isPresentedAgain || unpaid.some((other) => other.subscriptionId === subscription.id)) {
         return forgetPlan(tx, context, { invoice, at });
       }
       return changeSubscription(tx, context, {
@@ -294,14 +401,16 @@ function paidMessage({
   recoveredCaseId: string | null;
   /** The invoice was given up; the subscription has moved on without it. */
   wasWrittenOff: boolean;
-}): NotificationRequest {
+}): CustomerNotification {
   const variables = {
     planName: after.plan.name,
     invoiceNumber: invoice.number,
     amount: formatMoney(money(invoice.totalMinor, invoice.currency)),
   };
   const message = { customerId: invoice.customerId, subscriptionId: invoice.subscriptionId };
-  const forInvoice = { ...message, dedupeKey: `invoice:${invoice.id}:paid` };
+  // Paid once more, after the bank had taken the first payment back, is news again.
+  const again = invoice.reopenedAt === null ? '' : `:${invoice.reopenedAt.toISOString()}`;
+  const forInvoice = { ...message, dedupeKey: `invoice:${invoice.id}:paid${again}` };
   if (recoveredCaseId !== null) {
     return {
       ...message,
@@ -322,7 +431,8 @@ function paidMessage({
     };
   }
   const wasPastDue = before.subscription.status === 'past_due';
-  if (after.subscription.status !== 'active' || wasPastDue || wasWrittenOff) {
+  const isOneOff = invoice.kind === 'one_off';
+  if (isOneOff || after.subscription.status !== 'active' || wasPastDue || wasWrittenOff) {
     return { ...forInvoice, template: 'payment_received', variables };
   }
   const withPeriod = { ...variables, periodEndsAt: inWords(invoice.periodEndsAt.toISOString()) };

@@ -24,11 +24,17 @@ export type SentMail = {
   tags: { name: string; value: string }[];
 };
 
+/** A file that went with a mail, its content in base64. Resend does not show it with the mail. */
+export type SentFile = { filename: string; content: string };
+
 export function emailOperations({
   mails,
+  files,
   clock,
 }: {
   mails: Collection<SentMail>;
+  /** By the id of the mail they went with. */
+  files: Collection<SentFile[]>;
   clock: SandboxClock;
 }): Operation<unknown>[] {
   return [
@@ -38,8 +44,10 @@ export function emailOperations({
       path: '/emails',
       mutates: true,
       run: ({ params, idempotencyKey }) => {
-        const mail = newMail(params as SendRequest, clock.now());
+        const request = params as SendRequest;
+        const mail = newMail(request, clock.now());
         mails.put(mail.id, mail);
+        if (request.attachments !== undefined) files.put(mail.id, request.attachments.map(toFile));
         const notificationId = mail.tags.find(({ name }) => name === 'notificationId')?.value;
         const note = {
           outcome: 'effect',
@@ -81,7 +89,14 @@ const tagText = z
   .max(256)
   .regex(/^[\w-]*$/);
 
-/** The body of `POST /emails`; templates, attachments and scheduling are not part of this sandbox. */
+/** Base64, as the SDK sends binary content. */
+const attachment = z.strictObject({
+  filename: z.string().min(1),
+  content: z.base64().min(1),
+  content_type: z.string().optional(),
+});
+
+/** The body of `POST /emails`; templates, scheduling and files at an address are not part of this sandbox. */
 export const sendRequest = z.strictObject({
   from: z.string().regex(address),
   to: recipients.unwrap(),
@@ -92,6 +107,7 @@ export const sendRequest = z.strictObject({
   bcc: recipients,
   reply_to: recipients,
   headers: z.record(z.string(), z.string()).optional(),
+  attachments: z.array(attachment).optional(),
   tags: z.array(z.strictObject({ name: tagText, value: tagText })).optional(),
 });
 
@@ -130,6 +146,10 @@ function newMail(request: SendRequest, now: Date): SentMail {
     last_event: testEnds.get(request.to[0] ?? '') ?? 'delivered',
     tags: request.tags ?? [],
   };
+}
+
+function toFile({ filename, content }: z.output<typeof attachment>): SentFile {
+  return { filename, content };
 }
 
 /** Newest first, without the contents. */

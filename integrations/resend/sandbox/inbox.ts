@@ -4,11 +4,17 @@
  */
 import { escapeHtml, type HttpAnswer, htmlAnswer, type Route } from '../../sandbox/http.ts';
 import type { Collection } from '../../sandbox/store.ts';
-import type { SentMail } from './emails.ts';
+import type { SentFile, SentMail } from './emails.ts';
 
 const shownMax = 200;
 
-export function inboxRoutes(mails: Collection<SentMail>): Route[] {
+export function inboxRoutes({
+  mails,
+  files,
+}: {
+  mails: Collection<SentMail>;
+  files: Collection<SentFile[]>;
+}): Route[] {
   const withMail = (id: string | undefined, show: (mail: SentMail) => HttpAnswer) => {
     const mail = mails.get(id ?? '');
     return mail
@@ -20,7 +26,14 @@ export function inboxRoutes(mails: Collection<SentMail>): Route[] {
     {
       method: 'GET',
       path: '/mails/:id',
-      answer: ({ pathParams }) => withMail(pathParams['id'], (mail) => htmlAnswer(200, reading(mail))),
+      answer: ({ pathParams }) =>
+        withMail(pathParams['id'], (mail) => htmlAnswer(200, reading(mail, files.get(mail.id) ?? []))),
+    },
+    {
+      method: 'GET',
+      path: '/mails/:id/files/:index',
+      answer: ({ pathParams: { id = '', index = '' } }) =>
+        withMail(id, (mail) => download(files.get(mail.id)?.[Number(index)])),
     },
     {
       method: 'GET',
@@ -47,9 +60,12 @@ function inbox(newestFirst: SentMail[]): string {
   });
 }
 
-function reading(mail: SentMail): string {
+function reading(mail: SentMail, files: readonly SentFile[]): string {
   const tags = mail.tags.map(
     ({ name, value }) => `<span class="tag">${escapeHtml(`${name}: ${value}`)}</span>`,
+  );
+  const attached = files.map(
+    ({ filename }, index) => `<a href="/mails/${mail.id}/files/${index}">${escapeHtml(filename)}</a>`,
   );
   return page(
     mail.subject,
@@ -59,11 +75,25 @@ function reading(mail: SentMail): string {
       <dt>To</dt><dd>${escapeHtml(mail.to.join(', '))}</dd>
       <dt>Sent</dt><dd>${escapeHtml(shortTime(mail))} UTC</dd>
       <dt>State</dt><dd>${escapeHtml(mail.last_event)} ${tags.join(' ')}</dd>
+      ${attached.length === 0 ? '' : `<dt>Files</dt><dd>${attached.join(' ')}</dd>`}
     </dl>
     ${mail.html === null ? '' : `<iframe sandbox="allow-popups allow-popups-to-escape-sandbox" src="/mails/${mail.id}/html" title="HTML part"></iframe>`}
     <h2>Text part</h2>
     <pre>${escapeHtml(mail.text ?? '(none)')}</pre>`,
   );
+}
+
+/** A file as it was sent, to keep and never to show as a page of this server. */
+function download(file: SentFile | undefined): HttpAnswer {
+  if (file === undefined) {
+    return htmlAnswer(404, page('No such file', '<p class="empty">The mail has no such file.</p>'));
+  }
+  const fileName = file.filename.replace(/[^\w.-]/g, '_');
+  const headers = {
+    'content-type': 'application/octet-stream',
+    'content-disposition': `attachment; filename="${fileName}"`,
+  };
+  return { status: 200, headers, body: Buffer.from(file.content, 'base64') };
 }
 
 /** The mail's own HTML; links open beside it. */

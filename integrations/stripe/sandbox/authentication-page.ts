@@ -36,6 +36,12 @@ export function completeAuthentication(
   return intent;
 }
 
+/** The pages of all payments that wait for their customer. */
+export function authenticationLinks({ intents }: StripeContext): { text: string; path: string }[] {
+  const waiting = intents.values().filter(({ status }) => status === 'requires_action');
+  return waiting.map(({ id }) => ({ text: id, path: `/3ds/${id}` }));
+}
+
 export function authenticationRoutes(context: StripeContext, log: EffectLog, commit: () => void): Route[] {
   return [
     {

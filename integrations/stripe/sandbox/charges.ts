@@ -96,7 +96,7 @@ function newCharge(
     outcome: {
       advice_code: null,
       network_advice_code: null,
-      network_decline_code: null,
+      network_decline_code: decline?.network_decline_code ?? null,
       network_status: paid ? 'approved_by_network' : 'declined_by_network',
       reason: decline?.decline_code ?? null,
       seller_message: paid ? 'Payment complete.' : 'The bank declined the payment.',
@@ -105,15 +105,7 @@ function newCharge(
     paid,
     payment_intent: intent.id,
     payment_method: method.id,
-    payment_method_details: {
-      type: 'card',
-      card: {
-        brand: method.card?.brand ?? null,
-        exp_month: method.card?.exp_month ?? 0,
-        exp_year: method.card?.exp_year ?? 0,
-        last4: method.card?.last4 ?? null,
-      },
-    } as Stripe.Charge.PaymentMethodDetails,
+    payment_method_details: detailsOf(method),
     receipt_email: null,
     receipt_number: null,
     receipt_url: null,
@@ -127,4 +119,19 @@ function newCharge(
     transfer_data: null,
     transfer_group: null,
   } as Stripe.Charge;
+}
+
+function detailsOf(method: Stripe.PaymentMethod): Stripe.Charge.PaymentMethodDetails {
+  if (method.us_bank_account !== undefined) {
+    const { bank_name, last4, routing_number } = method.us_bank_account;
+    const account = { bank_name, last4, routing_number, payment_reference: null };
+    return { type: 'us_bank_account', us_bank_account: account } as Stripe.Charge.PaymentMethodDetails;
+  }
+  const card = {
+    brand: method.card?.brand ?? null,
+    exp_month: method.card?.exp_month ?? 0,
+    exp_year: method.card?.exp_year ?? 0,
+    last4: method.card?.last4 ?? null,
+  };
+  return { type: 'card', card } as Stripe.Charge.PaymentMethodDetails;
 }

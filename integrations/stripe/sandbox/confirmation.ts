@@ -3,6 +3,7 @@
  * time. Off-session a wish for the customer is a decline; on-session it is a link.
  */
 import type Stripe from 'stripe';
+import { bankReturn, blockAfter, isBankAccount } from './bank-accounts.ts';
 import { recordCharge } from './charges.ts';
 import { type Challenge, intentNote, type Origin, type StripeContext } from './context.ts';
 import { type CardDecline, cardDecline, cardError, invalidRequest } from './errors.ts';
@@ -24,7 +25,8 @@ export function confirmIntent(
     return;
   }
 
-  const outcome = nextOutcome(context, method.id);
+  // A debit goes to the bank; what the bank says comes days later.
+  const outcome = isBankAccount(method) ? 'processing' : nextOutcome(context, method.id);
   const [, afterwards] = /^authentication_required(?:_then_(.+))?$/.exec(outcome) ?? [];
   if (outcome.startsWith('authentication_required')) {
     const challenge: Challenge = { intentId: intent.id, returnUrl, afterwards: afterwards ?? 'succeeded' };
@@ -77,7 +79,9 @@ function settle(
     context.intents.put(intent.id, intent);
     emit(context, 'payment_intent.processing', intent, origin);
   } else {
-    throw declined(context, intent, method, cardDecline(outcome), origin);
+    const isBank = isBankAccount(method);
+    if (isBank) blockAfter(context, method, outcome);
+    throw declined(context, intent, method, isBank ? bankReturn(outcome) : cardDecline(outcome), origin);
   }
 }
 

@@ -18,11 +18,14 @@ export type StripeObjects = {
   customers: Collection<Stripe.Customer | Stripe.DeletedCustomer>;
   paymentMethods: Collection<Stripe.PaymentMethod>;
   cardScripts: Collection<CardScript>;
+  setupIntents: Collection<Stripe.SetupIntent>;
   intents: Collection<Stripe.PaymentIntent>;
   challenges: Collection<Challenge>;
   charges: Collection<Stripe.Charge>;
   refunds: Collection<Stripe.Refund>;
   disputes: Collection<Stripe.Dispute>;
+  taxCalculations: Collection<Stripe.Tax.Calculation>;
+  taxTransactions: Collection<Stripe.Tax.Transaction>;
   events: Collection<Stripe.Event>;
 };
 
@@ -45,11 +48,14 @@ export function openObjects(store: Store): StripeObjects {
     customers: store.collection('customers'),
     paymentMethods: store.collection('payment_methods'),
     cardScripts: store.collection('card_scripts'),
+    setupIntents: store.collection('setup_intents'),
     intents: store.collection('payment_intents'),
     challenges: store.collection('challenges'),
     charges: store.collection('charges'),
     refunds: store.collection('refunds'),
     disputes: store.collection('disputes'),
+    taxCalculations: store.collection('tax_calculations'),
+    taxTransactions: store.collection('tax_transactions'),
     events: store.collection('events'),
   };
 }

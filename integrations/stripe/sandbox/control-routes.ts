@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { control, jsonBody } from '../../sandbox/control-routes.ts';
 import { jsonAnswer, type Route } from '../../sandbox/http.ts';
+import { webhookControlRoutes } from '../../sandbox/webhook-control.ts';
 import type { StripeControl } from './control.ts';
 
 const outcomes = z.array(z.string().min(1)).min(1);
@@ -18,10 +19,14 @@ const card = z.strictObject({
   refunds: z.literal('pending').optional(),
 });
 
-const endpoint = z.strictObject({
-  url: z.url(),
-  secret: z.string().min(1),
-  events: z.array(z.string()).optional(),
+const bankAccount = z.strictObject({
+  bankName: z.string().optional(),
+  last4: z
+    .string()
+    .regex(/^\d{4}$/)
+    .optional(),
+  answers: outcomes,
+  unverified: z.boolean().optional(),
 });
 
 export function stripeControlRoutes(actions: StripeControl): Route[] {
@@ -40,9 +45,16 @@ export function stripeControlRoutes(actions: StripeControl): Route[] {
       return jsonAnswer(200, { status: actions.authenticate(request.pathParams['id'] ?? '', answer) });
     }),
     control('POST', '/_sandbox/payment_intents/:id/settle', (request) => {
-      const { outcome } = z.strictObject({ outcome: z.string().min(1) }).parse(jsonBody(request));
+      const { outcome } = z.strictObject({ outcome: z.string().min(1).optional() }).parse(jsonBody(request));
       return jsonAnswer(200, { status: actions.settle(request.pathParams['id'] ?? '', outcome) });
     }),
+    control('POST', '/_sandbox/payment_intents/:id/return', (request) => {
+      const { code } = z.strictObject({ code: z.string().regex(/^R\d{2}$/) }).parse(jsonBody(request));
+      return jsonAnswer(200, { id: actions.returnDebit(request.pathParams['id'] ?? '', code) });
+    }),
+    control('POST', '/_sandbox/bank_accounts', (request) =>
+      jsonAnswer(200, { id: actions.createBankAccount(bankAccount.parse(jsonBody(request))) }),
+    ),
     control('POST', '/_sandbox/refunds', (request) => {
       const body = z
         .strictObject({ paymentIntent: z.string(), amount: z.number().int().positive().optional() })
@@ -72,22 +84,6 @@ export function stripeControlRoutes(actions: StripeControl): Route[] {
       actions.closeDispute(request.pathParams['id'] ?? '', outcome);
       return jsonAnswer(200, { status: outcome });
     }),
-    control('GET', '/_sandbox/webhooks', () => jsonAnswer(200, { deliveries: actions.webhookDeliveries() })),
-    control('POST', '/_sandbox/webhooks/endpoint', (request) => {
-      actions.setWebhookEndpoint(endpoint.parse(jsonBody(request)));
-      return jsonAnswer(200, { configured: true });
-    }),
-    control('POST', '/_sandbox/webhooks/flush', async (request) => {
-      const body = z
-        .strictObject({ order: z.enum(['created', 'reversed', 'shuffled']).optional() })
-        .parse(jsonBody(request));
-      await actions.flushWebhooks(body.order);
-      return jsonAnswer(200, { flushed: true });
-    }),
-    control('POST', '/_sandbox/webhooks/redeliver', (request) => {
-      const { eventId } = z.strictObject({ eventId: z.string() }).parse(jsonBody(request));
-      actions.redeliverWebhook(eventId);
-      return jsonAnswer(200, { redelivering: eventId });
-    }),
+    ...webhookControlRoutes(actions),
   ];
 }

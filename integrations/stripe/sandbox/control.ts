@@ -1,15 +1,19 @@
 /** What tests and the demo do to the Stripe sandbox from outside: everything Stripe's API does not offer. */
+import type Stripe from 'stripe';
+import { stripeEventTypes } from '../../../domain/payments/vendor-events.ts';
 import type { Effect, EffectLog, EffectNote } from '../../sandbox/effect-log.ts';
 import { VendorRefusal } from '../../sandbox/vendor.ts';
-import { stripeEventTypes } from '../event-types.ts';
+import { createWebhookControl, type WebhookControl } from '../../sandbox/webhook-control.ts';
+import type { WebhookSender } from '../../sandbox/webhooks.ts';
 import { type AuthenticationAnswer, completeAuthentication } from './authentication-page.ts';
+import { createAccount } from './bank-accounts.ts';
 import { resolveIntent } from './confirmation.ts';
 import { intentNote, noRequest, type StripeContext } from './context.ts';
+import { returnDebit } from './debit-returns.ts';
 import { closeDispute, openDispute } from './disputes.ts';
 import { failRefund, refundIntent, settleRefund } from './refunds.ts';
-import { createCard, setCardOutcomes } from './test-cards.ts';
-import type { WebhookEndpoint } from './webhook-post.ts';
-import type { FlushOrder, WebhookDelivery, WebhookSender } from './webhooks.ts';
+import { setUp } from './setup-intents.ts';
+import { createCard, nextOutcome, setCardOutcomes } from './test-cards.ts';
 
 export type NewCard = {
   brand?: string | undefined;
@@ -22,17 +26,33 @@ export type NewCard = {
   refunds?: 'pending' | undefined;
 };
 
-export type StripeControl = {
+export type NewBankAccount = {
+  bankName?: string | undefined;
+  last4?: string | undefined;
+  /** One for each debit, the last one repeating; see bank-accounts.ts for what an answer may be. */
+  answers: string[];
+  /** It waits for its micro-deposits. */
+  unverified?: boolean | undefined;
+};
+
+export type StripeControl = WebhookControl & {
   /** The effects by which money was taken, one for each successful charge. */
   charges(): Effect[];
   /** Makes a card that can be attached; returns its payment method id. */
   createCard(card: NewCard): string;
+  /** Makes a bank account that is verified, unless it still waits for its micro-deposits; returns its payment method id. */
+  createBankAccount(account: NewBankAccount): string;
   /** Decides what the issuer says to a card's next attempts. */
   setCardOutcomes(paymentMethodId: string, outcomes: string[]): void;
   /** Does what the customer does on the bank's page; returns the payment's status. */
   authenticate(paymentIntentId: string, answer: AuthenticationAnswer): string;
-  /** Ends a payment in process with `succeeded` or a decline code; returns its status. */
-  settle(paymentIntentId: string, outcome: string): string;
+  /**
+   * Ends a payment in process with `succeeded` or a decline code (of a bank account: a code of the network, and what its
+   * script says when none is given); returns its status.
+   */
+  settle(paymentIntentId: string, outcome?: string): string;
+  /** Does what a bank does when it takes a direct debit back that had succeeded; returns the id of the dispute that tells. */
+  returnDebit(paymentIntentId: string, networkCode: string): string;
   /** A refund made in the dashboard; the rest of the charge when no amount is given. Returns its id. */
   refund(refund: { paymentIntent: string; amount?: number | undefined }): string;
   /** Does what the customer's bank does when it cannot pay a refund out; returns the refund's status. */
@@ -49,14 +69,6 @@ export type StripeControl = {
     enquiry?: boolean | undefined;
   }): string;
   closeDispute(disputeId: string, outcome: 'won' | 'lost'): void;
-  webhookDeliveries(): WebhookDelivery[];
-  setWebhookEndpoint(
-    endpoint: Omit<WebhookEndpoint, 'events'> & { events?: readonly string[] | undefined },
-  ): void;
-  /** Releases held webhooks and waits until none is pending. */
-  flushWebhooks(order?: FlushOrder): Promise<void>;
-  /** Sends an event once more, as Stripe may do days later. */
-  redeliverWebhook(eventId: string): void;
 };
 
 export function createStripeControl({
@@ -67,12 +79,17 @@ export function createStripeControl({
 }: {
   context: StripeContext;
   log: EffectLog;
-  webhooks: WebhookSender;
+  webhooks: WebhookSender<Stripe.Event>;
   commit: () => void;
 }): StripeControl {
   const record = (op: string, note: EffectNote) => {
     commit();
     log.append({ op, idempotencyKey: null, bodyHash: '', faultInjected: null }, note);
+  };
+  const takeBack = (paymentIntentId: string, networkCode: string) => {
+    const { dispute, note } = returnDebit(context, paymentIntentId, networkCode);
+    record('disputes.open', note);
+    return dispute.id;
   };
   return {
     charges: () => log.entries().filter(isChargeEffect),
@@ -80,6 +97,12 @@ export function createStripeControl({
       const { id } = createCard(context, { brand, last4, expMonth, expYear, ...script });
       commit();
       return id;
+    },
+    createBankAccount({ last4 = '6789', answers, bankName, unverified = false }) {
+      const account = createAccount(context, { last4, answers, bankName });
+      setUp(context, account, { isVerified: !unverified });
+      commit();
+      return account.id;
     },
     setCardOutcomes(paymentMethodId, outcomes) {
       if (!context.paymentMethods.get(paymentMethodId)) throw new RangeError(`No card ${paymentMethodId}`);
@@ -93,10 +116,12 @@ export function createStripeControl({
       return intent.status;
     },
     settle(paymentIntentId, outcome) {
-      const status = settle(context, log, paymentIntentId, outcome);
+      const { status, takenBack } = settle(context, log, paymentIntentId, outcome);
       commit();
+      if (takenBack !== undefined) takeBack(paymentIntentId, takenBack);
       return status;
     },
+    returnDebit: takeBack,
     refund({ paymentIntent, amount }) {
       const { refund, note } = refundIntent(context, { payment_intent: paymentIntent, amount }, noRequest);
       record('refunds.create', note);
@@ -115,11 +140,7 @@ export function createStripeControl({
     },
     closeDispute: (disputeId, outcome) =>
       record('disputes.close', closeDispute(context, disputeId, outcome).note),
-    webhookDeliveries: () => webhooks.deliveries(),
-    setWebhookEndpoint: ({ url, secret, events = stripeEventTypes }) =>
-      webhooks.setEndpoint({ url, secret, events }),
-    flushWebhooks: (order) => webhooks.flush(order),
-    redeliverWebhook: (eventId) => webhooks.redeliver(eventId),
+    ...createWebhookControl(webhooks, stripeEventTypes),
   };
 }
 
@@ -128,9 +149,18 @@ function isChargeEffect({ op, outcome, amountMinor }: Effect): boolean {
   return outcome === 'effect' && amountMinor !== null && op.startsWith('payment_intents.');
 }
 
-function settle(context: StripeContext, log: EffectLog, paymentIntentId: string, outcome: string): string {
+function settle(
+  context: StripeContext,
+  log: EffectLog,
+  paymentIntentId: string,
+  wanted: string | undefined,
+): { status: string; takenBack?: string | undefined } {
   const intent = context.intents.get(paymentIntentId);
   if (intent?.status !== 'processing') throw new RangeError(`Payment ${paymentIntentId} is not processing`);
+  const said = wanted ?? nextOutcome(context, String(intent.payment_method));
+  const [, takenBack] = /^succeeded_then_(R\d\d)$/.exec(said) ?? [];
+  const outcome = takenBack === undefined ? said : 'succeeded';
+  if (outcome === 'processing') return { status: outcome };
   try {
     resolveIntent(context, intent, outcome, noRequest);
   } catch (error) {
@@ -141,5 +171,5 @@ function settle(context: StripeContext, log: EffectLog, paymentIntentId: string,
     { op: 'payment_intents.settle', idempotencyKey: null, bodyHash: '', faultInjected: null },
     intentNote(intent, { outcome: moved ? 'effect' : 'refused', detail: outcome, moved }),
   );
-  return intent.status;
+  return { status: intent.status, takenBack };
 }

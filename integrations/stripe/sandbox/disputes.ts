@@ -43,7 +43,7 @@ export function disputeOperations(context: StripeContext): StripeOperation[] {
   ];
 }
 
-type Disputed = { dispute: Stripe.Dispute; note: EffectNote };
+export type Disputed = { dispute: Stripe.Dispute; note: EffectNote };
 
 /** The bank wants the payment back, or a part of it: the money leaves our account at once, unless it only enquires. */
 export function openDispute(
@@ -79,12 +79,13 @@ export function openDispute(
   return { dispute, note: noteOf(charge, dispute, dispute.amount) };
 }
 
-/** The bank has decided: what was won comes back to our account. */
+/** The bank has decided: what was won comes back to our account. What was lost may be won after all. */
 export function closeDispute(context: StripeContext, id: string, outcome: 'won' | 'lost'): Disputed {
   const dispute = context.disputes.get(id);
   const charge = context.charges.get(String(dispute?.charge));
   if (!dispute || !charge) throw new RangeError(`No dispute ${id}`);
-  if (isClosed(dispute)) throw new RangeError(`Dispute ${id} is ${dispute.status}`);
+  if (isClosed(dispute) && !(dispute.status === 'lost' && outcome === 'won'))
+    throw new RangeError(`Dispute ${id} is ${dispute.status}`);
   const wasWithdrawn = dispute.balance_transactions.length > 0;
   dispute.status = outcome;
   context.disputes.put(id, dispute);
@@ -109,6 +110,11 @@ function isClosed({ status }: Stripe.Dispute): boolean {
   return status === 'won' || status === 'lost';
 }
 
+/** The money of a dispute leaves our account. */
+export function withdraw(context: StripeContext, dispute: Stripe.Dispute): void {
+  move(context, dispute, -1);
+}
+
 function move(context: StripeContext, dispute: Stripe.Dispute, sign: 1 | -1): void {
   dispute.balance_transactions.push({
     id: vendorId('txn'),
@@ -131,7 +137,7 @@ function move(context: StripeContext, dispute: Stripe.Dispute, sign: 1 | -1): vo
 }
 
 /** An amount means that money moved. */
-function noteOf(
+export function noteOf(
   { metadata }: Stripe.Charge,
   { id, currency, status }: Stripe.Dispute,
   movedMinor: number | null,
@@ -146,7 +152,7 @@ function noteOf(
   };
 }
 
-function newDispute(
+export function newDispute(
   charge: Stripe.Charge,
   given: { amount: number; reason: string; status: Stripe.Dispute.Status; createdSeconds: number },
 ): Stripe.Dispute {
@@ -171,17 +177,20 @@ function newDispute(
     livemode: false,
     metadata: {},
     payment_intent: charge.payment_intent,
-    payment_method_details: {
-      type: 'card',
-      card: {
-        brand: charge.payment_method_details?.card?.brand ?? null,
-        case_type: 'chargeback',
-        network_reason_code: null,
-      },
-    },
+    payment_method_details: methodDetails(charge),
     reason: given.reason,
     status: given.status,
   } as unknown as Stripe.Dispute;
+}
+
+function methodDetails({ payment_method_details: details }: Stripe.Charge) {
+  if (details?.type !== 'card') return { type: details?.type };
+  const card = {
+    brand: details.card?.brand ?? null,
+    case_type: 'chargeback',
+    network_reason_code: null,
+  };
+  return { type: 'card', card };
 }
 
 const ANSWER_WITHIN_SECONDS = 9 * 24 * 60 * 60;

@@ -47,7 +47,13 @@ export function cardError(
   return new VendorRefusal(errorAnswer(402, { type: 'card_error', ...decline, ...subject }), note);
 }
 
-export type CardDecline = { code: string; decline_code: string; message: string };
+export type CardDecline = {
+  code: string;
+  decline_code: string;
+  message: string;
+  /** Of the network, where it tells one. */
+  network_decline_code?: string;
+};
 
 /** What Stripe answers for an issuer's decline code: some have an error code of their own. */
 export function cardDecline(declineCode: string): CardDecline {

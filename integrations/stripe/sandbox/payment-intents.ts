@@ -3,6 +3,7 @@ import type Stripe from 'stripe';
 import { z } from 'zod';
 import { vendorId } from '../../sandbox/random.ts';
 import { checkAmount } from './amount-rules.ts';
+import { isBankAccount } from './bank-accounts.ts';
 import { confirmIntent } from './confirmation.ts';
 import { intentNote, requireCustomer, requireIntent, type StripeContext } from './context.ts';
 import { invalidRequest, noSuch } from './errors.ts';
@@ -20,6 +21,7 @@ import {
   type StripeOperation,
   text,
 } from './params.ts';
+import { hasMandate } from './setup-intents.ts';
 
 const createParams = z.strictObject({
   amount: integer,
@@ -27,6 +29,7 @@ const createParams = z.strictObject({
   customer: text.optional(),
   payment_method: text.optional(),
   allowed_payment_method_types: z.array(text).optional(),
+  mandate: text.optional(),
   confirm: boolean.default(false),
   off_session: boolean.optional(),
   return_url: z.url().optional(),
@@ -48,6 +51,7 @@ export function paymentIntentOperations(context: StripeContext): StripeOperation
         if (params.customer !== undefined) requireCustomer(context, params.customer, 'customer');
         if (params.payment_method !== undefined) {
           checkMethod(context, params.payment_method, params.customer ?? null);
+          checkDebit(context, params.payment_method, params);
         }
         const intent = newIntent(params, context.clock.seconds());
         intents.put(intent.id, intent);
@@ -166,6 +170,40 @@ function checkMethod(context: StripeContext, id: string, customer: string | null
   );
 }
 
+/** A bank account is debited in dollars, under a mandate, and never again after some returns. */
+function checkDebit(
+  context: StripeContext,
+  methodId: string,
+  {
+    currency,
+    mandate,
+    allowed_payment_method_types: types = ['card'],
+  }: Pick<z.output<typeof createParams>, 'currency' | 'mandate' | 'allowed_payment_method_types'>,
+): void {
+  const method = context.paymentMethods.get(methodId);
+  if (!method || !isBankAccount(method)) return;
+  if (!types.includes('us_bank_account')) {
+    throw invalidRequest('The payment method type us_bank_account is not allowed for this PaymentIntent.', {
+      param: 'allowed_payment_method_types',
+    });
+  }
+  if (currency !== 'usd') {
+    throw invalidRequest('The currency provided is invalid for us_bank_account.', { param: 'currency' });
+  }
+  if (method.us_bank_account?.status_details?.blocked !== undefined) {
+    throw invalidRequest('This bank account has been blocked because of an earlier return.', {
+      code: 'payment_method_bank_account_blocked',
+      param: 'payment_method',
+    });
+  }
+  if (mandate === undefined || !hasMandate(context, methodId, mandate)) {
+    throw invalidRequest('The mandate is not valid for this payment method.', {
+      code: 'payment_intent_mandate_invalid',
+      param: 'mandate',
+    });
+  }
+}
+
 function newIntent(params: z.output<typeof createParams>, createdSeconds: number): Stripe.PaymentIntent {
   const id = vendorId('pi');
   return {
@@ -200,7 +238,7 @@ function newIntent(params: z.output<typeof createParams>, createdSeconds: number
     payment_method: params.payment_method ?? null,
     payment_method_configuration_details: null,
     payment_method_options: {},
-    payment_method_types: ['card'],
+    payment_method_types: params.allowed_payment_method_types ?? ['card'],
     processing: null,
     receipt_email: null,
     review: null,

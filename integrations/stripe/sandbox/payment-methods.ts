@@ -1,10 +1,12 @@
 /** Payment methods: attaching decides whether a card may be kept; a detached one may not be used again. */
 import type Stripe from 'stripe';
 import { z } from 'zod';
+import { copyMagicAccount, isBankAccount } from './bank-accounts.ts';
 import { requireCustomer, type StripeContext } from './context.ts';
 import { cardDecline, cardError, invalidRequest, noSuch } from './errors.ts';
 import { emit } from './events.ts';
 import { expand, operation, type StripeOperation, text } from './params.ts';
+import { isVerifiedAccount, setUp } from './setup-intents.ts';
 import { copyMagicCard, magicCardAttachment } from './test-cards.ts';
 
 export function paymentMethodOperations(context: StripeContext): StripeOperation[] {
@@ -16,7 +18,7 @@ export function paymentMethodOperations(context: StripeContext): StripeOperation
       path: '/v1/payment_methods/:id',
       params: z.strictObject({ expand }),
       run: ({ pathParams: { id = '' } }) => ({
-        body: copyMagicCard(context, id) ?? requireMethod(context, id),
+        body: copyOf(context, id) ?? requireMethod(context, id),
       }),
     }),
     operation({
@@ -32,7 +34,7 @@ export function paymentMethodOperations(context: StripeContext): StripeOperation
           const decline = cardDecline(verdict);
           throw cardError(decline, { note: { ...note, outcome: 'refused', detail: decline.decline_code } });
         }
-        const method = copyMagicCard(context, id) ?? requireMethod(context, id, 'payment_method');
+        const method = copyOf(context, id) ?? requireMethod(context, id, 'payment_method');
         if (method.customer !== null) {
           throw invalidRequest('The payment method you provided has already been attached to a customer.');
         }
@@ -41,6 +43,9 @@ export function paymentMethodOperations(context: StripeContext): StripeOperation
             'This PaymentMethod was previously used without being attached to a Customer or was detached ' +
               'from a Customer, and may not be used again.',
           );
+        }
+        if (isBankAccount(method) && !isVerifiedAccount(context, method.id)) {
+          throw invalidRequest('The bank account must be verified before it is attached to a customer.');
         }
         const attached = { ...method, customer: customer.id };
         paymentMethods.put(attached.id, attached);
@@ -64,6 +69,13 @@ export function paymentMethodOperations(context: StripeContext): StripeOperation
       },
     }),
   ];
+}
+
+/** One of Stripe's test ids; a bank account is verified already, as if the tenant's page had done that. */
+function copyOf(context: StripeContext, id: string): Stripe.PaymentMethod | null {
+  const account = copyMagicAccount(context, id);
+  if (account !== null) setUp(context, account, { isVerified: true });
+  return account ?? copyMagicCard(context, id);
 }
 
 /** Takes the card from its customer for good. */

@@ -1,0 +1,1 @@
+ALTER TABLE "refunds" ADD COLUMN "is_credit_held" boolean DEFAULT false NOT NULL;

@@ -1,0 +1,94 @@
+/**
+ * Exchange rates as they are kept, and the one that holds on a day.
+ *
+ * Why it is safe to run twice: a published rate is unique by its day, pair and source, and whoever comes second leaves it as
+ * it is. Nothing is ever rewritten: who entered a rate wrongly enters it again, and the last one holds.
+ */
+import { and, asc, between, eq, inArray, isNull, max, or } from 'drizzle-orm';
+import { DomainError } from '../../../domain/errors.ts';
+import {
+  type AppliedRate,
+  ECB,
+  ENTERED,
+  type ExchangeRate,
+  FIRST_RATE_DAY,
+  RATE_AGE_DAYS_MAX,
+  rateOn,
+} from '../../../domain/payments/exchange-rate.ts';
+import { daysLater } from '../../../domain/reporting/report-days.ts';
+import type { SystemTx, Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { exchangeRates } from '../../schema/exchange-rates.ts';
+
+export type ExchangeRateRow = typeof exchangeRates.$inferSelect;
+
+/** Keeps what was published; returns how many rates were new. */
+export async function storePublished(
+  tx: SystemTx,
+  { rates, fetchedAt }: { rates: readonly ExchangeRate[]; fetchedAt: Date },
+): Promise<number> {
+  if (rates.length === 0) return 0;
+  const stored = await tx
+    .insert(exchangeRates)
+    .values(rates.map((rate) => ({ id: newId('fxr'), tenantId: null, ...rate, fetchedAt })))
+    .onConflictDoNothing()
+    .returning({ id: exchangeRates.id });
+  return stored.length;
+}
+
+/** The last day of which the published rates are kept; null before the first. */
+export async function lastPublishedDay(tx: SystemTx): Promise<string | null> {
+  const [last] = await tx
+    .select({ day: max(exchangeRates.day) })
+    .from(exchangeRates)
+    .where(and(isNull(exchangeRates.tenantId), eq(exchangeRates.source, ECB)));
+  return last?.day ?? null;
+}
+
+/** Keeps a rate that a person of the tenant knows, for this tenant. */
+export async function enterRate(
+  tx: Tx,
+  rate: Omit<ExchangeRate, 'source'> & { tenantId: string; at: Date },
+): Promise<ExchangeRateRow> {
+  const { at, ...entered } = rate;
+  const [row] = await tx
+    .insert(exchangeRates)
+    .values({ id: newId('fxr'), ...entered, source: ENTERED, fetchedAt: at })
+    .returning();
+  if (row === undefined) throw new Error('An inserted exchange rate was not returned');
+  return row;
+}
+
+/** Throws `state_conflict` (`exchange_rate_missing`) that says how to enter one. */
+export async function readRate(
+  tx: Tx,
+  { base, quote, day }: { base: string; quote: string; day: string },
+): Promise<AppliedRate> {
+  const found =
+    day < FIRST_RATE_DAY ? null : rateOn(await ratesBefore(tx, { base, quote, day }), { base, quote, day });
+  if (found !== null) return found;
+  throw new DomainError({
+    code: 'state_conflict',
+    reason: 'exchange_rate_missing',
+    message: `No rate from ${base} to ${quote} is known for ${day} or the ${RATE_AGE_DAYS_MAX} days before it. Enter one (POST /v1/exchange_rates); with a payment you may also send exchangeRate and rateSource, as on the advice of the bank.`,
+  });
+}
+
+/** Those that may hold on the day; of several that were entered, the last one is the last. */
+function ratesBefore(
+  tx: Tx,
+  { base, quote, day }: { base: string; quote: string; day: string },
+): Promise<ExchangeRateRow[]> {
+  const { day: rateDay, base: from, quote: to } = exchangeRates;
+  const currencies = [base, quote];
+  return tx
+    .select()
+    .from(exchangeRates)
+    .where(
+      and(
+        between(rateDay, daysLater(day, -RATE_AGE_DAYS_MAX), day),
+        or(inArray(from, currencies), inArray(to, currencies)),
+      ),
+    )
+    .orderBy(asc(exchangeRates.id));
+}
