@@ -248,9 +248,14 @@ function notYetThere(db: FaultStack['db'], tenantId: string): Promise<string[]> 
   });
 }
 
-/** A reminder that was still to be sent when the server went away: the wire was quicker, so it is not sent any more. */
-function isOvertaken({ status, error }: typeof notifications.$inferSelect): boolean {
-  return status === 'skipped' && error === 'the invoice is paid';
+/**
+ * A reminder that was still to be sent when the server went away is not sent any more where what it speaks of has come
+ * about meanwhile: the wire was quicker, or the trial has ended.
+ */
+function isOvertaken({ status, error, template }: typeof notifications.$inferSelect): boolean {
+  if (status !== 'skipped' || error === null) return false;
+  const isTrialOver = template === 'trial_ending' && error.startsWith('the subscription is ');
+  return error === 'the invoice is paid' || isTrialOver;
 }
 
 async function statesOf(db: FaultStack['db'], tenantId: string): Promise<Map<string, string>> {
