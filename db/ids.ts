@@ -37,7 +37,14 @@ export type IdPrefix =
   | 'inb'
   | 'tst'
   | 'mov'
-  | 'fxr';
+  | 'fxr'
+  | 'cacc'
+  | 'cin'
+  | 'cev'
+  | 'cact'
+  | 'cpo'
+  | 'clot'
+  | 'cdis';
 
 /** `sub_0198f1c0…` */
 export function newId(prefix: IdPrefix): string {
