@@ -83,7 +83,7 @@ export function readAccountKey(
   if (!isOn(prefix, family, network)) {
     return refused(
       'wrong_network',
-      `must be ${expected(family, network)}; a ${prefix.name} is a key ${prefix.isReal ? 'of the main network' : 'of a test network, whose coins have no value'}`,
+      `must be ${expected(family, network)}; a ${prefix.name} is a key ${prefix.isMain ? 'of the main network' : 'of a test network, whose coins have no value'}`,
     );
   }
   const key = orNull(() => parsed(publicKey));
@@ -124,21 +124,21 @@ export function receiveAddresses(
 /** A BIP44 account: purpose, coin, account. */
 const ACCOUNT_DEPTH = 3;
 
-type Prefix = { name: string; version: string; isReal: boolean; kind: AddressKind | null };
+type Prefix = { name: string; version: string; isMain: boolean; kind: AddressKind | null };
 
 /** `kind` null: a plain key, which says nothing of what it is for. */
 const prefixes: readonly Prefix[] = [
-  { name: 'zpub', version: '04b24746', isReal: true, kind: 'p2wpkh' },
-  { name: 'ypub', version: '049d7cb2', isReal: true, kind: 'p2sh_p2wpkh' },
-  { name: 'xpub', version: '0488b21e', isReal: true, kind: null },
-  { name: 'vpub', version: '045f1cf6', isReal: false, kind: 'p2wpkh' },
-  { name: 'upub', version: '044a5262', isReal: false, kind: 'p2sh_p2wpkh' },
-  { name: 'tpub', version: '043587cf', isReal: false, kind: null },
+  { name: 'zpub', version: '04b24746', isMain: true, kind: 'p2wpkh' },
+  { name: 'ypub', version: '049d7cb2', isMain: true, kind: 'p2sh_p2wpkh' },
+  { name: 'xpub', version: '0488b21e', isMain: true, kind: null },
+  { name: 'vpub', version: '045f1cf6', isMain: false, kind: 'p2wpkh' },
+  { name: 'upub', version: '044a5262', isMain: false, kind: 'p2sh_p2wpkh' },
+  { name: 'tpub', version: '043587cf', isMain: false, kind: null },
 ];
 
 /** Bitcoin's keys name their network. An EVM account is the same on all, so wallets write xpub for each. */
-function isOn({ isReal }: Prefix, family: ChainFamily, network: CryptoNetwork): boolean {
-  return isReal === (network === 'mainnet') || (family === 'evm' && isReal);
+function isOn({ isMain }: Prefix, family: ChainFamily, network: CryptoNetwork): boolean {
+  return isMain === (network === 'mainnet') || (family === 'evm' && isMain);
 }
 
 function expected(family: ChainFamily, network: CryptoNetwork): string {

@@ -37,7 +37,7 @@ export function paymentUri(request: PaymentRequest): { link: string; qr: string 
  */
 function bitcoinUri({ address, units, label }: PaymentRequest): { link: string; qr: string } {
   const amount = `amount=${coinsOf(units, 'BTC')}`;
-  const from = label === undefined ? '' : `&label=${encodeURIComponent(label)}`;
+  const from = label === undefined ? '' : `&label=${encodeURIComponent(label.toWellFormed())}`;
   const isWitness = /^(?:bc|tb|bcrt)1/.test(address);
   return {
     link: `bitcoin:${address}?${amount}${from}`,

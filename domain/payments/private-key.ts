@@ -13,7 +13,7 @@ export function secretIn(text: string): string | null {
 
 /** For the one who pasted it; follows the name of the field. */
 export function secretRefused(name: string): string {
-  return `must never be a secret, and this is ${name}: whoever has it can spend the coins. It was not kept. Never paste it anywhere; take it for stolen, throw it away once its coins are moved to a new wallet, and give a public key or an address instead`;
+  return `must never be a secret, and this is ${name}: whoever has it can spend the coins. Never paste it anywhere; take it for stolen, throw it away once its coins are moved to a new wallet, and give a public key or an address instead`;
 }
 
 const base58 = '[1-9A-HJ-NP-Za-km-z]';
