@@ -366,6 +366,11 @@ describe('a secret', () => {
     }
   });
 
+  it('is not seen in a public key that happens to hold its letters', () => {
+    const key = `${zpub.slice(0, 40)}xprv${zpub.slice(44)}`;
+    expect(reasonOf(readAccountKey(key, mainnet))).toBe('bad_checksum');
+  });
+
   it('(any extended private key) is told from its public one', () => {
     fc.assert(
       fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (seed) => {

@@ -33,6 +33,12 @@ describe('a payment link for Bitcoin (BIP21)', () => {
     expect(qr).not.toContain('label');
   });
 
+  it('is a link even where the name is broken text', () => {
+    expect(paymentUri({ ...request, units: 1n, label: 'a\ud800' }).link).toBe(
+      `bitcoin:${segwit}?amount=0.00000001&label=a%EF%BF%BD`,
+    );
+  });
+
   it('is in capitals in a code, but for the name of the amount', () => {
     expect(paymentUri({ ...request, units: 125_000n }).qr).toBe(
       'BITCOIN:BC1QCR8TE4KR609GCAWUTMRZA0J4XV80JY8Z306FYU?amount=0.00125',
