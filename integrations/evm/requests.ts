@@ -129,8 +129,8 @@ type Refusal = { rpcCode: number; rpcMessage: string; data: unknown };
 
 const answerShape = z.object({
   id: z.union([z.number(), z.string(), z.null()]).optional(),
-  result: z.unknown(),
-  error: z.object({ code: z.number(), message: z.string(), data: z.unknown() }).nullish(),
+  result: z.unknown().optional(),
+  error: z.object({ code: z.number(), message: z.string(), data: z.unknown().optional() }).nullish(),
 });
 
 function answersIn(text: string): z.output<typeof answerShape>[] | null {

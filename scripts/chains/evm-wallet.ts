@@ -75,6 +75,15 @@ export function createEvmWallet(url: string) {
       data: encodeFunctionData({ abi: contracts[contract].abi as Abi, functionName, args }),
     });
 
+  const tokenBalance = async (token: 'token' | 'otherToken', holder: Hex) => {
+    const data = encodeFunctionData({
+      abi: dollarToken.abi as Abi,
+      functionName: 'balanceOf',
+      args: [holder],
+    });
+    return BigInt(await rpc<Hex>('eth_call', { to: localContracts[token], data }, 'latest'));
+  };
+
   const transferData = (to: Hex, units: bigint) =>
     encodeFunctionData({ abi: dollarToken.abi as Abi, functionName: 'transfer', args: [to, units] });
 
@@ -84,19 +93,24 @@ export function createEvmWallet(url: string) {
     send,
     call,
 
-    /** Puts the contracts where `localContracts` says, and dollars into the wallets. Those that are there already stay. */
+    /**
+     * Puts the contracts where `localContracts` says, and dollars and ether into the wallets. What is there already stays: it
+     * may be called again on the same chain, and carries on where it was interrupted.
+     */
     async deploy(): Promise<void> {
       const deployed = Number(await rpc<Hex>('eth_getTransactionCount', issuer, 'latest'));
-      const missing = Object.values(contracts).slice(deployed);
-      for (const { abi, bytecode } of missing) {
+      for (const { abi, bytecode } of Object.values(contracts).slice(deployed)) {
         await send({ from: issuer, data: encodeDeployData({ abi: abi as Abi, bytecode: bytecode as Hex }) });
       }
-      if (missing.length === 0) return;
-      for (const holder of [payer, localContracts.wallet] as const) {
-        await call('token', 'mint', [holder, MINTED], { from: issuer });
-        await call('otherToken', 'mint', [holder, MINTED], { from: issuer });
+      for (const token of ['token', 'otherToken'] as const) {
+        for (const holder of [payer, localContracts.wallet] as const) {
+          if ((await tokenBalance(token, holder)) > 0n) continue;
+          await call(token, 'mint', [holder, MINTED], { from: issuer });
+        }
       }
-      await send({ to: localContracts.wallet, value: 10n ** 20n });
+      if (BigInt(await rpc<Hex>('eth_getBalance', localContracts.wallet, 'latest')) === 0n) {
+        await send({ to: localContracts.wallet, value: 10n ** 20n });
+      }
     },
 
     /** Wei from the payer's account. */
@@ -171,9 +185,18 @@ export function createEvmWallet(url: string) {
 
     mine: (blocks = 1) => rpc('anvil_mine', hex(blocks)),
 
-    /** Replaces the last blocks by others, empty but for what is given: a call with the block's place, 0 the oldest. */
-    reorg: (depth: number, transactions: readonly (readonly [Record<string, unknown>, number])[] = []) =>
-      rpc('anvil_reorg', depth, transactions),
+    /**
+     * Replaces the last blocks by as many others. They are empty but for the transactions that are kept: each with the place
+     * of its new block, 0 the oldest.
+     */
+    async reorg(depth: number, kept: readonly { txid: string; place: number }[] = []): Promise<void> {
+      const raw = await Promise.all(kept.map(({ txid }) => rpc('eth_getRawTransactionByHash', txid)));
+      await rpc(
+        'anvil_reorg',
+        depth,
+        kept.map(({ place }, index) => [raw[index], place]),
+      );
+    },
 
     /** Forgets a transaction that waits to be mined. */
     drop: (txid: string) => rpc('anvil_dropTransaction', txid),
