@@ -26,6 +26,8 @@ export type NotificationVariables = {
   invoice_reminder: DueVariables & { overdueFor: string };
   payment_failed: DunningVariables;
   payment_returned: DunningVariables;
+  /** The chain did not keep coins that had paid the invoice. */
+  crypto_payment_reversed: DunningVariables;
   payment_action_required: InvoiceVariables & { actionUrl: string };
   payment_recovered: InvoiceVariables;
   payment_received: InvoiceVariables;
@@ -117,6 +119,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     invoice_reminder: ['planName', 'invoiceNumber', 'amount', 'dueOn', 'overdueFor', 'payUrl'],
     payment_failed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_returned: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+    crypto_payment_reversed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],
     payment_recovered: ['planName', 'invoiceNumber', 'amount'],
     payment_received: ['planName', 'invoiceNumber', 'amount'],
