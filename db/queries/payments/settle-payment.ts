@@ -40,6 +40,7 @@ import {
 } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { tellSubscriber } from '../messaging/tell-subscriber.ts';
+import { withdrawCurrentOffer } from './crypto-offer.ts';
 import { replaceExcessiveCharge } from './excessive-charge.ts';
 import { exchangeColumns, inflowLines } from './inflow.ts';
 import { fundsOf, type LedgerAccount, postToLedger } from './ledger.ts';
@@ -158,6 +159,7 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     if (replaced !== context) await announceSubscription(tx, replaced);
     return { paymentId, outcome: 'partial', excessMinor };
   }
+  if (rail !== 'crypto') await withdrawCurrentOffer(tx, { invoiceId, at });
   const wasWrittenOff = invoice.status === 'uncollectible';
   const after = await afterInvoicePaid(tx, context, {
     invoice: paid,
