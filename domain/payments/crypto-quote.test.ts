@@ -169,7 +169,10 @@ describe('the coins for an amount', () => {
   it('is exact far beyond what a float holds', () => {
     const due = money(9_007_199_254_740_991, 'USD');
     const found = quote({ due, asset: 'ETH', rate: `0.${'1'.padStart(30, '0')}`, policy });
-    expect(found).toEqual({ due: 9_007_199_254_740_991n * 10n ** 46n, minDue: 882_705_526_964_617_118n * 10n ** 44n });
+    expect(found).toEqual({
+      due: 9_007_199_254_740_991n * 10n ** 46n,
+      minDue: 882_705_526_964_617_118n * 10n ** 44n,
+    });
   });
 
   it('in bitcoin is at least what the network passes on: 546 satoshi', () => {
