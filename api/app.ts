@@ -26,6 +26,7 @@ import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
+import { cryptoLotRoutes } from './payments/crypto-lots.ts';
 import { disputeRoutes } from './payments/disputes.ts';
 import { exchangeRateRoutes } from './payments/exchange-rates.ts';
 import { paymentMethodRoutes } from './payments/payment-methods.ts';
@@ -86,6 +87,7 @@ const routes: readonly Route[] = [
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
+  ...cryptoLotRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

@@ -44,7 +44,8 @@ export type IdPrefix =
   | 'cact'
   | 'cpo'
   | 'clot'
-  | 'cdis';
+  | 'cdis'
+  | 'cdp';
 
 /** `sub_0198f1c0…` */
 export function newId(prefix: IdPrefix): string {

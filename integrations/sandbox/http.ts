@@ -99,18 +99,6 @@ export function redirectAnswer(location: string): HttpAnswer {
   return { status: 303, headers: { location }, body: '' };
 }
 
-/** Text made safe between HTML tags and inside quoted attributes. */
-export function escapeHtml(text: string): string {
-  const entities: Record<string, string> = {
-    '&': '&amp;',
-    '<': '&lt;',
-    '>': '&gt;',
-    '"': '&quot;',
-    "'": '&#39;',
-  };
-  return text.replace(/[&<>"']/g, (character) => entities[character] ?? character);
-}
-
 const bodyBytesMax = 1024 * 1024;
 
 async function readBody(message: IncomingMessage): Promise<Buffer> {

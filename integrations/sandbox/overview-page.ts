@@ -1,8 +1,9 @@
 /** The page of a sandbox, to look at in a browser: what it did lately, and what waits for somebody. */
 
+import { escapeHtml } from '../../domain/html.ts';
 import type { SandboxCore } from './core.ts';
 import type { Effect } from './effect-log.ts';
-import { escapeHtml, htmlAnswer, type Route } from './http.ts';
+import { htmlAnswer, type Route } from './http.ts';
 
 const shownMax = 100;
 

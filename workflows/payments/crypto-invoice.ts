@@ -36,7 +36,10 @@ export async function cryptoInvoice({
   let wakeAt: string | null = secondAfter(expiresAt);
   let isOver = false;
   while (!isOver) {
-    await deadline.until(wakeAt, { summary: 'The next moment that changes something', changed: () => looks > 0 });
+    await deadline.until(wakeAt, {
+      summary: 'The next moment that changes something',
+      changed: () => looks > 0,
+    });
     looks = 0;
     const at = new Date().toISOString();
     const state = await decideCryptoInvoice({ tenantId, cryptoInvoiceId, at });

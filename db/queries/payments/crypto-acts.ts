@@ -48,7 +48,10 @@ export async function requestCryptoAct(tx: Tx, wish: ActWish): Promise<CryptoAct
   const invoice = await lockAll(tx, cryptoInvoiceId);
   const waiting = await waitingActs(tx, cryptoInvoiceId);
   if (waiting.length > 0) {
-    throw refusal('act_waiting', `Another act waits to be approved first (${waiting[0]?.id}); approve or reject that.`);
+    throw refusal(
+      'act_waiting',
+      `Another act waits to be approved first (${waiting[0]?.id}); approve or reject that.`,
+    );
   }
   const weighed = await weigh(tx, invoice, wish);
   const needsSecond = weighed.isUnproven || weighed.usdMinor >= APPROVAL_USD_MINOR;
@@ -83,7 +86,10 @@ export async function decideCryptoAct(
   const asked = await readAct(tx, actId);
   if (asked.status !== 'requested') throw refusal('act_decided', `The act was ${asked.status} before.`);
   if (as === 'approved' && asked.requestedBy === actor) {
-    throw refusal('second_person_required', 'Whoever asked for it does not approve it; use the API key of another person.');
+    throw refusal(
+      'second_person_required',
+      'Whoever asked for it does not approve it; use the API key of another person.',
+    );
   }
   const isApproved = as === 'approved';
   const [row] = await tx
@@ -118,7 +124,10 @@ export async function extendCryptoInvoice(
   if (invoice.status !== 'open')
     throw refusal('invoice_not_open', `Invoice ${invoice.number} does not wait for a payment.`);
   if (coins.status !== 'expired' && coins.status !== 'awaiting') {
-    throw refusal('not_extendable', `It is ${coins.status}; only what waits for a payment or has expired is extended.`);
+    throw refusal(
+      'not_extendable',
+      `It is ${coins.status}; only what waits for a payment or has expired is extended.`,
+    );
   }
   const current = await findCurrentOffer(tx, coins.invoiceId);
   if (current !== null && current.id !== cryptoInvoiceId)
@@ -236,7 +245,10 @@ async function worthOf(tx: Tx, invoice: CryptoInvoiceRow, keys: readonly string[
     .where(and(eq(cryptoPayments.cryptoInvoiceId, invoice.id), inArray(cryptoPayments.key, [...keys])));
   const missing = keys.filter((key) => !rows.some((row) => row.key === key));
   if (missing.length > 0) {
-    throw refusal('payment_unknown', `The invoice has no such payments: ${missing.join(', ')}. Its payments list their keys.`);
+    throw refusal(
+      'payment_unknown',
+      `The invoice has no such payments: ${missing.join(', ')}. Its payments list their keys.`,
+    );
   }
   if (rows.some(({ asset }) => asset !== invoice.asset)) return invoice.usdMinor;
   const units = rows.reduce((sum, row) => sum + row.units, 0n);

@@ -34,8 +34,8 @@ import { writeAudit } from '../tenants/audit-log.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { razorpaysPart } from './collected-by-razorpay.ts';
 import { takeAddress } from './crypto-accounts.ts';
-import { quoteNow } from './crypto-quotes.ts';
 import { findCurrentOffer, isBeingPaid, withdrawOffer } from './crypto-offer.ts';
+import { quoteNow } from './crypto-quotes.ts';
 import { currentOrder, knownPayment } from './current-order.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import { startOf } from './save-decision.ts';
@@ -63,7 +63,10 @@ export async function createCryptoInvoice(
   { invoiceId, asset, chain = homeOf(asset), actor, at }: CryptoInvoiceWish,
 ): Promise<CryptoInvoiceRow> {
   if (!assetsOn(chain).includes(asset)) {
-    throw refusal('asset_not_on_chain', `${asset} is not taken on ${titleOf(chain)}; leave chain out, or name another.`);
+    throw refusal(
+      'asset_not_on_chain',
+      `${asset} is not taken on ${titleOf(chain)}; leave chain out, or name another.`,
+    );
   }
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   await refuseWhilePaid(tx, { context, invoice, at });
@@ -213,14 +216,24 @@ export async function watchedChain(
   const [row] = await tx.select().from(chains).where(eq(chains.name, chain));
   const title = titleOf(chain);
   if (row === undefined || row.freshUntil === null) {
-    throw refusal('chain_not_watched', `${title} is not watched here, so a payment on it would not be seen; name another asset or chain.`);
+    throw refusal(
+      'chain_not_watched',
+      `${title} is not watched here, so a payment on it would not be seen; name another asset or chain.`,
+    );
   }
-  const otherwise = 'try again later, or take another means of payment: a card, a transfer, or coins on another chain.';
+  const otherwise =
+    'try again later, or take another means of payment: a card, a transfer, or coins on another chain.';
   if (row.pausedAt !== null) {
-    throw refusal('chain_paused', `No payments on ${title} are taken at the moment (${row.pauseReason ?? 'paused'}); ${otherwise}`);
+    throw refusal(
+      'chain_paused',
+      `No payments on ${title} are taken at the moment (${row.pauseReason ?? 'paused'}); ${otherwise}`,
+    );
   }
   if (at.getTime() - row.freshUntil.getTime() > BEHIND_MS) {
-    throw refusal('chain_behind', `${title} has not been read since ${row.freshUntil.toISOString()}; ${otherwise}`);
+    throw refusal(
+      'chain_behind',
+      `${title} has not been read since ${row.freshUntil.toISOString()}; ${otherwise}`,
+    );
   }
   return { network: row.network, policy: cryptoPolicyOn(row.network) };
 }
@@ -245,22 +258,28 @@ async function refuseWhilePaid(
   if (invoice.status !== 'open' || dueOf(invoice).amountMinor === 0)
     throw refusal('invoice_not_open', `Invoice ${number} does not wait for a payment.`);
   if ((await razorpaysPart(tx, context, invoice)).kind === 'collects') {
-    throw refusal('collected_by_razorpay', `Invoice ${number} is charged by Razorpay itself; end that first to have it paid otherwise.`);
+    throw refusal(
+      'collected_by_razorpay',
+      `Invoice ${number} is charged by Razorpay itself; end that first to have it paid otherwise.`,
+    );
   }
   if (await hasUndecidedCharge(tx, invoice.id))
-    throw refusal('charge_in_flight', `Invoice ${number} is being charged to the card of the customer; wait for the outcome.`);
+    throw refusal(
+      'charge_in_flight',
+      `Invoice ${number} is being charged to the card of the customer; wait for the outcome.`,
+    );
   const order = await currentOrder(tx, invoice.id);
   if (order !== null && isUnderWay(knownPayment(order), at.toISOString()))
     throw refusal('payment_under_way', `Invoice ${number} is being paid at Razorpay; wait for the outcome.`);
 }
 
-function refuseWhileCoinsCome(
-  current: CryptoInvoiceRow,
-  { number }: InvoiceRow,
-): void {
+function refuseWhileCoinsCome(current: CryptoInvoiceRow, { number }: InvoiceRow): void {
   if (!isBeingPaid(current)) return;
   const { asset, id } = current;
-  throw refusal('payment_under_way', `Invoice ${number} is being paid in ${asset} already (${id}); wait for the outcome.`);
+  throw refusal(
+    'payment_under_way',
+    `Invoice ${number} is being paid in ${asset} already (${id}); wait for the outcome.`,
+  );
 }
 
 export function refusal(reason: string, message: string): DomainError {

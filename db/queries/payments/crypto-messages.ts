@@ -42,7 +42,8 @@ export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, at }: T
     payUrl: payUrl(context.tenant.portalUrl, invoice.id),
   };
   if (template !== null) {
-    await tellSubscriber(tx, context, at, { template, variables: pick(template, variables), occasion: event.id });
+    const message = { template, variables: pick(template, variables), occasion: event.id };
+    await tellSubscriber(tx, context, at, message as Parameters<typeof tellSubscriber>[3]);
   }
   const words = entry ?? alert;
   if (words !== undefined) {
@@ -55,7 +56,10 @@ export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, at }: T
   if (alert !== undefined) await tellOperators(tx, { invoice: coins, event, at }, invoice.number, alert);
 }
 
-type CustomerTemplate = Extract<keyof NotificationVariables, `crypto_payment_${string}`>;
+type CustomerTemplate = Exclude<
+  Extract<keyof NotificationVariables, `crypto_payment_${string}`>,
+  'crypto_payment_reversed'
+>;
 
 function templateFor(kind: CryptoEventKind, { status, flags }: CryptoInvoiceRow): CustomerTemplate | null {
   const isOpen = status === 'awaiting' || status === 'processing';
@@ -96,12 +100,15 @@ const entries: Partial<Record<CryptoEventKind, string>> = {
 
 /** What operators are told of as well. */
 const alerts: Partial<Record<CryptoEventKind, string>> = {
-  confirmation_overdue: 'the payment is not confirmed for so long that somebody should look at its transaction.',
-  double_spend_attempt: 'another transaction spends the coins of its payment; it waits for more confirmations.',
+  confirmation_overdue:
+    'the payment is not confirmed for so long that somebody should look at its transaction.',
+  double_spend_attempt:
+    'another transaction spends the coins of its payment; it waits for more confirmations.',
   double_spent: 'the coins of its payment went elsewhere.',
   settlement_reversed: 'what had paid it does not stand; the invoice is open again.',
   reorged: 'a block with its payment left the chain.',
-  review_opened: 'money came that somebody has to decide about: accept it, give it back, or extend the offer.',
+  review_opened:
+    'money came that somebody has to decide about: accept it, give it back, or extend the offer.',
 };
 
 async function tellOperators(
@@ -130,7 +137,10 @@ function paymentOf({ details }: CryptoEventRow): { units: bigint } | null {
   return { units: BigInt(String(payment.units)) };
 }
 
-type Variables = Record<'planName' | 'invoiceNumber' | 'amount' | 'coins' | 'due' | 'excess' | 'chain' | 'payUrl', string>;
+type Variables = Record<
+  'planName' | 'invoiceNumber' | 'amount' | 'coins' | 'due' | 'excess' | 'chain' | 'payUrl',
+  string
+>;
 
 /** Messages take exactly what they need. */
 function pick<T extends CustomerTemplate>(template: T, all: Variables): NotificationVariables[T] {
@@ -147,5 +157,4 @@ const cryptoVariables = {
   crypto_payment_gone: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
   crypto_payment_failed: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
   crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
-  crypto_payment_reversed: [],
 } as const satisfies Record<CustomerTemplate, readonly (keyof Variables)[]>;

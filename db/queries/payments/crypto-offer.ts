@@ -44,11 +44,7 @@ export async function withdrawCurrentOffer(
 }
 
 /** Takes an offer back that nobody has paid anything for. What comes all the same is found, and somebody decides about it. */
-export async function withdrawOffer(
-  tx: Tx,
-  { id, tenantId }: CryptoInvoiceRow,
-  at: Date,
-): Promise<void> {
+export async function withdrawOffer(tx: Tx, { id, tenantId }: CryptoInvoiceRow, at: Date): Promise<void> {
   const [{ last = 0 } = {}] = await tx
     .select({ last: sql<number>`coalesce(max(${cryptoActs.ordinal}), 0)`.mapWith(Number) })
     .from(cryptoActs)

@@ -27,7 +27,8 @@ export async function quoteNow(
   if ('reason' in market) throw refused(market);
   const quoted = quote({ due, asset, rate: market.rate, policy });
   if ('reason' in quoted) throw refused(quoted);
-  const dollars = currency === 'USD' ? market : marketRate(prices, { asset, currency: 'USD', now: at, policy });
+  const dollars =
+    currency === 'USD' ? market : marketRate(prices, { asset, currency: 'USD', now: at, policy });
   if ('reason' in dollars) throw refused(dollars);
   const usdMinor = currency === 'USD' ? dueMinor : fiatValueOf(quoted.due, dollars.rate, asset, 'USD');
   if (usdMinor < policy.dustUsdMinor) {

@@ -177,11 +177,7 @@ async function reopen(
  * Nobody is chased for a subscription that has ended: the invoice stays open, the customer is told and may pay it. Where the
  * customer has been erased nobody can be told, and it is bad debt at once.
  */
-async function settleWithFormer(
-  tx: Tx,
-  { context }: RefundContext,
-  failed: FailedCharge,
-): Promise<void> {
+async function settleWithFormer(tx: Tx, { context }: RefundContext, failed: FailedCharge): Promise<void> {
   const { invoice, code, at } = failed;
   if (invoice.status !== 'open') return;
   if (context.customer.erasedAt !== null) {

@@ -2,7 +2,8 @@
  * The mail that was "sent", to read in a browser. A mail's HTML is shown in a sandboxed frame: it is what a
  * template made of people's data, so it may neither run scripts nor load anything.
  */
-import { escapeHtml, type HttpAnswer, htmlAnswer, type Route } from '../../sandbox/http.ts';
+import { escapeHtml } from '../../../domain/html.ts';
+import { type HttpAnswer, htmlAnswer, type Route } from '../../sandbox/http.ts';
 import type { Collection } from '../../sandbox/store.ts';
 import type { SentFile, SentMail } from './emails.ts';
 

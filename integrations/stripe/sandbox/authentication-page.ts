@@ -1,7 +1,9 @@
 /** The bank's page of a 3-D Secure confirmation: the customer confirms or declines and goes back to where they came from. */
+
 import type Stripe from 'stripe';
+import { escapeHtml } from '../../../domain/html.ts';
 import type { EffectLog } from '../../sandbox/effect-log.ts';
-import { escapeHtml, htmlAnswer, type Route, redirectAnswer } from '../../sandbox/http.ts';
+import { htmlAnswer, type Route, redirectAnswer } from '../../sandbox/http.ts';
 import { VendorRefusal } from '../../sandbox/vendor.ts';
 import { failAuthentication, resolveIntent } from './confirmation.ts';
 import { intentNote, noRequest, type StripeContext } from './context.ts';

@@ -1,0 +1,70 @@
+/** Style and script of the checkout page, served as files of their own so that the page needs nothing inline. */
+
+export const style = `
+:root { color-scheme: light dark; --ink: #1b1f2a; --soft: #5b6474; --paper: #fff; --back: #f4f5f9; --line: #e1e4ec;
+  --waiting: #175cd3; --working: #b54708; --done: #067647; --attention: #b42318; }
+@media (prefers-color-scheme: dark) { :root { --ink: #eef0f6; --soft: #a3acbd; --paper: #1b1f2a; --back: #11141c;
+  --line: #323848; --waiting: #84adff; --working: #fdb022; --done: #47cd89; --attention: #f97066; } }
+* { box-sizing: border-box; }
+body { margin: 0; padding: 1rem; font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--back); }
+main { max-width: 30rem; margin: 0 auto; padding: 1.25rem; background: var(--paper); border: 1px solid var(--line);
+  border-radius: 14px; }
+header { text-align: center; }
+h1 { margin: .25rem 0; font-size: 2rem; } h2 { font-size: 1.05rem; margin: 0 0 .25rem; }
+.seller, .invoice, .time { margin: 0; color: var(--soft); }
+.status { margin: 1rem 0; padding: .75rem 1rem; border-left: 4px solid currentColor; background: var(--back);
+  border-radius: 6px; }
+.status p { margin: 0; color: var(--ink); }
+.waiting { color: var(--waiting); } .working { color: var(--working); } .done { color: var(--done); }
+.attention, .test { color: var(--attention); }
+.pay, .test { text-align: center; }
+.qr { display: inline-block; padding: .5rem; background: #fff; border-radius: 8px; line-height: 0; }
+.qr svg { width: min(15rem, 70vw); height: auto; }
+time { font-variant-numeric: tabular-nums; font-weight: 600; color: var(--ink); }
+dl { text-align: left; margin: 1rem 0; } dt { color: var(--soft); font-size: .85rem; margin-top: .6rem; }
+dd { margin: 0; overflow-wrap: anywhere; }
+code { font: .95rem ui-monospace, monospace; overflow-wrap: anywhere; }
+button, .wallet { font: inherit; padding: .4rem .8rem; border-radius: 8px; border: 1px solid var(--line);
+  background: var(--back); color: var(--ink); cursor: pointer; }
+.wallet { display: block; padding: .7rem; text-decoration: none; background: #175cd3; border-color: #175cd3; color: #fff;
+  text-align: center; font-weight: 600; }
+details { margin: .4rem 0; text-align: left; } summary { cursor: pointer; padding: .3rem 0; }
+.help { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft); }
+`;
+
+/** A lost connection comes back by itself: the browser asks again, and the server answers with the state there is then. */
+export const script = `'use strict';
+const main = document.querySelector('main[data-events]');
+
+function tick() {
+  for (const time of document.querySelectorAll('[data-countdown]')) {
+    const left = Math.max(0, Math.round((Date.parse(time.dateTime) - Date.now()) / 1000));
+    const minutes = Math.floor(left / 60);
+    const seconds = String(left % 60).padStart(2, '0');
+    time.textContent = left === 0 ? 'now: we are checking' : minutes + ':' + seconds;
+  }
+}
+
+function prepare() {
+  for (const button of document.querySelectorAll('[data-copy]')) button.hidden = !navigator.clipboard;
+  tick();
+}
+
+document.addEventListener('click', (event) => {
+  const button = event.target.closest('[data-copy]');
+  if (!button) return;
+  const text = document.getElementById(button.dataset.copy).textContent;
+  navigator.clipboard.writeText(text).then(() => {
+    button.textContent = 'Copied';
+  });
+});
+
+prepare();
+setInterval(tick, 1000);
+const events = new EventSource(main.dataset.events);
+events.addEventListener('state', (event) => {
+  document.getElementById('state').outerHTML = JSON.parse(event.data);
+  prepare();
+});
+events.addEventListener('end', () => events.close());
+`;

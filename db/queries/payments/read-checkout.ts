@@ -1,0 +1,81 @@
+/** What the public page of an invoice in coins is made of. Who knows its token sees it, and needs no account. */
+import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import { type Database, withSystem, withTenant } from '../../client.ts';
+import { invoices } from '../../schema/billing.ts';
+import { chains, cryptoAddresses, cryptoInvoices, cryptoPayments } from '../../schema/crypto.ts';
+import { currentTenant } from '../tenants/tenants.ts';
+
+export type Checkout = {
+  seller: string;
+  invoiceNumber: string;
+  cryptoInvoice: typeof cryptoInvoices.$inferSelect;
+  /** The other address of the invoice; null where it has one only. */
+  nestedAddress: string | null;
+  payments: (typeof cryptoPayments.$inferSelect)[];
+  /** How far its chain has been read; null before it ever was. */
+  height: number | null;
+  isPaused: boolean;
+};
+
+/** Null for a token that opens nothing. */
+export async function readCheckout(db: Database, token: string): Promise<Checkout | null> {
+  const tenantId = await withSystem(db, async (tx) => {
+    const [found] = await tx
+      .select({ tenantId: cryptoInvoices.tenantId })
+      .from(cryptoInvoices)
+      .where(eq(cryptoInvoices.checkoutToken, token));
+    return found?.tenantId;
+  });
+  if (tenantId === undefined) return null;
+  return withTenant(db, tenantId, async (tx) => {
+    const [row] = await tx
+      .select({ cryptoInvoice: cryptoInvoices, invoiceNumber: invoices.number, chain: chains })
+      .from(cryptoInvoices)
+      .innerJoin(invoices, eq(invoices.id, cryptoInvoices.invoiceId))
+      .leftJoin(chains, eq(chains.name, cryptoInvoices.chain))
+      .where(eq(cryptoInvoices.checkoutToken, token));
+    if (row === undefined) return null;
+    const { cryptoInvoice, invoiceNumber, chain } = row;
+    const [nested] = await tx
+      .select({ address: cryptoAddresses.address })
+      .from(cryptoAddresses)
+      .where(
+        and(eq(cryptoAddresses.cryptoInvoiceId, cryptoInvoice.id), eq(cryptoAddresses.kind, 'p2sh_p2wpkh')),
+      );
+    return {
+      seller: (await currentTenant(tx)).name,
+      invoiceNumber,
+      cryptoInvoice,
+      nestedAddress: nested?.address ?? null,
+      payments: await tx
+        .select()
+        .from(cryptoPayments)
+        .where(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoice.id))
+        .orderBy(asc(cryptoPayments.effectiveAt), asc(cryptoPayments.key)),
+      height: chain?.height ?? null,
+      isPaused: chain?.pausedAt != null,
+    };
+  });
+}
+
+/**
+ * What changes whenever a page may look different, by the pages' tokens: one question for all that are open. A block changes
+ * a page only while confirmations are counted on it.
+ */
+export async function checkoutVersions(
+  db: Database,
+  tokens: readonly string[],
+): Promise<Map<string, string>> {
+  if (tokens.length === 0) return new Map();
+  const rows = await withSystem(db, (tx) =>
+    tx
+      .select({
+        token: cryptoInvoices.checkoutToken,
+        version: sql<string>`${cryptoInvoices.version} || ':' || ${cryptoInvoices.quoteOrdinal} || ':' || coalesce(case when ${cryptoInvoices.status} in ('processing', 'settled') then ${chains.height} end, 0) || ':' || (${chains.pausedAt} is not null)`,
+      })
+      .from(cryptoInvoices)
+      .leftJoin(chains, eq(chains.name, cryptoInvoices.chain))
+      .where(inArray(cryptoInvoices.checkoutToken, [...tokens])),
+  );
+  return new Map(rows.map(({ token, version }) => [token, version]));
+}
