@@ -93,6 +93,11 @@ export type Config = {
     /** One of the servers was not named, and it is not production: the sandbox stands in for it. */
     readonly sandboxed: boolean;
   };
+  readonly chains: {
+    readonly network: 'mainnet' | 'testnet' | 'local';
+    /** A chain without nodes is not watched. */
+    readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
+  };
   readonly worker: {
     /** Where health, metrics and the codec endpoint listen. */
     readonly host: string;
@@ -112,6 +117,15 @@ export type Config = {
   readonly home: string;
   /** Where built server binaries are kept, shared by all checkouts of this user. */
   readonly cacheDir: string;
+};
+
+export type WatchedChainConfig = {
+  /** URLs, with credentials where the node wants them: secrets. */
+  readonly nodes: readonly string[];
+  /** Where a chain that was never read is begun; null for its tip. */
+  readonly startHeight: number | null;
+  /** The contract of USDC on a chain of this machine; null elsewhere, where it is known. */
+  readonly usdc: string | null;
 };
 
 export type LogLevel = (typeof logLevels)[number];
@@ -198,6 +212,19 @@ const commaSeparated = z.string().transform((list) =>
     .filter((item) => item !== ''),
 );
 
+const nodeUrls = commaSeparated.refine((urls) => urls.every((url) => /^https?:[/][/][^\s/]+/.test(url)), {
+  error: 'must be http or https URLs of nodes, separated by commas.',
+});
+const blockHeight = z.coerce
+  .number({ error: 'must be the height of a block, 0 or more.' })
+  .int('must be the height of a block, 0 or more.')
+  .min(0, 'must be the height of a block, 0 or more.')
+  .optional();
+const contractAddress = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be the address of a contract: 0x and 40 hexadecimal digits.')
+  .optional();
+
 const variables = z.object({
   NODE_ENV: z
     .enum(['development', 'test', 'production'], { error: 'must be development, test or production.' })
@@ -271,6 +298,21 @@ const variables = z.object({
     .optional(),
   MARKET_PRICES_SANDBOX_PORT: port(3014),
 
+  CRYPTO_NETWORK: z
+    .enum(['mainnet', 'testnet', 'local'], { error: 'must be mainnet, testnet or local.' })
+    .optional(),
+  BITCOIN_NODES: nodeUrls.optional(),
+  ETHEREUM_NODES: nodeUrls.optional(),
+  BASE_NODES: nodeUrls.optional(),
+  POLYGON_NODES: nodeUrls.optional(),
+  BITCOIN_START_HEIGHT: blockHeight,
+  ETHEREUM_START_HEIGHT: blockHeight,
+  BASE_START_HEIGHT: blockHeight,
+  POLYGON_START_HEIGHT: blockHeight,
+  ETHEREUM_USDC: contractAddress,
+  BASE_USDC: contractAddress,
+  POLYGON_USDC: contractAddress,
+
   WORKER_HOST: z.string().default('127.0.0.1'),
   WORKER_PORT: port(3002),
   METRICS_PORT: port(3003),
@@ -319,7 +361,7 @@ function combinationMistakes(env: Environment): string[] {
       'STRIPE_WEBHOOK_SECRETS is missing; copy the signing secret of your webhook endpoint from the Stripe dashboard.',
     );
   }
-  mistakes.push(...razorpayMistakes(env));
+  mistakes.push(...razorpayMistakes(env), ...chainMistakes(env));
   if (Boolean(env['WORKER_DEPLOYMENT_NAME']) !== Boolean(env['WORKER_BUILD_ID'])) {
     mistakes.push(
       'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID switch versioning on together; set both or neither.',
@@ -347,6 +389,22 @@ function razorpayMistakes(env: Environment): string[] {
     );
   }
   return mistakes;
+}
+
+function chainMistakes(env: Environment): string[] {
+  if (networkOf(env) === 'local') return [];
+  return ['ETHEREUM_USDC', 'BASE_USDC', 'POLYGON_USDC']
+    .filter((name) => env[name])
+    .map(
+      (name) => `${name} is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.`,
+    );
+}
+
+/** In development nothing of value moves unless somebody says so. */
+function networkOf(env: Environment): Config['chains']['network'] {
+  const named = env['CRYPTO_NETWORK'];
+  if (named === 'mainnet' || named === 'testnet' || named === 'local') return named;
+  return env['NODE_ENV'] === 'production' ? 'mainnet' : 'local';
 }
 
 function missingInProduction(env: Environment): string[] {
@@ -419,6 +477,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
     },
     frankfurter: frankfurterConfig(env),
     marketPrices: marketPricesConfig(env),
+    chains: chainsConfig(env),
     worker: {
       host: env.WORKER_HOST,
       port: env.WORKER_PORT,
@@ -482,6 +541,27 @@ function marketPricesConfig(env: z.infer<typeof variables>): Config['marketPrice
 }
 
 const COINGECKO_ITSELF = 'https://api.coingecko.com';
+
+function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
+  const chain = (
+    nodes: string[] | undefined,
+    startHeight: number | undefined,
+    usdc: string | undefined,
+  ): WatchedChainConfig => ({
+    nodes: nodes ?? [],
+    startHeight: startHeight ?? null,
+    usdc: usdc ?? null,
+  });
+  return {
+    network: networkOf({ NODE_ENV: env.NODE_ENV, CRYPTO_NETWORK: env.CRYPTO_NETWORK }),
+    watched: {
+      bitcoin: chain(env.BITCOIN_NODES, env.BITCOIN_START_HEIGHT, undefined),
+      ethereum: chain(env.ETHEREUM_NODES, env.ETHEREUM_START_HEIGHT, env.ETHEREUM_USDC),
+      base: chain(env.BASE_NODES, env.BASE_START_HEIGHT, env.BASE_USDC),
+      polygon: chain(env.POLYGON_NODES, env.POLYGON_START_HEIGHT, env.POLYGON_USDC),
+    },
+  };
+}
 
 /** `VARIABLE=` in a file of settings means "not set". */
 function withoutEmpty(env: Environment): Environment {

@@ -1,3 +1,51 @@
+CREATE TABLE "crypto_disposal_parts" (
+	"id" text PRIMARY KEY NOT NULL,
+	"tenant_id" text NOT NULL,
+	"disposal_id" text NOT NULL,
+	"position" integer NOT NULL,
+	"lot_id" text NOT NULL,
+	"units" numeric(78, 0) NOT NULL,
+	"cost_minor" bigint NOT NULL,
+	"proceeds_minor" bigint NOT NULL,
+	"is_long_term" boolean NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "crypto_disposals" (
+	"id" text PRIMARY KEY NOT NULL,
+	"tenant_id" text NOT NULL,
+	"account_id" text NOT NULL,
+	"asset" text NOT NULL,
+	"units" numeric(78, 0) NOT NULL,
+	"proceeds_minor" bigint NOT NULL,
+	"method" text NOT NULL,
+	"reference" text NOT NULL,
+	"disposed_at" timestamp (3) with time zone NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "crypto_disposals_amounts" CHECK ("crypto_disposals"."units" > 0 and "crypto_disposals"."proceeds_minor" >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE "crypto_lots" (
+	"id" text PRIMARY KEY NOT NULL,
+	"tenant_id" text NOT NULL,
+	"account_id" text NOT NULL,
+	"crypto_invoice_id" text NOT NULL,
+	"chain" text NOT NULL,
+	"payment_key" text NOT NULL,
+	"txid" text NOT NULL,
+	"asset" text NOT NULL,
+	"acquired_at" timestamp (3) with time zone NOT NULL,
+	"units" numeric(78, 0) NOT NULL,
+	"remaining_units" numeric(78, 0) NOT NULL,
+	"rate" text NOT NULL,
+	"rate_source" text NOT NULL,
+	"cost_minor" bigint NOT NULL,
+	"reversed_at" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "crypto_lots_units" CHECK ("crypto_lots"."units" > 0 and "crypto_lots"."remaining_units" between 0 and "crypto_lots"."units"),
+	CONSTRAINT "crypto_lots_reversed" CHECK ("crypto_lots"."reversed_at" is null or "crypto_lots"."remaining_units" = 0)
+);
+--> statement-breakpoint
 CREATE TABLE "chain_blocks" (
 	"chain" text NOT NULL,
 	"height" integer NOT NULL,
@@ -117,6 +165,7 @@ CREATE TABLE "crypto_invoices" (
 	"confirmed_units" numeric(78, 0) DEFAULT 0 NOT NULL,
 	"late_units" numeric(78, 0) DEFAULT 0 NOT NULL,
 	"excess_units" numeric(78, 0) DEFAULT 0 NOT NULL,
+	"booked_units" numeric(78, 0) DEFAULT 0 NOT NULL,
 	"required_depth" integer,
 	"wake_height" integer,
 	"progress_at" timestamp (3) with time zone,
@@ -170,9 +219,18 @@ CREATE TABLE "crypto_spends" (
 	"chain" text NOT NULL,
 	"spend" text NOT NULL,
 	"txid" text NOT NULL,
+	"parent_txid" text,
 	CONSTRAINT "crypto_spends_chain_spend_txid_pk" PRIMARY KEY("chain","spend","txid")
 );
 --> statement-breakpoint
+ALTER TABLE "crypto_disposal_parts" ADD CONSTRAINT "crypto_disposal_parts_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_disposal_parts" ADD CONSTRAINT "crypto_disposal_parts_disposal_id_crypto_disposals_id_fk" FOREIGN KEY ("disposal_id") REFERENCES "public"."crypto_disposals"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_disposal_parts" ADD CONSTRAINT "crypto_disposal_parts_lot_id_crypto_lots_id_fk" FOREIGN KEY ("lot_id") REFERENCES "public"."crypto_lots"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_disposals" ADD CONSTRAINT "crypto_disposals_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_disposals" ADD CONSTRAINT "crypto_disposals_account_id_crypto_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."crypto_accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_lots" ADD CONSTRAINT "crypto_lots_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_lots" ADD CONSTRAINT "crypto_lots_account_id_crypto_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."crypto_accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_lots" ADD CONSTRAINT "crypto_lots_crypto_invoice_id_crypto_invoices_id_fk" FOREIGN KEY ("crypto_invoice_id") REFERENCES "public"."crypto_invoices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_accounts" ADD CONSTRAINT "crypto_accounts_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_acts" ADD CONSTRAINT "crypto_acts_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_acts" ADD CONSTRAINT "crypto_acts_crypto_invoice_id_crypto_invoices_id_fk" FOREIGN KEY ("crypto_invoice_id") REFERENCES "public"."crypto_invoices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -186,6 +244,11 @@ ALTER TABLE "crypto_invoices" ADD CONSTRAINT "crypto_invoices_invoice_id_invoice
 ALTER TABLE "crypto_invoices" ADD CONSTRAINT "crypto_invoices_account_id_crypto_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."crypto_accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_payments" ADD CONSTRAINT "crypto_payments_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_payments" ADD CONSTRAINT "crypto_payments_crypto_invoice_id_crypto_invoices_id_fk" FOREIGN KEY ("crypto_invoice_id") REFERENCES "public"."crypto_invoices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "crypto_disposal_parts_position" ON "crypto_disposal_parts" USING btree ("disposal_id","position");--> statement-breakpoint
+CREATE INDEX "crypto_disposal_parts_lot" ON "crypto_disposal_parts" USING btree ("lot_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "crypto_disposals_reference" ON "crypto_disposals" USING btree ("tenant_id","reference");--> statement-breakpoint
+CREATE UNIQUE INDEX "crypto_lots_payment" ON "crypto_lots" USING btree ("chain","payment_key");--> statement-breakpoint
+CREATE INDEX "crypto_lots_wallet" ON "crypto_lots" USING btree ("tenant_id","account_id","asset","acquired_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "crypto_accounts_key" ON "crypto_accounts" USING btree ("family","network","fingerprint");--> statement-breakpoint
 CREATE UNIQUE INDEX "crypto_accounts_current" ON "crypto_accounts" USING btree ("tenant_id","family") WHERE "crypto_accounts"."retired_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "crypto_acts_order" ON "crypto_acts" USING btree ("crypto_invoice_id","ordinal");--> statement-breakpoint
@@ -199,6 +262,7 @@ CREATE UNIQUE INDEX "crypto_invoices_checkout" ON "crypto_invoices" USING btree 
 CREATE UNIQUE INDEX "crypto_invoices_current" ON "crypto_invoices" USING btree ("invoice_id") WHERE "crypto_invoices"."status" in ('awaiting', 'processing');--> statement-breakpoint
 CREATE INDEX "crypto_invoices_invoice" ON "crypto_invoices" USING btree ("tenant_id","invoice_id");--> statement-breakpoint
 CREATE INDEX "crypto_invoices_list" ON "crypto_invoices" USING btree ("tenant_id","status","id");--> statement-breakpoint
+CREATE INDEX "crypto_invoices_expiry" ON "crypto_invoices" USING btree ("chain","expires_at") WHERE "crypto_invoices"."status" = 'awaiting';--> statement-breakpoint
 CREATE INDEX "crypto_invoices_wake" ON "crypto_invoices" USING btree ("chain","wake_height") WHERE "crypto_invoices"."wake_height" is not null;--> statement-breakpoint
 CREATE INDEX "crypto_payments_invoice" ON "crypto_payments" USING btree ("crypto_invoice_id");--> statement-breakpoint
 CREATE INDEX "crypto_payments_txid" ON "crypto_payments" USING btree ("chain","txid");--> statement-breakpoint
@@ -206,6 +270,7 @@ CREATE INDEX "crypto_payments_height" ON "crypto_payments" USING btree ("chain",
 CREATE INDEX "crypto_payments_rival" ON "crypto_payments" USING btree ("chain","rival_height") WHERE "crypto_payments"."rival_height" is not null;--> statement-breakpoint
 CREATE INDEX "crypto_payments_unmined" ON "crypto_payments" USING btree ("chain") WHERE "crypto_payments"."height" is null and "crypto_payments"."status" in ('seen', 'orphaned');--> statement-breakpoint
 CREATE INDEX "crypto_spends_txid" ON "crypto_spends" USING btree ("chain","txid");--> statement-breakpoint
+CREATE INDEX "crypto_spends_parent" ON "crypto_spends" USING btree ("chain","parent_txid") WHERE "crypto_spends"."parent_txid" is not null;--> statement-breakpoint
 -- By hand: rights and row-level security. Nothing is removed: an address, a payment and a decision stay readable for ever.
 GRANT SELECT, INSERT, UPDATE ON "crypto_accounts", "crypto_invoices", "crypto_addresses", "crypto_payments", "crypto_events", "crypto_acts" TO perennial_app;--> statement-breakpoint
 -- The watcher of a chain finds whose a transfer is, and writes what became of it.

@@ -101,6 +101,8 @@ export const cryptoInvoices = pgTable(
     confirmedUnits: units().notNull().default(sql`0`),
     lateUnits: units().notNull().default(sql`0`),
     excessUnits: units().notNull().default(sql`0`),
+    /** What of them is in the books. */
+    bookedUnits: units().notNull().default(sql`0`),
     /** Depth required now; null for the chain's own finality. */
     requiredDepth: integer(),
     /** From this height on it is to be decided again; null where blocks change nothing. */
@@ -122,6 +124,8 @@ export const cryptoInvoices = pgTable(
       .where(sql`${t.status} in ('awaiting', 'processing')`),
     index('crypto_invoices_invoice').on(t.tenantId, t.invoiceId),
     index('crypto_invoices_list').on(t.tenantId, t.status, t.id),
+    // What expires once the chain is read beyond it.
+    index('crypto_invoices_expiry').on(t.chain, t.expiresAt).where(sql`${t.status} = 'awaiting'`),
     index('crypto_invoices_wake').on(t.chain, t.wakeHeight).where(sql`${t.wakeHeight} is not null`),
     check('crypto_invoices_due', sql`${t.dueUnits} > 0 and ${t.minDueUnits} between 1 and ${t.dueUnits}`),
     check(
@@ -206,10 +210,13 @@ export const cryptoSpends = pgTable(
     /** `ChainTransaction.spends` */
     spend: text().notNull(),
     txid: text().notNull(),
+    /** Whose output it is, so that what builds upon a transaction is found; null on EVM chains. */
+    parentTxid: text(),
   },
   (t) => [
     primaryKey({ columns: [t.chain, t.spend, t.txid] }),
     index('crypto_spends_txid').on(t.chain, t.txid),
+    index('crypto_spends_parent').on(t.chain, t.parentTxid).where(sql`${t.parentTxid} is not null`),
   ],
 );
 
