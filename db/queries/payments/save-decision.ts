@@ -7,16 +7,17 @@
  */
 import { and, asc, eq, sql } from 'drizzle-orm';
 import type { WorkflowSignal } from '../../../domain/operations/outbox.ts';
-import { type CryptoEvent, cryptoEvents, isHarmless } from '../../../domain/payments/crypto-events.ts';
+import { type CryptoEvent, eventsBetween, isHarmless } from '../../../domain/payments/crypto-events.ts';
 import {
   type ChainView,
   type CryptoAct,
   type CryptoDecision,
   decideCryptoInvoice,
+  isSettled,
 } from '../../../domain/payments/crypto-invoice.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { cryptoActs, cryptoEvents as events } from '../../schema/crypto.ts';
+import { cryptoActs, cryptoEvents } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { readChainViews, unwatched } from './chain-cursor.ts';
@@ -67,7 +68,7 @@ export async function saveDecisions(
       invoice,
       payments: paymentsOf.get(invoice.id) ?? [],
       acts: acts.get(invoice.id) ?? [],
-      view: views.get(invoice.chain) ?? unwatched(invoice.chain),
+      views: views.has(invoice.chain) ? [...views.values()] : [...views.values(), unwatched(invoice.chain)],
       now,
     }),
   );
@@ -94,16 +95,16 @@ function decideOne({
   invoice,
   payments,
   acts,
-  view,
+  views,
   now,
 }: {
   invoice: CryptoInvoiceRow;
   payments: readonly StoredPayment[];
   acts: readonly CryptoAct[];
-  view: ChainView;
+  views: readonly ChainView[];
   now: string;
 }): DecidedInvoice {
-  const { chain, asset, dueUnits, minDueUnits, usdMinor, policy, status } = invoice;
+  const { chain, asset, dueUnits, minDueUnits, usdMinor, policy, status, flags } = invoice;
   const decision = decideCryptoInvoice({
     terms: {
       chain,
@@ -114,10 +115,10 @@ function decideOne({
       expiresAt: invoice.expiresAt.toISOString(),
       policy,
     },
-    history: { status, settledAt: invoice.settledAt?.toISOString() ?? null },
+    history: { status, flags, settledAt: invoice.settledAt?.toISOString() ?? null },
     payments,
     acts,
-    view,
+    views,
     now,
   });
   return { ...follow(invoice, { payments, decision, now }), decision };
@@ -131,12 +132,10 @@ function follow(
   const at = new Date(now);
   const { status } = decision;
   const isNewStatus = status !== invoice.status;
-  const isSettled = status === 'settled' || status === 'final';
-  const wasSettled = invoice.status === 'settled' || invoice.status === 'final';
-  const isMoved = payments.some(
-    ({ key, status: before }) => decision.payments.find((payment) => payment.key === key)?.status !== before,
-  );
-  const found = eventsOf(invoice, payments, decision, now);
+  const isNow = isSettled(status);
+  const wasBefore = isSettled(invoice.status);
+  const version = invoice.version + 1;
+  const events = eventsBetween({ ...invoice, payments }, decision, { version, reversals: invoice.reversals });
   const next: CryptoInvoiceRow = {
     ...invoice,
     status,
@@ -147,21 +146,13 @@ function follow(
     excessUnits: decision.excessUnits,
     requiredDepth: decision.requiredDepth === 'finalized' ? null : decision.requiredDepth,
     wakeHeight: decision.wakeHeight,
-    progressAt: progressOf(invoice, { status, isMoved, at }),
+    progressAt: decision.progressAt === null ? null : new Date(decision.progressAt),
     statusSince: isNewStatus ? at : invoice.statusSince,
-    settledAt: isSettled ? (invoice.settledAt ?? at) : invoice.settledAt,
-    reversals: invoice.reversals + (wasSettled && !isSettled ? 1 : 0),
+    settledAt: isNow && !wasBefore ? at : invoice.settledAt,
+    reversals: invoice.reversals + (wasBefore && !isNow ? 1 : 0),
   };
-  const isChanged = found.length > 0 || says(next) !== says(invoice);
-  return { invoice: isChanged ? { ...next, version: invoice.version + 1 } : next, events: found };
-}
-
-function progressOf(
-  invoice: CryptoInvoiceRow,
-  { status, isMoved, at }: { status: string; isMoved: boolean; at: Date },
-): Date | null {
-  if (status !== 'processing') return null;
-  return isMoved || invoice.progressAt === null ? at : invoice.progressAt;
+  const isChanged = events.length > 0 || says(next) !== says(invoice);
+  return { invoice: isChanged ? { ...next, version } : next, events };
 }
 
 /** Everything a person may see of it. */
@@ -240,11 +231,11 @@ async function savePaymentStatuses(
 ): Promise<void> {
   const wanted = new Map(
     decided.flatMap(({ invoice, decision }) =>
-      decision.payments.map((payment) => [`${invoice.id} ${payment.key}`, payment] as const),
+      decision.payments.map((payment) => [nameOf(invoice.id, payment), payment] as const),
     ),
   );
   const rows = before.flatMap((payment) => {
-    const next = wanted.get(`${payment.cryptoInvoiceId} ${payment.key}`);
+    const next = wanted.get(nameOf(payment.cryptoInvoiceId, payment));
     if (next === undefined || (next.status === payment.status && next.isLate === payment.isLate)) return [];
     return [{ chain: payment.chain, key: payment.key, status: next.status, is_late: next.isLate }];
   });
@@ -253,6 +244,10 @@ async function savePaymentStatuses(
     update crypto_payments set status = d.status, is_late = d.is_late
     from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as d (chain text, key text, status text, is_late boolean)
     where crypto_payments.chain = d.chain and crypto_payments.key = d.key`);
+}
+
+function nameOf(cryptoInvoiceId: string, { chain, key }: Pick<StoredPayment, 'chain' | 'key'>): string {
+  return `${cryptoInvoiceId} ${chain} ${key}`;
 }
 
 /** One statement takes 65,535 values. */
@@ -268,7 +263,7 @@ async function saveEvents(tx: Tx, decided: readonly DecidedInvoice[], now: strin
       version: invoice.version,
       key: event.key,
       kind: event.kind,
-      details: event.details,
+      details: detailsOf(event),
       at,
       // Of a harmless one nothing follows.
       carriedOutAt: isHarmless(event) ? at : null,
@@ -276,10 +271,14 @@ async function saveEvents(tx: Tx, decided: readonly DecidedInvoice[], now: strin
   );
   for (let from = 0; from < rows.length; from += EVENTS_AT_ONCE) {
     await tx
-      .insert(events)
+      .insert(cryptoEvents)
       .values(rows.slice(from, from + EVENTS_AT_ONCE))
       .onConflictDoNothing();
   }
+}
+
+function detailsOf({ payment, creditedUnits, excessUnits, missingUnits }: CryptoEvent) {
+  return { payment, creditedUnits, excessUnits, missingUnits };
 }
 
 async function signalWorkflows(tx: Tx, decided: readonly DecidedInvoice[]): Promise<void> {
