@@ -55,9 +55,7 @@ export const cryptoPayouts = pgTable(
     // What the watcher of a chain looks for.
     index('crypto_payouts_sent').on(t.chain, t.txid).where(sql`${t.status} = 'broadcast'`),
     // Nothing is given back twice, and no transaction stands for two.
-    uniqueIndex('crypto_payouts_payment')
-      .on(t.chain, t.paymentKey)
-      .where(sql`${t.status} <> 'rejected'`),
+    uniqueIndex('crypto_payouts_payment').on(t.chain, t.paymentKey).where(sql`${t.status} <> 'rejected'`),
     uniqueIndex('crypto_payouts_excess')
       .on(t.cryptoInvoiceId)
       .where(sql`${t.paymentKey} is null and ${t.status} in ('requested', 'approved', 'broadcast')`),

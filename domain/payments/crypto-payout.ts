@@ -42,7 +42,8 @@ export function payoutMistake(
   if (act === 'approve' && usdMinor >= SECOND_APPROVER_USD_MINOR && actor === requestedBy) {
     return {
       reason: 'second_approver_required',
-      message: 'From this value on somebody else than who asked for it must approve it, with an API key of their own.',
+      message:
+        'From this value on somebody else than who asked for it must approve it, with an API key of their own.',
     };
   }
   return null;

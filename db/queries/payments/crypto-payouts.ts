@@ -58,7 +58,10 @@ export type PayoutWish = {
 export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPayoutRow> {
   const { invoiceId } = await readCryptoInvoice(tx, wish.cryptoInvoiceId);
   await lockInvoice(tx, invoiceId);
-  const [decided] = await decideCryptoInvoices(tx, { ids: [wish.cryptoInvoiceId], now: wish.at.toISOString() });
+  const [decided] = await decideCryptoInvoices(tx, {
+    ids: [wish.cryptoInvoiceId],
+    now: wish.at.toISOString(),
+  });
   if (decided === undefined) throw new Error(`Invoice ${wish.cryptoInvoiceId} in coins disappeared`);
   const { invoice } = decided;
   await refuseSecond(tx, wish);
@@ -99,7 +102,14 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
 /** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`). */
 export async function actOnPayout(
   tx: Tx,
-  { id, act, actor, at, reason, txid }: {
+  {
+    id,
+    act,
+    actor,
+    at,
+    reason,
+    txid,
+  }: {
     id: string;
     act: PayoutAct;
     actor: string;
@@ -134,7 +144,11 @@ export async function actOnPayout(
 /** Those that the chain has confirmed are booked; called by whoever carries out the invoice, under its locks. */
 export async function bookPayouts(
   tx: Tx,
-  { cryptoInvoiceId, tipHeights, at }: {
+  {
+    cryptoInvoiceId,
+    tipHeights,
+    at,
+  }: {
     cryptoInvoiceId: string;
     /** By chain: how far it has been read, and how deep a payout must be. */
     tipHeights: (chain: CryptoPayoutRow['chain']) => { height: number; depth: number };
@@ -170,7 +184,11 @@ export async function readPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
 /** Oldest first, so that what waits longest is seen first. */
 export function listPayouts(
   tx: Tx,
-  { status, cursor, limit }: {
+  {
+    status,
+    cursor,
+    limit,
+  }: {
     status: CryptoPayoutStatus | undefined;
     cursor: string | undefined;
     limit: number;
@@ -217,7 +235,14 @@ async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish):
     );
   }
   const { actor, at, reason } = wish;
-  const { refund } = await requestRefund(tx, { paymentId, amountMinor, reason, actor, at, isSentLater: true });
+  const { refund } = await requestRefund(tx, {
+    paymentId,
+    amountMinor,
+    reason,
+    actor,
+    at,
+    isSentLater: true,
+  });
   const isAllExcess = amountMinor === excessMinor;
   const units = isAllExcess
     ? invoice.bookedUnits - invoice.dueUnits
@@ -244,7 +269,10 @@ function uncountedPayment(
   if (payment === undefined) throw notFound('payment in coins', key);
   const { chain, asset, units, status, creditedUnits, confirmations } = payment;
   if (creditedUnits > 0n) {
-    throw refusal('payment_counts', 'The payment counts for its invoice; leave paymentKey out to give back what was paid.');
+    throw refusal(
+      'payment_counts',
+      'The payment counts for its invoice; leave paymentKey out to give back what was paid.',
+    );
   }
   const isThere = confirmations > 0 && (status === 'confirmed' || status === 'unexpected_asset');
   if (!isThere || asset === null) {
@@ -274,7 +302,11 @@ async function refuseSecond(tx: Tx, { cryptoInvoiceId, paymentKey }: PayoutWish)
   }
 }
 
-async function refuseKnownTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string | undefined): Promise<void> {
+async function refuseKnownTransaction(
+  tx: Tx,
+  payout: CryptoPayoutRow,
+  txid: string | undefined,
+): Promise<void> {
   const rows = await tx
     .select({ id: cryptoPayouts.id })
     .from(cryptoPayouts)
@@ -286,7 +318,10 @@ async function refuseKnownTransaction(tx: Tx, payout: CryptoPayoutRow, txid: str
       ),
     );
   if (rows.length > 0) {
-    throw refusal('transaction_known', `Payout ${rows[0]?.id} to the same address was sent by this transaction.`);
+    throw refusal(
+      'transaction_known',
+      `Payout ${rows[0]?.id} to the same address was sent by this transaction.`,
+    );
   }
 }
 
@@ -322,10 +357,7 @@ async function releaseHeld(tx: Tx, { refundId }: CryptoPayoutRow, at: Date): Pro
   if (refundId === null) return;
   const refund = await readRefund(tx, refundId);
   await releaseCredit(tx, { ...(await lockPayment(tx, refund.paymentId)), refund, at });
-  await tx
-    .update(refunds)
-    .set({ status: 'failed', failureCode: 'rejected' })
-    .where(eq(refunds.id, refundId));
+  await tx.update(refunds).set({ status: 'failed', failureCode: 'rejected' }).where(eq(refunds.id, refundId));
 }
 
 async function lockPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {

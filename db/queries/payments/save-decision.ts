@@ -21,7 +21,12 @@ import { cryptoActs, cryptoEvents } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { readChainViews, unwatched } from './chain-cursor.ts';
-import { type CryptoInvoiceRow, lockCryptoInvoices, readPayments, type StoredPayment } from './observe-chain.ts';
+import {
+  type CryptoInvoiceRow,
+  lockCryptoInvoices,
+  readPayments,
+  type StoredPayment,
+} from './observe-chain.ts';
 
 export type DecidedInvoice = {
   /** As it is saved. */
@@ -292,4 +297,3 @@ async function signalWorkflows(tx: Tx, decided: readonly DecidedInvoice[]): Prom
     );
   }
 }
-
