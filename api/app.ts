@@ -28,6 +28,7 @@ import { scheduleRoutes } from './operations/schedules.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
+import { cryptoPayoutRoutes } from './payments/crypto-payouts.ts';
 import { disputeRoutes } from './payments/disputes.ts';
 import { exchangeRateRoutes } from './payments/exchange-rates.ts';
 import { paymentMethodRoutes } from './payments/payment-methods.ts';
@@ -90,6 +91,7 @@ const routes: readonly Route[] = [
   ...creditNoteRoutes,
   ...disputeRoutes,
   ...cryptoLotRoutes,
+  ...cryptoPayoutRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

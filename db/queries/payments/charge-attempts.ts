@@ -137,12 +137,18 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
     return { kind: 'look_at_razorpay', externalIds: razorpay.externalIds };
   }
   if (await areCoinsUnderWay(tx, invoice.id)) {
-    return { kind: 'done', result: await waitForOrder(tx, context, { ...input, invoice, where: 'in coins' }) };
+    return {
+      kind: 'done',
+      result: await waitForOrder(tx, context, { ...input, invoice, where: 'in coins' }),
+    };
   }
   const order = await currentOrder(tx, invoice.id);
   if (order !== null) {
     if (isUnderWay(knownPayment(order), input.at.toISOString())) {
-      return { kind: 'done', result: await waitForOrder(tx, context, { ...input, invoice, where: 'at Razorpay' }) };
+      return {
+        kind: 'done',
+        result: await waitForOrder(tx, context, { ...input, invoice, where: 'at Razorpay' }),
+      };
     }
     const { id: orderId, externalId } = order;
     if (externalId !== null && input.lookedAtOrder !== orderId) {
