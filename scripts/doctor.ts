@@ -149,6 +149,7 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     stripeSandbox,
     resendSandbox,
     razorpaySandbox,
+    coinbaseSandbox,
     frankfurterSandbox,
     ...own
   } = portsOf(config);
@@ -159,6 +160,7 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     ...(config.stripe.sandboxed ? { stripeSandbox } : {}),
     ...(config.resend.sandboxed ? { resendSandbox } : {}),
     ...(config.razorpay.sandboxed ? { razorpaySandbox } : {}),
+    ...(config.coinbase.sandboxed ? { coinbaseSandbox } : {}),
     ...(config.frankfurter.sandboxed ? { frankfurterSandbox } : {}),
   });
   if (taken.length === 0) return [{ state: 'ok', about: 'ports', text: 'all free' }];

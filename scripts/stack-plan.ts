@@ -36,6 +36,7 @@ export type StackUrls = {
   mail: string;
   stripeSandbox: string;
   razorpaySandbox: string;
+  coinbaseSandbox: string;
   codec: string;
   worker: string;
   metrics: string;
@@ -71,6 +72,7 @@ export async function planStack({
       !(name === 'stripe-sandbox' && !local.stripe.sandboxed) &&
       !(name === 'resend-sandbox' && !local.resend.sandboxed) &&
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
+      !(name === 'coinbase-sandbox' && !local.coinbase.sandboxed) &&
       !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed),
   );
   return { config: loadConfig(complete), env: complete, ports: portsOf(local), names };
@@ -84,6 +86,7 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'stripe-sandbox': ['stripeSandbox'],
     'resend-sandbox': ['resendSandbox'],
     'razorpay-sandbox': ['razorpaySandbox'],
+    'coinbase-sandbox': ['coinbaseSandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
     workers: ['worker', 'metrics', 'codec'],
     api: ['api'],
@@ -122,6 +125,7 @@ export function urlsOf(config: Config): StackUrls {
     mail: at(config.resend.sandboxPort),
     stripeSandbox: at(config.stripe.sandboxPort),
     razorpaySandbox: at(config.razorpay.sandboxPort),
+    coinbaseSandbox: at(config.coinbase.sandboxPort),
     codec: at(config.worker.codecPort),
     worker: at(config.worker.port),
     metrics: at(config.worker.metricsPort),
@@ -138,6 +142,7 @@ export function portsOf(config: Config): Ports {
     stripeSandbox: config.stripe.sandboxPort,
     resendSandbox: config.resend.sandboxPort,
     razorpaySandbox: config.razorpay.sandboxPort,
+    coinbaseSandbox: config.coinbase.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
     temporal: config.temporal.localPort,
     temporalUi: config.temporal.localUiPort,

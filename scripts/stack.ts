@@ -128,6 +128,7 @@ async function startAll({
     start('stripe-sandbox'),
     start('resend-sandbox'),
     start('razorpay-sandbox'),
+    start('coinbase-sandbox'),
     start('frankfurter-sandbox'),
   ]);
   if (wanted('workers') || wanted('api')) options.report('Starting workers and API …');
