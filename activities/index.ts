@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../db/client.ts';
 import type { TaxEngine } from '../domain/billing/tax-engine.ts';
 import type { CardVendor } from '../domain/payments/card-payment.ts';
+import type { CheckoutProvider } from '../domain/payments/coinbase-checkout.ts';
 import type { ExchangeRates } from '../domain/payments/exchange-rate.ts';
 import type { RazorpayVendor } from '../domain/payments/razorpay-subscription.ts';
 import { createCustomerActivities } from './billing/customer.ts';
@@ -15,6 +16,7 @@ import { createSubscriptionRequestActivities } from './billing/subscription-requ
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
+import { createCoinbaseCheckoutActivities } from './payments/coinbase-checkout.ts';
 import { createExchangeRateActivities } from './payments/exchange-rates.ts';
 import { createRazorpayCollectionActivities } from './payments/razorpay-collection.ts';
 import { createRazorpayDisputeActivities } from './payments/razorpay-dispute.ts';
@@ -29,6 +31,7 @@ export type ActivityDeps = {
   db: Database;
   cardVendor: CardVendor;
   orderVendor: RazorpayVendor;
+  checkoutProvider: CheckoutProvider;
   taxEngine: TaxEngine;
   exchangeRates: ExchangeRates;
   log: Logger;
@@ -60,6 +63,8 @@ export function createActivities(deps: ActivityDeps) {
       ...createRazorpayCollectionActivities(deps),
       ...createRazorpayDisputeActivities(deps),
     },
+    /** Everything that calls Coinbase. */
+    coinbase: createCoinbaseCheckoutActivities(deps),
     /** What schedules run. */
     operations: {
       ...createMissedWebhooksActivities(deps),

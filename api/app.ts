@@ -25,6 +25,8 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
+import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
 import { disputeRoutes } from './payments/disputes.ts';
 import { exchangeRateRoutes } from './payments/exchange-rates.ts';
@@ -50,7 +52,13 @@ import { auditLogRoutes } from './tenants/audit-log.ts';
 
 /** An Express application; it opens no port and no connection by itself. */
 export function createApi(deps: ApiDependencies): Express {
-  const openRoutes = [...healthRoutes(deps), stripeWebhook(deps), razorpayWebhook(deps)];
+  const openRoutes = [
+    ...healthRoutes(deps),
+    stripeWebhook(deps),
+    razorpayWebhook(deps),
+    coinbaseWebhook(deps),
+    coinbaseCommerceWebhook(deps),
+  ];
   const document = openApiDocument({ routes, openRoutes, publicUrl: deps.config.publicUrl });
 
   const app = express();
@@ -83,6 +91,7 @@ const routes: readonly Route[] = [
   ...paymentMethodRoutes,
   ...razorpayOrderRoutes,
   ...razorpaySubscriptionRoutes,
+  ...coinbaseCheckoutRoutes,
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,

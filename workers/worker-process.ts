@@ -12,6 +12,7 @@ import { createSendNotification } from '../activities/messaging/notification.ts'
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import { createDatabase, type Database } from '../db/client.ts';
+import { createCoinbaseCheckouts } from '../integrations/coinbase-business/client.ts';
 import { createFrankfurterRates } from '../integrations/frankfurter/client.ts';
 import { renderInvoicePdf } from '../integrations/pdf/invoice-pdf.ts';
 import { createRazorpayOrderVendor } from '../integrations/razorpay/client.ts';
@@ -99,6 +100,7 @@ function compose({ config, db, client, log }: { config: Config; db: Database; cl
   });
   const { keyId, keySecret, apiBase } = config.razorpay;
   const orderVendor = createRazorpayOrderVendor({ keyId, keySecret, apiBase });
+  const checkoutProvider = createCoinbaseCheckouts(config.coinbase);
   const exchangeRates = createFrankfurterRates(config.frankfurter);
   const { apiKey, baseUrl, mailFrom } = config.resend;
   const mailer = createResendMailer({ apiKey, baseUrl, from: mailFrom });
@@ -116,6 +118,7 @@ function compose({ config, db, client, log }: { config: Config; db: Database; cl
       db,
       cardVendor,
       orderVendor,
+      checkoutProvider,
       taxEngine,
       exchangeRates,
       log,

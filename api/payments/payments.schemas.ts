@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { PaymentRail } from '../../domain/payments/payment.ts';
 import { amount, currency, exchangeRate, id, idPattern, instant } from '../schemas.ts';
 
-const rails = { stripe: true, razorpay: true, manual: true, credit: true } satisfies Record<
+const rails = { stripe: true, razorpay: true, coinbase: true, manual: true, credit: true } satisfies Record<
   PaymentRail,
   true
 >;
