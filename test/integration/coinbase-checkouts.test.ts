@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
 import { withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
+import { closeInvoice } from '../../db/queries/billing/close-invoice.ts';
 import { closeUnpaidInvoice, readInvoice } from '../../db/queries/billing/invoices.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { requestOrder } from '../../db/queries/payments/razorpay-orders.ts';
@@ -292,6 +293,16 @@ describe('a payment', () => {
       requestOrder(tx, { invoiceId, actor: 'test', at: new Date(at) }),
     );
     expect(await order.catch(reasonOf)).toBe('payment_under_way');
+    const end = withTenant(scene.db, tenantId, (tx) =>
+      closeInvoice(tx, {
+        invoiceId,
+        as: 'uncollectible',
+        reason: undefined,
+        actor: 'test',
+        at: new Date(at),
+      }),
+    );
+    expect(await end.catch(reasonOf)).toBe('payment_under_way');
     const charged = await scene.activities.stripe.collectInvoice({ ...checkout.input, at });
     expect(charged.outcome).toBe('technical');
     expect(scene.sandbox.charges().filter(({ businessRef }) => businessRef === invoiceId)).toEqual([]);
