@@ -228,8 +228,8 @@ function statusOf(standing: Omit<Standing, 'status'> & Pick<Life, 'isDropped'>):
 }
 
 /** A payment that was mined and is not, that may be mined again. */
-function isOrphan({ payment, isLost, status }: Standing): boolean {
-  return isOrphanOf(payment) && !isLost && status !== 'dropped';
+function isOrphan({ payment, isLost }: Standing): boolean {
+  return isOrphanOf(payment) && !isLost;
 }
 
 function isOrphanOf({ block, orphanedAt }: CryptoPayment): boolean {
