@@ -376,7 +376,8 @@ function chainMistakes(env: Environment): string[] {
   return ['ETHEREUM_USDC', 'BASE_USDC', 'POLYGON_USDC']
     .filter((name) => env[name])
     .map(
-      (name) => `${name} is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.`,
+      (name) =>
+        `${name} is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.`,
     );
 }
 

@@ -4,9 +4,9 @@ import type { ChainTransaction } from './chain-node.ts';
 import {
   leaveChain,
   type Observation,
-  observe,
   type OwnPayment,
   type OwnTarget,
+  observe,
   type TrackedSpend,
   WORTHLESS_PAYMENTS_MAX,
 } from './chain-observation.ts';
@@ -68,7 +68,8 @@ function seen(fields: Partial<Observation>) {
 }
 
 /** With the payment `aa` known, which spends `coin:0`. */
-const seenBeside = (fields: Partial<Observation>) => seen({ payments: [known], spends: knownSpends, ...fields });
+const seenBeside = (fields: Partial<Observation>) =>
+  seen({ payments: [known], spends: knownSpends, ...fields });
 
 describe('a transaction that waits', () => {
   it('is a payment from now on, and what it spends is followed', () => {
@@ -78,7 +79,10 @@ describe('a transaction that waits', () => {
   });
 
   it('that pays somebody else is nothing to us', () => {
-    expect(seen({ transactions: [transaction('aa', { to: 'other' })] })).toEqual({ payments: [], spends: [] });
+    expect(seen({ transactions: [transaction('aa', { to: 'other' })] })).toEqual({
+      payments: [],
+      spends: [],
+    });
   });
 
   it('seen again keeps its time', () => {

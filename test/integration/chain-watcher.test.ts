@@ -2,11 +2,13 @@
  * The watcher of a chain against every mishap of chains, nodes and processes: what an invoice is worth in the end depends on
  * the chain alone, and never on when or how often somebody looked.
  */
+import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LeaseLostError } from '../../db/queries/payments/chain-cursor.ts';
+import { watchFor } from '../../activities/payments/chain-watcher.ts';
+import { withSystem } from '../../db/client.ts';
+import { LeaseLostError, takeLease } from '../../db/queries/payments/chain-cursor.ts';
 import { readChainHealth } from '../../db/queries/payments/chain-health.ts';
 import { rescanChain, resumeChain } from '../../db/queries/payments/rescan-chain.ts';
-import { withSystem } from '../../db/client.ts';
 import { VendorError } from '../../domain/errors.ts';
 import {
   bitcoinTransaction,
@@ -95,24 +97,25 @@ describe('a payment', () => {
 });
 
 describe('a reorganisation', () => {
-  it.each([1, 2, 3, 4, 5])('%i deep that mines the payment again changes nothing but its block', async (depth) => {
-    const { id, target } = await scene.offer();
-    const paying = bitcoinTransaction([{ to: target, units: DUE }]);
-    node.mine([paying]);
-    node.mineEmpty(depth - 1);
-    await watcher.poll();
-    const events = await scene.events(id);
-    node.reorganise(depth, [[paying], ...Array.from({ length: depth }, () => [])]);
-    await watcher.poll();
-    expect(await scene.payments(id)).toEqual([
-      `100000 ${depth >= 2 ? 'confirmed' : 'mined'} @11`,
-    ]);
-    const paused = depth >= 3 ? ['paused'] : [];
-    expect((await scene.events(id)).filter((kind) => !['settled', ...paused].includes(kind))).toEqual(
-      events.filter((kind) => kind !== 'settled'),
-    );
-    expect((await scene.rows(id)).map(({ orphanedAt }) => orphanedAt)).toEqual([null]);
-  });
+  it.each([1, 2, 3, 4, 5])(
+    '%i deep that mines the payment again changes nothing but its block',
+    async (depth) => {
+      const { id, target } = await scene.offer();
+      const paying = bitcoinTransaction([{ to: target, units: DUE }]);
+      node.mine([paying]);
+      node.mineEmpty(depth - 1);
+      await watcher.poll();
+      const events = await scene.events(id);
+      node.reorganise(depth, [[paying], ...Array.from({ length: depth }, () => [])]);
+      await watcher.poll();
+      expect(await scene.payments(id)).toEqual([`100000 ${depth >= 2 ? 'confirmed' : 'mined'} @11`]);
+      const paused = depth >= 3 ? ['paused'] : [];
+      expect((await scene.events(id)).filter((kind) => !['settled', ...paused].includes(kind))).toEqual(
+        events.filter((kind) => kind !== 'settled'),
+      );
+      expect((await scene.rows(id)).map(({ orphanedAt }) => orphanedAt)).toEqual([null]);
+    },
+  );
 
   it('that leaves the payment out reverses it, and mines it again with the time it had', async () => {
     const { id, target } = await scene.offer();
@@ -178,11 +181,16 @@ describe('a reorganisation', () => {
     await watcher.poll();
     const kept = await scene.everything();
     expect((kept as { blocks: unknown[] }).blocks.length).toBeLessThan(330);
-    node.reorganise(920, Array.from({ length: 921 }, () => []));
+    node.reorganise(
+      920,
+      Array.from({ length: 921 }, () => []),
+    );
     await watcher.poll();
     expect(await scene.payments(id)).toEqual(['100000 orphaned']);
     expect((await scene.chain()).height).toBe(node.peek().height);
-    expect((await scene.chain()).pauseReason).toMatch(/^a reorganisation has taken \d+ blocks out of the chain$/);
+    expect((await scene.chain()).pauseReason).toMatch(
+      /^a reorganisation has taken \d+ blocks out of the chain$/,
+    );
   });
 
   it('without any common block pauses the chain and reads nothing', async () => {
@@ -256,6 +264,7 @@ describe('a replacement', () => {
     const evm = createStillChain({ clock: scene.now }).node();
     const { id, target } = await scene.offer({ chain: 'ethereum', asset: 'USDC', dueUnits: 100_000_000n });
     const ethereum = await scene.watch(evm, { chain: 'ethereum' });
+    evm.setFinalized(0);
     await ethereum.poll();
     const usdc = { to: target, units: 100_000_000n, asset: 'USDC', token: '0xusdc' } as const;
     evm.send(evmTransaction([usdc], { spends: ['0xsender:7'] }));
@@ -361,24 +370,20 @@ describe('a node', () => {
     expect((await scene.chain()).height).toBe(10);
   });
 
-  it.each([
-    'tip',
-    'finalized',
-    'hashAt',
-    'block',
-    'mempool',
-    'pending',
-  ] as const)('that fails at %s is asked again, and nothing is lost or counted twice', async (method) => {
-    const { id, target } = await scene.offer();
-    node.mine([bitcoinTransaction([{ to: target, units: 60_000n }])]);
-    node.send(bitcoinTransaction([{ to: target, units: 40_000n }]));
-    node.mine();
-    node.fail(method, 1);
-    await expect(watcher.poll()).rejects.toBeInstanceOf(VendorError);
-    await watcher.poll();
-    expect(await scene.payments(id)).toEqual(['60000 mined @11', '40000 seen']);
-    expect(await scene.standing(id)).toBe('processing');
-  });
+  it.each(['tip', 'finalized', 'hashAt', 'block', 'mempool', 'pending'] as const)(
+    'that fails at %s is asked again, and nothing is lost or counted twice',
+    async (method) => {
+      const { id, target } = await scene.offer();
+      node.mine([bitcoinTransaction([{ to: target, units: 60_000n }])]);
+      node.send(bitcoinTransaction([{ to: target, units: 40_000n }]));
+      node.mine();
+      node.fail(method, 1);
+      await expect(watcher.poll()).rejects.toBeInstanceOf(VendorError);
+      await watcher.poll();
+      expect(await scene.payments(id)).toEqual(['60000 mined @11', '40000 seen']);
+      expect(await scene.standing(id)).toBe('processing');
+    },
+  );
 
   it('whose mempool fails has its blocks kept all the same', async () => {
     const { id, target } = await scene.offer();
@@ -398,9 +403,7 @@ describe('a node', () => {
     expect((await scene.chain()).disagreeingSince?.toISOString()).toBe('2026-03-01T12:00:00.000Z');
     scene.pass({ minutes: 31 });
     await poll();
-    expect((await scene.chain()).pauseReason).toBe(
-      'two nodes have disagreed since 2026-03-01T12:00:00.000Z',
-    );
+    expect((await scene.chain()).pauseReason).toBe('two nodes have disagreed since 2026-03-01T12:00:00.000Z');
     other.follow(node);
     await poll();
     for (let i = 0; i < 6; i += 1) {
@@ -491,11 +494,75 @@ describe('a process', () => {
       const before = { ...node.calls };
       node.mine([bitcoinTransaction([{ to: 'elsewhere', units: 1n }])]);
       await watcher.poll();
-      return Object.entries(node.calls).map(([method, count]) => count - before[method as keyof typeof before]);
+      return Object.entries(node.calls).map(
+        ([method, count]) => count - before[method as keyof typeof before],
+      );
     };
     const idle = await calls();
     await scene.offers(1_000);
     expect(await calls()).toEqual(idle);
+  });
+});
+
+describe('a watch', () => {
+  const watch = (nodes: readonly StillNode[], signal: AbortSignal, onPoll: (result: unknown) => void) =>
+    watchFor(60_000, {
+      chain: 'bitcoin',
+      nodes,
+      everyMs: 1,
+      startHeight: null,
+      db: scene.db,
+      network: 'local',
+      holder: 'another',
+      log: pino({ level: 'silent' }),
+      signal,
+      clock: scene.now,
+      onPoll,
+    });
+
+  it('goes on with the next node where one fails, and says so where all do', async () => {
+    const [dead, alive] = [chain.node('dead:8332'), chain.node('alive:8332')];
+    dead.fail('tip');
+    alive.follow(node);
+    const stop = new AbortController();
+    const results: string[] = [];
+    await scene.sql('update chains set lease_until = null');
+    await watch([dead, alive], stop.signal, (result) => {
+      results.push(result instanceof Error ? result.message : 'read');
+      if (results.length === 2) stop.abort();
+    });
+    expect(results).toEqual(['dead:8332 does not answer.', 'read']);
+    expect([(await scene.chain()).node, (await scene.chain()).failure]).toEqual(['alive:8332', null]);
+
+    const alone = new AbortController();
+    const since = scene.now();
+    await watch([dead], alone.signal, () => setImmediate(() => alone.abort()));
+    const row = await scene.chain();
+    expect([row.failure, row.failingSince]).toEqual(['dead:8332 does not answer.', since]);
+  });
+
+  it('ends at once when it is told to, and lets the next one begin', async () => {
+    const stop = new AbortController();
+    await scene.sql('update chains set lease_until = null');
+    await watch([node], stop.signal, () => stop.abort());
+    const next = await takeLease(scene.db, { chain: 'bitcoin', network: 'local', holder: 'next' });
+    expect(next).not.toBeNull();
+  });
+
+  it('waits as long as another one has the lease, and stops when it is taken over', async () => {
+    const stop = new AbortController();
+    const other = await takeLease(scene.db, { chain: 'bitcoin', network: 'local', holder: 'other' });
+    expect(other).toBeNull();
+    await scene.sql('update chains set lease_until = null');
+    const stolen = watch([node], stop.signal, () =>
+      scene.sql('update chains set fence = fence + 1').catch(() => {}),
+    );
+    await expect(stolen).rejects.toBeInstanceOf(LeaseLostError);
+  });
+
+  it('on another network than the rows of this database is refused', async () => {
+    const other = takeLease(scene.db, { chain: 'bitcoin', network: 'mainnet', holder: 'other' });
+    await expect(other).rejects.toMatchObject({ reason: 'other_network' });
   });
 });
 
@@ -538,7 +605,9 @@ describe('the health of chains', () => {
     withSystem(scene.db, async (tx) => {
       const watched = ['bitcoin', 'base'] as const;
       const health = await readChainHealth(tx, { watched, network: 'local', now: scene.now() });
-      return health.map(({ chain: name, failing }) => `${name}: ${failing.map(({ part }) => part).join(' ')}`);
+      return health.map(
+        ({ chain: name, failing }) => `${name}: ${failing.map(({ part }) => part).join(' ')}`,
+      );
     });
 
   it('names the chain and the part that fails', async () => {

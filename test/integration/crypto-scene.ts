@@ -10,13 +10,7 @@ import { createDatabase, type Database, withSystem } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { type ChainLease, type ChainRow, takeLease } from '../../db/queries/payments/chain-cursor.ts';
 import type { CryptoInvoiceRow } from '../../db/queries/payments/observe-chain.ts';
-import {
-  chainBlocks,
-  chains,
-  cryptoEvents,
-  cryptoInvoices,
-  cryptoPayments,
-} from '../../db/schema/crypto.ts';
+import { chainBlocks, chains, cryptoEvents, cryptoInvoices, cryptoPayments } from '../../db/schema/crypto.ts';
 import { outbox } from '../../db/schema/operations.ts';
 import { createTenant } from '../../db/seed/tenant.ts';
 import type { ChainNode } from '../../domain/payments/chain-node.ts';
@@ -131,7 +125,11 @@ export async function createCryptoScene(): Promise<CryptoScene> {
     await admin.query('set session_replication_role = replica');
     for (let from = 0; from < made.length; from += 1_000) {
       const chunk = made.slice(from, from + 1_000);
-      await insert(admin, 'crypto_invoices', chunk.map(({ row }) => row));
+      await insert(
+        admin,
+        'crypto_invoices',
+        chunk.map(({ row }) => row),
+      );
       const addresses = chunk.map(({ row, target, chain }) => ({
         family: familyOf(chain),
         target,

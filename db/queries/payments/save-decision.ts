@@ -21,7 +21,12 @@ import { cryptoActs, cryptoEvents } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { readChainViews, unwatched } from './chain-cursor.ts';
-import { type CryptoInvoiceRow, lockCryptoInvoices, readPayments, type StoredPayment } from './observe-chain.ts';
+import {
+  type CryptoInvoiceRow,
+  lockCryptoInvoices,
+  readPayments,
+  type StoredPayment,
+} from './observe-chain.ts';
 
 export type DecidedInvoice = {
   /** As it is saved. */
@@ -144,7 +149,10 @@ function follow(
   const isNow = isSettled(status);
   const wasBefore = isSettled(invoice.status);
   const version = invoice.version + 1;
-  const events = eventsBetween({ ...invoice, payments: before }, decision, { version, reversals: invoice.reversals });
+  const events = eventsBetween({ ...invoice, payments: before }, decision, {
+    version,
+    reversals: invoice.reversals,
+  });
   const next: CryptoInvoiceRow = {
     ...invoice,
     status,
@@ -301,4 +309,3 @@ async function signalWorkflows(tx: Tx, decided: readonly DecidedInvoice[]): Prom
     );
   }
 }
-
