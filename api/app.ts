@@ -25,8 +25,10 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { serveCheckout } from './payments/checkout.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
+import { cryptoPayoutRoutes } from './payments/crypto-payouts.ts';
 import { disputeRoutes } from './payments/disputes.ts';
 import { exchangeRateRoutes } from './payments/exchange-rates.ts';
 import { paymentMethodRoutes } from './payments/payment-methods.ts';
@@ -58,6 +60,7 @@ export function createApi(deps: ApiDependencies): Express {
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
   app.use(logRequests(deps), protect(deps));
   app.use(serveDocs(document));
+  app.use(serveCheckout(deps));
   app.use(serveRoutes(deps, routes, openRoutes));
   app.use((req) => {
     throw nothingAt(req.path);
@@ -88,6 +91,7 @@ const routes: readonly Route[] = [
   ...creditNoteRoutes,
   ...disputeRoutes,
   ...cryptoLotRoutes,
+  ...cryptoPayoutRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

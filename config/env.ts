@@ -82,6 +82,17 @@ export type Config = {
     /** No server was named, and it is not production: the sandbox stands in. */
     readonly sandboxed: boolean;
   };
+  readonly marketPrices: {
+    /** Where the prices of coins are read; in production the sources themselves, unless other servers were named. */
+    readonly coinbaseUrl: string;
+    readonly krakenUrl: string;
+    readonly coingeckoUrl: string;
+    /** More questions a minute than without one. */
+    readonly coingeckoApiKey: string | undefined;
+    readonly sandboxPort: number;
+    /** One of the servers was not named, and it is not production: the sandbox stands in for it. */
+    readonly sandboxed: boolean;
+  };
   readonly chains: {
     readonly network: 'mainnet' | 'testnet' | 'local';
     /** A chain without nodes is not watched. */
@@ -278,6 +289,15 @@ const variables = z.object({
   FRANKFURTER_BASE_URL: httpUrl.optional(),
   FRANKFURTER_SANDBOX_PORT: port(3013),
 
+  COINBASE_PRICES_URL: httpUrl.optional(),
+  KRAKEN_URL: httpUrl.optional(),
+  COINGECKO_URL: httpUrl.optional(),
+  COINGECKO_API_KEY: z
+    .string()
+    .regex(/^[\w-]+$/, 'must be an API key of CoinGecko (CG-…).')
+    .optional(),
+  MARKET_PRICES_SANDBOX_PORT: port(3014),
+
   CRYPTO_NETWORK: z
     .enum(['mainnet', 'testnet', 'local'], { error: 'must be mainnet, testnet or local.' })
     .optional(),
@@ -457,6 +477,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
       mailFrom: env.MAIL_FROM,
     },
     frankfurter: frankfurterConfig(env),
+    marketPrices: marketPricesConfig(env),
     chains: chainsConfig(env),
     worker: {
       host: env.WORKER_HOST,
@@ -502,6 +523,25 @@ function frankfurterConfig(env: z.infer<typeof variables>): Config['frankfurter'
     sandboxed,
   };
 }
+
+/** As with reference rates; but a key says that CoinGecko itself is meant. */
+function marketPricesConfig(env: z.infer<typeof variables>): Config['marketPrices'] {
+  const isProduction = env.NODE_ENV === 'production';
+  const sandbox = `http://127.0.0.1:${env.MARKET_PRICES_SANDBOX_PORT}`;
+  const coingeckoUrl =
+    env.COINGECKO_URL ?? (env.COINGECKO_API_KEY === undefined ? undefined : COINGECKO_ITSELF);
+  const named = [env.COINBASE_PRICES_URL, env.KRAKEN_URL, coingeckoUrl];
+  return {
+    coinbaseUrl: env.COINBASE_PRICES_URL ?? (isProduction ? 'https://api.coinbase.com' : sandbox),
+    krakenUrl: env.KRAKEN_URL ?? (isProduction ? 'https://api.kraken.com' : sandbox),
+    coingeckoUrl: coingeckoUrl ?? (isProduction ? COINGECKO_ITSELF : sandbox),
+    coingeckoApiKey: env.COINGECKO_API_KEY,
+    sandboxPort: env.MARKET_PRICES_SANDBOX_PORT,
+    sandboxed: !isProduction && named.includes(undefined),
+  };
+}
+
+const COINGECKO_ITSELF = 'https://api.coingecko.com';
 
 function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
   const chain = (

@@ -9,6 +9,7 @@ import { findOnPath, isExecutable } from '../config/local-binaries.ts';
 import { postgresIsReady } from '../db/local-server.ts';
 import { cachedTemporalCli } from '../temporal/local-server.ts';
 import { cachedTimeSkippingServer } from '../temporal/time-skipping-server.ts';
+import { cachedBtcd } from './chains/btcd.ts';
 import { loadEnvironmentFile } from './environment-file.ts';
 import { takenPorts } from './ports.ts';
 import { answersOk, checkout, isListening } from './processes.ts';
@@ -135,6 +136,12 @@ function checkPrograms({ cacheDir, temporal, database }: Config): Finding[] {
       go !== undefined,
       'install Go (for `npm test` only)',
     ),
+    program(
+      'btcd',
+      findOnPath('btcd') ?? cached(cachedBtcd(cacheDir)),
+      go !== undefined,
+      'install Go (for `npm test` only)',
+    ),
     database.external
       ? { state: 'ok', about: 'PostgreSQL program', text: 'not needed: DATABASE_URL is set' }
       : { state: 'ok', about: 'PostgreSQL program', text: 'embedded, from node_modules' },
@@ -150,6 +157,7 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     resendSandbox,
     razorpaySandbox,
     frankfurterSandbox,
+    marketPricesSandbox,
     ...own
   } = portsOf(config);
   const taken = await takenPorts({
@@ -160,6 +168,7 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     ...(config.resend.sandboxed ? { resendSandbox } : {}),
     ...(config.razorpay.sandboxed ? { razorpaySandbox } : {}),
     ...(config.frankfurter.sandboxed ? { frankfurterSandbox } : {}),
+    ...(config.marketPrices.sandboxed ? { marketPricesSandbox } : {}),
   });
   if (taken.length === 0) return [{ state: 'ok', about: 'ports', text: 'all free' }];
   return taken.map((text) => ({ state: 'wrong', about: 'ports', text }));

@@ -150,8 +150,8 @@ function connectionOf(url: string) {
     throw new RangeError("An Ethereum node's address begins with http:// or https://.");
   }
   const { username, password, pathname, searchParams, host } = parsed;
-  const login = [username, password].map(decodeURIComponent);
-  const secrets = [...login, ...pathname.split('/'), ...searchParams.values()];
+  const login = [username, password].map(decoded);
+  const parts = [...pathname.split('/'), ...searchParams.values()];
   parsed.username = '';
   parsed.password = '';
   return {
@@ -162,8 +162,16 @@ function connectionOf(url: string) {
       ...(username !== '' && { authorization: `Basic ${Buffer.from(login.join(':')).toString('base64')}` }),
     },
     // Short parts of a path are words, like `v2` or `rpc`.
-    secrets: secrets.filter((secret) => secret.length >= 6 || login.includes(secret)).filter(Boolean),
+    secrets: [...login.filter(({ length }) => length > 2), ...parts.filter(({ length }) => length > 5)],
   };
+}
+
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    throw new RangeError("In an Ethereum node's address, write a % of the user or the password as %25.");
+  }
 }
 
 /** Providers repeat a key they do not know. */
@@ -198,9 +206,12 @@ function codeOf(rpcCode: number, message: string): ErrorCode {
   if (/rate limit|too many requests|compute units|capacity exceeded/i.test(message)) return 'rate_limited';
   if (isNotOffered(rpcCode, message)) return 'vendor_rejected_request';
   if (rpcCode === -32005 || rpcCode === 429) return 'rate_limited';
-  const isTheirs = (rpcCode <= -32000 && rpcCode >= -32099) || rpcCode === -32603;
+  const isTheirs = (rpcCode <= -32000 && rpcCode >= -32099) || [-32603, UNKNOWN_BLOCK].includes(rpcCode);
   return isTheirs ? 'vendor_unavailable' : 'vendor_rejected_request';
 }
+
+/** The node is behind another one that told us of the block. */
+const UNKNOWN_BLOCK = -39001;
 
 function isNotOffered(rpcCode: number, message: string): boolean {
   if ([-32601, -32004, 401, 403, 404, 405].includes(rpcCode)) return true;

@@ -73,7 +73,7 @@ export type CallFrame = {
   error?: string | null | undefined;
   calls?: CallFrame[] | undefined;
 };
-export const callFrame: z.ZodType<CallFrame> = z.object({
+const callFrame: z.ZodType<CallFrame> = z.object({
   type: z.string(),
   to: lower.nullish(),
   value: quantity.nullish(),

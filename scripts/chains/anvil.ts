@@ -6,15 +6,22 @@ import { arch, platform } from 'node:os';
 import { findOnPath, MissingProgramError } from '../../config/local-binaries.ts';
 
 /** Its accounts have coins on every development node, and on no other. */
-export const developmentMnemonic = 'test test test test test test test test test test test junk';
+const developmentMnemonic = 'test test test test test test test test test test test junk';
 
-/** Command line of the node. Throws where there is none for this machine. */
-export function anvilCommand({ port }: { port: number }): { command: string; args: string[] } {
+/**
+ * Command line of the node. With a `stateFile` it goes on from the chain kept there; a kill loses what happened in the last
+ * seconds, which whoever follows it sees as a reorg. Throws where there is no anvil for this machine.
+ */
+export function anvilCommand({ port, stateFile }: { port: number; stateFile?: string }): {
+  command: string;
+  args: string[];
+} {
   return {
     command: findAnvil(),
     args: [
       ...['--host', '127.0.0.1', '--port', `${port}`],
       ...['--mnemonic', developmentMnemonic, '--slots-in-an-epoch', '2', '--silent'],
+      ...(stateFile ? ['--state', stateFile, '--state-interval', '5', '--preserve-historical-states'] : []),
     ],
   };
 }

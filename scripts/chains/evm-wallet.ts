@@ -1,6 +1,7 @@
 // Plays the payers and the miners of a local Ethereum chain: whatever can happen to a payment on a real one is one call here.
 // The node signs for the accounts of the development mnemonic, and does so only on this machine.
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Abi, encodeDeployData, encodeFunctionData, getContractAddress, type Hex } from 'viem';
 import contractWallet from '../../test/fixtures/contracts/ContractWallet.json' with { type: 'json' };
 import dollarToken from '../../test/fixtures/contracts/DollarToken.json' with { type: 'json' };
@@ -43,8 +44,13 @@ export function createEvmWallet(url: string) {
     return answer.result as Result;
   };
 
-  /** Sends without asking first whether it will succeed. The answer is its id. */
-  const send = ({
+  let mines = true;
+
+  /**
+   * Sends without asking first whether it will succeed. The answer is its id, once it is mined: the node takes a transaction
+   * a moment before it makes the block.
+   */
+  const send = async ({
     from = payer,
     to,
     value = 0n,
@@ -52,8 +58,8 @@ export function createEvmWallet(url: string) {
     nonce,
     gas = GAS,
     gasPrice,
-  }: Sending & { to?: Hex; value?: bigint; data?: Hex }): Promise<string> =>
-    rpc<string>('eth_sendTransaction', {
+  }: Sending & { to?: Hex; value?: bigint; data?: Hex }): Promise<string> => {
+    const txid = await rpc<string>('eth_sendTransaction', {
       from,
       ...(to && { to }),
       ...(data && { data }),
@@ -62,6 +68,17 @@ export function createEvmWallet(url: string) {
       ...(nonce !== undefined && { nonce: hex(nonce) }),
       ...(gasPrice !== undefined && { gasPrice: hex(gasPrice) }),
     });
+    if (mines) await untilMined(txid);
+    return txid;
+  };
+
+  const untilMined = async (txid: string) => {
+    const deadline = Date.now() + MINED_WITHIN_MS;
+    while ((await rpc('eth_getTransactionReceipt', txid)) === null) {
+      if (Date.now() > deadline) throw new Error(`${txid} is not mined: is its nonce the next one?`);
+      await delay(2);
+    }
+  };
 
   const call = (
     contract: LocalContract,
@@ -176,9 +193,11 @@ export function createEvmWallet(url: string) {
     /** While `work` runs nothing is mined but by `mine`. */
     async withoutMining<Result>(work: () => Promise<Result>): Promise<Result> {
       await rpc('evm_setAutomine', false);
+      mines = false;
       try {
         return await work();
       } finally {
+        mines = true;
         await rpc('evm_setAutomine', true);
       }
     },
@@ -208,6 +227,8 @@ export function createEvmWallet(url: string) {
 
 /** More than anything here needs, and little enough to be used up quickly. */
 const GAS = 1_000_000n;
+
+const MINED_WITHIN_MS = 10_000;
 
 /** Ten million dollars. */
 const MINTED = 10_000_000_000_000n;

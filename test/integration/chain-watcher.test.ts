@@ -35,7 +35,7 @@ beforeEach(async () => {
 afterEach(() => scene.close());
 
 describe('a payment', () => {
-  it('is seen, mined and confirmed, and costs its invoice two signals', async () => {
+  it('is seen, mined and confirmed, and costs its invoice one signal', async () => {
     const { id, target } = await scene.offer();
     node.send(bitcoinTransaction([{ to: target, units: DUE }]));
     await watcher.poll();
@@ -53,7 +53,7 @@ describe('a payment', () => {
       ['100000 confirmed @11'],
     ]);
     expect(await scene.events(id)).toEqual(['payment_seen', 'processing', 'settled']);
-    expect(await scene.signals(id)).toBe(2);
+    expect(await scene.signals(id)).toBe(1);
   });
 
   it('that is first seen in a block counts from the block’s time', async () => {
@@ -466,7 +466,7 @@ describe('a process', () => {
     expect((await scene.chain()).height).toBe(34);
     expect(await scene.standing(id)).toBe('settled');
     expect(await scene.events(id)).toEqual(['payment_seen', 'processing', 'settled']);
-    expect(await scene.signals(id)).toBe(2);
+    expect(await scene.signals(id)).toBe(1);
   });
 
   it('that has lost its lease writes nothing any more', async () => {
