@@ -65,9 +65,11 @@ class World {
 
   mine({ isEmpty = false, minutes = 10 } = {}): void {
     this.nowMs += minutes * MINUTE_MS;
-    const waiting = isEmpty
-      ? []
-      : this.transactions.filter((each) => each.isWaiting && !this.isSpent(each.input));
+    const waiting: Transaction[] = [];
+    for (const each of isEmpty ? [] : this.transactions) {
+      const isTaken = this.isSpent(each.input) || waiting.some(({ input }) => input === each.input);
+      if (each.isWaiting && !isTaken) waiting.push(each);
+    }
     for (const each of waiting) each.isWaiting = false;
     this.blocks.push({ time: iso(this.nowMs), txids: waiting.map(({ txid }) => txid) });
   }
@@ -575,7 +577,9 @@ describe('any decision', () => {
       fc.property(anyInput, fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }), (input, part) => {
         const [view, ...others] = input.views;
         if (view?.freshUntil !== input.now) return;
-        const { wakeAt, ...decision } = decideCryptoInvoice(input);
+        const first = decideCryptoInvoice(input);
+        const { wakeAt, ...decision } = first;
+        const history = historyOf(first, input.history, input.now);
         const nowMs = Date.parse(input.now);
         const untilMs = wakeAt === null ? nowMs + 30 * 24 * 60 * MINUTE_MS : Date.parse(wakeAt) - 1000;
         const later = iso(nowMs + Math.floor((untilMs - nowMs) * part));
@@ -584,7 +588,7 @@ describe('any decision', () => {
           wakeAt: _,
           requiredDepth: __,
           ...after
-        } = decideCryptoInvoice({ ...input, views, now: later });
+        } = decideCryptoInvoice({ ...input, history, views, now: later });
         const { requiredDepth: ___, ...before } = decision;
         expect(after).toEqual(before);
       }),
@@ -600,7 +604,8 @@ describe('any decision', () => {
         const before = decideCryptoInvoice(input);
         const blocks = (before.wakeHeight ?? view.tipHeight + 200) - view.tipHeight;
         const tipHeight = view.tipHeight + Math.floor(blocks * part);
-        const after = decideCryptoInvoice({ ...input, views: [{ ...view, tipHeight }, ...others] });
+        const history = historyOf(before, input.history, input.now);
+        const after = decideCryptoInvoice({ ...input, history, views: [{ ...view, tipHeight }, ...others] });
         expect([after.status, after.flags, after.confirmedUnits]).toEqual([
           before.status,
           before.flags,

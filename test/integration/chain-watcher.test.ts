@@ -17,15 +17,15 @@ import {
   type StillChain,
   type StillNode,
 } from '../support/still-chain.ts';
-import { type CryptoScene, createCryptoScene, DUE, type Watcher } from './crypto-scene.ts';
+import { type ChainScene, createChainScene, DUE, type Watcher } from './chain-scene.ts';
 
-let scene: CryptoScene;
+let scene: ChainScene;
 let chain: StillChain;
 let node: StillNode;
 let watcher: Watcher;
 
 beforeEach(async () => {
-  scene = await createCryptoScene();
+  scene = await createChainScene();
   chain = createStillChain({ clock: scene.now });
   node = chain.node();
   node.mineEmpty(10);
