@@ -20,13 +20,16 @@ import { taxRateRoutes } from './billing/tax-rates.ts';
 import { taxSettingsRoutes } from './billing/tax-settings.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { serveDocs } from './docs.ts';
-import { answerProblems } from './failures.ts';
+import { answerProblems, isForeseen } from './failures.ts';
 import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
+import { cryptoAccountRoutes } from './payments/crypto-accounts.ts';
+import { cryptoInvoiceActRoutes } from './payments/crypto-invoice-acts.ts';
+import { cryptoInvoiceRoutes } from './payments/crypto-invoices.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
 import { disputeRoutes } from './payments/disputes.ts';
 import { exchangeRateRoutes } from './payments/exchange-rates.ts';
@@ -89,6 +92,9 @@ const routes: readonly Route[] = [
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
+  ...cryptoAccountRoutes,
+  ...cryptoInvoiceRoutes,
+  ...cryptoInvoiceActRoutes,
   ...cryptoLotRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
@@ -119,7 +125,8 @@ function logRequests({ log }: ApiDependencies): RequestHandler {
       return id;
     },
     customLogLevel: (_req, res, error) => {
-      if (error !== undefined || res.statusCode >= 500) return 'error';
+      if (error !== undefined) return 'error';
+      if (res.statusCode >= 500) return isForeseen(res) ? 'info' : 'error';
       return res.statusCode >= 400 ? 'info' : 'debug';
     },
   });

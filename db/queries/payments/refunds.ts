@@ -134,7 +134,7 @@ async function readPayment(tx: Tx, paymentId: string): Promise<PaymentRow> {
   return payment;
 }
 
-async function readRefund(tx: Tx, refundId: string): Promise<RefundRow> {
+export async function readRefund(tx: Tx, refundId: string): Promise<RefundRow> {
   const [refund] = await tx.select().from(refunds).where(eq(refunds.id, refundId));
   if (refund === undefined) throw notFound('refund', refundId);
   return refund;
