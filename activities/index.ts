@@ -15,6 +15,7 @@ import { createSubscriptionRequestActivities } from './billing/subscription-requ
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
+import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
 import { createExchangeRateActivities } from './payments/exchange-rates.ts';
 import { createRazorpayCollectionActivities } from './payments/razorpay-collection.ts';
 import { createRazorpayDisputeActivities } from './payments/razorpay-dispute.ts';
@@ -34,6 +35,10 @@ export type ActivityDeps = {
   log: Logger;
   /** Delivers what is due in the outbox; returns how many rows. */
   drainOutbox: () => Promise<number>;
+  /** The chains that this process watches; left out for none. */
+  chainWatching?: ChainWatching;
+  /** Aborted when the process is to stop: what runs for hours ends by itself. */
+  stopping?: AbortSignal;
 };
 
 export function createActivities(deps: ActivityDeps) {
@@ -60,6 +65,13 @@ export function createActivities(deps: ActivityDeps) {
       ...createRazorpayCollectionActivities(deps),
       ...createRazorpayDisputeActivities(deps),
     },
+    /** What runs for hours, one for each chain. */
+    chains: createChainWatcherActivities({
+      db: deps.db,
+      log: deps.log,
+      chainWatching: deps.chainWatching ?? { network: 'local', chains: [] },
+      stopping: deps.stopping ?? new AbortController().signal,
+    }),
     /** What schedules run. */
     operations: {
       ...createMissedWebhooksActivities(deps),

@@ -82,6 +82,11 @@ export type Config = {
     /** No server was named, and it is not production: the sandbox stands in. */
     readonly sandboxed: boolean;
   };
+  readonly chains: {
+    readonly network: 'mainnet' | 'testnet' | 'local';
+    /** A chain without nodes is not watched. */
+    readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
+  };
   readonly worker: {
     /** Where health, metrics and the codec endpoint listen. */
     readonly host: string;
@@ -101,6 +106,15 @@ export type Config = {
   readonly home: string;
   /** Where built server binaries are kept, shared by all checkouts of this user. */
   readonly cacheDir: string;
+};
+
+export type WatchedChainConfig = {
+  /** URLs, with credentials where the node wants them: secrets. */
+  readonly nodes: readonly string[];
+  /** Where a chain that was never read is begun; null for its tip. */
+  readonly startHeight: number | null;
+  /** The contract of USDC on a chain of this machine; null elsewhere, where it is known. */
+  readonly usdc: string | null;
 };
 
 export type LogLevel = (typeof logLevels)[number];
@@ -187,6 +201,19 @@ const commaSeparated = z.string().transform((list) =>
     .filter((item) => item !== ''),
 );
 
+const nodeUrls = commaSeparated.refine((urls) => urls.every((url) => /^https?:[/][/][^\s/]+/.test(url)), {
+  error: 'must be http or https URLs of nodes, separated by commas.',
+});
+const blockHeight = z.coerce
+  .number({ error: 'must be the height of a block, 0 or more.' })
+  .int('must be the height of a block, 0 or more.')
+  .min(0, 'must be the height of a block, 0 or more.')
+  .optional();
+const contractAddress = z
+  .string()
+  .regex(/^0x[0-9a-fA-F]{40}$/, 'must be the address of a contract: 0x and 40 hexadecimal digits.')
+  .optional();
+
 const variables = z.object({
   NODE_ENV: z
     .enum(['development', 'test', 'production'], { error: 'must be development, test or production.' })
@@ -251,6 +278,21 @@ const variables = z.object({
   FRANKFURTER_BASE_URL: httpUrl.optional(),
   FRANKFURTER_SANDBOX_PORT: port(3013),
 
+  CRYPTO_NETWORK: z
+    .enum(['mainnet', 'testnet', 'local'], { error: 'must be mainnet, testnet or local.' })
+    .optional(),
+  BITCOIN_NODES: nodeUrls.optional(),
+  ETHEREUM_NODES: nodeUrls.optional(),
+  BASE_NODES: nodeUrls.optional(),
+  POLYGON_NODES: nodeUrls.optional(),
+  BITCOIN_START_HEIGHT: blockHeight,
+  ETHEREUM_START_HEIGHT: blockHeight,
+  BASE_START_HEIGHT: blockHeight,
+  POLYGON_START_HEIGHT: blockHeight,
+  ETHEREUM_USDC: contractAddress,
+  BASE_USDC: contractAddress,
+  POLYGON_USDC: contractAddress,
+
   WORKER_HOST: z.string().default('127.0.0.1'),
   WORKER_PORT: port(3002),
   METRICS_PORT: port(3003),
@@ -299,7 +341,7 @@ function combinationMistakes(env: Environment): string[] {
       'STRIPE_WEBHOOK_SECRETS is missing; copy the signing secret of your webhook endpoint from the Stripe dashboard.',
     );
   }
-  mistakes.push(...razorpayMistakes(env));
+  mistakes.push(...razorpayMistakes(env), ...chainMistakes(env));
   if (Boolean(env['WORKER_DEPLOYMENT_NAME']) !== Boolean(env['WORKER_BUILD_ID'])) {
     mistakes.push(
       'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID switch versioning on together; set both or neither.',
@@ -327,6 +369,22 @@ function razorpayMistakes(env: Environment): string[] {
     );
   }
   return mistakes;
+}
+
+function chainMistakes(env: Environment): string[] {
+  if (networkOf(env) === 'local') return [];
+  return ['ETHEREUM_USDC', 'BASE_USDC', 'POLYGON_USDC']
+    .filter((name) => env[name])
+    .map(
+      (name) => `${name} is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.`,
+    );
+}
+
+/** In development nothing of value moves unless somebody says so. */
+function networkOf(env: Environment): Config['chains']['network'] {
+  const named = env['CRYPTO_NETWORK'];
+  if (named === 'mainnet' || named === 'testnet' || named === 'local') return named;
+  return env['NODE_ENV'] === 'production' ? 'mainnet' : 'local';
 }
 
 function missingInProduction(env: Environment): string[] {
@@ -398,6 +456,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
       mailFrom: env.MAIL_FROM,
     },
     frankfurter: frankfurterConfig(env),
+    chains: chainsConfig(env),
     worker: {
       host: env.WORKER_HOST,
       port: env.WORKER_PORT,
@@ -440,6 +499,27 @@ function frankfurterConfig(env: z.infer<typeof variables>): Config['frankfurter'
     baseUrl: env.FRANKFURTER_BASE_URL ?? itself,
     sandboxPort: env.FRANKFURTER_SANDBOX_PORT,
     sandboxed,
+  };
+}
+
+function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
+  const chain = (
+    nodes: string[] | undefined,
+    startHeight: number | undefined,
+    usdc: string | undefined,
+  ): WatchedChainConfig => ({
+    nodes: nodes ?? [],
+    startHeight: startHeight ?? null,
+    usdc: usdc ?? null,
+  });
+  return {
+    network: networkOf({ NODE_ENV: env.NODE_ENV, CRYPTO_NETWORK: env.CRYPTO_NETWORK }),
+    watched: {
+      bitcoin: chain(env.BITCOIN_NODES, env.BITCOIN_START_HEIGHT, undefined),
+      ethereum: chain(env.ETHEREUM_NODES, env.ETHEREUM_START_HEIGHT, env.ETHEREUM_USDC),
+      base: chain(env.BASE_NODES, env.BASE_START_HEIGHT, env.BASE_USDC),
+      polygon: chain(env.POLYGON_NODES, env.POLYGON_START_HEIGHT, env.POLYGON_USDC),
+    },
   };
 }
 

@@ -78,6 +78,14 @@ export async function createTaskQueueWorkers({
       // Few use it at once: one that asks for tasks is enough.
       maxConcurrentActivityTaskPolls: 2,
     }),
+    chains: await Worker.create({
+      ...common,
+      taskQueue: taskQueues.chains,
+      activities: activities.chains,
+      // One for each chain, for hours; a few more, so that one whose end is not known yet holds up no other.
+      maxConcurrentActivityTaskExecutions: 10,
+      maxConcurrentActivityTaskPolls: 1,
+    }),
     operations: await Worker.create({
       ...common,
       taskQueue: taskQueues.operations,

@@ -9,6 +9,7 @@ import type { DataConverter } from '@temporalio/common';
 import { createRecordTax } from '../activities/billing/tax-record.ts';
 import { createActivities } from '../activities/index.ts';
 import { createSendNotification } from '../activities/messaging/notification.ts';
+import type { ChainWatching } from '../activities/payments/chain-watcher.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import { createDatabase, type Database } from '../db/client.ts';
@@ -25,6 +26,7 @@ import { createDataConverter } from '../temporal/data-converter.ts';
 import { ensureNamespace } from '../temporal/namespace.ts';
 import { reconcileSchedules } from '../temporal/schedules.ts';
 import { connectWorkers, retryWhileAway } from '../temporal/worker-connection.ts';
+import { composeChains, ensureChainWatchers } from './chains.ts';
 import { startHealthServer } from './health.ts';
 import { listenToOutbox } from './listen.ts';
 import { createReadiness } from './readiness.ts';
@@ -55,7 +57,8 @@ export async function runWorkerProcess({
   const client = createTemporalClient({ target, dataConverter });
   closing.defer(() => client.connection.close());
 
-  const { relay, activities } = compose({ config, db, client, log });
+  const chainWatching = composeChains(config.chains);
+  const { relay, activities } = compose({ config, db, client, log, chainWatching, stopping: signal });
   const schedules = watchSchedules({ db, log });
   closing.defer(() => schedules.stop());
   const running: { workers?: TaskQueueWorkers } = {};
@@ -73,7 +76,17 @@ export async function runWorkerProcess({
   relay.start();
   closing.defer(() => relay.stop());
   try {
-    await runWorkers({ config, log, signal, target, client, dataConverter, activities, running });
+    await runWorkers({
+      config,
+      log,
+      signal,
+      target,
+      client,
+      dataConverter,
+      activities,
+      chainWatching,
+      running,
+    });
   } catch (error) {
     if (!signal.aborted) throw error;
     const wasWaiting = error instanceof Error && error.name === 'AbortError';
@@ -85,7 +98,20 @@ export async function runWorkerProcess({
 /** Enough for the activities that run at once beside the relay; the rest wait in the pool's queue. */
 const DATABASE_CONNECTIONS = 20;
 
-function compose({ config, db, client, log }: { config: Config; db: Database; client: Client; log: Logger }) {
+function compose({
+  config,
+  db,
+  client,
+  log,
+  ...watching
+}: {
+  config: Config;
+  db: Database;
+  client: Client;
+  log: Logger;
+  chainWatching: ChainWatching;
+  stopping: AbortSignal;
+}) {
   const cardVendor = createStripeCardVendor({
     secretKey: config.stripe.secretKey,
     apiBase: config.stripe.apiBase,
@@ -120,6 +146,7 @@ function compose({ config, db, client, log }: { config: Config; db: Database; cl
       exchangeRates,
       log,
       drainOutbox: relay.drainOnce,
+      ...watching,
     }),
   };
 }
@@ -133,6 +160,7 @@ async function runWorkers({
   client,
   dataConverter,
   activities,
+  chainWatching,
   running,
 }: {
   config: Config;
@@ -142,6 +170,7 @@ async function runWorkers({
   client: Client;
   dataConverter: DataConverter;
   activities: ReturnType<typeof createActivities>;
+  chainWatching: ChainWatching;
   running: { workers?: TaskQueueWorkers };
 }): Promise<void> {
   const [workflowBundle, connection] = await Promise.all([
@@ -165,6 +194,8 @@ async function runWorkers({
   );
   const reconciled = await retryWhileAway({ log, signal }, () => reconcileSchedules(client));
   log.info(reconciled, 'schedules are as the manifest says');
+  const watched = await retryWhileAway({ log, signal }, () => ensureChainWatchers(client, chainWatching));
+  if (watched.length > 0) log.info({ watched, network: chainWatching.network }, 'chains are watched');
   signal.throwIfAborted();
   running.workers = workers;
   await runUntilStopped(workers, signal);

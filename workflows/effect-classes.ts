@@ -66,3 +66,11 @@ export const longSweep: ActivityOptions = {
   startToCloseTimeout: '2 hours',
   heartbeatTimeout: DEAD_AFTER,
 };
+
+/** Watching a chain: for hours, and again whenever it ends. A worker that died is missed after half a minute. */
+export const watching: ActivityOptions = {
+  taskQueue: taskQueues.chains,
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: '30 seconds',
+  retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
+};

@@ -5,6 +5,7 @@ export { subscription } from './billing/subscription.ts';
 export { missedWebhooks } from './operations/missed-webhooks.ts';
 export { relaySweep } from './operations/relay-sweep.ts';
 export { cardPayment } from './payments/card-payment.ts';
+export { chainWatcher } from './payments/chain-watcher.ts';
 export { exchangeRates } from './payments/exchange-rates.ts';
 export { razorpayCollection } from './payments/razorpay-collection.ts';
 export { razorpayDispute } from './payments/razorpay-dispute.ts';

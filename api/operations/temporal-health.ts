@@ -35,5 +35,6 @@ const polledFor: Record<TaskQueue, number> = {
   billing: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
   stripe: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   razorpay: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+  chains: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   operations: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
 };

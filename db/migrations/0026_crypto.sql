@@ -170,6 +170,7 @@ CREATE TABLE "crypto_spends" (
 	"chain" text NOT NULL,
 	"spend" text NOT NULL,
 	"txid" text NOT NULL,
+	"parent_txid" text,
 	CONSTRAINT "crypto_spends_chain_spend_txid_pk" PRIMARY KEY("chain","spend","txid")
 );
 --> statement-breakpoint
@@ -199,6 +200,7 @@ CREATE UNIQUE INDEX "crypto_invoices_checkout" ON "crypto_invoices" USING btree 
 CREATE UNIQUE INDEX "crypto_invoices_current" ON "crypto_invoices" USING btree ("invoice_id") WHERE "crypto_invoices"."status" in ('awaiting', 'processing');--> statement-breakpoint
 CREATE INDEX "crypto_invoices_invoice" ON "crypto_invoices" USING btree ("tenant_id","invoice_id");--> statement-breakpoint
 CREATE INDEX "crypto_invoices_list" ON "crypto_invoices" USING btree ("tenant_id","status","id");--> statement-breakpoint
+CREATE INDEX "crypto_invoices_expiry" ON "crypto_invoices" USING btree ("chain","expires_at") WHERE "crypto_invoices"."status" = 'awaiting';--> statement-breakpoint
 CREATE INDEX "crypto_invoices_wake" ON "crypto_invoices" USING btree ("chain","wake_height") WHERE "crypto_invoices"."wake_height" is not null;--> statement-breakpoint
 CREATE INDEX "crypto_payments_invoice" ON "crypto_payments" USING btree ("crypto_invoice_id");--> statement-breakpoint
 CREATE INDEX "crypto_payments_txid" ON "crypto_payments" USING btree ("chain","txid");--> statement-breakpoint
@@ -206,6 +208,7 @@ CREATE INDEX "crypto_payments_height" ON "crypto_payments" USING btree ("chain",
 CREATE INDEX "crypto_payments_rival" ON "crypto_payments" USING btree ("chain","rival_height") WHERE "crypto_payments"."rival_height" is not null;--> statement-breakpoint
 CREATE INDEX "crypto_payments_unmined" ON "crypto_payments" USING btree ("chain") WHERE "crypto_payments"."height" is null and "crypto_payments"."status" in ('seen', 'orphaned');--> statement-breakpoint
 CREATE INDEX "crypto_spends_txid" ON "crypto_spends" USING btree ("chain","txid");--> statement-breakpoint
+CREATE INDEX "crypto_spends_parent" ON "crypto_spends" USING btree ("chain","parent_txid") WHERE "crypto_spends"."parent_txid" is not null;--> statement-breakpoint
 -- By hand: rights and row-level security. Nothing is removed: an address, a payment and a decision stay readable for ever.
 GRANT SELECT, INSERT, UPDATE ON "crypto_accounts", "crypto_invoices", "crypto_addresses", "crypto_payments", "crypto_events", "crypto_acts" TO perennial_app;--> statement-breakpoint
 -- The watcher of a chain finds whose a transfer is, and writes what became of it.

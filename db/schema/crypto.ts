@@ -122,6 +122,8 @@ export const cryptoInvoices = pgTable(
       .where(sql`${t.status} in ('awaiting', 'processing')`),
     index('crypto_invoices_invoice').on(t.tenantId, t.invoiceId),
     index('crypto_invoices_list').on(t.tenantId, t.status, t.id),
+    // What expires once the chain is read beyond it.
+    index('crypto_invoices_expiry').on(t.chain, t.expiresAt).where(sql`${t.status} = 'awaiting'`),
     index('crypto_invoices_wake').on(t.chain, t.wakeHeight).where(sql`${t.wakeHeight} is not null`),
     check('crypto_invoices_due', sql`${t.dueUnits} > 0 and ${t.minDueUnits} between 1 and ${t.dueUnits}`),
     check(
@@ -206,10 +208,13 @@ export const cryptoSpends = pgTable(
     /** `ChainTransaction.spends` */
     spend: text().notNull(),
     txid: text().notNull(),
+    /** Whose output it is, so that what builds upon a transaction is found; null on EVM chains. */
+    parentTxid: text(),
   },
   (t) => [
     primaryKey({ columns: [t.chain, t.spend, t.txid] }),
     index('crypto_spends_txid').on(t.chain, t.txid),
+    index('crypto_spends_parent').on(t.chain, t.parentTxid).where(sql`${t.parentTxid} is not null`),
   ],
 );
 

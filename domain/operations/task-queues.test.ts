@@ -7,6 +7,7 @@ it('never renames a task queue that running workflows wait on', () => {
     billing: 'billing',
     stripe: 'stripe',
     razorpay: 'razorpay',
+    chains: 'chains',
     operations: 'operations',
   });
 });

@@ -6,6 +6,8 @@ export const taskQueues = {
   stripe: 'stripe',
   /** Activities that call Razorpay; its rate limit is set on this queue. */
   razorpay: 'razorpay',
+  /** Activities that watch chains, each for hours. */
+  chains: 'chains',
   /** Workflows and activities started by schedules. */
   operations: 'operations',
 } as const;

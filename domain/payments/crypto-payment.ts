@@ -22,7 +22,7 @@ export type CryptoPayment = {
   orphanedAt: string | null;
   /** The transaction that uses up what this one needs; `height` where that is mined. */
   rival: { txid: string; height: number | null } | null;
-  /** A parent that is not mined either. */
+  /** A parent that is not mined either: its txid. */
   unconfirmedParent: string | null;
   /** What one whole coin was worth in US dollars at `effectiveAt`; null where that is not known. */
   usdRate: string | null;

@@ -1,0 +1,315 @@
+/**
+ * One look at a chain: back to where our blocks leave the active chain, forward block by block to its tip, and only then at
+ * what waits to be mined. Where all of it went well, everything that happened before the look began is known.
+ *
+ * Why it is safe to run twice: each block is committed before the next one, on top of the last one, under the fence. A poll
+ * that ends anywhere leaves a cursor that the next one begins at, and the time up to which we know everything stays old.
+ */
+import { type Database, withSystem } from '../../db/client.ts';
+import {
+  type ChainLease,
+  type ChainRow,
+  columnsOf,
+  keptBlocks,
+  keptHashes,
+  keptTime,
+  pruneBlocks,
+  rememberStart,
+  setChain,
+  trustOf,
+  underLease,
+} from '../../db/queries/payments/chain-cursor.ts';
+import { findTouching } from '../../db/queries/payments/observe-chain.ts';
+import {
+  decideExpired,
+  decideHeldUp,
+  recordBlock,
+  recordBlockAgain,
+  recordMempool,
+  recordReorganisation,
+  recordStillWaiting,
+} from '../../db/queries/payments/record-observation.ts';
+import { VendorError } from '../../domain/errors.ts';
+import type { BlockRef, ChainBlock, ChainNode, ChainTransaction } from '../../domain/payments/chain-node.ts';
+import { nextTrust } from '../../domain/payments/chain-trust.ts';
+import { familyOf } from '../../domain/payments/crypto-chain.ts';
+import { cryptoPolicyOn } from '../../domain/payments/crypto-policy.ts';
+import { type MempoolReader, unminedAncestors } from './mempool-reader.ts';
+
+export type Poll = {
+  db: Database;
+  lease: ChainLease;
+  node: ChainNode;
+  /** Asked whether it sees the same chain; null where only one node is configured. */
+  second: ChainNode | null;
+  /** Where a chain that was never read is begun; null for its tip. */
+  startHeight: number | null;
+  mempool: MempoolReader;
+  clock: () => Date;
+  signal: AbortSignal;
+};
+
+export type PollResult = { height: number; tip: number; blocks: number; payments: number };
+
+/** Throws a `VendorError` where the node cannot be asked, a `LeaseLostError` where somebody else watches by now. */
+export async function pollChain(poll: Poll): Promise<PollResult> {
+  const { db, lease, node, clock } = poll;
+  const began = clock();
+  await node.checkNetwork();
+  const [tip, finalized] = await Promise.all([node.tip(), node.finalized()]);
+
+  const before = await underLease(db, lease, async (_tx, chain) => chain);
+  const cursor = cursorOf(before) ?? (await begin(poll, tip));
+  const isFinalKept = await isStillFinal(poll, before);
+  const ground = await findGround(poll, { cursor, tip });
+  if (ground.kind === 'behind') {
+    await learn(poll, { tip, finalized: null, reorgDepth: 0, isFinalKept, isBehind: true });
+    throw new VendorError({
+      code: 'vendor_unavailable',
+      message: `${node.name} is behind: its last block is ${tip.height}, and ${cursor.height} was read already.`,
+    });
+  }
+  if (ground.kind === 'lost') {
+    await pauseLost(poll, cursor);
+    throw new VendorError({
+      code: 'vendor_rejected_request',
+      message: `${node.name} shares no block with what was read of ${lease.chain} up to ${cursor.height}. Check that it is on the right chain; nothing is read before.`,
+    });
+  }
+
+  const reorgDepth = cursor.height - ground.at.height;
+  if (reorgDepth > 0) {
+    // Said before anything is decided by the new branch.
+    await learn(poll, { tip, finalized: null, reorgDepth, isFinalKept, isBehind: false });
+    await recordReorganisation(db, lease, { ancestor: ground.at, newTip: tip.height, now: clock() });
+  }
+  const read = await readUp(poll, { from: ground.at, tip });
+  await readAgain(poll, { rescanFrom: before.rescanFrom, height: read.at.height });
+  const waiting = await readMempool(poll);
+  await recordStillWaiting(db, lease, { txids: waiting, now: clock() });
+
+  const isComplete = read.at.height === tip.height;
+  await learn(poll, {
+    tip,
+    finalized,
+    reorgDepth: 0,
+    isFinalKept,
+    isBehind: false,
+    ...(isComplete && { freshUntil: began }),
+  });
+  await decideExpired(db, lease, { now: clock() });
+  return { height: read.at.height, tip: tip.height, blocks: read.blocks, payments: read.payments };
+}
+
+function cursorOf({ height, hash }: ChainRow): BlockRef | null {
+  return height === null || hash === null ? null : { height, hash };
+}
+
+/** A chain that was never read: what lies before concerns nobody, unless the operator says from where on it does. */
+async function begin({ db, lease, node, startHeight }: Poll, tip: BlockRef): Promise<BlockRef> {
+  const height = startHeight === null ? tip.height : Math.min(Math.max(startHeight - 1, 0), tip.height);
+  const hash = height === tip.height ? tip.hash : await node.hashAt(height);
+  const block = hash === null ? null : await node.block(hash);
+  if (block === null) throw movedOn(node);
+  await underLease(db, lease, (tx) => rememberStart(tx, lease.chain, block));
+  return { height: block.height, hash: block.hash };
+}
+
+/** No block that was final may ever be another one. */
+async function isStillFinal({ node }: Poll, { finalizedHeight, finalizedHash }: ChainRow): Promise<boolean> {
+  if (finalizedHeight === null || finalizedHash === null) return true;
+  const hash = await node.hashAt(finalizedHeight);
+  return hash === null || hash === finalizedHash;
+}
+
+type Ground = { kind: 'at'; at: BlockRef } | { kind: 'behind' } | { kind: 'lost' };
+
+/** The last of our blocks that is on the active chain. */
+async function findGround(
+  { db, lease, node, signal }: Poll,
+  { cursor, tip }: { cursor: BlockRef; tip: BlockRef },
+): Promise<Ground> {
+  const { chain } = lease;
+  if (tip.height === cursor.height && tip.hash === cursor.hash) return { kind: 'at', at: cursor };
+  if (tip.height > cursor.height && (await node.hashAt(cursor.height)) === cursor.hash) {
+    return { kind: 'at', at: cursor };
+  }
+  if (tip.height < cursor.height) {
+    const ours = await withSystem(db, (tx) => keptHashes(tx, { chain, heights: [tip.height] }));
+    // One of ours: the node has not caught up yet, which takes nothing out of the chain.
+    if (ours.get(tip.height) === tip.hash) return { kind: 'behind' };
+  }
+  for (let below = Math.min(cursor.height, tip.height + 1); ; ) {
+    const blocks = await withSystem(db, (tx) => keptBlocks(tx, { chain, below, limit: WALK }));
+    for (const block of blocks) {
+      signal.throwIfAborted();
+      if ((await node.hashAt(block.height)) === block.hash) return { kind: 'at', at: block };
+      below = block.height;
+    }
+    if (blocks.length < WALK) return { kind: 'lost' };
+  }
+}
+
+const WALK = 64;
+
+/** Oldest first; ends early where the chain moves under our feet, and the next poll goes on from there. */
+async function readUp(
+  poll: Poll,
+  { from, tip }: { from: BlockRef; tip: BlockRef },
+): Promise<{ at: BlockRef; blocks: number; payments: number }> {
+  const { db, lease, clock, signal } = poll;
+  const read = { at: from, blocks: 0, payments: 0 };
+  let next = from.height < tip.height ? fetchBlock(poll, from.height + 1, tip) : null;
+  while (next !== null) {
+    signal.throwIfAborted();
+    const block = await next;
+    if (block === null) return read;
+    // The next one comes while this one is written.
+    next = block.height < tip.height ? fetchBlock(poll, block.height + 1, tip) : null;
+    next?.catch(() => {});
+    const recorded = await recordBlock(db, lease, { block, now: clock() });
+    if (recorded.outcome === 'not_next') return read;
+    read.at = { height: block.height, hash: block.hash };
+    read.blocks += 1;
+    read.payments += recorded.payments;
+  }
+  return read;
+}
+
+async function fetchBlock({ node }: Poll, height: number, tip: BlockRef): Promise<ChainBlock | null> {
+  const hash = height === tip.height ? tip.hash : await node.hashAt(height);
+  return hash === null ? null : node.block(hash);
+}
+
+/** Blocks that an operator wants read again; a few at a time, so that new ones do not wait. */
+async function readAgain(
+  { db, lease, node, clock, signal }: Poll,
+  { rescanFrom, height }: { rescanFrom: number | null; height: number },
+): Promise<void> {
+  const { chain } = lease;
+  if (rescanFrom === null) return;
+  const last = Math.min(height, rescanFrom + AGAIN_AT_ONCE - 1);
+  const heights = Array.from({ length: Math.max(0, last - rescanFrom + 1) }, (_, i) => rescanFrom + i);
+  const ours = await withSystem(db, (tx) => keptHashes(tx, { chain, heights }));
+  let parent: string | null = null;
+  for (const at of heights) {
+    signal.throwIfAborted();
+    const hash = await node.hashAt(at);
+    const block = hash === null ? null : await node.block(hash);
+    const isOurs = block !== null && (ours.get(at) ?? block.hash) === block.hash;
+    // A reorganisation under way: the next poll finds it first.
+    if (!isOurs || (parent !== null && block.parentHash !== parent)) return;
+    await recordBlockAgain(db, lease, { block, now: clock() });
+    parent = block.hash;
+  }
+  if (last >= height) await underLease(db, lease, (tx) => setChain(tx, chain, { rescanFrom: null }));
+}
+
+const AGAIN_AT_ONCE = 50;
+
+async function readMempool({ db, lease, node, mempool, clock, signal }: Poll): Promise<readonly string[]> {
+  return mempool.read(node, async (fresh) => {
+    signal.throwIfAborted();
+    const { transactions } = await withSystem(db, (tx) => findTouching(tx, lease.chain, fresh));
+    if (transactions.length === 0) return;
+    const ancestors: ChainTransaction[] =
+      familyOf(lease.chain) === 'bitcoin' ? await unminedAncestors(node, transactions) : [];
+    await recordMempool(db, lease, { transactions, ancestors, now: clock() });
+  });
+}
+
+/** Keeps what the nodes say, and whether the chain can be trusted by it. */
+async function learn(
+  poll: Poll,
+  {
+    tip,
+    finalized,
+    reorgDepth,
+    isFinalKept,
+    isBehind,
+    freshUntil,
+  }: {
+    tip: BlockRef;
+    finalized: BlockRef | null;
+    reorgDepth: number;
+    isFinalKept: boolean;
+    isBehind: boolean;
+    freshUntil?: Date;
+  },
+): Promise<void> {
+  const { db, lease, node, clock } = poll;
+  const [agree, feeRate, tipTime] = await Promise.all([
+    nodesAgree(poll, tip),
+    node.feeRate().catch(() => null),
+    timeOf(poll, tip),
+  ]);
+  const now = clock();
+  const resumed = await underLease(db, lease, async (tx, chain) => {
+    const policy = cryptoPolicyOn(lease.network);
+    const trust = nextTrust(
+      trustOf(chain),
+      {
+        family: familyOf(lease.chain),
+        height: chain.height ?? tip.height,
+        reorgDepth,
+        isFinalKept,
+        agree,
+        tipTime: (tipTime ?? chain.tipTime)?.toISOString() ?? null,
+        now: now.toISOString(),
+      },
+      policy,
+    );
+    const next: Partial<ChainRow> = {
+      tipHeight: tip.height,
+      ...(tipTime !== null && { tipTime }),
+      ...(finalized !== null && { finalizedHeight: finalized.height, finalizedHash: finalized.hash }),
+      ...(freshUntil !== undefined && { freshUntil }),
+      ...(feeRate !== null && { feeRate }),
+      ...(!isBehind && { node: node.name, failure: null, failingSince: null }),
+      ...columnsOf(trust),
+    };
+    await setChain(tx, lease.chain, next);
+    if (freshUntil !== undefined) await pruneBlocks(tx, { ...chain, ...next });
+    return chain.pausedAt !== null && trust.pausedAt === null;
+  });
+  if (resumed) await decideHeldUp(db, lease, { now });
+}
+
+/** Null where there is nobody to compare with, or the second one is not that far. */
+async function nodesAgree({ node, second }: Poll, tip: BlockRef): Promise<boolean | null> {
+  if (second === null) return true;
+  const height = tip.height - 1;
+  if (height < 0) return null;
+  try {
+    await second.checkNetwork();
+    const [ours, theirs] = await Promise.all([node.hashAt(height), second.hashAt(height)]);
+    return ours === null || theirs === null ? null : ours === theirs;
+  } catch {
+    return null;
+  }
+}
+
+async function timeOf({ db, lease, node }: Poll, tip: BlockRef): Promise<Date | null> {
+  const kept = await withSystem(db, (tx) => keptTime(tx, { chain: lease.chain, ...tip }));
+  if (kept !== null) return kept;
+  const block = await node.block(tip.hash);
+  return block === null ? null : new Date(block.time);
+}
+
+function pauseLost({ db, lease, clock }: Poll, { height }: BlockRef): Promise<void> {
+  return underLease(db, lease, async (tx, chain) => {
+    if (chain.pausedAt !== null) return;
+    await setChain(tx, lease.chain, {
+      pausedAt: clock(),
+      pauseReason: `the node shares no block with what was read up to ${height}`,
+      agreedSinceHeight: null,
+    });
+  });
+}
+
+function movedOn(node: ChainNode): VendorError {
+  return new VendorError({
+    code: 'vendor_unavailable',
+    message: `${node.name} has not the block that it has just named as its tip.`,
+  });
+}

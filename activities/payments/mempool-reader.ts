@@ -1,0 +1,84 @@
+/**
+ * Reads what is new in a node's mempool, in pieces, so that neither a node nor we ever hold all of it.
+ *
+ * Why it is safe to run twice: what was handed over is remembered in memory only. After a restart everything is new again,
+ * and seen again; a piece that was fetched and could not be kept is handed over again, without another word of the node.
+ */
+import type { ChainNode, ChainTransaction } from '../../domain/payments/chain-node.ts';
+
+export type MempoolReader = {
+  /** Hands over what is new, piece by piece. Returns the ids of all that waits. */
+  read(
+    node: ChainNode,
+    handle: (transactions: readonly ChainTransaction[]) => Promise<void>,
+  ): Promise<readonly string[]>;
+};
+
+/** Transactions asked for at once. */
+const PIECE = 200;
+/** Times that a node is asked for one that it lists and does not give. */
+const TRIES = 3;
+
+export function createMempoolReader({ piece = PIECE }: { piece?: number } = {}): MempoolReader {
+  let seen = new Set<string>();
+  let triesOf = new Map<string, number>();
+  let fetched: { ids: readonly string[]; transactions: readonly ChainTransaction[] } | null = null;
+
+  const handOver = async (
+    taken: NonNullable<typeof fetched>,
+    handle: (transactions: readonly ChainTransaction[]) => Promise<void>,
+  ) => {
+    if (taken.transactions.length > 0) await handle(taken.transactions);
+    const given = new Set(taken.transactions.map(({ txid }) => txid));
+    for (const id of taken.ids) {
+      const tries = (triesOf.get(id) ?? 0) + 1;
+      if (given.has(id) || tries >= TRIES) seen.add(id);
+      else triesOf.set(id, tries);
+    }
+    fetched = null;
+  };
+
+  return {
+    async read(node, handle) {
+      if (fetched !== null) await handOver(fetched, handle);
+      const ids = await node.mempool();
+      const present = new Set(ids);
+      seen = new Set(ids.filter((id) => seen.has(id)));
+      triesOf = new Map([...triesOf].filter(([id]) => present.has(id)));
+      const fresh = [...present].filter((id) => !seen.has(id));
+      for (let from = 0; from < fresh.length; from += piece) {
+        const asked = fresh.slice(from, from + piece);
+        fetched = { ids: asked, transactions: await node.pending(asked) };
+        await handOver(fetched, handle);
+      }
+      return ids;
+    },
+  };
+}
+
+/** Far more generations than nodes relay (25). */
+const GENERATIONS_MAX = 30;
+
+/** The unmined transactions that these build upon, however far back. Nodes relay chains of 25 at most. */
+export async function unminedAncestors(
+  node: ChainNode,
+  transactions: readonly ChainTransaction[],
+): Promise<ChainTransaction[]> {
+  const known = new Map(transactions.map((each) => [each.txid, each]));
+  const ancestors = new Map<string, ChainTransaction>();
+  let generation = transactions;
+  for (let depth = 0; depth < GENERATIONS_MAX && generation.length > 0; depth += 1) {
+    const parents = new Set(
+      generation.flatMap(({ spends }) => spends.map((spend) => spend.slice(0, spend.lastIndexOf(':')))),
+    );
+    const asked = [...parents].filter((txid) => !ancestors.has(txid));
+    const unknown = asked.filter((txid) => !known.has(txid));
+    const found: ChainTransaction[] = asked.flatMap((txid) => known.get(txid) ?? []);
+    for (let from = 0; from < unknown.length; from += PIECE) {
+      found.push(...(await node.pending(unknown.slice(from, from + PIECE))));
+    }
+    for (const parent of found) ancestors.set(parent.txid, parent);
+    generation = found;
+  }
+  return [...ancestors.values()];
+}

@@ -1,0 +1,83 @@
+/** Whether each chain can be relied on right now, and what exactly is wrong where it cannot. */
+import { inArray, sql } from 'drizzle-orm';
+import { type ChainName, type CryptoNetwork, familyOf } from '../../../domain/payments/crypto-chain.ts';
+import { cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
+import type { Tx } from '../../client.ts';
+import { chains } from '../../schema/crypto.ts';
+import type { ChainRow } from './chain-cursor.ts';
+
+export const chainParts = ['network', 'heartbeat', 'node', 'tip', 'cursor', 'paused'] as const;
+
+export type ChainPart = (typeof chainParts)[number];
+
+export type ChainHealth = {
+  chain: ChainName;
+  isHealthy: boolean;
+  /** What fails, in words an operator can act by; empty for a healthy chain. */
+  failing: { part: ChainPart; detail: string }[];
+  /** Null where nobody has ever watched it. */
+  row: ChainRow | null;
+};
+
+/** `watched`: the chains that have a node; another one is nobody's business. */
+export async function readChainHealth(
+  tx: Tx,
+  { watched, network, now }: { watched: readonly ChainName[]; network: CryptoNetwork; now: Date },
+): Promise<ChainHealth[]> {
+  if (watched.length === 0) return [];
+  const rows = await tx
+    .select({ row: chains, heartbeatSeconds: sql<number | null>`extract(epoch from now() - heartbeat_at)::float` })
+    .from(chains)
+    .where(inArray(chains.name, [...watched]));
+  const known = new Map(rows.map((each) => [each.row.name, each]));
+  return watched.map((chain) => {
+    const found = known.get(chain);
+    const failing =
+      found === undefined
+        ? [{ part: 'heartbeat' as const, detail: 'nobody has watched it yet: is a worker running?' }]
+        : failingParts(found.row, { network, now, heartbeatSeconds: found.heartbeatSeconds });
+    return { chain, isHealthy: failing.length === 0, failing, row: found?.row ?? null };
+  });
+}
+
+/** Three polls and more without a sign of life. */
+const HEARTBEAT_SECONDS_MAX = 90;
+/** Blocks that the node has and we have not read. */
+const LAG_MAX = { bitcoin: 2, evm: 10 } as const;
+const MINUTE_MS = 60_000;
+
+function failingParts(
+  row: ChainRow,
+  {
+    network,
+    now,
+    heartbeatSeconds,
+  }: { network: CryptoNetwork; now: Date; heartbeatSeconds: number | null },
+): ChainHealth['failing'] {
+  const family = familyOf(row.name);
+  const { tipMaxAgeMinutes } = cryptoPolicyOn(network);
+  const lag = (row.tipHeight ?? 0) - (row.height ?? 0);
+  const tipMinutes =
+    row.tipTime === null ? null : Math.floor((now.getTime() - row.tipTime.getTime()) / MINUTE_MS);
+  const failing: ChainHealth['failing'] = [];
+  if (row.network !== network) {
+    failing.push({ part: 'network', detail: `it was watched on ${row.network}, and ${network} is configured` });
+  }
+  if (heartbeatSeconds === null || heartbeatSeconds > HEARTBEAT_SECONDS_MAX) {
+    const seconds = heartbeatSeconds === null ? 'ever' : `for ${Math.floor(heartbeatSeconds)} s`;
+    failing.push({ part: 'heartbeat', detail: `its watcher has not been heard of ${seconds}` });
+  }
+  if (row.failure !== null) failing.push({ part: 'node', detail: row.failure });
+  if (tipMinutes === null || tipMinutes > tipMaxAgeMinutes[family]) {
+    const detail = tipMinutes === null ? 'no block is known' : `the last block is ${tipMinutes} minutes old`;
+    failing.push({ part: 'tip', detail });
+  }
+  if (row.height === null || lag > LAG_MAX[family]) {
+    const detail = row.height === null ? 'nothing was read yet' : `${lag} blocks are still to be read`;
+    failing.push({ part: 'cursor', detail });
+  }
+  if (row.pausedAt !== null) {
+    failing.push({ part: 'paused', detail: row.pauseReason ?? 'an operator paused it' });
+  }
+  return failing;
+}

@@ -1,0 +1,295 @@
+/**
+ * What invoices paid in coins become, decided from all their payments and saved with everything that follows from it: the
+ * events, and a signal to the invoice's workflow where an event asks for more than a row.
+ *
+ * Why it is safe to run twice: a decision is a function of what is kept. Under the invoice's lock a second one finds what the
+ * first has written, differs in nothing, and writes nothing; an event is kept once by its key.
+ */
+import { and, asc, eq, sql } from 'drizzle-orm';
+import type { WorkflowSignal } from '../../../domain/operations/outbox.ts';
+import { type CryptoEvent, eventsBetween, isHarmless } from '../../../domain/payments/crypto-events.ts';
+import {
+  type ChainView,
+  type CryptoAct,
+  type CryptoDecision,
+  decideCryptoInvoice,
+  isSettled,
+} from '../../../domain/payments/crypto-invoice.ts';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { cryptoActs, cryptoEvents } from '../../schema/crypto.ts';
+import { together } from '../../together.ts';
+import { appendOutbox } from '../operations/outbox.ts';
+import { readChainViews, unwatched } from './chain-cursor.ts';
+import { type CryptoInvoiceRow, lockCryptoInvoices, readPayments, type StoredPayment } from './observe-chain.ts';
+
+export type DecidedInvoice = {
+  /** As it is saved. */
+  invoice: CryptoInvoiceRow;
+  decision: CryptoDecision;
+  events: CryptoEvent[];
+};
+
+/**
+ * Locks, decides and saves. For the invoice's own workflow, and for operators: `isSignalled: false` where the caller carries
+ * out itself what the events ask for. Who also locks the customer does that first.
+ */
+export async function decideCryptoInvoices(
+  tx: Tx,
+  { ids, now, isSignalled = true }: { ids: readonly string[]; now: string; isSignalled?: boolean },
+): Promise<DecidedInvoice[]> {
+  const invoices = await lockCryptoInvoices(tx, ids);
+  const payments = await readPayments(tx, ids);
+  return saveDecisions(tx, { invoices, payments, now, isSignalled });
+}
+
+/** The same for invoices that are locked already, in the order in which they were given; `payments`: all of theirs. */
+export async function saveDecisions(
+  tx: Tx,
+  {
+    invoices,
+    payments,
+    now,
+    isSignalled = true,
+  }: {
+    invoices: readonly CryptoInvoiceRow[];
+    payments: readonly StoredPayment[];
+    now: string;
+    isSignalled?: boolean;
+  },
+): Promise<DecidedInvoice[]> {
+  if (invoices.length === 0) return [];
+  const ids = invoices.map(({ id }) => id);
+  const [views, acts] = await together([readChainViews(tx), readActs(tx, ids)]);
+  const paymentsOf = Map.groupBy(payments, ({ cryptoInvoiceId }) => cryptoInvoiceId);
+
+  const decided = invoices.map((invoice) =>
+    decideOne({
+      invoice,
+      payments: paymentsOf.get(invoice.id) ?? [],
+      acts: acts.get(invoice.id) ?? [],
+      views: views.has(invoice.chain) ? [...views.values()] : [...views.values(), unwatched(invoice.chain)],
+      now,
+    }),
+  );
+  await together([
+    saveInvoices(tx, invoices, decided),
+    savePaymentStatuses(tx, payments, decided),
+    saveEvents(tx, decided, now),
+  ]);
+  if (isSignalled) await signalWorkflows(tx, decided);
+  return decided;
+}
+
+/** The signal that makes an invoice's workflow look again. */
+function lookAgain(cryptoInvoiceId: string): WorkflowSignal {
+  return {
+    topic: 'workflow.signal',
+    workflowId: `crypto-invoice/${cryptoInvoiceId}`,
+    signal: 'look',
+    args: [],
+  };
+}
+
+function decideOne({
+  invoice,
+  payments,
+  acts,
+  views,
+  now,
+}: {
+  invoice: CryptoInvoiceRow;
+  payments: readonly StoredPayment[];
+  acts: readonly CryptoAct[];
+  views: readonly ChainView[];
+  now: string;
+}): DecidedInvoice {
+  const { chain, asset, dueUnits, minDueUnits, usdMinor, policy, status, flags } = invoice;
+  const decision = decideCryptoInvoice({
+    terms: {
+      chain,
+      asset,
+      dueUnits,
+      minDueUnits,
+      usdMinor,
+      expiresAt: invoice.expiresAt.toISOString(),
+      policy,
+    },
+    history: { status, flags, settledAt: invoice.settledAt?.toISOString() ?? null },
+    payments,
+    acts,
+    views,
+    now,
+  });
+  return { ...follow(invoice, { payments, decision, now }), decision };
+}
+
+/** The row as it becomes, and the events that say how. */
+function follow(
+  invoice: CryptoInvoiceRow,
+  { payments, decision, now }: { payments: readonly StoredPayment[]; decision: CryptoDecision; now: string },
+): Pick<DecidedInvoice, 'invoice' | 'events'> {
+  const at = new Date(now);
+  const { status } = decision;
+  const isNewStatus = status !== invoice.status;
+  const isNow = isSettled(status);
+  const wasBefore = isSettled(invoice.status);
+  const version = invoice.version + 1;
+  const events = eventsBetween({ ...invoice, payments }, decision, { version, reversals: invoice.reversals });
+  const next: CryptoInvoiceRow = {
+    ...invoice,
+    status,
+    flags: decision.flags,
+    creditedUnits: decision.creditedUnits,
+    confirmedUnits: decision.confirmedUnits,
+    lateUnits: decision.lateUnits,
+    excessUnits: decision.excessUnits,
+    requiredDepth: decision.requiredDepth === 'finalized' ? null : decision.requiredDepth,
+    wakeHeight: decision.wakeHeight,
+    progressAt: decision.progressAt === null ? null : new Date(decision.progressAt),
+    statusSince: isNewStatus ? at : invoice.statusSince,
+    settledAt: isNow && !wasBefore ? at : invoice.settledAt,
+    reversals: invoice.reversals + (wasBefore && !isNow ? 1 : 0),
+  };
+  const isChanged = events.length > 0 || says(next) !== says(invoice);
+  return { invoice: isChanged ? { ...next, version } : next, events };
+}
+
+/** Everything a person may see of it. */
+function says(row: CryptoInvoiceRow): string {
+  const { status, flags, creditedUnits, confirmedUnits, lateUnits, excessUnits, reversals } = row;
+  const units = [creditedUnits, confirmedUnits, lateUnits, excessUnits].map(String);
+  return JSON.stringify([status, flags, units, reversals, row.requiredDepth, row.settledAt]);
+}
+
+async function readActs(tx: Tx, ids: readonly string[]): Promise<Map<string, CryptoAct[]>> {
+  const rows = await tx
+    .select({ id: cryptoActs.cryptoInvoiceId, act: cryptoActs.act })
+    .from(cryptoActs)
+    .where(
+      and(
+        eq(cryptoActs.status, 'approved'),
+        sql`${cryptoActs.cryptoInvoiceId} = any(${sql.param([...ids])}::text[])`,
+      ),
+    )
+    .orderBy(asc(cryptoActs.ordinal));
+  const acts = new Map<string, CryptoAct[]>();
+  for (const { id, act } of rows) acts.set(id, [...(acts.get(id) ?? []), act]);
+  return acts;
+}
+
+/** One statement for all, because a block may settle thousands. */
+async function saveInvoices(
+  tx: Tx,
+  before: readonly CryptoInvoiceRow[],
+  decided: readonly DecidedInvoice[],
+): Promise<void> {
+  const rows = decided
+    .map(({ invoice }) => invoice)
+    .filter((next, i) => {
+      const row = before[i];
+      return row === undefined || saved(row) !== saved(next);
+    });
+  if (rows.length === 0) return;
+  await tx.execute(sql`
+    update crypto_invoices set
+      version = d.version, status = d.status, flags = d.flags, credited_units = d.credited_units,
+      confirmed_units = d.confirmed_units, late_units = d.late_units, excess_units = d.excess_units,
+      required_depth = d.required_depth, wake_height = d.wake_height, progress_at = d.progress_at,
+      status_since = d.status_since, settled_at = d.settled_at, reversals = d.reversals
+    from jsonb_to_recordset(${`[${rows.map(saved).join(',')}]`}::jsonb) as d (
+      id text, version int, status text, flags jsonb, credited_units numeric, confirmed_units numeric,
+      late_units numeric, excess_units numeric, required_depth int, wake_height int, progress_at timestamptz,
+      status_since timestamptz, settled_at timestamptz, reversals int)
+    where crypto_invoices.id = d.id`);
+}
+
+/** The columns that decisions write, as JSON. */
+function saved(row: CryptoInvoiceRow): string {
+  return JSON.stringify({
+    id: row.id,
+    version: row.version,
+    status: row.status,
+    flags: row.flags,
+    credited_units: String(row.creditedUnits),
+    confirmed_units: String(row.confirmedUnits),
+    late_units: String(row.lateUnits),
+    excess_units: String(row.excessUnits),
+    required_depth: row.requiredDepth,
+    wake_height: row.wakeHeight,
+    progress_at: row.progressAt,
+    status_since: row.statusSince,
+    settled_at: row.settledAt,
+    reversals: row.reversals,
+  });
+}
+
+async function savePaymentStatuses(
+  tx: Tx,
+  before: readonly StoredPayment[],
+  decided: readonly DecidedInvoice[],
+): Promise<void> {
+  const wanted = new Map(
+    decided.flatMap(({ invoice, decision }) =>
+      decision.payments.map((payment) => [nameOf(invoice.id, payment), payment] as const),
+    ),
+  );
+  const rows = before.flatMap((payment) => {
+    const next = wanted.get(nameOf(payment.cryptoInvoiceId, payment));
+    if (next === undefined || (next.status === payment.status && next.isLate === payment.isLate)) return [];
+    return [{ chain: payment.chain, key: payment.key, status: next.status, is_late: next.isLate }];
+  });
+  if (rows.length === 0) return;
+  await tx.execute(sql`
+    update crypto_payments set status = d.status, is_late = d.is_late
+    from jsonb_to_recordset(${JSON.stringify(rows)}::jsonb) as d (chain text, key text, status text, is_late boolean)
+    where crypto_payments.chain = d.chain and crypto_payments.key = d.key`);
+}
+
+function nameOf(cryptoInvoiceId: string, { chain, key }: Pick<StoredPayment, 'chain' | 'key'>): string {
+  return `${cryptoInvoiceId} ${chain} ${key}`;
+}
+
+/** One statement takes 65,535 values. */
+const EVENTS_AT_ONCE = 1_000;
+
+async function saveEvents(tx: Tx, decided: readonly DecidedInvoice[], now: string): Promise<void> {
+  const at = new Date(now);
+  const rows = decided.flatMap(({ invoice, events: found }) =>
+    found.map((event) => ({
+      id: newId('cev'),
+      tenantId: invoice.tenantId,
+      cryptoInvoiceId: invoice.id,
+      version: invoice.version,
+      key: event.key,
+      kind: event.kind,
+      details: detailsOf(event),
+      at,
+      // Of a harmless one nothing follows.
+      carriedOutAt: isHarmless(event) ? at : null,
+    })),
+  );
+  for (let from = 0; from < rows.length; from += EVENTS_AT_ONCE) {
+    await tx
+      .insert(cryptoEvents)
+      .values(rows.slice(from, from + EVENTS_AT_ONCE))
+      .onConflictDoNothing();
+  }
+}
+
+function detailsOf({ payment, creditedUnits, excessUnits, missingUnits }: CryptoEvent) {
+  return { payment, creditedUnits, excessUnits, missingUnits };
+}
+
+async function signalWorkflows(tx: Tx, decided: readonly DecidedInvoice[]): Promise<void> {
+  const waiting = decided.filter(({ events: found }) => found.some((event) => !isHarmless(event)));
+  const byTenant = Map.groupBy(waiting, ({ invoice }) => invoice.tenantId);
+  for (const [tenantId, invoices] of byTenant) {
+    await appendOutbox(
+      tx,
+      tenantId,
+      invoices.map(({ invoice }) => lookAgain(invoice.id)),
+    );
+  }
+}
+
