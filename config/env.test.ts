@@ -20,6 +20,14 @@ test('development needs no variable, and all vendors are their sandboxes', () =>
   expect(config.resend).toMatchObject({ sandboxed: true, baseUrl: 'http://127.0.0.1:3011' });
   expect(config.razorpay).toMatchObject({ sandboxed: true, enabled: true, apiBase: 'http://127.0.0.1:3012' });
   expect(config.frankfurter).toMatchObject({ sandboxed: true, baseUrl: 'http://127.0.0.1:3013' });
+  expect(config.marketPrices).toEqual({
+    coinbaseUrl: 'http://127.0.0.1:3014',
+    krakenUrl: 'http://127.0.0.1:3014',
+    coingeckoUrl: 'http://127.0.0.1:3014',
+    coingeckoApiKey: undefined,
+    sandboxPort: 3014,
+    sandboxed: true,
+  });
   expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
 });
 
@@ -97,6 +105,23 @@ test('production with everything it needs starts, and talks to the vendors thems
   });
   expect(config.resend).toMatchObject({ sandboxed: false, baseUrl: undefined });
   expect(config.frankfurter).toMatchObject({ sandboxed: false, baseUrl: 'https://api.frankfurter.dev' });
+  expect(config.marketPrices).toMatchObject({
+    sandboxed: false,
+    coinbaseUrl: 'https://api.coinbase.com',
+    krakenUrl: 'https://api.kraken.com',
+    coingeckoUrl: 'https://api.coingecko.com',
+  });
+});
+
+test('a key of CoinGecko goes to CoinGecko, and the sandbox stands in for the others', () => {
+  expect(loadConfig({ COINGECKO_API_KEY: 'CG-SENTINEL' }).marketPrices).toMatchObject({
+    sandboxed: true,
+    krakenUrl: 'http://127.0.0.1:3014',
+    coingeckoUrl: 'https://api.coingecko.com',
+    coingeckoApiKey: 'CG-SENTINEL',
+  });
+  const named = { COINBASE_PRICES_URL: 'http://a', KRAKEN_URL: 'http://b/', COINGECKO_URL: 'http://c' };
+  expect(loadConfig(named).marketPrices).toMatchObject({ sandboxed: false, krakenUrl: 'http://b' });
 });
 
 test('a live key is never sent to another server than the vendor', () => {

@@ -87,6 +87,17 @@ export type Config = {
     /** A chain without nodes is not watched. */
     readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
   };
+  readonly marketPrices: {
+    /** Where the prices of coins are read; in production the sources themselves, unless other servers were named. */
+    readonly coinbaseUrl: string;
+    readonly krakenUrl: string;
+    readonly coingeckoUrl: string;
+    /** More questions a minute than without one. */
+    readonly coingeckoApiKey: string | undefined;
+    readonly sandboxPort: number;
+    /** One of the servers was not named, and it is not production: the sandbox stands in for it. */
+    readonly sandboxed: boolean;
+  };
   readonly worker: {
     /** Where health, metrics and the codec endpoint listen. */
     readonly host: string;
@@ -293,6 +304,15 @@ const variables = z.object({
   BASE_USDC: contractAddress,
   POLYGON_USDC: contractAddress,
 
+  COINBASE_PRICES_URL: httpUrl.optional(),
+  KRAKEN_URL: httpUrl.optional(),
+  COINGECKO_URL: httpUrl.optional(),
+  COINGECKO_API_KEY: z
+    .string()
+    .regex(/^[\w-]+$/, 'must be an API key of CoinGecko (CG-…).')
+    .optional(),
+  MARKET_PRICES_SANDBOX_PORT: port(3014),
+
   WORKER_HOST: z.string().default('127.0.0.1'),
   WORKER_PORT: port(3002),
   METRICS_PORT: port(3003),
@@ -457,6 +477,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
     },
     frankfurter: frankfurterConfig(env),
     chains: chainsConfig(env),
+    marketPrices: marketPricesConfig(env),
     worker: {
       host: env.WORKER_HOST,
       port: env.WORKER_PORT,
@@ -522,6 +543,25 @@ function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
     },
   };
 }
+
+/** As with reference rates; but a key says that CoinGecko itself is meant. */
+function marketPricesConfig(env: z.infer<typeof variables>): Config['marketPrices'] {
+  const isProduction = env.NODE_ENV === 'production';
+  const sandbox = `http://127.0.0.1:${env.MARKET_PRICES_SANDBOX_PORT}`;
+  const coingeckoUrl =
+    env.COINGECKO_URL ?? (env.COINGECKO_API_KEY === undefined ? undefined : COINGECKO_ITSELF);
+  const named = [env.COINBASE_PRICES_URL, env.KRAKEN_URL, coingeckoUrl];
+  return {
+    coinbaseUrl: env.COINBASE_PRICES_URL ?? (isProduction ? 'https://api.coinbase.com' : sandbox),
+    krakenUrl: env.KRAKEN_URL ?? (isProduction ? 'https://api.kraken.com' : sandbox),
+    coingeckoUrl: coingeckoUrl ?? (isProduction ? COINGECKO_ITSELF : sandbox),
+    coingeckoApiKey: env.COINGECKO_API_KEY,
+    sandboxPort: env.MARKET_PRICES_SANDBOX_PORT,
+    sandboxed: !isProduction && named.includes(undefined),
+  };
+}
+
+const COINGECKO_ITSELF = 'https://api.coingecko.com';
 
 /** `VARIABLE=` in a file of settings means "not set". */
 function withoutEmpty(env: Environment): Environment {

@@ -150,6 +150,7 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     resendSandbox,
     razorpaySandbox,
     frankfurterSandbox,
+    marketPricesSandbox,
     ...own
   } = portsOf(config);
   const taken = await takenPorts({
@@ -160,6 +161,7 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     ...(config.resend.sandboxed ? { resendSandbox } : {}),
     ...(config.razorpay.sandboxed ? { razorpaySandbox } : {}),
     ...(config.frankfurter.sandboxed ? { frankfurterSandbox } : {}),
+    ...(config.marketPrices.sandboxed ? { marketPricesSandbox } : {}),
   });
   if (taken.length === 0) return [{ state: 'ok', about: 'ports', text: 'all free' }];
   return taken.map((text) => ({ state: 'wrong', about: 'ports', text }));

@@ -16,6 +16,7 @@ export const entryPoints = {
   'resend-sandbox': 'integrations/resend/sandbox-main.ts',
   'razorpay-sandbox': 'integrations/razorpay/sandbox-main.ts',
   'frankfurter-sandbox': 'integrations/frankfurter/sandbox-main.ts',
+  'market-prices-sandbox': 'integrations/market-prices/sandbox-main.ts',
   workers: 'workers/main.ts',
   api: 'api/main.ts',
 } as const;
@@ -28,6 +29,7 @@ export const processNames = [
   'resend-sandbox',
   'razorpay-sandbox',
   'frankfurter-sandbox',
+  'market-prices-sandbox',
   'workers',
   'api',
 ] as const;

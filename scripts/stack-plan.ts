@@ -71,7 +71,8 @@ export async function planStack({
       !(name === 'stripe-sandbox' && !local.stripe.sandboxed) &&
       !(name === 'resend-sandbox' && !local.resend.sandboxed) &&
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
-      !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed),
+      !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed) &&
+      !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed),
   );
   return { config: loadConfig(complete), env: complete, ports: portsOf(local), names };
 }
@@ -85,6 +86,7 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'resend-sandbox': ['resendSandbox'],
     'razorpay-sandbox': ['razorpaySandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
+    'market-prices-sandbox': ['marketPricesSandbox'],
     workers: ['worker', 'metrics', 'codec'],
     api: ['api'],
   };
@@ -139,6 +141,7 @@ export function portsOf(config: Config): Ports {
     resendSandbox: config.resend.sandboxPort,
     razorpaySandbox: config.razorpay.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
+    marketPricesSandbox: config.marketPrices.sandboxPort,
     temporal: config.temporal.localPort,
     temporalUi: config.temporal.localUiPort,
     postgres: config.database.localPort,

@@ -85,6 +85,12 @@ export async function runnable({
         entryPoint: name,
         isReady: () => isListening(ports.frankfurterSandbox),
       });
+    case 'market-prices-sandbox':
+      return ownProcess({
+        ...common,
+        entryPoint: name,
+        isReady: () => isListening(ports.marketPricesSandbox),
+      });
     case 'workers':
       return ownProcess({
         ...common,
@@ -183,6 +189,7 @@ function stopOrder(running: readonly ManagedProcess[]): ManagedProcess[][] {
     'resend-sandbox',
     'razorpay-sandbox',
     'frankfurter-sandbox',
+    'market-prices-sandbox',
   ]);
   const isApi = ({ name }: ManagedProcess) => name.startsWith('api');
   const isServer = ({ name }: ManagedProcess) => servers.has(name) || sandboxes.has(name);

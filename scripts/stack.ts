@@ -129,6 +129,7 @@ async function startAll({
     start('resend-sandbox'),
     start('razorpay-sandbox'),
     start('frankfurter-sandbox'),
+    start('market-prices-sandbox'),
   ]);
   if (wanted('workers') || wanted('api')) options.report('Starting workers and API …');
   await allOrNothing([start('workers'), start('api')]);

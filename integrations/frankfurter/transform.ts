@@ -6,6 +6,7 @@
 import { z } from 'zod';
 import { isCurrency } from '../../domain/money.ts';
 import { ECB, type ExchangeRate, isRate } from '../../domain/payments/exchange-rate.ts';
+import { parseExactJson } from '../exact-json.ts';
 
 const series = z.object({
   base: z.literal('EUR'),
@@ -14,19 +15,10 @@ const series = z.object({
 
 /** Throws where the text is not such an answer. Currencies that we cannot bill in are left out. */
 export function toExchangeRates(text: string): ExchangeRate[] {
-  const { base, rates } = series.parse(withExactNumbers(text));
+  const { base, rates } = series.parse(parseExactJson(text));
   return Object.entries(rates).flatMap(([day, quotes]) =>
     Object.entries(quotes)
       .filter(([quote]) => isCurrency(quote))
       .map(([quote, rate]) => ({ day, base, quote, rate, source: ECB })),
   );
 }
-
-/** JSON whose numbers are kept as the text they were written in. */
-function withExactNumbers(text: string): unknown {
-  const keep: ExactReviver = (_key, value, { source }) => (typeof value === 'number' ? source : value);
-  return JSON.parse(text, keep as Parameters<typeof JSON.parse>[1]);
-}
-
-/** The third argument is newer than TypeScript's declaration. */
-type ExactReviver = (key: string, value: unknown, context: { source?: string }) => unknown;
