@@ -9,6 +9,7 @@ import { findOnPath, isExecutable } from '../config/local-binaries.ts';
 import { postgresIsReady } from '../db/local-server.ts';
 import { cachedTemporalCli } from '../temporal/local-server.ts';
 import { cachedTimeSkippingServer } from '../temporal/time-skipping-server.ts';
+import { cachedBtcd } from './chains/btcd.ts';
 import { loadEnvironmentFile } from './environment-file.ts';
 import { takenPorts } from './ports.ts';
 import { answersOk, checkout, isListening } from './processes.ts';
@@ -132,6 +133,12 @@ function checkPrograms({ cacheDir, temporal, database }: Config): Finding[] {
     program(
       'stripe-mock',
       findOnPath('stripe-mock') ?? cached(cachedStripeMock(cacheDir)),
+      go !== undefined,
+      'install Go (for `npm test` only)',
+    ),
+    program(
+      'btcd',
+      findOnPath('btcd') ?? cached(cachedBtcd(cacheDir)),
       go !== undefined,
       'install Go (for `npm test` only)',
     ),

@@ -1,6 +1,7 @@
 // The real servers that tests talk to, started once for all of them: PostgreSQL with a migrated template database
-// (each test file copies it), Temporal's dev server, its time-skipping test server and stripe-mock. Tests find them
-// through the environment, by test/support/services.ts.
+// (each test file copies it), Temporal's dev server, its time-skipping test server and stripe-mock. Of btcd only the
+// program is found: each test that needs a chain starts one of its own. Tests find them through the environment, by
+// test/support/services.ts.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -17,12 +18,13 @@ import {
 import { migrateDatabase } from '../db/migrate.ts';
 import { devServerCommand, findTemporalCli } from '../temporal/local-server.ts';
 import { findTimeSkippingServer } from '../temporal/time-skipping-server.ts';
+import { findBtcd } from './chains/btcd.ts';
 import { type ManagedProcess, type ProcessDescription, startProcess, untilReady } from './managed-process.ts';
 import { freePorts } from './ports.ts';
 import { allOrNothing, checkout, isListening } from './processes.ts';
 import { findStripeMock, stripeMockCommand } from './stripe-mock.ts';
 
-export type TestService = 'postgres' | 'temporal' | 'time-skipping' | 'stripe-mock';
+export type TestService = 'postgres' | 'temporal' | 'time-skipping' | 'stripe-mock' | 'btcd';
 
 /** The variables through which tests find each service. Where one is set already, that server is used. */
 export const serviceVariables: Record<TestService, string> = {
@@ -30,6 +32,7 @@ export const serviceVariables: Record<TestService, string> = {
   temporal: 'TEST_TEMPORAL_ADDRESS',
   'time-skipping': 'TEST_TIME_SKIPPING_SERVER',
   'stripe-mock': 'TEST_STRIPE_MOCK_URL',
+  btcd: 'TEST_BTCD',
 };
 
 /** Copied for each test file by `createTestDatabase`. */
@@ -118,4 +121,6 @@ const starters: Record<TestService, (context: Context) => Promise<string>> = {
     await start({ name: 'stripe-mock', ...stripeMockCommand({ executable, port }) }, () => isListening(port));
     return `http://127.0.0.1:${port}`;
   },
+
+  btcd: ({ report, cacheDir }) => findBtcd({ cacheDir, report }),
 };

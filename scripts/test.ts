@@ -13,8 +13,8 @@ import { sum, type Totals, totalLine, totalsOf, type VitestReport } from './test
 /** Faults come last and alone: they start whole stacks and kill them. */
 const suites: { name: string; services: readonly TestService[] }[] = [
   { name: 'unit', services: [] },
-  { name: 'integration', services: ['postgres', 'temporal', 'time-skipping', 'stripe-mock'] },
-  { name: 'stories', services: ['postgres', 'time-skipping'] },
+  { name: 'integration', services: ['postgres', 'temporal', 'time-skipping', 'stripe-mock', 'btcd'] },
+  { name: 'stories', services: ['postgres', 'time-skipping', 'btcd'] },
   { name: 'replay', services: [] },
   { name: 'fuzz', services: [] },
   { name: 'product', services: [] },

@@ -9,6 +9,9 @@ export const timeSkippingServerPath = (): string => required('TEST_TIME_SKIPPING
 /** Base address of stripe-mock. */
 export const stripeMockUrl = (): string => required('TEST_STRIPE_MOCK_URL');
 
+/** Path of the Bitcoin node's program; see `startBtcd`. */
+export const btcdPath = (): string => required('TEST_BTCD');
+
 /** Connection of the owner of the test database server; see `createTestDatabase`. */
 export const databaseServerUrl = (): string => required('TEST_DATABASE_ADMIN_URL');
 

@@ -6,8 +6,8 @@ import { progress } from '../../scripts/terminal.ts';
 import { startTestServices, type TestService } from '../../scripts/test-services.ts';
 
 const servicesOf: Record<string, readonly TestService[]> = {
-  integration: ['postgres', 'temporal', 'time-skipping', 'stripe-mock'],
-  stories: ['postgres', 'time-skipping'],
+  integration: ['postgres', 'temporal', 'time-skipping', 'stripe-mock', 'btcd'],
+  stories: ['postgres', 'time-skipping', 'btcd'],
 };
 
 /** Starts what the project needs and stops it afterwards. */

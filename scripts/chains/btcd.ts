@@ -1,0 +1,171 @@
+/**
+ * A Bitcoin node of this machine, for development and tests: btcd on the regression test network, where blocks are made on
+ * request and coins have no value. This file knows where the program comes from and how it is run.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import {
+  buildOnce,
+  findOnPath,
+  goInstall,
+  isExecutable,
+  MissingProgramError,
+  type Report,
+} from '../../config/local-binaries.ts';
+import { type ManagedProcess, startProcess, untilReady } from '../managed-process.ts';
+import { bitcoinWalletAddress } from './bitcoin-wallet.ts';
+import { type BtcdControl, btcdControl } from './btcd-control.ts';
+
+const VERSION = 'v0.26.2';
+
+/** The path of the program: from the PATH, the cache, or built with Go in half a minute. */
+export async function findBtcd({ cacheDir, report }: { cacheDir: string; report: Report }): Promise<string> {
+  const cached = cachedBtcd(cacheDir);
+  const found = [findOnPath('btcd'), cached].find((path) => path && isExecutable(path));
+  if (found) return found;
+
+  const go = findOnPath('go');
+  if (!go) {
+    throw new MissingProgramError(
+      'btcd was not found. Put it on the PATH (https://github.com/btcsuite/btcd), or install Go 1.24 or newer ' +
+        '(https://go.dev/dl) and run this again: it is then built once.',
+    );
+  }
+  return buildOnce({
+    folder: dirname(cached),
+    file: 'btcd',
+    build: (into) =>
+      goInstall({
+        go,
+        program: `github.com/btcsuite/btcd@${VERSION}`,
+        into,
+        label: `Building btcd ${VERSION} with Go (half a minute, once)`,
+        report,
+      }),
+  });
+}
+
+/** Where the program is kept once it has been built. */
+export function cachedBtcd(cacheDir: string): string {
+  return join(cacheDir, `btcd-${VERSION}`, 'btcd');
+}
+
+/** Public on purpose: the node listens on this machine only. */
+const login = { user: 'perennial', password: 'development' };
+
+function btcdCommand({
+  executable,
+  rpcPort,
+  peerPort,
+  dataDir,
+}: {
+  executable: string;
+  rpcPort: number;
+  peerPort: number;
+  dataDir: string;
+}): { command: string; args: string[] } {
+  return {
+    command: executable,
+    args: [
+      ...['--regtest', '--txindex', '--configfile=/dev/null'],
+      ...[`--datadir=${chainIn(dataDir)}`, `--logdir=${join(dataDir, 'logs')}`, '--debuglevel=warn'],
+      ...['--notls', `--rpclisten=127.0.0.1:${rpcPort}`],
+      ...[`--rpcuser=${login.user}`, `--rpcpass=${login.password}`],
+      ...[`--listen=127.0.0.1:${peerPort}`, '--nodnsseed', '--nobanning', '--trickleinterval=100ms'],
+      `--miningaddr=${bitcoinWalletAddress()}`,
+    ],
+  };
+}
+
+/** The address of such a node, with user and password, as the product is configured with it. */
+export function btcdUrl({ rpcPort }: { rpcPort: number }): string {
+  return `http://${login.user}:${login.password}@127.0.0.1:${rpcPort}`;
+}
+
+/**
+ * From here on a fresh chain knows SegWit and taproot, and the coins of its first two hundred blocks may be spent. Blocks made
+ * faster than time passes claim times ahead of the clock, by about one second for every six of them.
+ */
+const MATURE_HEIGHT = 300;
+
+export type LocalBtcd = BtcdControl & {
+  url: string;
+  /** Host and port for other nodes. */
+  peer: string;
+  process: ManagedProcess;
+};
+
+/**
+ * Starts a node that goes on with the chain in `dataDir`, and sees to it that the chain has `blocks` at least. The development
+ * wallet is paid for every block; the mempool begins empty.
+ */
+export async function startLocalBtcd({
+  executable,
+  rpcPort,
+  peerPort,
+  dataDir,
+  blocks = MATURE_HEIGHT,
+}: {
+  executable: string;
+  rpcPort: number;
+  /** Where other nodes connect. */
+  peerPort: number;
+  dataDir: string;
+  blocks?: number;
+}): Promise<LocalBtcd> {
+  const kept = await keptBlocks(dataDir);
+  const url = btcdUrl({ rpcPort });
+  const control = btcdControl(url);
+  const started = await startProcess({
+    name: 'btcd',
+    ...btcdCommand({ executable, rpcPort, peerPort, dataDir }),
+    env: process.env,
+    cwd: dataDir,
+    logFile: join(dataDir, 'btcd.log'),
+  });
+  try {
+    await untilReady({ process: started, isReady: control.isReady });
+    await control.submit(kept);
+    const missing = blocks - (await control.height());
+    if (missing > 0) await control.mine(missing);
+  } catch (error) {
+    await started.stop();
+    throw error;
+  }
+  return { ...control, url, peer: `127.0.0.1:${peerPort}`, process: started };
+}
+
+function chainIn(dataDir: string): string {
+  return join(dataDir, 'chain');
+}
+
+/**
+ * The blocks that an earlier node left behind, in the order it got them: on this network btcd throws its chain away when it
+ * starts. Its files hold block after block, each between the network's mark with a length, and a checksum.
+ */
+async function keptBlocks(dataDir: string): Promise<string[]> {
+  const folder = join(chainIn(dataDir), 'regtest', 'blocks_ffldb');
+  const names = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return [];
+    throw error;
+  });
+  const files = names.filter((name) => name.endsWith('.fdb')).toSorted();
+  const contents = await Promise.all(files.map((name) => readFile(join(folder, name))));
+  return contents.flatMap(blocksIn);
+}
+
+const BEFORE_BLOCK = 8;
+const CHECKSUM = 4;
+
+/** The last one may be cut off, where the node was killed. */
+function blocksIn(file: Buffer): string[] {
+  const blocks: string[] = [];
+  for (let at = 0; at + BEFORE_BLOCK < file.length; ) {
+    const from = at + BEFORE_BLOCK;
+    const to = from + file.readUInt32LE(at + 4);
+    if (to === from || to > file.length) break;
+    blocks.push(file.toString('hex', from, to));
+    at = to + CHECKSUM;
+  }
+  return blocks;
+}
