@@ -86,6 +86,8 @@ export type Config = {
     readonly network: 'mainnet' | 'testnet' | 'local';
     /** A chain without nodes is not watched. */
     readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
+    /** Ports of the chains that development runs where no node was named. */
+    readonly localPorts: { readonly bitcoin: number; readonly ethereum: number };
   };
   readonly marketPrices: {
     /** Where the prices of coins are read; in production the sources themselves, unless other servers were named. */
@@ -303,6 +305,8 @@ const variables = z.object({
   ETHEREUM_USDC: contractAddress,
   BASE_USDC: contractAddress,
   POLYGON_USDC: contractAddress,
+  BTCD_PORT: port(3020),
+  ANVIL_PORT: port(3021),
 
   COINBASE_PRICES_URL: httpUrl.optional(),
   KRAKEN_URL: httpUrl.optional(),
@@ -396,7 +400,8 @@ function chainMistakes(env: Environment): string[] {
   return ['ETHEREUM_USDC', 'BASE_USDC', 'POLYGON_USDC']
     .filter((name) => env[name])
     .map(
-      (name) => `${name} is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.`,
+      (name) =>
+        `${name} is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.`,
     );
 }
 
@@ -541,6 +546,7 @@ function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
       base: chain(env.BASE_NODES, env.BASE_START_HEIGHT, env.BASE_USDC),
       polygon: chain(env.POLYGON_NODES, env.POLYGON_START_HEIGHT, env.POLYGON_USDC),
     },
+    localPorts: { bitcoin: env.BTCD_PORT, ethereum: env.ANVIL_PORT },
   };
 }
 

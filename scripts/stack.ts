@@ -130,6 +130,8 @@ async function startAll({
     start('razorpay-sandbox'),
     start('frankfurter-sandbox'),
     start('market-prices-sandbox'),
+    start('btcd'),
+    start('anvil'),
   ]);
   if (wanted('workers') || wanted('api')) options.report('Starting workers and API …');
   await allOrNothing([start('workers'), start('api')]);
