@@ -16,6 +16,7 @@ import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts'
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
 import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
+import { createCryptoInvoiceActivities } from './payments/crypto-invoice.ts';
 import { createExchangeRateActivities } from './payments/exchange-rates.ts';
 import { createRazorpayCollectionActivities } from './payments/razorpay-collection.ts';
 import { createRazorpayDisputeActivities } from './payments/razorpay-dispute.ts';
@@ -49,6 +50,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createSubscriptionRequestActivities(deps),
       ...createPlanChangeActivities(deps),
       ...createPauseActivities(deps),
+      ...createCryptoInvoiceActivities(deps),
     },
     /** Everything that calls the card vendor. */
     stripe: {

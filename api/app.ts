@@ -25,6 +25,7 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { serveCheckout } from './payments/checkout.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
 import { disputeRoutes } from './payments/disputes.ts';
@@ -58,6 +59,7 @@ export function createApi(deps: ApiDependencies): Express {
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple');
   app.use(logRequests(deps), protect(deps));
   app.use(serveDocs(document));
+  app.use(serveCheckout(deps));
   app.use(serveRoutes(deps, routes, openRoutes));
   app.use((req) => {
     throw nothingAt(req.path);

@@ -45,6 +45,7 @@ export const problemKinds = {
   tax_details_unusable: { status: 422, title: 'The tax details cannot be used' },
   value_unusable: { status: 422, title: 'A value cannot be kept' },
   payment_method_invalid: { status: 422, title: 'The payment method cannot be used' },
+  too_many_open_pages: { status: 429, title: 'Too many pages are open' },
   internal_error: { status: 500, title: 'Something went wrong on our side' },
   vendor_rejected_request: { status: 502, title: 'The payment vendor refused our request' },
   database_unavailable: { status: 503, title: 'The database cannot be reached' },

@@ -82,13 +82,6 @@ export type Config = {
     /** No server was named, and it is not production: the sandbox stands in. */
     readonly sandboxed: boolean;
   };
-  readonly chains: {
-    readonly network: 'mainnet' | 'testnet' | 'local';
-    /** A chain without nodes is not watched. */
-    readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
-    /** Ports of the chains that development runs where no node was named. */
-    readonly localPorts: { readonly bitcoin: number; readonly ethereum: number };
-  };
   readonly marketPrices: {
     /** Where the prices of coins are read; in production the sources themselves, unless other servers were named. */
     readonly coinbaseUrl: string;
@@ -99,6 +92,13 @@ export type Config = {
     readonly sandboxPort: number;
     /** One of the servers was not named, and it is not production: the sandbox stands in for it. */
     readonly sandboxed: boolean;
+  };
+  readonly chains: {
+    readonly network: 'mainnet' | 'testnet' | 'local';
+    /** A chain without nodes is not watched. */
+    readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
+    /** Ports of the chains that development runs where no node was named. */
+    readonly localPorts: { readonly bitcoin: number; readonly ethereum: number };
   };
   readonly worker: {
     /** Where health, metrics and the codec endpoint listen. */
@@ -291,6 +291,15 @@ const variables = z.object({
   FRANKFURTER_BASE_URL: httpUrl.optional(),
   FRANKFURTER_SANDBOX_PORT: port(3013),
 
+  COINBASE_PRICES_URL: httpUrl.optional(),
+  KRAKEN_URL: httpUrl.optional(),
+  COINGECKO_URL: httpUrl.optional(),
+  COINGECKO_API_KEY: z
+    .string()
+    .regex(/^[\w-]+$/, 'must be an API key of CoinGecko (CG-…).')
+    .optional(),
+  MARKET_PRICES_SANDBOX_PORT: port(3014),
+
   CRYPTO_NETWORK: z
     .enum(['mainnet', 'testnet', 'local'], { error: 'must be mainnet, testnet or local.' })
     .optional(),
@@ -307,15 +316,6 @@ const variables = z.object({
   POLYGON_USDC: contractAddress,
   BTCD_PORT: port(3020),
   ANVIL_PORT: port(3021),
-
-  COINBASE_PRICES_URL: httpUrl.optional(),
-  KRAKEN_URL: httpUrl.optional(),
-  COINGECKO_URL: httpUrl.optional(),
-  COINGECKO_API_KEY: z
-    .string()
-    .regex(/^[\w-]+$/, 'must be an API key of CoinGecko (CG-…).')
-    .optional(),
-  MARKET_PRICES_SANDBOX_PORT: port(3014),
 
   WORKER_HOST: z.string().default('127.0.0.1'),
   WORKER_PORT: port(3002),
@@ -481,8 +481,8 @@ function toConfig(env: z.infer<typeof variables>): Config {
       mailFrom: env.MAIL_FROM,
     },
     frankfurter: frankfurterConfig(env),
-    chains: chainsConfig(env),
     marketPrices: marketPricesConfig(env),
+    chains: chainsConfig(env),
     worker: {
       host: env.WORKER_HOST,
       port: env.WORKER_PORT,
@@ -528,6 +528,25 @@ function frankfurterConfig(env: z.infer<typeof variables>): Config['frankfurter'
   };
 }
 
+/** As with reference rates; but a key says that CoinGecko itself is meant. */
+function marketPricesConfig(env: z.infer<typeof variables>): Config['marketPrices'] {
+  const isProduction = env.NODE_ENV === 'production';
+  const sandbox = `http://127.0.0.1:${env.MARKET_PRICES_SANDBOX_PORT}`;
+  const coingeckoUrl =
+    env.COINGECKO_URL ?? (env.COINGECKO_API_KEY === undefined ? undefined : COINGECKO_ITSELF);
+  const named = [env.COINBASE_PRICES_URL, env.KRAKEN_URL, coingeckoUrl];
+  return {
+    coinbaseUrl: env.COINBASE_PRICES_URL ?? (isProduction ? 'https://api.coinbase.com' : sandbox),
+    krakenUrl: env.KRAKEN_URL ?? (isProduction ? 'https://api.kraken.com' : sandbox),
+    coingeckoUrl: coingeckoUrl ?? (isProduction ? COINGECKO_ITSELF : sandbox),
+    coingeckoApiKey: env.COINGECKO_API_KEY,
+    sandboxPort: env.MARKET_PRICES_SANDBOX_PORT,
+    sandboxed: !isProduction && named.includes(undefined),
+  };
+}
+
+const COINGECKO_ITSELF = 'https://api.coingecko.com';
+
 function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
   const chain = (
     nodes: string[] | undefined,
@@ -549,25 +568,6 @@ function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
     localPorts: { bitcoin: env.BTCD_PORT, ethereum: env.ANVIL_PORT },
   };
 }
-
-/** As with reference rates; but a key says that CoinGecko itself is meant. */
-function marketPricesConfig(env: z.infer<typeof variables>): Config['marketPrices'] {
-  const isProduction = env.NODE_ENV === 'production';
-  const sandbox = `http://127.0.0.1:${env.MARKET_PRICES_SANDBOX_PORT}`;
-  const coingeckoUrl =
-    env.COINGECKO_URL ?? (env.COINGECKO_API_KEY === undefined ? undefined : COINGECKO_ITSELF);
-  const named = [env.COINBASE_PRICES_URL, env.KRAKEN_URL, coingeckoUrl];
-  return {
-    coinbaseUrl: env.COINBASE_PRICES_URL ?? (isProduction ? 'https://api.coinbase.com' : sandbox),
-    krakenUrl: env.KRAKEN_URL ?? (isProduction ? 'https://api.kraken.com' : sandbox),
-    coingeckoUrl: coingeckoUrl ?? (isProduction ? COINGECKO_ITSELF : sandbox),
-    coingeckoApiKey: env.COINGECKO_API_KEY,
-    sandboxPort: env.MARKET_PRICES_SANDBOX_PORT,
-    sandboxed: !isProduction && named.includes(undefined),
-  };
-}
-
-const COINGECKO_ITSELF = 'https://api.coingecko.com';
 
 /** `VARIABLE=` in a file of settings means "not set". */
 function withoutEmpty(env: Environment): Environment {

@@ -109,6 +109,7 @@ const textPatterns: readonly [RegExp, string][] = [
   [/\bre_\w{8,}/g, REDACTED],
   [/\b(\w+)_secret_\w+/g, `$1_secret_${REDACTED}`],
   [/\b(?:[a-z]+_)?key_[\da-f]{32}[._]\S+/gi, REDACTED],
+  [/(\/checkout\/)[\w-]{20,}/g, `$1${REDACTED}`],
   [/\b(Bearer|Basic)\s+\S+/gi, `$1 ${REDACTED}`],
   [/([?&][\w-]*(?:token|secret|key|signature)[\w-]*=)[^&\s"']+/gi, `$1${REDACTED}`],
   [/(\w+:\/\/[^\s:/@]+):[^\s@/]+@/g, `$1:${REDACTED}@`],

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { PaymentRail } from '../../domain/payments/payment.ts';
 import { amount, currency, exchangeRate, id, idPattern, instant } from '../schemas.ts';
 
-const rails = { stripe: true, razorpay: true, manual: true, credit: true } satisfies Record<
+const rails = { stripe: true, razorpay: true, crypto: true, manual: true, credit: true } satisfies Record<
   PaymentRail,
   true
 >;
@@ -60,7 +60,7 @@ export const payment = z
     rail: z.enum(Object.keys(rails) as [PaymentRail, ...PaymentRail[]]),
     externalId: z
       .string()
-      .meta({ description: 'The id at the vendor, or the reference of a recorded payment.' }),
+      .meta({ description: 'The id at the vendor, the reference of a recorded payment, or the invoice in coins with a number.' }),
     amountMinor: amount.meta({ description: "What it counts for, in the invoice's currency." }),
     allocatedMinor: amount.meta({ description: 'The part that paid the invoice; the rest became credit.' }),
     refundedMinor: amount,
@@ -74,7 +74,7 @@ export const payment = z
     receivedAt: instant,
     returnedAt: instant
       .nullable()
-      .meta({ description: 'When the bank took a direct debit back that had paid the invoice.' }),
+      .meta({ description: 'When the bank took a direct debit back that had paid the invoice, or a chain coins.' }),
     returnedMinor: amount,
     returnCode: z.string().nullable().meta({ description: 'Why, as a code of the network.', example: 'R01' }),
     note: z.string().nullable(),

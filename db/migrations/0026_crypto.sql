@@ -1,3 +1,51 @@
+CREATE TABLE "crypto_disposal_parts" (
+	"id" text PRIMARY KEY NOT NULL,
+	"tenant_id" text NOT NULL,
+	"disposal_id" text NOT NULL,
+	"position" integer NOT NULL,
+	"lot_id" text NOT NULL,
+	"units" numeric(78, 0) NOT NULL,
+	"cost_minor" bigint NOT NULL,
+	"proceeds_minor" bigint NOT NULL,
+	"is_long_term" boolean NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL
+);
+--> statement-breakpoint
+CREATE TABLE "crypto_disposals" (
+	"id" text PRIMARY KEY NOT NULL,
+	"tenant_id" text NOT NULL,
+	"account_id" text NOT NULL,
+	"asset" text NOT NULL,
+	"units" numeric(78, 0) NOT NULL,
+	"proceeds_minor" bigint NOT NULL,
+	"method" text NOT NULL,
+	"reference" text NOT NULL,
+	"disposed_at" timestamp (3) with time zone NOT NULL,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "crypto_disposals_amounts" CHECK ("crypto_disposals"."units" > 0 and "crypto_disposals"."proceeds_minor" >= 0)
+);
+--> statement-breakpoint
+CREATE TABLE "crypto_lots" (
+	"id" text PRIMARY KEY NOT NULL,
+	"tenant_id" text NOT NULL,
+	"account_id" text NOT NULL,
+	"crypto_invoice_id" text NOT NULL,
+	"chain" text NOT NULL,
+	"payment_key" text NOT NULL,
+	"txid" text NOT NULL,
+	"asset" text NOT NULL,
+	"acquired_at" timestamp (3) with time zone NOT NULL,
+	"units" numeric(78, 0) NOT NULL,
+	"remaining_units" numeric(78, 0) NOT NULL,
+	"rate" text NOT NULL,
+	"rate_source" text NOT NULL,
+	"cost_minor" bigint NOT NULL,
+	"reversed_at" timestamp (3) with time zone,
+	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
+	CONSTRAINT "crypto_lots_units" CHECK ("crypto_lots"."units" > 0 and "crypto_lots"."remaining_units" between 0 and "crypto_lots"."units"),
+	CONSTRAINT "crypto_lots_reversed" CHECK ("crypto_lots"."reversed_at" is null or "crypto_lots"."remaining_units" = 0)
+);
+--> statement-breakpoint
 CREATE TABLE "chain_blocks" (
 	"chain" text NOT NULL,
 	"height" integer NOT NULL,
@@ -117,6 +165,7 @@ CREATE TABLE "crypto_invoices" (
 	"confirmed_units" numeric(78, 0) DEFAULT 0 NOT NULL,
 	"late_units" numeric(78, 0) DEFAULT 0 NOT NULL,
 	"excess_units" numeric(78, 0) DEFAULT 0 NOT NULL,
+	"booked_units" numeric(78, 0) DEFAULT 0 NOT NULL,
 	"required_depth" integer,
 	"wake_height" integer,
 	"progress_at" timestamp (3) with time zone,
@@ -174,6 +223,14 @@ CREATE TABLE "crypto_spends" (
 	CONSTRAINT "crypto_spends_chain_spend_txid_pk" PRIMARY KEY("chain","spend","txid")
 );
 --> statement-breakpoint
+ALTER TABLE "crypto_disposal_parts" ADD CONSTRAINT "crypto_disposal_parts_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_disposal_parts" ADD CONSTRAINT "crypto_disposal_parts_disposal_id_crypto_disposals_id_fk" FOREIGN KEY ("disposal_id") REFERENCES "public"."crypto_disposals"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_disposal_parts" ADD CONSTRAINT "crypto_disposal_parts_lot_id_crypto_lots_id_fk" FOREIGN KEY ("lot_id") REFERENCES "public"."crypto_lots"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_disposals" ADD CONSTRAINT "crypto_disposals_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_disposals" ADD CONSTRAINT "crypto_disposals_account_id_crypto_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."crypto_accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_lots" ADD CONSTRAINT "crypto_lots_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_lots" ADD CONSTRAINT "crypto_lots_account_id_crypto_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."crypto_accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "crypto_lots" ADD CONSTRAINT "crypto_lots_crypto_invoice_id_crypto_invoices_id_fk" FOREIGN KEY ("crypto_invoice_id") REFERENCES "public"."crypto_invoices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_accounts" ADD CONSTRAINT "crypto_accounts_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_acts" ADD CONSTRAINT "crypto_acts_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_acts" ADD CONSTRAINT "crypto_acts_crypto_invoice_id_crypto_invoices_id_fk" FOREIGN KEY ("crypto_invoice_id") REFERENCES "public"."crypto_invoices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -187,6 +244,11 @@ ALTER TABLE "crypto_invoices" ADD CONSTRAINT "crypto_invoices_invoice_id_invoice
 ALTER TABLE "crypto_invoices" ADD CONSTRAINT "crypto_invoices_account_id_crypto_accounts_id_fk" FOREIGN KEY ("account_id") REFERENCES "public"."crypto_accounts"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_payments" ADD CONSTRAINT "crypto_payments_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "crypto_payments" ADD CONSTRAINT "crypto_payments_crypto_invoice_id_crypto_invoices_id_fk" FOREIGN KEY ("crypto_invoice_id") REFERENCES "public"."crypto_invoices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+CREATE UNIQUE INDEX "crypto_disposal_parts_position" ON "crypto_disposal_parts" USING btree ("disposal_id","position");--> statement-breakpoint
+CREATE INDEX "crypto_disposal_parts_lot" ON "crypto_disposal_parts" USING btree ("lot_id");--> statement-breakpoint
+CREATE UNIQUE INDEX "crypto_disposals_reference" ON "crypto_disposals" USING btree ("tenant_id","reference");--> statement-breakpoint
+CREATE UNIQUE INDEX "crypto_lots_payment" ON "crypto_lots" USING btree ("chain","payment_key");--> statement-breakpoint
+CREATE INDEX "crypto_lots_wallet" ON "crypto_lots" USING btree ("tenant_id","account_id","asset","acquired_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "crypto_accounts_key" ON "crypto_accounts" USING btree ("family","network","fingerprint");--> statement-breakpoint
 CREATE UNIQUE INDEX "crypto_accounts_current" ON "crypto_accounts" USING btree ("tenant_id","family") WHERE "crypto_accounts"."retired_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "crypto_acts_order" ON "crypto_acts" USING btree ("crypto_invoice_id","ordinal");--> statement-breakpoint

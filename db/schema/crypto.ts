@@ -101,6 +101,8 @@ export const cryptoInvoices = pgTable(
     confirmedUnits: units().notNull().default(sql`0`),
     lateUnits: units().notNull().default(sql`0`),
     excessUnits: units().notNull().default(sql`0`),
+    /** What of them is in the books. */
+    bookedUnits: units().notNull().default(sql`0`),
     /** Depth required now; null for the chain's own finality. */
     requiredDepth: integer(),
     /** From this height on it is to be decided again; null where blocks change nothing. */

@@ -285,6 +285,7 @@ export function methodInWords(rail: PaymentRail, card: { brand: string; last4: s
 const rails: Record<PaymentRail, string> = {
   stripe: 'Card',
   razorpay: 'Razorpay',
+  crypto: 'Coins',
   manual: 'Direct payment',
   credit: 'Your credit',
 };

@@ -26,6 +26,17 @@ export type NotificationVariables = {
   invoice_reminder: DueVariables & { overdueFor: string };
   payment_failed: DunningVariables;
   payment_returned: DunningVariables;
+  // Amounts of coins in words: `0.00125 BTC`.
+  crypto_payment_seen: InvoiceVariables & { coins: string };
+  crypto_payment_partial: InvoiceVariables & { coins: string; due: string; payUrl: string };
+  crypto_payment_late: InvoiceVariables & { coins: string };
+  crypto_payment_over: InvoiceVariables & { excess: string };
+  crypto_payment_slow: InvoiceVariables & { coins: string };
+  crypto_payment_gone: InvoiceVariables & { coins: string; payUrl: string };
+  crypto_payment_failed: InvoiceVariables & { coins: string; payUrl: string };
+  crypto_payment_wrong: InvoiceVariables & { due: string; chain: string; payUrl: string };
+  /** The chain did not keep coins that had paid the invoice. */
+  crypto_payment_reversed: DunningVariables;
   payment_action_required: InvoiceVariables & { actionUrl: string };
   payment_recovered: InvoiceVariables;
   payment_received: InvoiceVariables;
@@ -47,6 +58,8 @@ export type NotificationVariables = {
   /** To who has brought a customer along. */
   referral_rewarded: { amount: string };
   daily_report: DailyFigures & { day: string };
+  /** `what` is a sentence. */
+  crypto_operator_alert: { invoiceNumber: string; what: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
   Record<'win_back_1', PlanVariables> &
   Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
@@ -60,9 +73,12 @@ export type AttachedDocument =
   | { kind: 'receipt'; paymentId: string };
 
 /** Messages to the tenant itself. */
-export type TenantTemplate = 'daily_report';
+export type TenantTemplate = 'daily_report' | 'crypto_operator_alert';
 
-export const tenantTemplates: readonly NotificationTemplate[] = ['daily_report'] satisfies TenantTemplate[];
+export const tenantTemplates: readonly NotificationTemplate[] = [
+  'daily_report',
+  'crypto_operator_alert',
+] satisfies TenantTemplate[];
 
 /** One message, as the transaction that decides it hands it over. */
 export type NotificationRequest = CustomerNotification | TenantNotification;
@@ -117,6 +133,15 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     invoice_reminder: ['planName', 'invoiceNumber', 'amount', 'dueOn', 'overdueFor', 'payUrl'],
     payment_failed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_returned: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+    crypto_payment_seen: ['planName', 'invoiceNumber', 'amount', 'coins'],
+    crypto_payment_partial: ['planName', 'invoiceNumber', 'amount', 'coins', 'due', 'payUrl'],
+    crypto_payment_late: ['planName', 'invoiceNumber', 'amount', 'coins'],
+    crypto_payment_over: ['planName', 'invoiceNumber', 'amount', 'excess'],
+    crypto_payment_slow: ['planName', 'invoiceNumber', 'amount', 'coins'],
+    crypto_payment_gone: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
+    crypto_payment_failed: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
+    crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
+    crypto_payment_reversed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],
     payment_recovered: ['planName', 'invoiceNumber', 'amount'],
     payment_received: ['planName', 'invoiceNumber', 'amount'],
@@ -145,6 +170,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     win_back_1: ['planName'],
     win_back_2: ['planName', 'code', 'percent', 'validUntil'],
     referral_rewarded: ['amount'],
+    crypto_operator_alert: ['invoiceNumber', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 

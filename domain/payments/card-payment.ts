@@ -292,6 +292,10 @@ export function declineReasonForCustomer(code: string): string {
     case 'tokenized_account_number_deactivated':
     case 'bank_cannot_process':
       return 'your bank account could not be debited';
+    case 'double_spent':
+      return 'the coins you had sent went elsewhere before the payment was final';
+    case 'left_chain':
+      return 'the chain dropped the transaction of your payment';
     case 'razorpay_charge_failed':
       return 'your bank did not carry out the automatic payment';
     case 'processing_error':

@@ -43,9 +43,7 @@ export function nextTrust(
   const disagreeingSince = since(trust.disagreeingSince, agree, now);
   const reason = reasonToPause({ ...evidence, disagreeingSince }, policy);
   const agreedSinceHeight =
-    reason !== null || agree === false
-      ? null
-      : (trust.agreedSinceHeight ?? (agree === true ? height : null));
+    reason !== null || agree === false ? null : (trust.agreedSinceHeight ?? (agree === true ? height : null));
   const known = { ...trust, disagreeingSince, agreedSinceHeight };
 
   if (reason !== null) {

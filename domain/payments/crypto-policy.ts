@@ -48,6 +48,9 @@ export function cryptoPolicyOn(network: CryptoNetwork): CryptoPolicy {
   return network === 'local' ? { ...standard, tipMaxAgeMinutes: { bitcoin: YEAR, evm: YEAR } } : standard;
 }
 
+/** What an operator decides about so much or more, in cents of US dollars, a second person approves. */
+export const APPROVAL_USD_MINOR = 100_000;
+
 const YEAR = 365 * 24 * 60;
 
 const standard: CryptoPolicy = {

@@ -1,5 +1,6 @@
 /** A QR code as a drawing that stands in a page as it is: no script, no picture to fetch, sharp at any size. */
 import { create } from 'qrcode';
+import { escapeHtml } from '../../../domain/html.ts';
 
 /** Light around a code that readers need, in modules (ISO/IEC 18004). */
 const QUIET_ZONE = 4;
@@ -19,7 +20,7 @@ export function qrSvg(text: string, title: string): string {
   const side = size + 2 * QUIET_ZONE;
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${side} ${side}" role="img" shape-rendering="crispEdges">`,
-    `<title>${escaped(title)}</title>`,
+    `<title>${escapeHtml(title)}</title>`,
     `<path fill="#fff" d="M0 0h${side}v${side}h-${side}z"/>`,
     `<path fill="#000" d="${lines.join('')}"/>`,
     '</svg>',
@@ -30,8 +31,4 @@ export function qrSvg(text: string, title: string): string {
 function runs(row: Uint8Array): { start: number; length: number }[] {
   const drawn = Array.from(row, (module) => (module === 0 ? ' ' : '#')).join('');
   return [...drawn.matchAll(/#+/g)].map(({ index, 0: dark }) => ({ start: index, length: dark.length }));
-}
-
-function escaped(text: string): string {
-  return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;');
 }

@@ -9,6 +9,7 @@
 import { DomainError } from '../../../domain/errors.ts';
 import { isUnderWay } from '../../../domain/payments/razorpay-order.ts';
 import type { Tx } from '../../client.ts';
+import { areCoinsUnderWay } from '../payments/crypto-offer.ts';
 import { currentOrder, knownPayment } from '../payments/current-order.ts';
 import { hasUndecidedCharge } from '../payments/undecided-charge.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
@@ -87,6 +88,7 @@ const messages = {
   subscription_awaited: 'begins a subscription; cancel the subscription instead.',
   charge_in_flight: 'is being charged to the card of the customer; wait for the outcome.',
   payment_under_way: 'is being paid at Razorpay; wait for the outcome.',
+  coins_under_way: 'is being paid in coins; wait for the outcome.',
 };
 
 async function whyNot(
@@ -99,6 +101,7 @@ async function whyNot(
   const hasBegun = subscription.status !== 'trialing' && subscription.status !== 'incomplete';
   if (invoice.kind === 'period' && !hasBegun) return 'subscription_awaited';
   if (await hasUndecidedCharge(tx, invoice.id)) return 'charge_in_flight';
+  if (await areCoinsUnderWay(tx, invoice.id)) return 'coins_under_way';
   const order = await currentOrder(tx, invoice.id);
   const isBeingPaid = order !== null && isUnderWay(knownPayment(order), at.toISOString());
   return isBeingPaid ? 'payment_under_way' : null;

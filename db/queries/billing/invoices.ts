@@ -7,6 +7,7 @@ import type { Tx } from '../../client.ts';
 import { invoices, subscriptions } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
 import { correctedOf } from '../payments/credit-notes.ts';
+import { withdrawCurrentOffer } from '../payments/crypto-offer.ts';
 import { postToLedger } from '../payments/ledger.ts';
 import { releaseCharges } from '../payments/release-charges.ts';
 import { addCredit } from './customers.ts';
@@ -120,6 +121,7 @@ export async function closeUnpaidInvoice(
   if (as === 'void') await oweVoid(tx, invoice, at);
   if (paid.amountMinor > 0) await creditPayments(tx, invoice, credit.amountMinor);
   await releaseCharges(tx, { tenantId: invoice.tenantId, invoiceId: invoice.id });
+  await withdrawCurrentOffer(tx, { invoiceId: invoice.id, at });
   return true;
 }
 

@@ -26,7 +26,10 @@ export async function readChainHealth(
 ): Promise<ChainHealth[]> {
   if (watched.length === 0) return [];
   const rows = await tx
-    .select({ row: chains, heartbeatSeconds: sql<number | null>`extract(epoch from now() - heartbeat_at)::float` })
+    .select({
+      row: chains,
+      heartbeatSeconds: sql<number | null>`extract(epoch from now() - heartbeat_at)::float`,
+    })
     .from(chains)
     .where(inArray(chains.name, [...watched]));
   const known = new Map(rows.map((each) => [each.row.name, each]));
@@ -48,11 +51,7 @@ const MINUTE_MS = 60_000;
 
 function failingParts(
   row: ChainRow,
-  {
-    network,
-    now,
-    heartbeatSeconds,
-  }: { network: CryptoNetwork; now: Date; heartbeatSeconds: number | null },
+  { network, now, heartbeatSeconds }: { network: CryptoNetwork; now: Date; heartbeatSeconds: number | null },
 ): ChainHealth['failing'] {
   const family = familyOf(row.name);
   const { tipMaxAgeMinutes } = cryptoPolicyOn(network);
@@ -61,7 +60,10 @@ function failingParts(
     row.tipTime === null ? null : Math.floor((now.getTime() - row.tipTime.getTime()) / MINUTE_MS);
   const failing: ChainHealth['failing'] = [];
   if (row.network !== network) {
-    failing.push({ part: 'network', detail: `it was watched on ${row.network}, and ${network} is configured` });
+    failing.push({
+      part: 'network',
+      detail: `it was watched on ${row.network}, and ${network} is configured`,
+    });
   }
   if (heartbeatSeconds === null || heartbeatSeconds > HEARTBEAT_SECONDS_MAX) {
     const seconds = heartbeatSeconds === null ? 'ever' : `for ${Math.floor(heartbeatSeconds)} s`;

@@ -38,6 +38,7 @@ import {
   snapshotOf,
 } from '../billing/subscriptions.ts';
 import { leaveToRazorpay, razorpaysPart } from './collected-by-razorpay.ts';
+import { areCoinsUnderWay } from './crypto-offer.ts';
 import { currentOrder, knownPayment } from './current-order.ts';
 import { awaitBank, isAskedTooOften } from './direct-debits.ts';
 import { replaceExcessiveCharge } from './excessive-charge.ts';
@@ -135,10 +136,13 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
   if (razorpay.kind === 'look' && input.lookedAtRazorpay !== true) {
     return { kind: 'look_at_razorpay', externalIds: razorpay.externalIds };
   }
+  if (await areCoinsUnderWay(tx, invoice.id)) {
+    return { kind: 'done', result: await waitForOrder(tx, context, { ...input, invoice, where: 'in coins' }) };
+  }
   const order = await currentOrder(tx, invoice.id);
   if (order !== null) {
     if (isUnderWay(knownPayment(order), input.at.toISOString())) {
-      return { kind: 'done', result: await waitForOrder(tx, context, { ...input, invoice }) };
+      return { kind: 'done', result: await waitForOrder(tx, context, { ...input, invoice, where: 'at Razorpay' }) };
     }
     const { id: orderId, externalId } = order;
     if (externalId !== null && input.lookedAtOrder !== orderId) {
@@ -405,7 +409,12 @@ async function declineUnasked(
 async function waitForOrder(
   tx: Tx,
   context: SubscriptionContext,
-  { invoice, at, askedBy }: BeginChargeInput & { invoice: InvoiceRow },
+  {
+    invoice,
+    where,
+    at,
+    askedBy,
+  }: BeginChargeInput & { invoice: InvoiceRow; where: 'at Razorpay' | 'in coins' },
 ): Promise<CollectOutcome> {
   const plan = { invoiceId: invoice.id, at: at.toISOString(), forEver: true };
   const retry = invoice.firstFailedAt === null ? await planRetry(tx, context, plan) : null;
@@ -419,7 +428,7 @@ async function waitForOrder(
     at,
     entry: {
       kind: 'collection_postponed',
-      message: `The customer is paying invoice ${invoice.number} at Razorpay; unless it is paid, the card is charged on ${inWords(retry.retryAt)}.`,
+      message: `The customer is paying invoice ${invoice.number} ${where}; unless it is paid, the card is charged on ${inWords(retry.retryAt)}.`,
       details: { invoiceId: invoice.id },
     },
   });

@@ -48,8 +48,10 @@ export type FailedCharge = {
   paymentMethodId: string | null;
   /** The try that failed; null when nobody was asked. */
   attemptId: string | null;
-  /** The bank returned a direct debit: while it was under way, or after it had paid the invoice (`late`). */
+  /** The bank returned a direct debit: while it was under way, or after it had paid the invoice (`late`), as a chain may coins. */
   returned: 'in_flight' | 'late' | null;
+  /** What was taken back, where no charge stands for it. */
+  takenBackPaymentId?: string | undefined;
   /** Where the customer can still confirm this very charge. */
   actionUrl: string | null;
   at: Date;
@@ -91,10 +93,12 @@ function whatHappened({
   declineClass,
   actionUrl,
   returned,
+  takenBackPaymentId,
 }: FailedCharge) {
   if (returned === 'late') {
     const now = status === 'paid' ? "the customer's credit has paid it instead" : 'the invoice is open again';
-    const message = `The bank took the payment of invoice ${number} back (${code}): ${now}.`;
+    const who = takenBackPaymentId === undefined ? 'The bank' : 'The chain';
+    const message = `${who} took the payment of invoice ${number} back (${code}): ${now}.`;
     return { kind: 'payment_returned', message };
   }
   if (returned === 'in_flight') {
@@ -271,20 +275,28 @@ async function notifyFailure(
   nextStep: string,
 ): Promise<void> {
   if (failed.actionUrl !== null) return notifyAction(tx, context, failed);
-  const { invoice, code, attemptId, returned, at } = failed;
+  const { invoice, code, at } = failed;
   await enqueueNotification(tx, {
     tenantId: invoice.tenantId,
     at,
     request: {
-      ...(returned === null
-        ? { template: 'payment_failed', dedupeKey: `invoice:${invoice.id}:payment_failed` }
-        : { template: 'payment_returned', dedupeKey: `attempt:${attemptId}:returned` }),
+      ...noticeOf(failed),
       variables: dunningVariables(context, { invoice, reason: declineReasonForCustomer(code), nextStep }),
       customerId: invoice.customerId,
       subscriptionId: invoice.subscriptionId,
       attaches: { kind: 'invoice', invoiceId: invoice.id },
     },
   });
+}
+
+/** Of a return the customer hears each time, of a first failure once per invoice. */
+export function noticeOf({ invoice, attemptId, returned, takenBackPaymentId }: FailedCharge) {
+  if (returned === null) {
+    return { template: 'payment_failed', dedupeKey: `invoice:${invoice.id}:payment_failed` } as const;
+  }
+  return takenBackPaymentId === undefined
+    ? ({ template: 'payment_returned', dedupeKey: `attempt:${attemptId}:returned` } as const)
+    : ({ template: 'crypto_payment_reversed', dedupeKey: `payment:${takenBackPaymentId}:returned` } as const);
 }
 
 /** The 3-D Secure mail, once per link. */

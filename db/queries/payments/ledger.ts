@@ -18,6 +18,8 @@ export type LedgerAccount =
   | 'bad_debt'
   | 'customer_credit'
   | 'rounding'
+  /** What was missing within the tolerance of a payment in coins, and is nobody's debt. */
+  | 'crypto_tolerance'
   | 'disputed'
   | 'referral_cost'
   | 'fx_clearing'

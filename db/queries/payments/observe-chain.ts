@@ -4,12 +4,18 @@
  */
 import { and, asc, eq, gt, isNotNull, lte, or, sql } from 'drizzle-orm';
 import type { ChainTransaction } from '../../../domain/payments/chain-node.ts';
-import { isCrumb, type OwnPayment, type OwnTarget, type TrackedSpend, type WorthlessCount } from '../../../domain/payments/chain-observation.ts';
+import {
+  isCrumb,
+  type OwnPayment,
+  type OwnTarget,
+  type TrackedSpend,
+  type WorthlessCount,
+} from '../../../domain/payments/chain-observation.ts';
 import { type ChainName, familyOf } from '../../../domain/payments/crypto-chain.ts';
 import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
 import type { Tx } from '../../client.ts';
-import { together } from '../../together.ts';
 import { cryptoAddresses, cryptoInvoices, cryptoPayments, cryptoSpends } from '../../schema/crypto.ts';
+import { together } from '../../together.ts';
 
 export type CryptoInvoiceRow = typeof cryptoInvoices.$inferSelect;
 
@@ -202,10 +208,7 @@ function spendsOf(tx: Tx, chain: ChainName, txids: readonly string[]): Promise<T
     .select({ spend, txid, parentTxid })
     .from(cryptoSpends)
     .where(
-      and(
-        eq(cryptoSpends.chain, chain),
-        sql`${cryptoSpends.txid} = any(${sql.param([...txids])}::text[])`,
-      ),
+      and(eq(cryptoSpends.chain, chain), sql`${cryptoSpends.txid} = any(${sql.param([...txids])}::text[])`),
     );
 }
 

@@ -8,7 +8,12 @@
  */
 import { and, asc, eq, gt, inArray, isNull, lt, lte, or, sql } from 'drizzle-orm';
 import type { ChainBlock, ChainTransaction } from '../../../domain/payments/chain-node.ts';
-import { leaveChain, type OwnPayment, observe, type TrackedSpend } from '../../../domain/payments/chain-observation.ts';
+import {
+  leaveChain,
+  type OwnPayment,
+  observe,
+  type TrackedSpend,
+} from '../../../domain/payments/chain-observation.ts';
 import type { ChainName } from '../../../domain/payments/crypto-chain.ts';
 import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
 import { cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
@@ -50,7 +55,13 @@ export function recordBlock(
     ]);
     const [, payments] = await together([
       moved,
-      recordSeen(tx, lease, { block, transactions: block.transactions, ancestors: [], now, toHeight: height }),
+      recordSeen(tx, lease, {
+        block,
+        transactions: block.transactions,
+        ancestors: [],
+        now,
+        toHeight: height,
+      }),
     ]);
     return { outcome: 'recorded', payments };
   });
@@ -337,7 +348,10 @@ function toRow(payment: OwnPayment): typeof cryptoPayments.$inferInsert {
 async function saveSpends(tx: SystemTx, chain: ChainName, spends: readonly TrackedSpend[]): Promise<void> {
   for (let from = 0; from < spends.length; from += SPENDS_AT_ONCE) {
     const chunk = spends.slice(from, from + SPENDS_AT_ONCE);
-    await tx.insert(cryptoSpends).values(chunk.map((spend) => ({ chain, ...spend }))).onConflictDoNothing();
+    await tx
+      .insert(cryptoSpends)
+      .values(chunk.map((spend) => ({ chain, ...spend })))
+      .onConflictDoNothing();
   }
 }
 
@@ -353,4 +367,3 @@ async function wakeAt(
     .set({ wakeHeight: sql`least(coalesce(${cryptoInvoices.wakeHeight}, ${height}::int), ${height}::int)` })
     .where(sql`${cryptoInvoices.id} = any(${sql.param(ids)}::text[])`);
 }
-

@@ -30,6 +30,8 @@ import { paidBesides, takenOverLines } from './taken-over.ts';
 export type RefundRequest = RefundWish & {
   paymentId: string;
   reason?: string | undefined;
+  /** No vendor is asked, and somebody sends the money later: until `giveBack` it is only held. */
+  isSentLater?: boolean;
   /** Who asked, for the audit log. */
   actor: string;
   at: Date;
@@ -65,6 +67,9 @@ export async function requestRefund(tx: Tx, request: RefundRequest): Promise<Req
     ...(request.reason !== undefined && { reason: request.reason }),
     at: request.at,
   });
+  if (request.isSentLater === true) {
+    return { ...subject, refund: await holdCredit(tx, { ...subject, refund, at: request.at }), start: null };
+  }
   if (!isVendorRail(payment.rail)) {
     return { ...subject, refund: await giveBack(tx, { ...subject, refund, at: request.at }), start: null };
   }

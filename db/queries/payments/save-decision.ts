@@ -6,7 +6,6 @@
  * first has written, differs in nothing, and writes nothing; an event is kept once by its key.
  */
 import { and, asc, eq, sql } from 'drizzle-orm';
-import type { WorkflowSignal } from '../../../domain/operations/outbox.ts';
 import { type CryptoEvent, eventsBetween, isHarmless } from '../../../domain/payments/crypto-events.ts';
 import {
   type ChainView,
@@ -15,13 +14,22 @@ import {
   decideCryptoInvoice,
   isSettled,
 } from '../../../domain/payments/crypto-invoice.ts';
+import {
+  type CryptoInvoiceInput,
+  lookAtCryptoInvoice,
+} from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { cryptoActs, cryptoEvents } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { readChainViews, unwatched } from './chain-cursor.ts';
-import { type CryptoInvoiceRow, lockCryptoInvoices, readPayments, type StoredPayment } from './observe-chain.ts';
+import {
+  type CryptoInvoiceRow,
+  lockCryptoInvoices,
+  readPayments,
+  type StoredPayment,
+} from './observe-chain.ts';
 
 export type DecidedInvoice = {
   /** As it is saved. */
@@ -79,16 +87,6 @@ export async function saveDecisions(
   ]);
   if (isSignalled) await signalWorkflows(tx, decided);
   return decided;
-}
-
-/** The signal that makes an invoice's workflow look again. */
-function lookAgain(cryptoInvoiceId: string): WorkflowSignal {
-  return {
-    topic: 'workflow.signal',
-    workflowId: `crypto-invoice/${cryptoInvoiceId}`,
-    signal: 'look',
-    args: [],
-  };
 }
 
 function decideOne({
@@ -282,14 +280,26 @@ function detailsOf({ payment, creditedUnits, excessUnits, missingUnits }: Crypto
 }
 
 async function signalWorkflows(tx: Tx, decided: readonly DecidedInvoice[]): Promise<void> {
-  const waiting = decided.filter(({ events: found }) => found.some((event) => !isHarmless(event)));
+  const waiting = decided.filter(asksForMore);
   const byTenant = Map.groupBy(waiting, ({ invoice }) => invoice.tenantId);
   for (const [tenantId, invoices] of byTenant) {
     await appendOutbox(
       tx,
       tenantId,
-      invoices.map(({ invoice }) => lookAgain(invoice.id)),
+      invoices.map(({ invoice }) => lookAtCryptoInvoice(startOf(invoice))),
     );
   }
 }
 
+/** A run of the invoice's process costs; what only has to be told some time waits for its next look. */
+function asksForMore({ invoice, events }: DecidedInvoice): boolean {
+  if (isSettled(invoice.status) && invoice.confirmedUnits > invoice.bookedUnits) return true;
+  return events.some((event) => !isHarmless(event) && !patient.has(event.kind));
+}
+
+const patient: ReadonlySet<CryptoEvent['kind']> = new Set(['payment_seen', 'processing', 'partial_payment']);
+
+/** What an invoice's process is started with. */
+export function startOf({ id, tenantId, customerId, expiresAt }: CryptoInvoiceRow): CryptoInvoiceInput {
+  return { tenantId, customerId, cryptoInvoiceId: id, expiresAt: expiresAt.toISOString() };
+}

@@ -40,6 +40,7 @@ import {
 } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { tellSubscriber } from '../messaging/tell-subscriber.ts';
+import { withdrawCurrentOffer } from './crypto-offer.ts';
 import { replaceExcessiveCharge } from './excessive-charge.ts';
 import { exchangeColumns, inflowLines } from './inflow.ts';
 import { fundsOf, type LedgerAccount, postToLedger } from './ledger.ts';
@@ -61,6 +62,8 @@ export type SettlePaymentInput = {
   };
   /** Of the amount: what banks kept. The customer has paid it all the same. */
   bankFeeMinor?: number;
+  /** What of the invoice may stay unpaid and is nobody's debt, as the tolerance of a payment in coins; more is owed whole. */
+  forgiveMinor?: number;
   /** The payment whose excess this is, on the rail `credit`. */
   sourcePaymentId?: string;
   /** Business time: what follows from the payment happens now. */
@@ -123,6 +126,9 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
   // Vendors do not take every amount exactly; the little that is left open for that is nobody's debt.
   const due = money(dueMinor, invoice.currency);
   const roundingMinor = isVendorRail(rail) ? roundingOf({ due, paid: amount }) : 0;
+  const openMinor = dueMinor - allocatedMinor - roundingMinor;
+  const isForgiven = allocatedMinor > 0 && openMinor > 0 && openMinor <= (input.forgiveMinor ?? 0);
+  const forgivenMinor = isForgiven ? openMinor : 0;
   await postPayment(tx, {
     input,
     amount,
@@ -131,6 +137,7 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     paymentId,
     allocatedMinor,
     roundingMinor,
+    forgivenMinor,
     excessMinor,
   });
   await addTimelineEntry(tx, context.subscription, at, {
@@ -139,19 +146,20 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
       rail === 'credit'
         ? `${formatMoney(amount)} of the customer's credit went to invoice ${invoice.number}.`
         : `${foreign === null ? formatMoney(amount) : foreignInWords(foreign)} received for invoice ${invoice.number} (${rail}).`,
-    details: { paymentId, invoiceId, allocatedMinor, excessMinor },
+    details: { paymentId, invoiceId, allocatedMinor, excessMinor, ...(forgivenMinor > 0 && { forgivenMinor }) },
   });
   if (allocatedMinor === 0) {
     await tellOfUnused(tx, context, { invoice, amount, paymentId, at });
     return { paymentId, outcome: 'credited', excessMinor };
   }
 
-  const paid = await payInvoice(tx, invoice, allocatedMinor + roundingMinor, at);
+  const paid = await payInvoice(tx, invoice, allocatedMinor + roundingMinor + forgivenMinor, at);
   if (paid.status !== 'paid') {
     const replaced = await replaceExcessiveCharge(tx, context, { invoice: paid, at });
     if (replaced !== context) await announceSubscription(tx, replaced);
     return { paymentId, outcome: 'partial', excessMinor };
   }
+  if (rail !== 'crypto') await withdrawCurrentOffer(tx, { invoiceId, at });
   const wasWrittenOff = invoice.status === 'uncollectible';
   const after = await afterInvoicePaid(tx, context, {
     invoice: paid,
@@ -214,6 +222,7 @@ async function postPayment(
     paymentId,
     allocatedMinor,
     roundingMinor,
+    forgivenMinor,
     excessMinor,
   }: {
     input: SettlePaymentInput;
@@ -224,6 +233,7 @@ async function postPayment(
     paymentId: string;
     allocatedMinor: number;
     roundingMinor: number;
+    forgivenMinor: number;
     excessMinor: number;
   },
 ): Promise<void> {
@@ -231,7 +241,7 @@ async function postPayment(
   // A written-off invoice that is paid after all takes its bad debt back, and the tax is owed again.
   const wasWrittenOff = invoice.status === 'uncollectible';
   const claim: LedgerAccount = wasWrittenOff ? 'bad_debt' : 'receivable';
-  const settledMinor = allocatedMinor + roundingMinor;
+  const settledMinor = allocatedMinor + roundingMinor + forgivenMinor;
   const paidMinor = invoice.paidMinor + settledMinor;
   const taxMinor = wasWrittenOff ? unpaidTaxOf(invoice) - unpaidTaxOf({ ...invoice, paidMinor }) : 0;
   const creditChangeMinor = excessMinor - (rail === 'credit' ? amount.amountMinor : 0);
@@ -243,6 +253,7 @@ async function postPayment(
     lines: [
       ...inflowLines(fundsOf(rail), { amount, foreign, bankFeeMinor }),
       { account: 'rounding', amount: money(roundingMinor, amount.currency) },
+      { account: 'crypto_tolerance', amount: money(forgivenMinor, amount.currency) },
       { account: claim, amount: money(taxMinor - settledMinor, amount.currency) },
       { account: 'tax_payable', amount: money(-taxMinor, amount.currency) },
       { account: 'customer_credit', amount: money(-excessMinor, amount.currency) },

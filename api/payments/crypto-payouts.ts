@@ -1,0 +1,225 @@
+/** Coins that go back to customers: asked for, approved by somebody, sent by the tenant itself, seen on the chain. */
+import { z } from 'zod';
+import {
+  actOnPayout,
+  type CryptoPayoutRow,
+  listPayouts,
+  readPayout,
+  requestPayout,
+} from '../../db/queries/payments/crypto-payouts.ts';
+import { coinsOf, cryptoAssets } from '../../domain/payments/crypto-asset.ts';
+import { chainNames, familyOf } from '../../domain/payments/crypto-chain.ts';
+import { cryptoPayoutStatuses } from '../../domain/payments/crypto-payout.ts';
+import { page, pageOf, pageQuery } from '../pagination.ts';
+import { Problem } from '../problem.ts';
+import { type Route, route } from '../route.ts';
+import { amount, id, idPattern, instant, positiveAmount, text } from '../schemas.ts';
+
+const payoutId = id('cpo', 'payout');
+const cryptoInvoiceId = id('cin', 'invoice in coins');
+
+const payout = z
+  .object({
+    id: payoutId,
+    cryptoInvoiceId,
+    customerId: id('cus', 'customer'),
+    paymentKey: z
+      .string()
+      .nullable()
+      .meta({ description: 'The payment it gives back; null for what the invoice was paid.' }),
+    refundId: id('ref', 'refund').nullable(),
+    status: z.enum(cryptoPayoutStatuses),
+    chain: z.enum(chainNames),
+    asset: z.enum(cryptoAssets),
+    amount: z.string().meta({ description: 'Whole coins, an exact decimal.', example: '0.0125' }),
+    usdMinor: amount.meta({ description: 'Cents of US dollars it was worth when it was asked for.' }),
+    address: z.string(),
+    reason: z.string(),
+    requestedBy: z.string(),
+    requestedAt: instant,
+    waitingSeconds: z.int().nullable().meta({ description: 'How long it has waited; null once it is over.' }),
+    decidedBy: z.string().nullable(),
+    decidedAt: instant.nullable(),
+    rejection: z.string().nullable(),
+    txid: z.string().nullable(),
+    broadcastAt: instant.nullable(),
+    confirmedAt: instant.nullable(),
+  })
+  .meta({ id: 'CryptoPayout' });
+
+const one = { 200: { description: 'The payout as it is now.', schema: payout } };
+const params = z.object({ payoutId });
+
+const request = route({
+  effect: 'write',
+  method: 'post',
+  path: '/v1/crypto_invoices/{cryptoInvoiceId}/payouts',
+  operationId: 'requestCryptoPayout',
+  tag: 'Coins',
+  scope: 'billing:write',
+  summary: 'Ask for coins to be given back',
+  description:
+    'As usual what an invoice was paid too much. With amountMinor, that much of what it was paid; with paymentKey, a payment that does not count, whole. The money is held until the payout is confirmed or rejected.',
+  params: z.object({ cryptoInvoiceId }),
+  body: z
+    .strictObject({
+      paymentKey: text(200).optional(),
+      amountMinor: positiveAmount.optional(),
+      address: text(120).meta({ description: "The customer's, on the chain that was paid on." }),
+      reason: text(500),
+    })
+    .meta({ id: 'NewCryptoPayout' }),
+  example: { address: 'bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu', reason: 'paid twice' },
+  responses: { 201: { description: 'It waits to be approved.', schema: payout } },
+  problems: ['not_found', 'state_conflict'],
+  handler: async ({ tx, caller: { tenantId, actor }, now, params: of, body }) => {
+    if (body.paymentKey !== undefined && body.amountMinor !== undefined) {
+      throw invalid('body.amountMinor', 'a payment is given back whole: leave amountMinor or paymentKey out');
+    }
+    const row = await requestPayout(tx, { tenantId, ...of, ...body, actor, at: now });
+    return { status: 201, body: toPayout(row, now) };
+  },
+});
+
+const read = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/crypto_payouts/{payoutId}',
+  operationId: 'getCryptoPayout',
+  tag: 'Coins',
+  scope: 'billing:read',
+  summary: 'Read a payout',
+  params,
+  responses: one,
+  problems: ['not_found'],
+  handler: async ({ tx, now, params: of }) => ({
+    status: 200,
+    body: toPayout(await readPayout(tx, of.payoutId), now),
+  }),
+});
+
+const list = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/crypto_payouts',
+  operationId: 'listCryptoPayouts',
+  tag: 'Coins',
+  scope: 'billing:read',
+  summary: 'List payouts, the one that waits longest first',
+  query: z.strictObject({ ...pageQuery(idPattern('cpo')), status: z.enum(cryptoPayoutStatuses).optional() }),
+  responses: { 200: { description: 'The payouts.', schema: pageOf(payout) } },
+  handler: async ({ tx, now, query: { limit, cursor, status } }) => ({
+    status: 200,
+    body: await page({
+      limit,
+      fetch: (count) => listPayouts(tx, { status, cursor, limit: count }),
+      cursorOf: (row) => row.id,
+      toItem: (row) => toPayout(row, now),
+    }),
+  }),
+});
+
+const approve = route({
+  effect: 'write',
+  method: 'post',
+  path: '/v1/crypto_payouts/{payoutId}/approve',
+  operationId: 'approveCryptoPayout',
+  tag: 'Coins',
+  scope: 'billing:write',
+  summary: 'Approve a payout',
+  description: 'From a value of 1,000 US dollars on, with another API key than the one that asked for it.',
+  params,
+  body: z.strictObject({}),
+  responses: one,
+  problems: ['not_found', 'state_conflict'],
+  handler: async ({ tx, caller: { actor }, now, params: of }) => ({
+    status: 200,
+    body: toPayout(await actOnPayout(tx, { id: of.payoutId, act: 'approve', actor, at: now }), now),
+  }),
+});
+
+const reject = route({
+  effect: 'write',
+  method: 'post',
+  path: '/v1/crypto_payouts/{payoutId}/reject',
+  operationId: 'rejectCryptoPayout',
+  tag: 'Coins',
+  scope: 'billing:write',
+  summary: 'Reject a payout that was not sent',
+  params,
+  body: z.strictObject({ reason: text(500) }),
+  responses: one,
+  problems: ['not_found', 'state_conflict'],
+  handler: async ({ tx, caller: { actor }, now, params: of, body: { reason } }) => ({
+    status: 200,
+    body: toPayout(await actOnPayout(tx, { id: of.payoutId, act: 'reject', actor, at: now, reason }), now),
+  }),
+});
+
+const broadcast = route({
+  effect: 'write',
+  method: 'post',
+  path: '/v1/crypto_payouts/{payoutId}/broadcast',
+  operationId: 'broadcastCryptoPayout',
+  tag: 'Coins',
+  scope: 'billing:write',
+  summary: 'Tell the transaction by which a payout was sent',
+  description:
+    'You send it from your own wallet. It is confirmed once the chain has a transaction of this id that pays the address as much.',
+  params,
+  body: z.strictObject({
+    txid: text(66).meta({ description: '64 hex digits; with 0x in front on EVM chains.' }),
+  }),
+  example: { txid: '4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b' },
+  responses: one,
+  problems: ['not_found', 'state_conflict'],
+  handler: async ({ tx, caller: { actor }, now, params: of, body }) => {
+    const { chain } = await readPayout(tx, of.payoutId);
+    const txid = body.txid.toLowerCase();
+    const isOurs = familyOf(chain) === 'bitcoin' ? /^[0-9a-f]{64}$/ : /^0x[0-9a-f]{64}$/;
+    if (!isOurs.test(txid)) {
+      const form = familyOf(chain) === 'bitcoin' ? '64 hex digits' : '0x and 64 hex digits';
+      throw invalid('body.txid', `must be the id of the transaction: ${form}`);
+    }
+    const row = await actOnPayout(tx, { id: of.payoutId, act: 'broadcast', actor, at: now, txid });
+    return { status: 200, body: toPayout(row, now) };
+  },
+});
+
+function invalid(path: string, message: string): Problem {
+  return new Problem({
+    code: 'invalid_request',
+    detail: `${path}: ${message}.`,
+    errors: [{ path, message }],
+  });
+}
+
+function toPayout(row: CryptoPayoutRow, now: Date): z.infer<typeof payout> {
+  const { status, asset, units, requestedAt } = row;
+  const isOver = status === 'rejected' || status === 'confirmed';
+  return {
+    id: row.id,
+    cryptoInvoiceId: row.cryptoInvoiceId,
+    customerId: row.customerId,
+    paymentKey: row.paymentKey,
+    refundId: row.refundId,
+    status,
+    chain: row.chain,
+    asset,
+    amount: coinsOf(units, asset),
+    usdMinor: row.usdMinor,
+    address: row.address,
+    reason: row.reason,
+    requestedBy: row.requestedBy,
+    requestedAt: requestedAt.toISOString(),
+    waitingSeconds: isOver ? null : Math.max(0, Math.floor((now.getTime() - requestedAt.getTime()) / 1_000)),
+    decidedBy: row.decidedBy,
+    decidedAt: row.decidedAt?.toISOString() ?? null,
+    rejection: row.rejection,
+    txid: row.txid,
+    broadcastAt: row.broadcastAt?.toISOString() ?? null,
+    confirmedAt: row.confirmedAt?.toISOString() ?? null,
+  };
+}
+
+export const cryptoPayoutRoutes: readonly Route[] = [request, list, read, approve, reject, broadcast];

@@ -1,0 +1,124 @@
+/**
+ * What was decided about an invoice in coins becomes real: the books follow, and who has to know is told. The books are
+ * compared with the decision, not moved by its events: coins that are settled and not booked are booked, and a payment whose
+ * settlement does not stand is taken back. Messages go by events, once each.
+ *
+ * Why it is safe to run twice: all of it is one transaction under the customer's lock and then the invoice's. What the books
+ * count is a column of the row that the same transaction writes, a payment is unique by the invoice and a number, an event is
+ * carried out when its row says so, and a mail is unique by its event. Dying before the commit leaves all of it to do; after
+ * it, there is nothing left.
+ */
+import { and, asc, eq, isNull, like, sql } from 'drizzle-orm';
+import { money } from '../../../domain/money.ts';
+import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
+import type { Tx } from '../../client.ts';
+import { cryptoActs, cryptoEvents, cryptoInvoices } from '../../schema/crypto.ts';
+import { payments } from '../../schema/payments.ts';
+import { lockInvoice } from './charge-attempts.ts';
+import { readCryptoInvoice } from './crypto-invoices.ts';
+import { tellOfCryptoEvent } from './crypto-messages.ts';
+import type { CryptoInvoiceRow } from './observe-chain.ts';
+import type { PaymentRow } from './read-payments.ts';
+import { lockPayment } from './refunds.ts';
+import { type DecidedInvoice, decideCryptoInvoices } from './save-decision.ts';
+import { settlePayment } from './settle-payment.ts';
+import { takeBackPayment } from './take-back-payment.ts';
+
+/** Decides anew and carries out. Throws `not_found`. */
+export async function carryOutCryptoInvoice(
+  tx: Tx,
+  { cryptoInvoiceId, at }: { cryptoInvoiceId: string; at: Date },
+): Promise<DecidedInvoice> {
+  const { invoiceId } = await readCryptoInvoice(tx, cryptoInvoiceId);
+  await lockInvoice(tx, invoiceId);
+  const now = at.toISOString();
+  const [decided] = await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now, isSignalled: false });
+  if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
+  await bookCoins(tx, decided.invoice, at);
+  const waiting = await tx
+    .select()
+    .from(cryptoEvents)
+    .where(and(eq(cryptoEvents.cryptoInvoiceId, cryptoInvoiceId), isNull(cryptoEvents.carriedOutAt)))
+    .orderBy(asc(cryptoEvents.id));
+  for (const event of waiting) {
+    await tellOfCryptoEvent(tx, { invoice: decided.invoice, event, at });
+    await tx.update(cryptoEvents).set({ carriedOutAt: at }).where(eq(cryptoEvents.id, event.id));
+  }
+  return decided;
+}
+
+async function bookCoins(tx: Tx, invoice: CryptoInvoiceRow, at: Date): Promise<void> {
+  const isSettled = invoice.status === 'settled' || invoice.status === 'final';
+  const units = isSettled ? await settledUnits(tx, invoice) : 0n;
+  if (units > invoice.bookedUnits) await bookMore(tx, invoice, { units, at });
+  if (!isSettled && invoice.bookedUnits > 0n) await takeBackAll(tx, invoice, at);
+}
+
+/** An operator who marks an invoice as settled vouches for what was due; what a chain has just dropped is not booked. */
+async function settledUnits(tx: Tx, invoice: CryptoInvoiceRow): Promise<bigint> {
+  const { id, confirmedUnits, minDueUnits, dueUnits, bookedUnits } = invoice;
+  if (confirmedUnits >= minDueUnits) return confirmedUnits;
+  if (bookedUnits > 0n) return bookedUnits;
+  const marked = await tx
+    .select({ id: cryptoActs.id })
+    .from(cryptoActs)
+    .where(
+      and(
+        eq(cryptoActs.cryptoInvoiceId, id),
+        eq(cryptoActs.status, 'approved'),
+        sql`${cryptoActs.act} ->> 'kind' = 'mark_settled'`,
+      ),
+    )
+    .limit(1);
+  return marked.length > 0 ? dueUnits : 0n;
+}
+
+async function bookMore(
+  tx: Tx,
+  invoice: CryptoInvoiceRow,
+  { units, at }: { units: bigint; at: Date },
+): Promise<void> {
+  const { id, tenantId, invoiceId, currency, dueMinor } = invoice;
+  const [beforeMinor, afterMinor] = [coinsWorth(invoice.bookedUnits, invoice), coinsWorth(units, invoice)];
+  await setBooked(tx, id, units);
+  // Some units more may be worth no cent more.
+  if (afterMinor === beforeMinor) return;
+  const earlier = await bookedPayments(tx, id);
+  await settlePayment(tx, {
+    tenantId,
+    invoiceId,
+    rail: 'crypto',
+    externalId: `${id}:${earlier.length + 1}`,
+    amount: money(afterMinor - beforeMinor, currency),
+    forgiveMinor: Math.max(0, dueMinor - afterMinor),
+    at,
+  });
+}
+
+async function takeBackAll(tx: Tx, { id, flags }: CryptoInvoiceRow, at: Date): Promise<void> {
+  await setBooked(tx, id, 0n);
+  const code = flags.includes('double_spent') ? 'double_spent' : 'left_chain';
+  // The last one first: what was over goes before what paid the invoice.
+  for (const payment of (await bookedPayments(tx, id)).reverse()) {
+    if (payment.returnedAt !== null) continue;
+    const subject = await lockPayment(tx, payment.id);
+    const returned = { amountMinor: payment.amountMinor, code };
+    await takeBackPayment(tx, subject, { returned, attempt: null, at });
+  }
+}
+
+/** The payments that an invoice in coins has become, the first one first. */
+export function bookedPayments(tx: Tx, cryptoInvoiceId: string): Promise<PaymentRow[]> {
+  return tx
+    .select()
+    .from(payments)
+    .where(and(eq(payments.rail, 'crypto'), like(payments.externalId, `${cryptoInvoiceId}:%`)))
+    .orderBy(asc(payments.id));
+}
+
+async function setBooked(tx: Tx, id: string, units: bigint): Promise<void> {
+  await tx
+    .update(cryptoInvoices)
+    .set({ bookedUnits: sql`${units.toString()}::numeric` })
+    .where(eq(cryptoInvoices.id, id));
+}

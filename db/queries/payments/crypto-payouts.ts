@@ -1,0 +1,401 @@
+/**
+ * Coins that go back to a customer: what a settled invoice was paid (too much, as usual), or a payment that never counted.
+ * What is in the books is held by a refund from the request on, so that nobody spends the customer's credit meanwhile, and is
+ * booked as given back when the chain has confirmed the transaction. We send nothing ourselves.
+ *
+ * Why it is safe to run twice: everything happens under the locks of the customer and then of the invoice in coins. A payment
+ * has one payout that was not rejected, an invoice's money at most one under way (the database says so too), and each step is
+ * taken from the status before it only. Dying before a commit leaves the step to be asked for again under the same key.
+ */
+import { and, asc, eq, gt, inArray, max } from 'drizzle-orm';
+import { DomainError } from '../../../domain/errors.ts';
+import { readAddress } from '../../../domain/payments/crypto-address.ts';
+import {
+  type CryptoPayoutStatus,
+  livePayoutStatuses,
+  type PayoutAct,
+  payoutMistake,
+  SECOND_APPROVER_USD_MINOR,
+  statusAfter,
+} from '../../../domain/payments/crypto-payout.ts';
+import { fiatValueOf } from '../../../domain/payments/crypto-quote.ts';
+import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { cryptoActs } from '../../schema/crypto.ts';
+import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
+import { refunds } from '../../schema/payments.ts';
+import { notFound } from '../billing/subscriptions.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
+import { giveBack, releaseCredit, unspentCredit } from './book-refund.ts';
+import { bookedPayments } from './carry-out-crypto-invoice.ts';
+import { lockInvoice } from './charge-attempts.ts';
+import { readCryptoInvoice } from './crypto-invoices.ts';
+import type { CryptoInvoiceRow } from './observe-chain.ts';
+import { lockPayment, readRefund } from './refunds.ts';
+import { requestRefund } from './request-refund.ts';
+import { decideCryptoInvoices } from './save-decision.ts';
+
+export type CryptoPayoutRow = typeof cryptoPayouts.$inferSelect;
+
+export type PayoutWish = {
+  tenantId: string;
+  cryptoInvoiceId: string;
+  /** A payment that does not count; left out, what the invoice was paid. */
+  paymentKey?: string | undefined;
+  /** Of what was paid: minor units of the invoice's currency; as usual what is too much. */
+  amountMinor?: number | undefined;
+  address: string;
+  reason: string;
+  actor: string;
+  at: Date;
+};
+
+/**
+ * Asks for a payout. Throws `not_found`, and `state_conflict` with the reasons `address_unusable`, `payment_counts`,
+ * `payment_unconfirmed`, `payout_under_way`, `nothing_to_give_back`, and those of a refund. Nothing is written then.
+ */
+export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPayoutRow> {
+  const { invoiceId } = await readCryptoInvoice(tx, wish.cryptoInvoiceId);
+  await lockInvoice(tx, invoiceId);
+  const [decided] = await decideCryptoInvoices(tx, {
+    ids: [wish.cryptoInvoiceId],
+    now: wish.at.toISOString(),
+  });
+  if (decided === undefined) throw new Error(`Invoice ${wish.cryptoInvoiceId} in coins disappeared`);
+  const { invoice } = decided;
+  await refuseSecond(tx, wish);
+  const source =
+    wish.paymentKey === undefined
+      ? await whatWasPaid(tx, invoice, wish)
+      : uncountedPayment(decided.decision.payments, wish.paymentKey);
+  const { chain, asset } = source;
+  const read = readAddress(wish.address, chain, invoice.network);
+  if (!read.ok) throw refusal('address_unusable', `The address ${read.message}.`);
+  const [row] = await tx
+    .insert(cryptoPayouts)
+    .values({
+      id: newId('cpo'),
+      tenantId: wish.tenantId,
+      customerId: invoice.customerId,
+      cryptoInvoiceId: invoice.id,
+      paymentKey: wish.paymentKey ?? null,
+      refundId: source.refundId,
+      chain,
+      network: invoice.network,
+      asset,
+      units: source.units,
+      usdMinor: usdValue(source, invoice),
+      address: read.address,
+      target: read.to,
+      status: 'requested',
+      reason: wish.reason,
+      requestedBy: wish.actor,
+      requestedAt: wish.at,
+    })
+    .returning();
+  if (row === undefined) throw new Error('An inserted payout was not returned');
+  await audit(tx, row, { action: 'requested', actor: wish.actor, reason: wish.reason, at: wish.at });
+  return row;
+}
+
+/** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`). */
+export async function actOnPayout(
+  tx: Tx,
+  {
+    id,
+    act,
+    actor,
+    at,
+    reason,
+    txid,
+  }: {
+    id: string;
+    act: PayoutAct;
+    actor: string;
+    at: Date;
+    /** Why it is rejected. */
+    reason?: string | undefined;
+    /** Of the transaction that was sent. */
+    txid?: string | undefined;
+  },
+): Promise<CryptoPayoutRow> {
+  const payout = await lockPayout(tx, id);
+  const mistake = payoutMistake(payout, act, actor);
+  if (mistake !== null) throw refusal(mistake.reason, mistake.message);
+  if (act === 'broadcast') await refuseKnownTransaction(tx, payout, txid);
+  const [row] = await tx
+    .update(cryptoPayouts)
+    .set({
+      status: statusAfter[act],
+      ...(act === 'broadcast'
+        ? { txid: txid ?? null, broadcastBy: actor, broadcastAt: at }
+        : { decidedBy: actor, decidedAt: at, rejection: reason ?? null }),
+    })
+    .where(eq(cryptoPayouts.id, id))
+    .returning();
+  if (row === undefined) throw new Error(`Payout ${id} disappeared`);
+  if (act === 'reject') await releaseHeld(tx, row, at);
+  if (act === 'broadcast') await dismissPayment(tx, row, { actor, at });
+  await audit(tx, row, { action: pastOf[act], actor, reason, at });
+  return row;
+}
+
+/** Those that the chain has confirmed are booked; called by whoever carries out the invoice, under its locks. */
+export async function bookPayouts(
+  tx: Tx,
+  {
+    cryptoInvoiceId,
+    tipHeights,
+    at,
+  }: {
+    cryptoInvoiceId: string;
+    /** By chain: how far it has been read, and how deep a payout must be. */
+    tipHeights: (chain: CryptoPayoutRow['chain']) => { height: number; depth: number };
+    at: Date;
+  },
+): Promise<void> {
+  const sent = await tx
+    .select()
+    .from(cryptoPayouts)
+    .where(and(eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoPayouts.status, 'broadcast')))
+    .orderBy(asc(cryptoPayouts.id));
+  for (const payout of sent) {
+    const { height, depth } = tipHeights(payout.chain);
+    if (payout.height === null || height - payout.height + 1 < depth) continue;
+    await tx
+      .update(cryptoPayouts)
+      .set({ status: 'confirmed', confirmedAt: at })
+      .where(eq(cryptoPayouts.id, payout.id));
+    if (payout.refundId !== null) {
+      const refund = await readRefund(tx, payout.refundId);
+      await giveBack(tx, { ...(await lockPayment(tx, refund.paymentId)), refund, at });
+    }
+    await audit(tx, payout, { action: 'confirmed', actor: 'system', at });
+  }
+}
+
+export async function readPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
+  const [row] = await tx.select().from(cryptoPayouts).where(eq(cryptoPayouts.id, id));
+  if (row === undefined) throw notFound('payout', id);
+  return row;
+}
+
+/** Oldest first, so that what waits longest is seen first. */
+export function listPayouts(
+  tx: Tx,
+  {
+    status,
+    cursor,
+    limit,
+  }: {
+    status: CryptoPayoutStatus | undefined;
+    cursor: string | undefined;
+    limit: number;
+  },
+): Promise<CryptoPayoutRow[]> {
+  return tx
+    .select()
+    .from(cryptoPayouts)
+    .where(
+      and(
+        status === undefined ? undefined : eq(cryptoPayouts.status, status),
+        cursor === undefined ? undefined : gt(cryptoPayouts.id, cursor),
+      ),
+    )
+    .orderBy(asc(cryptoPayouts.id))
+    .limit(limit);
+}
+
+/** Payments that are about to go back, by their keys: nobody accepts them meanwhile. */
+export async function paymentsGoingBack(tx: Tx, cryptoInvoiceId: string): Promise<ReadonlySet<string>> {
+  const rows = await tx
+    .select({ key: cryptoPayouts.paymentKey })
+    .from(cryptoPayouts)
+    .where(
+      and(
+        eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId),
+        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
+      ),
+    );
+  return new Set(rows.flatMap(({ key }) => (key === null ? [] : [key])));
+}
+
+type Source = Pick<CryptoPayoutRow, 'chain' | 'asset' | 'units' | 'refundId'>;
+
+async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish): Promise<Source> {
+  const { chain, asset } = invoice;
+  const excessMinor = Math.max(0, coinsWorth(invoice.bookedUnits, invoice) - invoice.dueMinor);
+  const amountMinor = wish.amountMinor ?? excessMinor;
+  const paymentId = await paymentWith(tx, invoice, amountMinor);
+  if (amountMinor === 0 || paymentId === null) {
+    throw refusal(
+      'nothing_to_give_back',
+      'The invoice was not paid too much, or the rest has paid other invoices since. Name amountMinor to give back what paid it.',
+    );
+  }
+  const { actor, at, reason } = wish;
+  const { refund } = await requestRefund(tx, {
+    paymentId,
+    amountMinor,
+    reason,
+    actor,
+    at,
+    isSentLater: true,
+  });
+  const isAllExcess = amountMinor === excessMinor;
+  const units = isAllExcess
+    ? invoice.bookedUnits - invoice.dueUnits
+    : (invoice.dueUnits * BigInt(amountMinor)) / BigInt(invoice.dueMinor);
+  return { chain, asset, units, refundId: refund.id };
+}
+
+/** Of the payments that the coins became in the books: the last one of which so much is still there. */
+async function paymentWith(tx: Tx, invoice: CryptoInvoiceRow, amountMinor: number): Promise<string | null> {
+  for (const payment of (await bookedPayments(tx, invoice.id)).reverse()) {
+    const { context } = await lockPayment(tx, payment.id);
+    const isWhole = payment.amountMinor - payment.refundedMinor >= amountMinor && payment.returnedAt === null;
+    const credit = await unspentCredit(tx, payment, context);
+    if (isWhole && (credit >= amountMinor || payment.allocatedMinor > 0)) return payment.id;
+  }
+  return null;
+}
+
+function uncountedPayment(
+  payments: Awaited<ReturnType<typeof decideCryptoInvoices>>[number]['decision']['payments'],
+  key: string,
+): Source {
+  const payment = payments.find((each) => each.key === key);
+  if (payment === undefined) throw notFound('payment in coins', key);
+  const { chain, asset, units, status, creditedUnits, confirmations } = payment;
+  if (creditedUnits > 0n) {
+    throw refusal(
+      'payment_counts',
+      'The payment counts for its invoice; leave paymentKey out to give back what was paid.',
+    );
+  }
+  const isThere = confirmations > 0 && (status === 'confirmed' || status === 'unexpected_asset');
+  if (!isThere || asset === null) {
+    throw refusal(
+      'payment_unconfirmed',
+      `The payment is ${status}: only coins that the chain has confirmed, and that are worth something, can be given back.`,
+    );
+  }
+  return { chain, asset, units, refundId: null };
+}
+
+async function refuseSecond(tx: Tx, { cryptoInvoiceId, paymentKey }: PayoutWish): Promise<void> {
+  const rows = await tx
+    .select({ id: cryptoPayouts.id, key: cryptoPayouts.paymentKey, status: cryptoPayouts.status })
+    .from(cryptoPayouts)
+    .where(
+      and(
+        eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId),
+        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
+      ),
+    );
+  const same = rows.find(({ key, status }) =>
+    paymentKey === undefined ? key === null && status !== 'confirmed' : key === paymentKey,
+  );
+  if (same !== undefined) {
+    throw refusal('payout_under_way', `Payout ${same.id} gives it back already (${same.status}).`);
+  }
+}
+
+async function refuseKnownTransaction(
+  tx: Tx,
+  payout: CryptoPayoutRow,
+  txid: string | undefined,
+): Promise<void> {
+  const rows = await tx
+    .select({ id: cryptoPayouts.id })
+    .from(cryptoPayouts)
+    .where(
+      and(
+        eq(cryptoPayouts.chain, payout.chain),
+        eq(cryptoPayouts.txid, txid ?? ''),
+        eq(cryptoPayouts.target, payout.target),
+      ),
+    );
+  if (rows.length > 0) {
+    throw refusal(
+      'transaction_known',
+      `Payout ${rows[0]?.id} to the same address was sent by this transaction.`,
+    );
+  }
+}
+
+/** What has left the wallet can count no longer. */
+async function dismissPayment(
+  tx: Tx,
+  payout: CryptoPayoutRow,
+  { actor, at }: { actor: string; at: Date },
+): Promise<void> {
+  const { paymentKey, tenantId, cryptoInvoiceId } = payout;
+  if (paymentKey === null) return;
+  const [{ last = null } = {}] = await tx
+    .select({ last: max(cryptoActs.ordinal) })
+    .from(cryptoActs)
+    .where(eq(cryptoActs.cryptoInvoiceId, cryptoInvoiceId));
+  await tx.insert(cryptoActs).values({
+    id: newId('cact'),
+    tenantId,
+    cryptoInvoiceId,
+    ordinal: (last ?? 0) + 1,
+    act: { kind: 'dismiss', paymentKeys: [paymentKey], at: at.toISOString() },
+    reason: `given back by payout ${payout.id}`,
+    status: 'approved',
+    requestedBy: actor,
+    requestedAt: at,
+    decidedBy: actor,
+    decidedAt: at,
+  });
+  await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now: at.toISOString() });
+}
+
+async function releaseHeld(tx: Tx, { refundId }: CryptoPayoutRow, at: Date): Promise<void> {
+  if (refundId === null) return;
+  const refund = await readRefund(tx, refundId);
+  await releaseCredit(tx, { ...(await lockPayment(tx, refund.paymentId)), refund, at });
+  await tx.update(refunds).set({ status: 'failed', failureCode: 'rejected' }).where(eq(refunds.id, refundId));
+}
+
+async function lockPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
+  const { cryptoInvoiceId } = await readPayout(tx, id);
+  const { invoiceId } = await readCryptoInvoice(tx, cryptoInvoiceId);
+  await lockInvoice(tx, invoiceId);
+  const [row] = await tx.select().from(cryptoPayouts).where(eq(cryptoPayouts.id, id)).for('update');
+  if (row === undefined) throw notFound('payout', id);
+  return row;
+}
+
+/** By the rate that was agreed: the invoice's value in dollars, for as many coins as it asks for. */
+function usdValue({ asset, units }: Source, invoice: CryptoInvoiceRow): number {
+  if (asset === invoice.asset) return Number((BigInt(invoice.usdMinor) * units) / invoice.dueUnits);
+  if (asset === 'USDC') return fiatValueOf(units, '1', asset, 'USD');
+  // What it is worth is not known here, so a second person looks at it.
+  return SECOND_APPROVER_USD_MINOR;
+}
+
+const pastOf = { approve: 'approved', reject: 'rejected', broadcast: 'broadcast' } as const;
+
+function audit(
+  tx: Tx,
+  { id, tenantId, cryptoInvoiceId, units, asset }: CryptoPayoutRow,
+  { action, actor, reason, at }: { action: string; actor: string; reason?: string | undefined; at: Date },
+): Promise<void> {
+  return writeAudit(tx, {
+    tenantId,
+    actor,
+    action: `crypto_payout.${action}`,
+    entityType: 'crypto_payout',
+    entityId: id,
+    ...(reason !== undefined && { reason }),
+    details: { cryptoInvoiceId, asset, units: units.toString() },
+    at,
+  });
+}
+
+function refusal(reason: string, message: string): DomainError {
+  return new DomainError({ code: 'state_conflict', reason, message });
+}

@@ -1,0 +1,201 @@
+/**
+ * A payment that had paid its invoice and does not stand: a bank returned the direct debit, or a chain the coins. It is taken
+ * back in the books: cash leaves, the invoice is owed again, and what had become the customer's credit is theirs no more. What
+ * credit is left pays it first. The invoice is no other one than before, so there is no credit note. What follows is what
+ * follows from any return: a debit that is presented again, or the ladder.
+ *
+ * Why it is safe to run twice: a payment is taken back once, under the customer's lock; its row remembers it in the
+ * transaction that moves the books.
+ */
+import { eq } from 'drizzle-orm';
+import { isTerminal } from '../../../domain/billing/subscription.ts';
+import { money } from '../../../domain/money.ts';
+import { declineClassOf, declineReasonForCustomer } from '../../../domain/payments/card-payment.ts';
+import { allocate, type ChargeOrigin } from '../../../domain/payments/payment.ts';
+import { creditUsed } from '../../../domain/payments/smallest-charge.ts';
+import type { Tx } from '../../client.ts';
+import { invoices } from '../../schema/billing.ts';
+import { payments } from '../../schema/payments.ts';
+import { addCredit } from '../billing/customers.ts';
+import {
+  closeUnpaidInvoice,
+  dueOf,
+  type InvoiceRow,
+  negative,
+  readInvoice,
+  unpaidTaxOf,
+} from '../billing/invoices.ts';
+import { announceSubscription, lockSubscription } from '../billing/subscriptions.ts';
+import { enqueueNotification } from '../messaging/notifications.ts';
+import { unspentCredit } from './book-refund.ts';
+import { dunningVariables } from './dunning-message.ts';
+import { applyFailedCharge, type FailedCharge, noticeOf } from './failed-charge.ts';
+import { fundsOf, type LedgerAccount, postToLedger, readFact } from './ledger.ts';
+import type { RefundContext } from './refunds.ts';
+import { settlePayment } from './settle-payment.ts';
+
+export type TakenBack = {
+  /** What does not stand, and why, as a code (`R01`, `double_spent`). */
+  returned: { amountMinor: number; code: string };
+  /** The charge that stands for it; null for money that came unasked. */
+  attempt: { id: string; origin: ChargeOrigin; paymentMethodId: string } | null;
+  at: Date;
+};
+
+/** Changes nothing where it was taken back before. */
+export async function takeBackPayment(
+  tx: Tx,
+  subject: RefundContext,
+  { returned, attempt, at }: TakenBack,
+): Promise<void> {
+  if (subject.payment.returnedAt !== null) return;
+  const { code } = returned;
+  const reopened = await takeBack(tx, subject, { returned, at });
+  const { invoice, context } = await payFromWhatIsLeft(tx, subject, { invoice: reopened, at });
+  const subjectOfNotice = attempt === null ? { takenBackPaymentId: subject.payment.id } : {};
+  const failed = {
+    invoice,
+    origin: attempt?.origin ?? 'renewal',
+    code,
+    declineClass: declineClassOf(code),
+    paymentMethodId: attempt?.paymentMethodId ?? null,
+    attemptId: attempt?.id ?? null,
+    returned: 'late',
+    actionUrl: null,
+    at,
+    ...subjectOfNotice,
+  } as const;
+  const after = await applyFailedCharge(tx, context, failed);
+  if (isTerminal(after.subscription.status)) await settleWithFormer(tx, subject, failed);
+  const current = await lockSubscription(tx, after.subscription.id);
+  if (current.subscription.version > subject.context.subscription.version)
+    await announceSubscription(tx, current);
+}
+
+/**
+ * What we still hold for the customer pays the invoice that is owed again: most of it may be the credit that plan changes
+ * gave for time the returned payment had paid.
+ */
+async function payFromWhatIsLeft(
+  tx: Tx,
+  { payment, context: { subscription, customer } }: RefundContext,
+  { invoice, at }: { invoice: InvoiceRow; at: Date },
+): Promise<Pick<RefundContext, 'invoice' | 'context'>> {
+  const { creditMinor } = await lockSubscription(tx, subscription.id).then((context) => context.customer);
+  const { currency } = invoice;
+  const usedMinor = creditUsed({ creditMinor, dueMinor: dueOf(invoice).amountMinor, currency });
+  if (invoice.status === 'open' && usedMinor > 0 && customer.erasedAt === null) {
+    const amount = money(usedMinor, currency);
+    const { id: externalId, tenantId } = payment;
+    await settlePayment(tx, { tenantId, invoiceId: invoice.id, rail: 'credit', externalId, amount, at });
+  }
+  return { invoice: await readInvoice(tx, invoice.id), context: await lockSubscription(tx, subscription.id) };
+}
+
+/** The books, payment and invoice. Returns the invoice as it is then: open again, unless it had been given up before. */
+async function takeBack(
+  tx: Tx,
+  subject: RefundContext,
+  { returned, at }: Pick<TakenBack, 'returned' | 'at'>,
+): Promise<InvoiceRow> {
+  const { payment, invoice, context } = subject;
+  const returnedMinor = Math.min(returned.amountMinor, payment.amountMinor);
+  const { allocatedMinor, excessMinor } = allocate({
+    amountMinor: returnedMinor,
+    dueMinor: payment.allocatedMinor,
+  });
+  const creditMinor = Math.min(excessMinor, await unspentCredit(tx, payment, context));
+  await tx
+    .update(payments)
+    .set({
+      returnedAt: at,
+      returnedMinor,
+      returnCode: returned.code,
+      allocatedMinor: payment.allocatedMinor - allocatedMinor,
+    })
+    .where(eq(payments.id, payment.id));
+  await addCredit(tx, payment.customerId, -creditMinor);
+  // The tolerance was granted with the payment, and goes with the last of it.
+  const isWhole = returnedMinor === payment.amountMinor;
+  const forgivenMinor = isWhole ? await forgivenWith(tx, payment.id) : 0;
+  const unpaidMinor = allocatedMinor + forgivenMinor;
+  const reopened = await reopen(tx, invoice, { unpaidMinor, at });
+
+  // What was given up as bad debt, and paid after all, is bad debt again; its tax is not owed any more.
+  const isGivenUp = reopened.status === 'uncollectible';
+  const claim: LedgerAccount = isGivenUp ? 'bad_debt' : 'receivable';
+  const { currency } = payment;
+  const amount = money(returnedMinor, currency);
+  const taxMinor = isGivenUp ? unpaidTaxOf(reopened) - unpaidTaxOf(invoice) : 0;
+  await postToLedger(tx, {
+    tenantId: payment.tenantId,
+    kind: 'payment_returned',
+    reference: payment.id,
+    at,
+    lines: [
+      { account: fundsOf(payment.rail), amount: negative(amount) },
+      { account: claim, amount: money(unpaidMinor - taxMinor, currency) },
+      { account: 'crypto_tolerance', amount: money(-forgivenMinor, currency) },
+      { account: 'tax_payable', amount: money(taxMinor, currency) },
+      { account: 'customer_credit', amount: money(creditMinor, currency) },
+      // It has paid other invoices since, which stay paid.
+      { account: 'bad_debt', amount: money(excessMinor - creditMinor, currency) },
+    ],
+  });
+  return reopened;
+}
+
+async function forgivenWith(tx: Tx, paymentId: string): Promise<number> {
+  const lines = await readFact(tx, { kind: 'payment', reference: paymentId });
+  const forgiven = lines.filter(({ account }) => account === 'crypto_tolerance');
+  return forgiven.reduce((total, { amount }) => total + amount.amountMinor, 0);
+}
+
+async function reopen(
+  tx: Tx,
+  invoice: InvoiceRow,
+  { unpaidMinor, at }: { unpaidMinor: number; at: Date },
+): Promise<InvoiceRow> {
+  if (unpaidMinor === 0) return invoice;
+  const [row] = await tx
+    .update(invoices)
+    .set({
+      paidMinor: invoice.paidMinor - unpaidMinor,
+      paidAt: null,
+      // It has a closing date where it had been given up.
+      ...(invoice.status === 'paid' && { status: invoice.closedAt === null ? 'open' : 'uncollectible' }),
+      firstFailedAt: null,
+      reopenedAt: at,
+    })
+    .where(eq(invoices.id, invoice.id))
+    .returning();
+  if (row === undefined) throw new Error(`Invoice ${invoice.id} disappeared`);
+  return row;
+}
+
+/**
+ * Nobody is chased for a subscription that has ended: the invoice stays open, the customer is told and may pay it. Where the
+ * customer has been erased nobody can be told, and it is bad debt at once.
+ */
+async function settleWithFormer(tx: Tx, { context }: RefundContext, failed: FailedCharge): Promise<void> {
+  const { invoice, code, at } = failed;
+  if (invoice.status !== 'open') return;
+  if (context.customer.erasedAt !== null) {
+    await closeUnpaidInvoice(tx, invoice, { as: 'uncollectible', at });
+    return;
+  }
+  await enqueueNotification(tx, {
+    tenantId: invoice.tenantId,
+    at,
+    request: {
+      ...noticeOf(failed),
+      variables: dunningVariables(context, {
+        invoice,
+        reason: declineReasonForCustomer(code),
+        nextStep: 'nothing more will be debited',
+      }),
+      customerId: invoice.customerId,
+      subscriptionId: invoice.subscriptionId,
+    },
+  });
+}
