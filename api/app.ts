@@ -26,8 +26,11 @@ import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { serveCheckout } from './payments/checkout.ts';
+import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
+import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
+import { cryptoPayoutRoutes } from './payments/crypto-payouts.ts';
 import { disputeRoutes } from './payments/disputes.ts';
 import { exchangeRateRoutes } from './payments/exchange-rates.ts';
 import { paymentMethodRoutes } from './payments/payment-methods.ts';
@@ -52,7 +55,13 @@ import { auditLogRoutes } from './tenants/audit-log.ts';
 
 /** An Express application; it opens no port and no connection by itself. */
 export function createApi(deps: ApiDependencies): Express {
-  const openRoutes = [...healthRoutes(deps), stripeWebhook(deps), razorpayWebhook(deps)];
+  const openRoutes = [
+    ...healthRoutes(deps),
+    stripeWebhook(deps),
+    razorpayWebhook(deps),
+    coinbaseWebhook(deps),
+    coinbaseCommerceWebhook(deps),
+  ];
   const document = openApiDocument({ routes, openRoutes, publicUrl: deps.config.publicUrl });
 
   const app = express();
@@ -86,10 +95,12 @@ const routes: readonly Route[] = [
   ...paymentMethodRoutes,
   ...razorpayOrderRoutes,
   ...razorpaySubscriptionRoutes,
+  ...coinbaseCheckoutRoutes,
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
   ...cryptoLotRoutes,
+  ...cryptoPayoutRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

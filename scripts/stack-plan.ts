@@ -38,6 +38,7 @@ export type StackUrls = {
   mail: string;
   stripeSandbox: string;
   razorpaySandbox: string;
+  coinbaseSandbox: string;
   codec: string;
   worker: string;
   metrics: string;
@@ -69,6 +70,7 @@ export async function planStack({
       !(name === 'stripe-sandbox' && !local.stripe.sandboxed) &&
       !(name === 'resend-sandbox' && !local.resend.sandboxed) &&
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
+      !(name === 'coinbase-sandbox' && !local.coinbase.sandboxed) &&
       !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed) &&
       !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed) &&
       (!isChain(name) || found.includes(name)),
@@ -112,6 +114,7 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'stripe-sandbox': ['stripeSandbox'],
     'resend-sandbox': ['resendSandbox'],
     'razorpay-sandbox': ['razorpaySandbox'],
+    'coinbase-sandbox': ['coinbaseSandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
     'market-prices-sandbox': ['marketPricesSandbox'],
     btcd: ['btcd'],
@@ -153,6 +156,7 @@ export function urlsOf(config: Config): StackUrls {
     mail: at(config.resend.sandboxPort),
     stripeSandbox: at(config.stripe.sandboxPort),
     razorpaySandbox: at(config.razorpay.sandboxPort),
+    coinbaseSandbox: at(config.coinbase.sandboxPort),
     codec: at(config.worker.codecPort),
     worker: at(config.worker.port),
     metrics: at(config.worker.metricsPort),
@@ -169,6 +173,7 @@ export function portsOf(config: Config): Ports {
     stripeSandbox: config.stripe.sandboxPort,
     resendSandbox: config.resend.sandboxPort,
     razorpaySandbox: config.razorpay.sandboxPort,
+    coinbaseSandbox: config.coinbase.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
     marketPricesSandbox: config.marketPrices.sandboxPort,
     btcd: config.chains.localPorts.bitcoin,

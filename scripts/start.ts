@@ -55,6 +55,10 @@ function welcome({ urls, demo, config, home }: Stack): string {
       'Razorpay sandbox',
       config.razorpay.sandboxed ? urls.razorpaySandbox : 'not used (RAZORPAY_KEY_ID is set)',
     ],
+    [
+      'Coinbase sandbox',
+      config.coinbase.sandboxed ? urls.coinbaseSandbox : 'not used (COINBASE_BUSINESS_KEY_NAME is set)',
+    ],
     ['Local Bitcoin', chainOf('btcd', config)],
     ['Local Ethereum', chainOf('anvil', config)],
     ['Codec endpoint', urls.codec],

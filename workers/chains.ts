@@ -5,8 +5,8 @@ import type { Config } from '../config/env.ts';
 import type { ChainNode } from '../domain/payments/chain-node.ts';
 import {
   type ChainName,
-  chainNames,
   type CryptoNetwork,
+  chainNames,
   usdcContractOn,
 } from '../domain/payments/crypto-chain.ts';
 import { createBitcoinNode } from '../integrations/bitcoin/client.ts';

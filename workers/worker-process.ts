@@ -13,6 +13,7 @@ import type { ChainWatching } from '../activities/payments/chain-watcher.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import { createDatabase, type Database } from '../db/client.ts';
+import { createCoinbaseCheckouts } from '../integrations/coinbase-business/client.ts';
 import { createFrankfurterRates } from '../integrations/frankfurter/client.ts';
 import { renderInvoicePdf } from '../integrations/pdf/invoice-pdf.ts';
 import { createRazorpayOrderVendor } from '../integrations/razorpay/client.ts';
@@ -125,6 +126,7 @@ function compose({
   });
   const { keyId, keySecret, apiBase } = config.razorpay;
   const orderVendor = createRazorpayOrderVendor({ keyId, keySecret, apiBase });
+  const checkoutProvider = createCoinbaseCheckouts(config.coinbase);
   const exchangeRates = createFrankfurterRates(config.frankfurter);
   const { apiKey, baseUrl, mailFrom } = config.resend;
   const mailer = createResendMailer({ apiKey, baseUrl, from: mailFrom });
@@ -142,6 +144,7 @@ function compose({
       db,
       cardVendor,
       orderVendor,
+      checkoutProvider,
       taxEngine,
       exchangeRates,
       log,

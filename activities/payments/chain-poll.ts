@@ -21,6 +21,11 @@ import {
 } from '../../db/queries/payments/chain-cursor.ts';
 import { findTouching } from '../../db/queries/payments/observe-chain.ts';
 import {
+  findPayouts,
+  payoutsToFind,
+  tellOfConfirmedPayouts,
+} from '../../db/queries/payments/payouts-on-chain.ts';
+import {
   decideExpired,
   decideHeldUp,
   recordBlock,
@@ -98,6 +103,7 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
     ...(isComplete && { freshUntil: began }),
   });
   await decideExpired(db, lease, { now: clock() });
+  await followPayouts(poll, read.at.height);
   return { height: read.at.height, tip: tip.height, blocks: read.blocks, payments: read.payments };
 }
 
@@ -206,6 +212,20 @@ async function readAgain(
 }
 
 const AGAIN_AT_ONCE = 50;
+
+/** Payouts whose transaction was mined before it was told are in a block that has been read already. */
+async function followPayouts({ db, lease, node, clock, signal }: Poll, height: number): Promise<void> {
+  const { chain, network } = lease;
+  const { small: depth } = cryptoPolicyOn(network).depth[familyOf(chain)];
+  for (const txid of await withSystem(db, (tx) => payoutsToFind(tx, chain))) {
+    signal.throwIfAborted();
+    const found = await node.find(txid);
+    if (found === null || found.block === null || found.block.height > height) continue;
+    const { height: at } = found.block;
+    await underLease(db, lease, (tx) => findPayouts(tx, chain, { height: at, transactions: [found] }));
+  }
+  await underLease(db, lease, (tx) => tellOfConfirmedPayouts(tx, { chain, height, depth, now: clock() }));
+}
 
 async function readMempool({ db, lease, node, mempool, clock, signal }: Poll): Promise<readonly string[]> {
   return mempool.read(node, async (fresh) => {

@@ -3,10 +3,14 @@ import { z } from 'zod';
 import type { PaymentRail } from '../../domain/payments/payment.ts';
 import { amount, currency, exchangeRate, id, idPattern, instant } from '../schemas.ts';
 
-const rails = { stripe: true, razorpay: true, crypto: true, manual: true, credit: true } satisfies Record<
-  PaymentRail,
-  true
->;
+const rails = {
+  stripe: true,
+  razorpay: true,
+  coinbase: true,
+  crypto: true,
+  manual: true,
+  credit: true,
+} satisfies Record<PaymentRail, true>;
 
 /** Where money went: its own invoice first, then others of the customer that were open. */
 export const allocation = z
@@ -58,9 +62,10 @@ export const payment = z
     customerId: id('cus', 'customer'),
     invoiceId: id('inv', 'invoice'),
     rail: z.enum(Object.keys(rails) as [PaymentRail, ...PaymentRail[]]),
-    externalId: z
-      .string()
-      .meta({ description: 'The id at the vendor, the reference of a recorded payment, or the invoice in coins with a number.' }),
+    externalId: z.string().meta({
+      description:
+        'The id at the vendor, the reference of a recorded payment, or the invoice in coins with a number.',
+    }),
     amountMinor: amount.meta({ description: "What it counts for, in the invoice's currency." }),
     allocatedMinor: amount.meta({ description: 'The part that paid the invoice; the rest became credit.' }),
     refundedMinor: amount,
@@ -72,9 +77,9 @@ export const payment = z
       .meta({ description: 'The payment whose excess this is; it paid another invoice first.' }),
     allocations: z.array(allocation).meta({ description: 'Every invoice that its money paid.' }),
     receivedAt: instant,
-    returnedAt: instant
-      .nullable()
-      .meta({ description: 'When the bank took a direct debit back that had paid the invoice, or a chain coins.' }),
+    returnedAt: instant.nullable().meta({
+      description: 'When the bank took a direct debit back that had paid the invoice, or a chain coins.',
+    }),
     returnedMinor: amount,
     returnCode: z.string().nullable().meta({ description: 'Why, as a code of the network.', example: 'R01' }),
     note: z.string().nullable(),

@@ -46,6 +46,8 @@ export const cryptoPayouts = pgTable(
     broadcastBy: text(),
     broadcastAt: instant(),
     height: integer(),
+    /** When the invoice's process was told that it is deep enough. */
+    toldAt: instant(),
     confirmedAt: instant(),
     createdAt: createdAt(),
   },

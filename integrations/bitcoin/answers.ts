@@ -14,10 +14,11 @@ import {
 } from './rpc.ts';
 
 /** Of a block or a transaction. */
-export const hash = z.string().regex(/^[0-9a-f]{64}$/);
+const hashForm = /^[0-9a-f]{64}$/;
+export const hash = z.string().regex(hashForm);
 
 export function isHash(text: string): boolean {
-  return hash.safeParse(text).success;
+  return hashForm.test(text);
 }
 
 export const hexBytes = z

@@ -47,6 +47,16 @@ it.each([
     { code: 'vendor_rejected_request', message: /status 404/ },
   ],
   [
+    'a proxy without a node behind it',
+    (response: ServerResponse) => response.writeHead(502).end('{"message":"Bad gateway"}'),
+    { code: 'vendor_unavailable', message: /status 502/ },
+  ],
+  [
+    'a path that is wrong',
+    (response: ServerResponse) => response.writeHead(404).end('{"message":"Not found"}'),
+    { code: 'vendor_rejected_request', message: /status 404/ },
+  ],
+  [
     'half an answer',
     (response: ServerResponse) => response.writeHead(200).end('{"result": "00'),
     { code: 'vendor_unavailable', message: /no readable answer/ },
@@ -207,12 +217,13 @@ it('says null for heights, blocks and transactions that there are not', async ()
   expect(await node.finalized()).toBeNull();
 });
 
-it.each(['', 'bitcoin.example:8332', 'ftp://u:secret@host'])(
-  'an address that is none is refused: %s',
+it.each(['', 'bitcoin.example:8332', 'ftp://u:secret@host', 'http://u:100%secret@host'])(
+  'an address that is none is refused without being repeated: %s',
   (url) => {
-    expect(() => createBitcoinNode({ url, network: 'mainnet' })).toThrow(
-      new RangeError('The address of a Bitcoin node must look like http://user:password@host:8332.'),
-    );
+    const make = () => createBitcoinNode({ url, network: 'mainnet' });
+    expect(make).toThrow(RangeError);
+    expect(make).toThrow(/^The address of a Bitcoin node must look like http:\/\/user:password@host:8332/);
+    expect(make).not.toThrow(/secret/);
   },
 );
 

@@ -84,18 +84,30 @@ function failures(name: string): Fail {
 /** The password stays out of every message. */
 function readUrl(url: string): { name: string; endpoint: string; authorization: string | null } {
   const parsed = URL.canParse(url) ? new URL(url) : null;
-  if (!parsed || !['http:', 'https:'].includes(parsed.protocol)) {
-    throw new RangeError('The address of a Bitcoin node must look like http://user:password@host:8332.');
+  const login = parsed && loginIn(parsed);
+  if (!parsed || login === null || !['http:', 'https:'].includes(parsed.protocol)) {
+    throw new RangeError(
+      'The address of a Bitcoin node must look like http://user:password@host:8332, other signs than letters and ' +
+        'digits in the password written as in every URL (%40 for @).',
+    );
   }
-  const { username, password, host } = parsed;
+  const { host } = parsed;
   parsed.username = '';
   parsed.password = '';
-  const login = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   return {
     name: host,
     endpoint: parsed.href,
     authorization: login === ':' ? null : `Basic ${Buffer.from(login).toString('base64')}`,
   };
+}
+
+/** `user:password` as they are meant; null where they are written wrongly. */
+function loginIn({ username, password }: URL): string | null {
+  try {
+    return `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
+  } catch {
+    return null;
+  }
 }
 
 const answer = z.object({
@@ -121,10 +133,11 @@ async function readAnswers(response: Response, calls: readonly RpcCall[], fail: 
     throw fail('vendor_unavailable', 'an answer that broke off', { cause });
   });
   const parsed = answers.safeParse(jsonOf(text));
-  if (!parsed.success) {
-    if (response.ok) throw fail('vendor_unavailable', 'no readable answer');
+  const saysWhy = parsed.success && parsed.data.some(({ error }) => error);
+  if (!response.ok && !saysWhy) {
     throw fail(status < 500 ? 'vendor_rejected_request' : 'vendor_unavailable', `status ${status}`);
   }
+  if (!parsed.success) throw fail('vendor_unavailable', 'no readable answer');
   return inOrder(parsed.data, calls, fail);
 }
 

@@ -58,7 +58,10 @@ export type BitcoinWallet = {
   consolidate(options?: { coins?: readonly Coin[]; feeRate?: bigint }): Promise<WalletPayment>;
 };
 
-/** The wallet with this number as the node behind `url` sees it. Every number is a person of its own. */
+/**
+ * The wallet with this number as the node behind `url` sees it; every number is a person of its own. It makes one payment after
+ * the other: two at a time would choose the same coins.
+ */
 export function createBitcoinWallet({ url, index = 0 }: { url: string; index?: number }): BitcoinWallet {
   const { privateKey, publicKey } = keyOf(index);
   const { address, script } = addressOf(publicKey);
@@ -185,10 +188,10 @@ function rememberChain(node: ChainNode): { read(): Promise<ChainView> } {
       let { hash, height }: BlockRef = await node.tip();
       for (; height > 0; height -= 1) {
         const block = await blockOf(hash);
-        blocks.unshift(block);
+        blocks.push(block);
         hash = block.parentHash;
       }
-      return { blocks, waiting: await node.pending(await node.mempool()) };
+      return { blocks: blocks.toReversed(), waiting: await node.pending(await node.mempool()) };
     },
   };
 }

@@ -79,7 +79,7 @@ function btcdCommand({
 }
 
 /** The address of such a node, with user and password, as the product is configured with it. */
-export function btcdUrl({ rpcPort }: { rpcPort: number }): string {
+function btcdUrl({ rpcPort }: { rpcPort: number }): string {
   return `http://${login.user}:${login.password}@127.0.0.1:${rpcPort}`;
 }
 
@@ -167,7 +167,7 @@ function chainIn(dataDir: string): string {
 
 /**
  * The blocks that an earlier node left behind, in the order it got them: on this network btcd throws its chain away when it
- * starts. Its files hold block after block, each between the network's mark with a length, and a checksum.
+ * starts. A block that was invalidated counts again. The files hold block after block, each between the network's mark with a length, and a checksum.
  */
 async function keptBlocks(dataDir: string): Promise<string[]> {
   const folder = join(chainIn(dataDir), 'regtest', 'blocks_ffldb');

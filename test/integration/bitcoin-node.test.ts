@@ -180,19 +180,29 @@ describe('a node that cannot be used', () => {
     });
   });
 
-  it('is passed over for one that answers, and answers again with the chain it had', async () => {
-    const second = await startBtcd({ blocks: 5 });
-    const both = firstThatAnswers([second.node, btcd.node]);
-    const tip = await both.tip();
-    expect(tip.height).toBe(5);
-    // Nothing was ever paid on this chain.
-    expect(await both.feeRate()).toBeNull();
-    await second.down();
-    await expect(second.node.tip()).rejects.toMatchObject({ code: 'vendor_unavailable' });
-    expect(await both.tip()).toEqual(await btcd.node.tip());
-    await second.up();
-    expect(await second.node.tip()).toEqual(tip);
-    await second.stop();
+  describe('and comes back', () => {
+    let second: TestBtcd;
+
+    beforeAll(async () => {
+      second = await startBtcd({ blocks: 5 });
+    });
+
+    afterAll(async () => {
+      await second.stop();
+    });
+
+    it('is passed over for one that answers, and has the chain it had', async () => {
+      const both = firstThatAnswers([second.node, btcd.node]);
+      const tip = await both.tip();
+      expect(tip.height).toBe(5);
+      // Nothing was ever paid on this chain.
+      expect(await both.feeRate()).toBeNull();
+      await second.down();
+      await expect(second.node.tip()).rejects.toMatchObject({ code: 'vendor_unavailable' });
+      expect(await both.tip()).toEqual(await btcd.node.tip());
+      await second.up();
+      expect(await second.node.tip()).toEqual(tip);
+    });
   });
 });
 

@@ -217,7 +217,13 @@ export function bitcoinTransaction(
 ): ChainTransaction {
   const txid = nextTxid();
   const transfers = outputs.map(
-    ({ to, units }, vout): ChainTransfer => ({ key: `${txid}:${vout}`, to, asset: 'BTC', token: null, units }),
+    ({ to, units }, vout): ChainTransfer => ({
+      key: `${txid}:${vout}`,
+      to,
+      asset: 'BTC',
+      token: null,
+      units,
+    }),
   );
   return { txid, spends: spends ?? [`${nextTxid()}:0`], transfers };
 }

@@ -14,8 +14,10 @@ import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoActs, cryptoEvents, cryptoInvoices } from '../../schema/crypto.ts';
 import { payments } from '../../schema/payments.ts';
+import { bookPayouts } from './book-payouts.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice } from './crypto-invoices.ts';
+import { recordReceivedLots } from './crypto-lots.ts';
 import { tellOfCryptoEvent } from './crypto-messages.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import type { PaymentRow } from './read-payments.ts';
@@ -35,6 +37,8 @@ export async function carryOutCryptoInvoice(
   const [decided] = await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now, isSignalled: false });
   if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
   await bookCoins(tx, decided.invoice, at);
+  await recordReceivedLots(tx, decided, at);
+  await bookPayouts(tx, { cryptoInvoiceId, at });
   const waiting = await tx
     .select()
     .from(cryptoEvents)

@@ -5,35 +5,82 @@
  * from then on. Both happen in the transaction that decides the payment.
  */
 import { and, asc, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { decimalOf } from '../../../domain/money.ts';
+import { fractionOfRate } from '../../../domain/payments/coin-rate.ts';
 import { type CryptoAsset, unitsPerCoin } from '../../../domain/payments/crypto-asset.ts';
-import type { ChainName } from '../../../domain/payments/crypto-chain.ts';
-import { fraction, rounded, times } from '../../../domain/reporting/fraction.ts';
+import { type ChainName, familyOf } from '../../../domain/payments/crypto-chain.ts';
+import type { DecidedPayment } from '../../../domain/payments/crypto-invoice.ts';
+import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
+import { type Fraction, fraction, over, rounded, times } from '../../../domain/reporting/fraction.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
+import { cryptoPayments } from '../../schema/crypto.ts';
 import { cryptoLots } from '../../schema/crypto-lots.ts';
+import type { CryptoInvoiceRow } from './observe-chain.ts';
+import type { DecidedInvoice } from './save-decision.ts';
 
 export type CryptoLotRow = typeof cryptoLots.$inferSelect;
 
-export type ReceivedCoins = {
-  tenantId: string;
-  accountId: string;
-  cryptoInvoiceId: string;
-  chain: ChainName;
-  paymentKey: string;
-  txid: string;
-  asset: CryptoAsset;
-  units: bigint;
-  acquiredAt: Date;
-  /** US dollars for one whole coin, an exact decimal. */
-  rate: string;
-  rateSource: string;
-};
+/**
+ * Adds a lot for each payment of an invoice that its chain has confirmed, whatever became of it: dust and coins that were not
+ * asked for are the tenant's as well. Empties those of payments that were lost again.
+ */
+export async function recordReceivedLots(
+  tx: Tx,
+  { invoice, decision }: Pick<DecidedInvoice, 'invoice' | 'decision'>,
+  at: Date,
+): Promise<void> {
+  const received = decision.payments.filter((payment) => isReceived(payment, invoice));
+  const lost = decision.payments.filter(({ status }) => lostStatuses.has(status));
+  if (received.length > 0) {
+    const rows = await tx.select().from(cryptoPayments).where(eq(cryptoPayments.cryptoInvoiceId, invoice.id));
+    const isOne = new Set(received.map(({ chain, key }) => `${chain} ${key}`));
+    for (const row of rows) {
+      if (isOne.has(`${row.chain} ${row.key}`) && row.asset !== null)
+        await recordLot(tx, row, row.asset, invoice);
+    }
+  }
+  for (const { chain, key } of lost) await reverseLot(tx, { chain, paymentKey: key, at });
+}
 
-/** Adds the lot of a confirmed payment, once. One that was reversed before, and came back, is whole again. */
-export async function recordLot(tx: Tx, coins: ReceivedCoins): Promise<void> {
+const lostStatuses: ReadonlySet<CryptoPaymentStatus> = new Set(['replaced', 'double_spent', 'dropped']);
+
+function isReceived({ status, confirmations, chain }: DecidedPayment, { policy }: CryptoInvoiceRow): boolean {
+  if (status === 'confirmed') return true;
+  const isBesides = status === 'ignored_dust' || status === 'unexpected_asset';
+  return isBesides && confirmations >= policy.depth[familyOf(chain)].small;
+}
+
+/** Once; one that was reversed before, and came back, is whole again. */
+async function recordLot(
+  tx: Tx,
+  payment: typeof cryptoPayments.$inferSelect,
+  asset: CryptoAsset,
+  invoice: CryptoInvoiceRow,
+): Promise<void> {
+  const { tenantId, chain, key: paymentKey, txid, units } = payment;
+  const price = priceOf(payment, asset, invoice);
+  // Nobody knows what it is worth: a person enters it with the tax report.
+  const costMinor =
+    price === null ? 0 : rounded(times(times(price.rate, fraction(units, unitsPerCoin(asset))), CENTS));
   await tx
     .insert(cryptoLots)
-    .values({ id: newId('clot'), ...coins, remainingUnits: coins.units, costMinor: dollarsFor(coins) })
+    .values({
+      id: newId('clot'),
+      tenantId,
+      accountId: invoice.accountId,
+      cryptoInvoiceId: invoice.id,
+      chain,
+      paymentKey,
+      txid,
+      asset,
+      acquiredAt: payment.effectiveAt,
+      units,
+      remainingUnits: units,
+      rate: price?.text ?? '0',
+      rateSource: price?.source ?? 'unknown',
+      costMinor,
+    })
     .onConflictDoUpdate({
       target: [cryptoLots.chain, cryptoLots.paymentKey],
       set: { remainingUnits: sql`${cryptoLots.units}`, reversedAt: null },
@@ -41,8 +88,25 @@ export async function recordLot(tx: Tx, coins: ReceivedCoins): Promise<void> {
     });
 }
 
-/** Empties the lot of a payment that the chain took back. */
-export async function reverseLot(
+type LotPrice = { rate: Fraction; text: string; source: string };
+
+/** What a coin was worth in dollars when it came: by the markets then, else by the invoice's own quote. */
+function priceOf(
+  { usdRate }: typeof cryptoPayments.$inferSelect,
+  asset: CryptoAsset,
+  invoice: CryptoInvoiceRow,
+): LotPrice | null {
+  if (usdRate !== null) return { rate: fractionOfRate(usdRate), text: usdRate, source: 'market' };
+  if (asset !== invoice.asset) return null;
+  const { usdMinor, dueUnits } = invoice;
+  const perCoin = fraction(BigInt(usdMinor) * unitsPerCoin(asset), dueUnits);
+  const rate = over(perCoin, CENTS);
+  if (rate === null) return null;
+  const cents = rounded(perCoin);
+  return { rate, text: decimalOf({ amountMinor: cents, currency: 'USD' }), source: 'quote' };
+}
+
+async function reverseLot(
   tx: Tx,
   { chain, paymentKey, at }: { chain: ChainName; paymentKey: string; at: Date },
 ): Promise<void> {
@@ -86,12 +150,6 @@ export function listLots(
     )
     .orderBy(asc(cryptoLots.acquiredAt), asc(cryptoLots.id))
     .limit(limit);
-}
-
-function dollarsFor({ units, asset, rate }: Pick<ReceivedCoins, 'units' | 'asset' | 'rate'>): number {
-  const [whole = '', behind = ''] = rate.split('.');
-  const price = fraction(BigInt(whole + behind), 10n ** BigInt(behind.length));
-  return rounded(times(times(price, fraction(units, unitsPerCoin(asset))), CENTS));
 }
 
 /** Of a dollar. */

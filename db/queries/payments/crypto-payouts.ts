@@ -27,7 +27,7 @@ import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { refunds } from '../../schema/payments.ts';
 import { notFound } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
-import { giveBack, releaseCredit, unspentCredit } from './book-refund.ts';
+import { releaseCredit, unspentCredit } from './book-refund.ts';
 import { bookedPayments } from './carry-out-crypto-invoice.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice } from './crypto-invoices.ts';
@@ -139,40 +139,6 @@ export async function actOnPayout(
   if (act === 'broadcast') await dismissPayment(tx, row, { actor, at });
   await audit(tx, row, { action: pastOf[act], actor, reason, at });
   return row;
-}
-
-/** Those that the chain has confirmed are booked; called by whoever carries out the invoice, under its locks. */
-export async function bookPayouts(
-  tx: Tx,
-  {
-    cryptoInvoiceId,
-    tipHeights,
-    at,
-  }: {
-    cryptoInvoiceId: string;
-    /** By chain: how far it has been read, and how deep a payout must be. */
-    tipHeights: (chain: CryptoPayoutRow['chain']) => { height: number; depth: number };
-    at: Date;
-  },
-): Promise<void> {
-  const sent = await tx
-    .select()
-    .from(cryptoPayouts)
-    .where(and(eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoPayouts.status, 'broadcast')))
-    .orderBy(asc(cryptoPayouts.id));
-  for (const payout of sent) {
-    const { height, depth } = tipHeights(payout.chain);
-    if (payout.height === null || height - payout.height + 1 < depth) continue;
-    await tx
-      .update(cryptoPayouts)
-      .set({ status: 'confirmed', confirmedAt: at })
-      .where(eq(cryptoPayouts.id, payout.id));
-    if (payout.refundId !== null) {
-      const refund = await readRefund(tx, payout.refundId);
-      await giveBack(tx, { ...(await lockPayment(tx, refund.paymentId)), refund, at });
-    }
-    await audit(tx, payout, { action: 'confirmed', actor: 'system', at });
-  }
 }
 
 export async function readPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {

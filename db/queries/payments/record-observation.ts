@@ -32,6 +32,7 @@ import {
   targetsOf,
   worthlessOf,
 } from './observe-chain.ts';
+import { findPayouts, forgetPayoutsAbove } from './payouts-on-chain.ts';
 import { saveDecisions } from './save-decision.ts';
 import { readUsdRates } from './usd-rates.ts';
 
@@ -63,6 +64,7 @@ export function recordBlock(
         toHeight: height,
       }),
     ]);
+    await findPayouts(tx, lease.chain, block);
     return { outcome: 'recorded', payments };
   });
 }
@@ -144,6 +146,7 @@ export function recordReorganisation(
     await savePayments(tx, changed);
     await tx.delete(chainBlocks).where(and(eq(chainBlocks.chain, chain), gt(chainBlocks.height, height)));
     await setChain(tx, chain, { height, hash });
+    await forgetPayoutsAbove(tx, chain, height);
     if (newTip > height) await wakeAt(tx, invoices, { chain, height: newTip });
     // Without a branch, and for invoices of another chain, no block comes that wakes them.
     const atOnce = invoices.filter((invoice) => newTip <= height || invoice.chain !== chain);

@@ -73,7 +73,7 @@ export async function bookRefunds(
     rail = 'stripe',
     charge,
     at,
-  }: { rail?: VendorRail; charge: Pick<CardCharge, 'externalId' | 'refunds'>; at: Date },
+  }: { rail?: VendorRail | 'coinbase'; charge: Pick<CardCharge, 'externalId' | 'refunds'>; at: Date },
 ): Promise<void> {
   if (charge.refunds.length === 0) return;
   const payment = await findPaymentByReference(tx, { rail, externalId: charge.externalId });
@@ -134,7 +134,7 @@ async function readPayment(tx: Tx, paymentId: string): Promise<PaymentRow> {
   return payment;
 }
 
-async function readRefund(tx: Tx, refundId: string): Promise<RefundRow> {
+export async function readRefund(tx: Tx, refundId: string): Promise<RefundRow> {
   const [refund] = await tx.select().from(refunds).where(eq(refunds.id, refundId));
   if (refund === undefined) throw notFound('refund', refundId);
   return refund;

@@ -146,7 +146,13 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
       rail === 'credit'
         ? `${formatMoney(amount)} of the customer's credit went to invoice ${invoice.number}.`
         : `${foreign === null ? formatMoney(amount) : foreignInWords(foreign)} received for invoice ${invoice.number} (${rail}).`,
-    details: { paymentId, invoiceId, allocatedMinor, excessMinor, ...(forgivenMinor > 0 && { forgivenMinor }) },
+    details: {
+      paymentId,
+      invoiceId,
+      allocatedMinor,
+      excessMinor,
+      ...(forgivenMinor > 0 && { forgivenMinor }),
+    },
   });
   if (allocatedMinor === 0) {
     await tellOfUnused(tx, context, { invoice, amount, paymentId, at });
