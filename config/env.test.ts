@@ -21,11 +21,11 @@ test('development needs no variable, and all vendors are their sandboxes', () =>
   expect(config.razorpay).toMatchObject({ sandboxed: true, enabled: true, apiBase: 'http://127.0.0.1:3012' });
   expect(config.frankfurter).toMatchObject({ sandboxed: true, baseUrl: 'http://127.0.0.1:3013' });
   expect(config.marketPrices).toEqual({
-    coinbaseUrl: 'http://127.0.0.1:3014',
-    krakenUrl: 'http://127.0.0.1:3014',
-    coingeckoUrl: 'http://127.0.0.1:3014',
+    coinbaseUrl: 'http://127.0.0.1:3015',
+    krakenUrl: 'http://127.0.0.1:3015',
+    coingeckoUrl: 'http://127.0.0.1:3015',
     coingeckoApiKey: undefined,
-    sandboxPort: 3014,
+    sandboxPort: 3015,
     sandboxed: true,
   });
   expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
@@ -116,7 +116,7 @@ test('production with everything it needs starts, and talks to the vendors thems
 test('a key of CoinGecko goes to CoinGecko, and the sandbox stands in for the others', () => {
   expect(loadConfig({ COINGECKO_API_KEY: 'CG-SENTINEL' }).marketPrices).toMatchObject({
     sandboxed: true,
-    krakenUrl: 'http://127.0.0.1:3014',
+    krakenUrl: 'http://127.0.0.1:3015',
     coingeckoUrl: 'https://api.coingecko.com',
     coingeckoApiKey: 'CG-SENTINEL',
   });

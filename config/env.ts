@@ -333,7 +333,7 @@ const variables = z.object({
     .string()
     .regex(/^[\w-]+$/, 'must be an API key of CoinGecko (CG-…).')
     .optional(),
-  MARKET_PRICES_SANDBOX_PORT: port(3014),
+  MARKET_PRICES_SANDBOX_PORT: port(3015),
 
   CRYPTO_NETWORK: z
     .enum(['mainnet', 'testnet', 'local'], { error: 'must be mainnet, testnet or local.' })

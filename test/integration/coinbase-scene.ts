@@ -63,7 +63,10 @@ export function checkoutsAtProvider(scene: Scene, { invoiceId }: OpenInvoice): n
 }
 
 /** Everything our books say of the invoice. */
-export function booksOf(scene: Pick<Scene, 'db'>, { tenantId, invoiceId }: OpenInvoice) {
+export function booksOf(
+  scene: Pick<Scene, 'db'>,
+  { tenantId, invoiceId }: Pick<OpenInvoice, 'tenantId' | 'invoiceId'>,
+) {
   return withTenant(scene.db, tenantId, async (tx) => {
     const invoice = await readInvoice(tx, invoiceId);
     const received = await tx
