@@ -79,7 +79,7 @@ function btcdCommand({
 }
 
 /** The address of such a node, with user and password, as the product is configured with it. */
-function btcdUrl({ rpcPort }: { rpcPort: number }): string {
+export function btcdUrl({ rpcPort }: { rpcPort: number }): string {
   return `http://${login.user}:${login.password}@127.0.0.1:${rpcPort}`;
 }
 
