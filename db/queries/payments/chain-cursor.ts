@@ -116,7 +116,7 @@ export async function setChain(
 }
 
 /** How far a chain has been read, as decisions see it. */
-export function viewOf(row: ChainRow): ChainView {
+function viewOf(row: ChainRow): ChainView {
   return {
     chain: row.name,
     tipHeight: row.height ?? 0,
