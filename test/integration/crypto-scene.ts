@@ -25,13 +25,17 @@ import { notifications } from '../../db/schema/messaging.ts';
 import { ledgerEntries, payments } from '../../db/schema/payments.ts';
 import { readAccountKey } from '../../domain/payments/crypto-account.ts';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
-import type { ChainFamily, ChainName } from '../../domain/payments/crypto-chain.ts';
+import type { ChainFamily, ChainName, CryptoNetwork } from '../../domain/payments/crypto-chain.ts';
 import type { Scene } from './collection-scene.ts';
 
+/** As keys of Bitcoin's test networks begin. */
+const testKeys = { private: 0x04358394, public: 0x043587cf };
+
 /** The public key of an account that nobody else has. */
-export function freshKey(family: ChainFamily): string {
+export function freshKey(family: ChainFamily, network: CryptoNetwork = 'mainnet'): string {
   const path = family === 'bitcoin' ? "m/84'/0'/0'" : "m/44'/60'/0'";
-  return HDKey.fromMasterSeed(randomBytes(32)).derive(path).publicExtendedKey;
+  const isTest = family === 'bitcoin' && network !== 'mainnet';
+  return HDKey.fromMasterSeed(randomBytes(32), isTest ? testKeys : undefined).derive(path).publicExtendedKey;
 }
 
 /** The renewal of the scene's invoices. */
@@ -71,13 +75,14 @@ export async function setChain(
   { db }: Pick<Scene, 'db'>,
   {
     chain = 'bitcoin',
+    network = 'mainnet',
     height,
     at,
     isPaused = false,
-  }: { chain?: ChainName; height: number; at: string; isPaused?: boolean },
+  }: { chain?: ChainName; network?: CryptoNetwork; height: number; at: string; isPaused?: boolean },
 ): Promise<void> {
   const row = {
-    network: 'mainnet' as const,
+    network,
     height,
     tipHeight: height,
     freshUntil: new Date(at),
