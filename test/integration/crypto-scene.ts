@@ -17,7 +17,6 @@ import {
   chains,
   cryptoAddresses,
   cryptoEvents,
-  cryptoInvoices,
   cryptoPayments,
   cryptoPrices,
 } from '../../db/schema/crypto.ts';
@@ -186,7 +185,7 @@ export async function loseTo(
 }
 
 /** As the watcher decides: across tenants, with a signal where something is to be carried out. */
-export async function decide({ db }: Pick<Scene, 'db'>, { id }: { id: string }, at: string): Promise<void> {
+async function decide({ db }: Pick<Scene, 'db'>, { id }: { id: string }, at: string): Promise<void> {
   await withSystem(db, (tx) => decideCryptoInvoices(tx, { ids: [id], now: at }));
 }
 
@@ -263,16 +262,5 @@ export function eventsOf({ db }: Pick<Scene, 'db'>, { id, tenantId }: CryptoInvo
       .where(eq(cryptoEvents.cryptoInvoiceId, id))
       .orderBy(asc(cryptoEvents.id));
     return rows.map(({ kind, carriedOutAt }) => `${kind}${carriedOutAt === null ? ' waits' : ''}`);
-  });
-}
-
-/** The indexes handed out, in order. */
-export function indexesOf({ db }: Pick<Scene, 'db'>, tenantId: string): Promise<number[]> {
-  return withTenant(db, tenantId, async (tx) => {
-    const rows = await tx
-      .select({ index: cryptoInvoices.addressIndex })
-      .from(cryptoInvoices)
-      .orderBy(asc(cryptoInvoices.addressIndex));
-    return rows.map(({ index }) => index);
   });
 }
