@@ -88,7 +88,7 @@ it('a step of the ladder charges no card while a payment is not final, and no we
     'day 2 checkout processing',
     'day 3 mail payment_failed_2 sent',
     `day 4 checkout paid ${price}`,
-    ...recovers('day 5'),
+    ...recovers('day 4'),
   ]);
 });
 
