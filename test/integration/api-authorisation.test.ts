@@ -81,6 +81,8 @@ type Things = {
   lineOf(paymentId: string): Promise<string>;
   /** An order at Razorpay that can be paid, as the API answers it. */
   order(): Promise<Json>;
+  /** A checkout at Coinbase that can be paid, as the API answers it. */
+  checkout(): Promise<Json>;
   /** A trial of a plan in rupees. */
   rupeeTrial(): Promise<string>;
   /** A subscription at Razorpay that the customer can authorise, as the API answers it. */
@@ -393,6 +395,14 @@ const samples: Record<string, Sample> = {
     },
     foreign: 'not_found',
   },
+  createCoinbaseCheckout: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}/coinbase_checkouts`, body: {} }),
+    foreign: 'not_found',
+  },
+  getCoinbaseCheckout: {
+    call: async (a) => ({ path: `/v1/coinbase_checkouts/${(await a.checkout()).id}` }),
+    foreign: 'not_found',
+  },
   createRazorpaySubscription: {
     call: async (a) => ({
       path: `/v1/subscriptions/${await a.rupeeTrial()}/razorpay_subscription`,
@@ -622,6 +632,7 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
     cryptoAct: async () =>
       (await post(`/v1/crypto_invoices/${await things.cryptoInvoice()}/mark_settled`, forced)).id,
     order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
+    checkout: async () => post(`/v1/invoices/${await things.invoice()}/coinbase_checkouts`, {}),
     async rupeeTrial() {
       const person = { email: `${randomUUID()}@example.com`, name: 'Ada', currency: 'INR' };
       const plan = {
@@ -1349,6 +1360,7 @@ const tables: Record<string, string> = {
   cin: 'crypto_invoices',
   cev: 'crypto_events',
   cact: 'crypto_acts',
+  cbc: 'coinbase_checkouts',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',

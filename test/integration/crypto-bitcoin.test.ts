@@ -497,7 +497,13 @@ describe('a watcher that is killed', () => {
       events: ['payment_seen', 'over_paid', 'processing', 'settled'],
       signals: 2,
     });
-    expect(await scene.books(offered)).toMatchObject({ ...paid, payments: ['4350 (2900)'], cashMinor: 4350, creditMinor: 1450, mails: expect.anything() });
+    expect(await scene.books(offered)).toMatchObject({
+      ...paid,
+      payments: ['4350 (2900)'],
+      cashMinor: 4350,
+      creditMinor: 1450,
+      mails: expect.anything(),
+    });
     // The one from before all of them is still there, and writes nothing.
     await btcd.mine(1);
     await expect(watcher.poll()).rejects.toBeInstanceOf(LeaseLostError);
@@ -521,7 +527,9 @@ describe('on the clock of the chain', () => {
       signals: 2,
     });
     const block = await btcd.node.block(hash);
-    expect((await scene.payments(offered)).map((each) => each.effectiveAt.toISOString())).toEqual([block?.time]);
+    expect((await scene.payments(offered)).map((each) => each.effectiveAt.toISOString())).toEqual([
+      block?.time,
+    ]);
     expect((await scene.state(unpaidOne)).is).toBe('expired');
     expect(await scene.books(offered)).toMatchObject({ ...paid, mails: expect.anything() });
   });
