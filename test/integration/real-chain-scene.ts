@@ -198,7 +198,7 @@ async function addLocalAccount(
   tenantId: string,
   { family, at }: { family: ChainFamily; at: Date },
 ): Promise<void> {
-  const seed = Buffer.from(newId('seed').padEnd(32, '.'));
+  const seed = Buffer.from(newId('tst'));
   const testnet = { private: 0x04358394, public: 0x043587cf };
   const path = family === 'bitcoin' ? "m/84'/1'/0'" : "m/44'/60'/0'";
   const text = HDKey.fromMasterSeed(seed, testnet).derive(path).publicExtendedKey;
