@@ -554,9 +554,9 @@ describe('a watch', () => {
     const other = await takeLease(scene.db, { chain: 'bitcoin', network: 'local', holder: 'other' });
     expect(other).toBeNull();
     await scene.sql('update chains set lease_until = null');
-    const stolen = watch([node], stop.signal, () =>
-      scene.sql('update chains set fence = fence + 1').catch(() => {}),
-    );
+    const stolen = watch([node], stop.signal, () => {
+      scene.sql('update chains set fence = fence + 1').catch(() => {});
+    });
     await expect(stolen).rejects.toBeInstanceOf(LeaseLostError);
   });
 
