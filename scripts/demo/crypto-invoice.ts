@@ -3,6 +3,7 @@
  * too late, which an operator accepts. The checkout page tells each state; everything goes through the API and the chains.
  */
 
+import { setTimeout as delay } from 'node:timers/promises';
 import { type CryptoAsset, unitsOf } from '../../domain/payments/crypto-asset.ts';
 import { partOf } from '../chains/amounts.ts';
 import { createPayer, type Payer } from '../chains/payer.ts';
@@ -106,12 +107,8 @@ async function offer(
   const lines = [{ description: 'Printed catalogue', unitMinor }];
   const draft = await api.post('/v1/invoices', { subscriptionId, lines });
   const invoice = await api.post(`/v1/invoices/${draft['id']}/finalise`, {});
-  const { id, due, address, checkoutUrl, links } = await api.post(
-    `/v1/invoices/${invoice['id']}/crypto_invoices`,
-    {
-      asset,
-    },
-  );
+  const offering = () => api.post(`/v1/invoices/${invoice['id']}/crypto_invoices`, { asset });
+  const { id, due, address, checkoutUrl, links } = await onceItCan(offering);
   progress(
     `Invoice ${invoice['number']}: ${due} ${asset} to ${address}\n  ${checkoutUrl}\n  ${links['temporal']}`,
   );
@@ -123,6 +120,21 @@ async function offer(
       progress(`  sent  ${await payer.pay({ asset, address, units })}`);
     },
   };
+}
+
+/** Right after the start no block and no price may have been read yet. */
+async function onceItCan<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (error) {
+      const { code } = error as { code?: string };
+      const passes = code === 'chain_not_watched' || code === 'rates_too_few';
+      if (!passes || Date.now() > deadline) throw error;
+      await delay(200);
+    }
+  }
 }
 
 async function subscribe(api: DemoApi): Promise<string> {
