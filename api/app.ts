@@ -1,6 +1,6 @@
 /** Composes the API: who may come in, what is served, and what an error looks like. */
 import { randomUUID } from 'node:crypto';
-import express, { type Express, type RequestHandler } from 'express';
+import express, { type Express, type RequestHandler, type Response } from 'express';
 import helmet from 'helmet';
 import { pinoHttp } from 'pino-http';
 import { logSerializers } from '../config/logger.ts';
@@ -27,6 +27,8 @@ import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
+import { cryptoChainRoutes } from './payments/crypto-chains.ts';
+import { cryptoLookupRoutes } from './payments/crypto-lookup.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
 import { cryptoPayoutRoutes } from './payments/crypto-payouts.ts';
 import { disputeRoutes } from './payments/disputes.ts';
@@ -90,6 +92,8 @@ const routes: readonly Route[] = [
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
+  ...cryptoChainRoutes,
+  ...cryptoLookupRoutes,
   ...cryptoLotRoutes,
   ...cryptoPayoutRoutes,
   ...taxSettingsRoutes,
@@ -121,6 +125,7 @@ function logRequests({ log }: ApiDependencies): RequestHandler {
       return id;
     },
     customLogLevel: (_req, res, error) => {
+      if ((res as Partial<Response>).locals?.['isPassing'] === true) return 'info';
       if (error !== undefined || res.statusCode >= 500) return 'error';
       return res.statusCode >= 400 ? 'info' : 'debug';
     },

@@ -13,13 +13,15 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from '../config/logger.ts';
 import { DomainError, VendorError } from '../domain/errors.ts';
-import { isProblemCode, Problem, type ProblemCode } from './problem.ts';
+import { isProblemCode, Problem, type ProblemCode, passingStates } from './problem.ts';
 
 /** The last handler of the chain: answers every error as a problem and logs those that are ours. */
 export function answerProblems(log: Logger): ErrorRequestHandler {
   return (error, req, res, next) => {
     const problem = toProblem(error);
-    if (problem.status >= 500) (req.log ?? log).error({ err: error, code: problem.code }, problem.message);
+    if (passingStates.has(problem.code)) res.locals['isPassing'] = true;
+    else if (problem.status >= 500)
+      (req.log ?? log).error({ err: error, code: problem.code }, problem.message);
     if (res.headersSent) return void next(error);
     res
       .status(problem.status)

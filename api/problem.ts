@@ -54,9 +54,30 @@ export const problemKinds = {
   rate_limited: { status: 503, title: 'The payment vendor asks us to slow down' },
   tax_not_calculated: { status: 503, title: 'The tax is not calculated yet' },
   outcome_unknown: { status: 503, title: 'The outcome is not known yet' },
+  crypto_unhealthy: { status: 503, title: 'Payments in coins cannot be relied on' },
+  chain_unreachable: { status: 503, title: 'The chain cannot be asked' },
+  chain_paused: { status: 503, title: 'The chain is paused' },
+  chain_behind: { status: 503, title: 'The chain has not been read lately' },
+  rates_stale: { status: 503, title: 'The rates of the coin are too old' },
+  rates_apart: { status: 503, title: 'The markets disagree on the rate of the coin' },
+  rates_too_few: { status: 503, title: 'Too few markets know the rate of the coin' },
 } as const satisfies Record<ErrorCode, ProblemKind> & Record<string, ProblemKind>;
 
 export type ProblemCode = keyof typeof problemKinds;
+
+/**
+ * Answered 5xx because trying again later helps, and nothing is wrong with us: chains and markets have such hours, and whoever
+ * watches over them is told in other ways.
+ */
+export const passingStates: ReadonlySet<ProblemCode> = new Set([
+  'crypto_unhealthy',
+  'chain_unreachable',
+  'chain_paused',
+  'chain_behind',
+  'rates_stale',
+  'rates_apart',
+  'rates_too_few',
+]);
 
 /** One mistake in a request: where it is and what is wrong with it. */
 export type RequestMistake = { path: string; message: string };
@@ -107,7 +128,8 @@ export class Problem extends Error {
       ...(reason !== undefined && { reason }),
       ...(errors !== undefined && { errors }),
     };
-    this.headers = { ...(status === 503 && { 'Retry-After': RETRY_AFTER_SECONDS }), ...headers };
+    const retryAfter = passingStates.has(code) ? PASSING_SECONDS : RETRY_AFTER_SECONDS;
+    this.headers = { ...(status === 503 && { 'Retry-After': retryAfter }), ...headers };
   }
 
   get status(): number {
@@ -130,3 +152,5 @@ export function isProblemCode(code: string): code is ProblemCode {
 
 /** After this the caller may try again, with the same Idempotency-Key. */
 const RETRY_AFTER_SECONDS = '2';
+/** Sources of prices and nodes are asked about so often. */
+const PASSING_SECONDS = '60';

@@ -285,6 +285,7 @@ async function learn(
       ...(finalized !== null && { finalizedHeight: finalized.height, finalizedHash: finalized.hash }),
       ...(freshUntil !== undefined && { freshUntil }),
       ...(feeRate !== null && { feeRate }),
+      ...(node.tracesCalls != null && { tracesCalls: node.tracesCalls }),
       ...(!isBehind && { node: node.name, failure: null, failingSince: null }),
       ...columnsOf(trust),
     };
