@@ -156,6 +156,7 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     stripeSandbox,
     resendSandbox,
     razorpaySandbox,
+    coinbaseSandbox,
     frankfurterSandbox,
     marketPricesSandbox,
     ...own
@@ -167,6 +168,7 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     ...(config.stripe.sandboxed ? { stripeSandbox } : {}),
     ...(config.resend.sandboxed ? { resendSandbox } : {}),
     ...(config.razorpay.sandboxed ? { razorpaySandbox } : {}),
+    ...(config.coinbase.sandboxed ? { coinbaseSandbox } : {}),
     ...(config.frankfurter.sandboxed ? { frankfurterSandbox } : {}),
     ...(config.marketPrices.sandboxed ? { marketPricesSandbox } : {}),
   });

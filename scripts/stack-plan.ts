@@ -36,6 +36,7 @@ export type StackUrls = {
   mail: string;
   stripeSandbox: string;
   razorpaySandbox: string;
+  coinbaseSandbox: string;
   codec: string;
   worker: string;
   metrics: string;
@@ -71,6 +72,7 @@ export async function planStack({
       !(name === 'stripe-sandbox' && !local.stripe.sandboxed) &&
       !(name === 'resend-sandbox' && !local.resend.sandboxed) &&
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
+      !(name === 'coinbase-sandbox' && !local.coinbase.sandboxed) &&
       !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed) &&
       !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed),
   );
@@ -85,6 +87,7 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'stripe-sandbox': ['stripeSandbox'],
     'resend-sandbox': ['resendSandbox'],
     'razorpay-sandbox': ['razorpaySandbox'],
+    'coinbase-sandbox': ['coinbaseSandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
     'market-prices-sandbox': ['marketPricesSandbox'],
     workers: ['worker', 'metrics', 'codec'],
@@ -124,6 +127,7 @@ export function urlsOf(config: Config): StackUrls {
     mail: at(config.resend.sandboxPort),
     stripeSandbox: at(config.stripe.sandboxPort),
     razorpaySandbox: at(config.razorpay.sandboxPort),
+    coinbaseSandbox: at(config.coinbase.sandboxPort),
     codec: at(config.worker.codecPort),
     worker: at(config.worker.port),
     metrics: at(config.worker.metricsPort),
@@ -140,6 +144,7 @@ export function portsOf(config: Config): Ports {
     stripeSandbox: config.stripe.sandboxPort,
     resendSandbox: config.resend.sandboxPort,
     razorpaySandbox: config.razorpay.sandboxPort,
+    coinbaseSandbox: config.coinbase.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
     marketPricesSandbox: config.marketPrices.sandboxPort,
     temporal: config.temporal.localPort,

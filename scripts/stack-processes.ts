@@ -79,6 +79,8 @@ export async function runnable({
       return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.resendSandbox) });
     case 'razorpay-sandbox':
       return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.razorpaySandbox) });
+    case 'coinbase-sandbox':
+      return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.coinbaseSandbox) });
     case 'frankfurter-sandbox':
       return ownProcess({
         ...common,
@@ -188,6 +190,7 @@ function stopOrder(running: readonly ManagedProcess[]): ManagedProcess[][] {
     'stripe-sandbox',
     'resend-sandbox',
     'razorpay-sandbox',
+    'coinbase-sandbox',
     'frankfurter-sandbox',
     'market-prices-sandbox',
   ]);

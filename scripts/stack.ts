@@ -128,6 +128,7 @@ async function startAll({
     start('stripe-sandbox'),
     start('resend-sandbox'),
     start('razorpay-sandbox'),
+    start('coinbase-sandbox'),
     start('frankfurter-sandbox'),
     start('market-prices-sandbox'),
   ]);

@@ -53,6 +53,10 @@ function welcome({ urls, demo, config, home }: Stack): string {
       'Razorpay sandbox',
       config.razorpay.sandboxed ? urls.razorpaySandbox : 'not used (RAZORPAY_KEY_ID is set)',
     ],
+    [
+      'Coinbase sandbox',
+      config.coinbase.sandboxed ? urls.coinbaseSandbox : 'not used (COINBASE_BUSINESS_KEY_NAME is set)',
+    ],
     ['Codec endpoint', urls.codec],
     ['Workers', `${urls.worker}/readyz`],
     ['Logs', `${home}/logs`],
