@@ -26,13 +26,10 @@ export const cryptoAccount = z
     unpaidRun: z
       .int()
       .meta({ description: 'How many of the last addresses, one after the other, nothing was paid to.' }),
-    gapLimit: z
-      .int()
-      .nullable()
-      .meta({
-        description:
-          'What your wallet must be set to so that it finds every payment; null where its usual 20 do.',
-      }),
+    gapLimit: z.int().nullable().meta({
+      description:
+        'What your wallet must be set to so that it finds every payment; null where its usual 20 do.',
+    }),
     warning: z.string().nullable().meta({ description: 'For whoever keeps the wallet.' }),
     retiredAt: instant.nullable(),
     createdAt: instant,
