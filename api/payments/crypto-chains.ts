@@ -133,7 +133,7 @@ const rescan = route({
     reason,
   }),
   responses: one,
-  problems: ['not_found', 'state_conflict'],
+  problems: ['not_found', 'chain_not_watched', 'state_conflict'],
   handler: onChain<{ fromHeight: number; reason: string }>(
     'rescanned',
     (tx, { chain, body: { fromHeight } }) => rescanChain(tx, { chain, fromHeight }),
@@ -153,7 +153,7 @@ const pause = route({
   params,
   body: z.strictObject({ reason }),
   responses: one,
-  problems: ['not_found'],
+  problems: ['not_found', 'chain_not_watched'],
   handler: onChain('paused', (tx, { chain, body, operator, at }) =>
     pauseChain(tx, { chain, operator, reason: body.reason, at }),
   ),
@@ -172,7 +172,7 @@ const resume = route({
   params,
   body: z.strictObject({ reason }),
   responses: one,
-  problems: ['not_found'],
+  problems: ['not_found', 'chain_not_watched'],
   handler: onChain('resumed', (tx, { chain, at }) => resumeChain(tx, { chain, at })),
 });
 

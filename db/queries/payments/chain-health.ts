@@ -96,7 +96,7 @@ function failingParts(
     const since = row.failingSince === null ? '' : ` (since ${row.failingSince.toISOString()})`;
     failing.push({
       part: 'node',
-      detail: `${row.failure}${since}: mend the node, or name another one beside it`,
+      detail: `${row.failure.replace(/[.]$/, '')}${since}: mend the node, or name another one beside it`,
     });
   }
   if (tipMinutes === null || tipMinutes > tipMaxAgeMinutes[family]) {

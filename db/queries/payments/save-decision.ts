@@ -114,9 +114,11 @@ export async function readDecisions(
   const paymentsOf = Map.groupBy(payments, ({ cryptoInvoiceId }) => cryptoInvoiceId);
   return new Map(
     invoices.map((invoice) => {
+      const own = paymentsOf.get(invoice.id) ?? [];
       const { decision } = decideOne({
         invoice,
-        payments: paymentsOf.get(invoice.id) ?? [],
+        payments: own,
+        before: own,
         acts: acts.get(invoice.id) ?? [],
         views: viewsFor(invoice, views),
         now,
