@@ -1,0 +1,273 @@
+/** Coins in the books: what is settled is booked once, what is more or less than due, and what a chain takes back. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { collectInvoice } from '../../activities/payments/collect-invoice.ts';
+import { createCryptoInvoiceActivities } from '../../activities/payments/crypto-invoice.ts';
+import { withTenant } from '../../db/client.ts';
+import { closeInvoice } from '../../db/queries/billing/close-invoice.ts';
+import type { CryptoInvoiceRow } from '../../db/queries/payments/observe-chain.ts';
+import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
+import { money } from '../../domain/money.ts';
+import { createScene, type OpenInvoice, type Scene } from './collection-scene.ts';
+import {
+  addAccount,
+  booksOf,
+  carryOut,
+  eventsOf,
+  loseTo,
+  minutesAfter,
+  offer,
+  pay,
+  readTo,
+  rowOf,
+  setChain,
+  setPrices,
+  T0,
+} from './crypto-scene.ts';
+import { Death, mortal } from './mortal.ts';
+
+let scene: Scene;
+let invoice: OpenInvoice;
+let coins: CryptoInvoiceRow;
+
+beforeAll(async () => {
+  scene = await createScene();
+});
+afterAll(() => scene.close());
+async function offered(): Promise<void> {
+  invoice = await scene.openInvoice();
+  await setPrices(scene);
+  await setChain(scene, { height: 100, at: T0 });
+  await addAccount(scene, invoice.tenantId);
+  coins = await offer(scene, invoice);
+}
+
+/** Three blocks deep, which is enough. */
+async function confirmed(units: bigint, n = 1, height = 101): Promise<string> {
+  const key = await pay(scene, coins, { units, at: minutesAfter(5), height, n });
+  await readTo(scene, coins, { height: height + 2, at: minutesAfter(40) });
+  return key;
+}
+
+describe('an invoice paid in coins', () => {
+  it('is paid once it is deep enough, with one payment, however often it is looked at', async () => {
+    await offered();
+    expect(coins).toMatchObject({ status: 'awaiting', dueMinor: 2900, dueUnits: 48_334n });
+    await pay(scene, coins, { units: coins.dueUnits, at: minutesAfter(5) });
+    expect(await rowOf(scene, coins)).toMatchObject({ status: 'processing' });
+    await carryOut(scene, coins, minutesAfter(6));
+    expect(await booksOf(scene, invoice)).toMatchObject({ invoice: 'open 0/2900', payments: [] });
+    await confirmed(coins.dueUnits);
+    for (let i = 0; i < 3; i += 1) await carryOut(scene, coins, minutesAfter(41));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      subscription: 'active',
+      payments: ['2900 (2900)'],
+      creditMinor: 0,
+      cashMinor: 2900,
+      toleranceMinor: 0,
+      sumMinor: 0,
+    });
+    expect((await eventsOf(scene, coins)).filter((event) => event.endsWith('waits'))).toEqual([]);
+  });
+
+  it('within the tolerance is paid in full, and the books say what is missing', async () => {
+    await offered();
+    await confirmed(coins.minDueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      subscription: 'active',
+      payments: ['2842 (2842)'],
+      cashMinor: 2842,
+      toleranceMinor: 58,
+      sumMinor: 0,
+    });
+    expect((await rowOf(scene, coins)).flags).toEqual(['within_tolerance']);
+  });
+
+  it('below the tolerance is not paid', async () => {
+    await offered();
+    await confirmed(coins.minDueUnits - 1n);
+    await carryOut(scene, coins, minutesAfter(41));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'open 0/2900',
+      payments: [],
+      cashMinor: 0,
+    });
+    expect(await rowOf(scene, coins)).toMatchObject({ status: 'expired', flags: ['partial', 'review'] });
+    expect((await booksOf(scene, invoice)).mails).toContain('crypto_payment_partial');
+  });
+
+  it("and more than that is the customer's credit, to the cent", async () => {
+    await offered();
+    await confirmed((coins.dueUnits * 3n) / 2n);
+    await carryOut(scene, coins, minutesAfter(41));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['4350 (2900)'],
+      creditMinor: 1450,
+      cashMinor: 4350,
+      sumMinor: 0,
+    });
+    expect(await rowOf(scene, coins)).toMatchObject({ flags: ['over'], excessUnits: coins.dueUnits / 2n });
+    expect((await booksOf(scene, invoice)).mails).toContain('crypto_payment_over');
+  });
+
+  it('a second time is credit as well, once it is deep enough', async () => {
+    await offered();
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await pay(scene, coins, { units: 10_000n, at: minutesAfter(7), height: 103, n: 2 });
+    await carryOut(scene, coins, minutesAfter(42));
+    expect(await booksOf(scene, invoice)).toMatchObject({ payments: ['2900 (2900)'], creditMinor: 0 });
+    await readTo(scene, coins, { height: 105, at: minutesAfter(60) });
+    await carryOut(scene, coins, minutesAfter(61));
+    await carryOut(scene, coins, minutesAfter(62));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['2900 (2900)', '600 (0)'],
+      creditMinor: 600,
+      cashMinor: 3500,
+      sumMinor: 0,
+    });
+  });
+
+  it('whose coins are spent elsewhere for good is open again, and so is what depends on it', async () => {
+    await offered();
+    const key = await confirmed(coins.minDueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await setChain(scene, { height: 110, at: minutesAfter(100) });
+    await loseTo(scene, coins, { key, height: 101, at: minutesAfter(100) });
+    for (let i = 0; i < 2; i += 1) await carryOut(scene, coins, minutesAfter(101));
+    expect(await rowOf(scene, coins)).toMatchObject({ status: 'invalid', reversals: 1, bookedUnits: 0n });
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'open 0/2900',
+      subscription: 'past_due',
+      payments: ['2842 (0) double_spent'],
+      cashMinor: 0,
+      toleranceMinor: 0,
+      sumMinor: 0,
+    });
+    const { mails } = await booksOf(scene, invoice);
+    expect(mails.filter((mail) => mail === 'crypto_payment_reversed')).toHaveLength(1);
+  });
+
+  it('that settles again after a reversal is booked as another payment', async () => {
+    await offered();
+    const key = await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await setChain(scene, { height: 110, at: minutesAfter(100) });
+    await loseTo(scene, coins, { key, height: 101, at: minutesAfter(100) });
+    await carryOut(scene, coins, minutesAfter(101));
+    await pay(scene, coins, { units: coins.dueUnits, at: minutesAfter(5), height: 105, n: 3 });
+    await carryOut(scene, coins, minutesAfter(102));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      subscription: 'active',
+      payments: ['2900 (0) double_spent', '2900 (2900)'],
+      cashMinor: 2900,
+      sumMinor: 0,
+    });
+  });
+
+  it('that was paid otherwise meanwhile is no longer offered; what still comes is for a person to decide', async () => {
+    await offered();
+    await recordCash();
+    expect(await rowOf(scene, coins)).toMatchObject({ status: 'cancelled' });
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    expect(await rowOf(scene, coins)).toMatchObject({ status: 'cancelled', flags: ['review'] });
+    expect(await booksOf(scene, invoice)).toMatchObject({ payments: [], cashMinor: 0, sumMinor: 0 });
+  });
+
+  it('and otherwise as well is credit', async () => {
+    await offered();
+    await pay(scene, coins, { units: coins.dueUnits, at: minutesAfter(5) });
+    await recordCash();
+    expect(await rowOf(scene, coins)).toMatchObject({ status: 'processing' });
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['2900 (0)'],
+      creditMinor: 2900,
+      sumMinor: 0,
+    });
+  });
+
+  it('is not given up while coins are on their way', async () => {
+    await offered();
+    await pay(scene, coins, { units: 20_000n, at: minutesAfter(5) });
+    const giveUp = withTenant(scene.db, invoice.tenantId, (tx) =>
+      closeInvoice(tx, {
+        invoiceId: invoice.invoiceId,
+        as: 'void',
+        reason: undefined,
+        actor: 'test',
+        at: new Date(minutesAfter(6)),
+      }),
+    );
+    await expect(giveUp).rejects.toMatchObject({ reason: 'coins_under_way' });
+  });
+
+  it('is not charged to a card while coins are on their way', async () => {
+    await offered();
+    await pay(scene, coins, { units: coins.dueUnits, at: minutesAfter(5) });
+    const { outcome } = await collectInvoice(scene, { ...invoice.input, at: minutesAfter(6) });
+    expect(outcome).toBe('technical');
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['2900 (2900)'],
+    });
+  });
+});
+
+describe('a process that dies', () => {
+  it('wherever it does books the coins once, and tells of them once', async () => {
+    for (let dieAt = 1; ; dieAt += 1) {
+      await offered();
+      await confirmed((coins.dueUnits * 3n) / 2n);
+      const borders = mortal(scene, dieAt);
+      const { decideCryptoInvoice } = createCryptoInvoiceActivities(borders);
+      const input = { tenantId: invoice.tenantId, cryptoInvoiceId: coins.id, at: minutesAfter(41) };
+      const died = await decideCryptoInvoice(input).then(
+        () => false,
+        (error: unknown) => {
+          if (error instanceof Death) return true;
+          throw error;
+        },
+      );
+      await carryOut(scene, coins, minutesAfter(42));
+      const books = await booksOf(scene, invoice);
+      expect(books).toMatchObject({
+        invoice: 'paid 2900/2900',
+        payments: ['4350 (2900)'],
+        creditMinor: 1450,
+        cashMinor: 4350,
+        sumMinor: 0,
+      });
+      expect(books.mails.filter((mail) => mail === 'crypto_payment_over')).toHaveLength(1);
+      if (!died) {
+        expect(dieAt).toBeGreaterThan(3);
+        return;
+      }
+    }
+  });
+});
+
+function recordCash(): Promise<unknown> {
+  const { tenantId, invoiceId } = invoice;
+  const amount = money(2900, 'USD');
+  return withTenant(scene.db, tenantId, (tx) =>
+    settlePayment(tx, {
+      tenantId,
+      invoiceId,
+      rail: 'manual',
+      externalId: 'cash',
+      amount,
+      at: new Date(minutesAfter(6)),
+    }),
+  );
+}
