@@ -36,18 +36,22 @@ details { margin: .4rem 0; text-align: left; } summary { cursor: pointer; paddin
 export const script = `'use strict';
 const main = document.querySelector('main[data-events]');
 
-function tick() {
-  for (const time of document.querySelectorAll('[data-countdown]')) {
-    const left = Math.max(0, Math.round((Date.parse(time.dateTime) - Date.now()) / 1000));
-    const minutes = Math.floor(left / 60);
-    const seconds = String(left % 60).padStart(2, '0');
-    time.textContent = left === 0 ? 'now: we are checking' : minutes + ':' + seconds;
-  }
-}
+let endsAt = 0;
 
+/** Counted from when the page came: the clock of a phone may be wrong, and the time it has been open is not. */
 function prepare() {
   for (const button of document.querySelectorAll('[data-copy]')) button.hidden = !navigator.clipboard;
+  const time = document.querySelector('time[data-seconds]');
+  if (time) endsAt = performance.now() + Number(time.dataset.seconds) * 1000;
   tick();
+}
+
+function tick() {
+  const time = document.querySelector('time[data-seconds]');
+  if (!time) return;
+  const left = Math.max(0, Math.ceil((endsAt - performance.now()) / 1000));
+  document.getElementById('until').textContent = left === 0 ? 'The time is over:' : 'The rate holds for';
+  time.textContent = left === 0 ? 'we are checking' : Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0');
 }
 
 document.addEventListener('click', (event) => {
@@ -66,5 +70,4 @@ events.addEventListener('state', (event) => {
   document.getElementById('state').outerHTML = JSON.parse(event.data);
   prepare();
 });
-events.addEventListener('end', () => events.close());
 `;
