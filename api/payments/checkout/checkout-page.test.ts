@@ -109,15 +109,20 @@ function pageOf(differs: Differs = {}, now = inTime): CheckoutPage {
 
 /** Headline, what it says by itself, tone, and whether the address is shown. */
 const states: Record<CryptoInvoiceStatus, [string, string, CheckoutPage['tone'], boolean]> = {
-  awaiting: ['Waiting for your payment', 'Waiting for your payment.', 'waiting', true],
+  awaiting: [
+    'Waiting for your payment',
+    'Send the amount below in one payment; this page shows it as soon as the network does.',
+    'waiting',
+    true,
+  ],
   processing: [
     'Your payment is on its way',
-    'Your payment is on its way; you need not do anything more.',
+    'You need not do anything more: this page shows when the network has confirmed it.',
     'working',
     false,
   ],
-  settled: ['Paid', 'Paid. Thank you.', 'done', false],
-  final: ['Paid', 'Paid. Thank you.', 'done', false],
+  settled: ['Paid', 'Thank you.', 'done', false],
+  final: ['Paid', 'Thank you.', 'done', false],
   expired: [
     'Expired',
     'The time to pay at this rate is over. Please do not send anything to this address any more.',
@@ -249,8 +254,8 @@ describe('the page of an invoice in coins', () => {
     const explained = (status: CryptoInvoiceStatus) =>
       pageOf({ isPaused: true, cryptoInvoice: { status } }).explanation;
     expect(explained('processing')).toBe(`${states.processing[1]} ${unsettled}`);
-    expect(explained('settled')).toBe('Paid. Thank you.');
-    expect(explained('final')).toBe('Paid. Thank you.');
+    expect(explained('settled')).toBe('Thank you.');
+    expect(explained('final')).toBe('Thank you.');
   });
 
   it('asks for the whole amount, as text, as a link and as a code', () => {

@@ -111,12 +111,20 @@ const telling: readonly CryptoInvoiceFlag[] = [
 function explanation(checkout: Checkout, now: Date): string {
   const { status, flags } = checkout.cryptoInvoice;
   const hold = holdOf(checkout, now);
-  const own = hold === null ? statusInWords(status).customer : held[hold].explanation;
+  const own = hold === null ? (besides[status] ?? statusInWords(status).customer) : held[hold].explanation;
   const isUnsettled = status === 'processing' && (checkout.isPaused || flags.includes('paused'));
   const flag = isUnsettled ? 'paused' : telling.find((each) => flags.includes(each) && tells(each, status));
   const more = flag === undefined ? null : flagInWords(flag).customer;
   return more === null ? own : `${own} ${more}`;
 }
+
+/** Below a headline that says the same already. */
+const besides: Partial<Record<CryptoInvoiceStatus, string>> = {
+  awaiting: 'Send the amount below in one payment; this page shows it as soon as the network does.',
+  processing: 'You need not do anything more: this page shows when the network has confirmed it.',
+  settled: 'Thank you.',
+  final: 'Thank you.',
+};
 
 function tells(flag: CryptoInvoiceFlag, status: CryptoInvoiceStatus): boolean {
   // Whoever reads that something is missing sends it, which helps only while it is waited for.

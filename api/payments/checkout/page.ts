@@ -90,11 +90,11 @@ function renderPayment(page: CheckoutPage): string {
 <p class="time"><span id="until">The rate holds until</span> <time datetime="${page.expiresAt}" data-seconds="${page.secondsLeft}">${clockTime(page.expiresAt)}</time></p>
 <dl>
 <dt>Send exactly</dt>
-<dd><code id="coins">${escapeHtml(page.coins)}</code> ${escapeHtml(page.asset)} <button type="button" data-copy="coins" hidden>Copy</button></dd>
+<dd class="copied"><span><code id="coins">${escapeHtml(page.coins)}</code> ${escapeHtml(page.asset)}</span> <button type="button" data-copy="coins" hidden>Copy</button></dd>
 <dt>On</dt>
 <dd>${escapeHtml(page.chain)}</dd>
 <dt>To</dt>
-<dd><code id="address">${escapeHtml(page.address)}</code> <button type="button" data-copy="address" hidden>Copy</button></dd>
+<dd class="copied"><code id="address">${escapeHtml(page.address)}</code> <button type="button" data-copy="address" hidden>Copy</button></dd>
 <dt>Rate</dt>
 <dd>${escapeHtml(page.rate)}</dd>
 </dl>
@@ -106,7 +106,7 @@ ${page.olderAddress === null ? '' : `<details><summary>My wallet does not accept
 function renderFacts({ facts, transactions }: CheckoutPage): string {
   const rows = facts.map(({ name, value }) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`);
   const seen = transactions.map(
-    ({ txid, state }) => `<dt><code>${escapeHtml(txid)}</code></dt><dd>${escapeHtml(state)}</dd>`,
+    ({ txid, state }) => `<dt>Transaction <code>${escapeHtml(txid)}</code></dt><dd>${escapeHtml(state)}</dd>`,
   );
   const all = [...rows, ...seen];
   return all.length === 0 ? '' : `<section class="facts"><dl>${all.join('\n')}</dl></section>`;
