@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import type { Database } from '../db/client.ts';
 import type { TaxEngine } from '../domain/billing/tax-engine.ts';
 import type { CardVendor } from '../domain/payments/card-payment.ts';
+import type { CheckoutProvider } from '../domain/payments/coinbase-checkout.ts';
 import type { ExchangeRates } from '../domain/payments/exchange-rate.ts';
 import type { RazorpayVendor } from '../domain/payments/razorpay-subscription.ts';
 import { createCustomerActivities } from './billing/customer.ts';
@@ -16,6 +17,7 @@ import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts'
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
 import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
+import { createCoinbaseCheckoutActivities } from './payments/coinbase-checkout.ts';
 import { createCryptoInvoiceActivities } from './payments/crypto-invoice.ts';
 import { createExchangeRateActivities } from './payments/exchange-rates.ts';
 import { createRazorpayCollectionActivities } from './payments/razorpay-collection.ts';
@@ -31,6 +33,7 @@ export type ActivityDeps = {
   db: Database;
   cardVendor: CardVendor;
   orderVendor: RazorpayVendor;
+  checkoutProvider: CheckoutProvider;
   taxEngine: TaxEngine;
   exchangeRates: ExchangeRates;
   log: Logger;
@@ -74,6 +77,8 @@ export function createActivities(deps: ActivityDeps) {
       chainWatching: deps.chainWatching ?? { network: 'local', chains: [] },
       stopping: deps.stopping ?? new AbortController().signal,
     }),
+    /** Everything that calls Coinbase. */
+    coinbase: createCoinbaseCheckoutActivities(deps),
     /** What schedules run. */
     operations: {
       ...createMissedWebhooksActivities(deps),

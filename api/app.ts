@@ -20,13 +20,18 @@ import { taxRateRoutes } from './billing/tax-rates.ts';
 import { taxSettingsRoutes } from './billing/tax-settings.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { serveDocs } from './docs.ts';
-import { answerProblems } from './failures.ts';
+import { answerProblems, isForeseen } from './failures.ts';
 import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { serveCheckout } from './payments/checkout.ts';
+import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
+import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
+import { cryptoAccountRoutes } from './payments/crypto-accounts.ts';
+import { cryptoInvoiceActRoutes } from './payments/crypto-invoice-acts.ts';
+import { cryptoInvoiceRoutes } from './payments/crypto-invoices.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
 import { cryptoPayoutRoutes } from './payments/crypto-payouts.ts';
 import { disputeRoutes } from './payments/disputes.ts';
@@ -53,7 +58,13 @@ import { auditLogRoutes } from './tenants/audit-log.ts';
 
 /** An Express application; it opens no port and no connection by itself. */
 export function createApi(deps: ApiDependencies): Express {
-  const openRoutes = [...healthRoutes(deps), stripeWebhook(deps), razorpayWebhook(deps)];
+  const openRoutes = [
+    ...healthRoutes(deps),
+    stripeWebhook(deps),
+    razorpayWebhook(deps),
+    coinbaseWebhook(deps),
+    coinbaseCommerceWebhook(deps),
+  ];
   const document = openApiDocument({ routes, openRoutes, publicUrl: deps.config.publicUrl });
 
   const app = express();
@@ -87,9 +98,13 @@ const routes: readonly Route[] = [
   ...paymentMethodRoutes,
   ...razorpayOrderRoutes,
   ...razorpaySubscriptionRoutes,
+  ...coinbaseCheckoutRoutes,
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
+  ...cryptoAccountRoutes,
+  ...cryptoInvoiceRoutes,
+  ...cryptoInvoiceActRoutes,
   ...cryptoLotRoutes,
   ...cryptoPayoutRoutes,
   ...taxSettingsRoutes,
@@ -121,7 +136,8 @@ function logRequests({ log }: ApiDependencies): RequestHandler {
       return id;
     },
     customLogLevel: (_req, res, error) => {
-      if (error !== undefined || res.statusCode >= 500) return 'error';
+      if (error !== undefined) return 'error';
+      if (res.statusCode >= 500) return isForeseen(res) ? 'info' : 'error';
       return res.statusCode >= 400 ? 'info' : 'debug';
     },
   });

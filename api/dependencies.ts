@@ -12,7 +12,10 @@ export type ApiDependencies = {
   /** Asked for previews; a calculation has no effect. */
   taxEngine: TaxEngine;
   log: Logger;
-  config: Pick<Config, 'publicUrl' | 'temporal' | 'personKeySecret' | 'stripe' | 'razorpay' | 'chains'>;
+  config: Pick<
+    Config,
+    'publicUrl' | 'temporal' | 'personKeySecret' | 'stripe' | 'razorpay' | 'coinbase' | 'chains'
+  >;
   /** Business time. Stories bring a virtual one; signatures and keys are checked by real time. */
   clock: () => Date;
 };

@@ -21,11 +21,11 @@ test('development needs no variable, and all vendors are their sandboxes', () =>
   expect(config.razorpay).toMatchObject({ sandboxed: true, enabled: true, apiBase: 'http://127.0.0.1:3012' });
   expect(config.frankfurter).toMatchObject({ sandboxed: true, baseUrl: 'http://127.0.0.1:3013' });
   expect(config.marketPrices).toEqual({
-    coinbaseUrl: 'http://127.0.0.1:3014',
-    krakenUrl: 'http://127.0.0.1:3014',
-    coingeckoUrl: 'http://127.0.0.1:3014',
+    coinbaseUrl: 'http://127.0.0.1:3015',
+    krakenUrl: 'http://127.0.0.1:3015',
+    coingeckoUrl: 'http://127.0.0.1:3015',
     coingeckoApiKey: undefined,
-    sandboxPort: 3014,
+    sandboxPort: 3015,
     sandboxed: true,
   });
   expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
@@ -116,7 +116,7 @@ test('production with everything it needs starts, and talks to the vendors thems
 test('a key of CoinGecko goes to CoinGecko, and the sandbox stands in for the others', () => {
   expect(loadConfig({ COINGECKO_API_KEY: 'CG-SENTINEL' }).marketPrices).toMatchObject({
     sandboxed: true,
-    krakenUrl: 'http://127.0.0.1:3014',
+    krakenUrl: 'http://127.0.0.1:3015',
     coingeckoUrl: 'https://api.coingecko.com',
     coingeckoApiKey: 'CG-SENTINEL',
   });
@@ -190,3 +190,36 @@ function mistakesOf(env: Record<string, string | undefined>): readonly string[] 
   }
   return [];
 }
+
+test('a chain is watched where it has nodes, on a local network unless this is production', () => {
+  const { chains } = loadConfig({ BITCOIN_NODES: 'http://u:p@127.0.0.1:18334, https://node.example' });
+  expect(chains.network).toBe('local');
+  expect(chains.watched.bitcoin).toEqual({
+    nodes: ['http://u:p@127.0.0.1:18334', 'https://node.example'],
+    startHeight: null,
+    usdc: null,
+  });
+  expect(chains.watched.ethereum.nodes).toEqual([]);
+  expect(loadConfig(production).chains.network).toBe('mainnet');
+});
+
+test('nodes, heights and contracts that cannot be meant are refused', () => {
+  const usdc = `0x${'a'.repeat(40)}`;
+  expect(loadConfig({ BASE_USDC: usdc, BASE_START_HEIGHT: '0' }).chains.watched.base).toMatchObject({
+    usdc,
+    startHeight: 0,
+  });
+  const mistakes = mistakesOf({
+    BASE_NODES: 'ftp://node',
+    POLYGON_START_HEIGHT: '-1',
+    ETHEREUM_USDC: '0x12',
+  });
+  expect(mistakes.map((mistake) => mistake.split(' ')[0])).toEqual([
+    'BASE_NODES',
+    'POLYGON_START_HEIGHT',
+    'ETHEREUM_USDC',
+  ]);
+  expect(mistakesOf({ CRYPTO_NETWORK: 'testnet', BASE_USDC: usdc })).toEqual([
+    'BASE_USDC is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.',
+  ]);
+});

@@ -67,6 +67,22 @@ export type Config = {
     /** No key was given: the sandbox stands in for Razorpay. */
     readonly sandboxed: boolean;
   };
+  readonly coinbase: {
+    /** False in production without a key: no checkout is made, and no webhook of Coinbase Business is believed. */
+    readonly enabled: boolean;
+    readonly keyName: string;
+    /** PEM of an EC key, or an Ed25519 key in base64. */
+    readonly privateKey: string;
+    /** Any of these may have signed a webhook of Coinbase Business; two during a rotation. */
+    readonly webhookSecrets: readonly string[];
+    /** The same of Coinbase Commerce, which makes no charges any more; none in production unless given. */
+    readonly commerceWebhookSecrets: readonly string[];
+    /** Undefined means Coinbase itself. */
+    readonly apiBase: string | undefined;
+    readonly sandboxPort: number;
+    /** No key was given: the sandbox stands in for Coinbase. */
+    readonly sandboxed: boolean;
+  };
   readonly resend: {
     readonly apiKey: string;
     /** Undefined means Resend itself. */
@@ -97,6 +113,8 @@ export type Config = {
     readonly network: 'mainnet' | 'testnet' | 'local';
     /** A chain without nodes is not watched. */
     readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
+    /** Ports of the chains that development runs where no node was named. */
+    readonly localPorts: { readonly bitcoin: number; readonly ethereum: number };
   };
   readonly worker: {
     /** Where health, metrics and the codec endpoint listen. */
@@ -275,6 +293,25 @@ const variables = z.object({
   RAZORPAY_API_BASE: httpUrl.optional(),
   RAZORPAY_SANDBOX_PORT: port(3012),
 
+  COINBASE_BUSINESS_KEY_NAME: z
+    .string()
+    .regex(
+      /^[\w-]+(\/[\w-]+)*$/,
+      'must be the name of an API key of Coinbase (organizations/…/apiKeys/…, or its id).',
+    )
+    .optional(),
+  COINBASE_BUSINESS_PRIVATE_KEY: z
+    .string()
+    .regex(
+      /^(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]+|[\w+/]{86}==)\s*$/,
+      'must be the private key as Coinbase shows it: PEM of an EC key, or an Ed25519 key in base64.',
+    )
+    .optional(),
+  COINBASE_BUSINESS_WEBHOOK_SECRETS: commaSeparated.optional(),
+  COINBASE_BUSINESS_API_BASE: httpUrl.optional(),
+  COINBASE_COMMERCE_WEBHOOK_SECRETS: commaSeparated.optional(),
+  COINBASE_SANDBOX_PORT: port(3014),
+
   RESEND_API_KEY: z.string().regex(/^re_/, 'must be an API key of Resend (re_…).').optional(),
   RESEND_BASE_URL: httpUrl.optional(),
   RESEND_SANDBOX_PORT: port(3011),
@@ -296,7 +333,7 @@ const variables = z.object({
     .string()
     .regex(/^[\w-]+$/, 'must be an API key of CoinGecko (CG-…).')
     .optional(),
-  MARKET_PRICES_SANDBOX_PORT: port(3014),
+  MARKET_PRICES_SANDBOX_PORT: port(3015),
 
   CRYPTO_NETWORK: z
     .enum(['mainnet', 'testnet', 'local'], { error: 'must be mainnet, testnet or local.' })
@@ -312,6 +349,8 @@ const variables = z.object({
   ETHEREUM_USDC: contractAddress,
   BASE_USDC: contractAddress,
   POLYGON_USDC: contractAddress,
+  BTCD_PORT: port(3020),
+  ANVIL_PORT: port(3021),
 
   WORKER_HOST: z.string().default('127.0.0.1'),
   WORKER_PORT: port(3002),
@@ -346,6 +385,11 @@ const developmentSecrets = {
   razorpayKeyId: 'rzp_test_sandbox',
   razorpayKeySecret: 'razorpay_sandbox_secret',
   razorpayWebhook: 'razorpay_sandbox_webhook',
+  coinbaseKeyName: 'organizations/sandbox/apiKeys/sandbox',
+  coinbasePrivateKey:
+    'cGVyZW5uaWFsLWRldmVsb3BtZW50LWNvaW5iYXNlLWtJhLqdqnxkJmg3Y+lwFycDuL2Ej/mY1Eifyp6zXhUGoA==',
+  coinbaseWebhook: 'coinbase_sandbox_webhook',
+  coinbaseCommerceWebhook: 'coinbase_commerce_sandbox_webhook',
   resendKey: 're_sandbox',
 } as const;
 
@@ -361,7 +405,7 @@ function combinationMistakes(env: Environment): string[] {
       'STRIPE_WEBHOOK_SECRETS is missing; copy the signing secret of your webhook endpoint from the Stripe dashboard.',
     );
   }
-  mistakes.push(...razorpayMistakes(env), ...chainMistakes(env));
+  mistakes.push(...razorpayMistakes(env), ...coinbaseMistakes(env), ...chainMistakes(env));
   if (Boolean(env['WORKER_DEPLOYMENT_NAME']) !== Boolean(env['WORKER_BUILD_ID'])) {
     mistakes.push(
       'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID switch versioning on together; set both or neither.',
@@ -406,6 +450,22 @@ function networkOf(env: Environment): Config['chains']['network'] {
   const named = env['CRYPTO_NETWORK'];
   if (named === 'mainnet' || named === 'testnet' || named === 'local') return named;
   return env['NODE_ENV'] === 'production' ? 'mainnet' : 'local';
+}
+
+function coinbaseMistakes(env: Environment): string[] {
+  const mistakes: string[] = [];
+  if (Boolean(env['COINBASE_BUSINESS_KEY_NAME']) !== Boolean(env['COINBASE_BUSINESS_PRIVATE_KEY'])) {
+    mistakes.push(
+      'COINBASE_BUSINESS_KEY_NAME and COINBASE_BUSINESS_PRIVATE_KEY belong together; set both or neither.',
+    );
+  }
+  const isReal = env['COINBASE_BUSINESS_KEY_NAME'] && !env['COINBASE_BUSINESS_API_BASE'];
+  if (isReal && !env['COINBASE_BUSINESS_WEBHOOK_SECRETS']) {
+    mistakes.push(
+      "COINBASE_BUSINESS_WEBHOOK_SECRETS is missing; set the secret that Coinbase showed when the webhook's subscription was made.",
+    );
+  }
+  return mistakes;
 }
 
 function missingInProduction(env: Environment): string[] {
@@ -467,6 +527,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
       sandboxed: env.STRIPE_SECRET_KEY === undefined,
     },
     razorpay: razorpayConfig(env),
+    coinbase: coinbaseConfig(env),
     resend: {
       apiKey: env.RESEND_API_KEY ?? developmentSecrets.resendKey,
       baseUrl:
@@ -507,6 +568,28 @@ function razorpayConfig(env: z.infer<typeof variables>): Config['razorpay'] {
     apiBase:
       env.RAZORPAY_API_BASE ?? (sandboxed ? `http://127.0.0.1:${env.RAZORPAY_SANDBOX_PORT}` : undefined),
     sandboxPort: env.RAZORPAY_SANDBOX_PORT,
+    sandboxed,
+  };
+}
+
+/** As Razorpay's. Charges of Coinbase Commerce need no key, only the secret that signs what is told of them. */
+function coinbaseConfig(env: z.infer<typeof variables>): Config['coinbase'] {
+  const sandboxed = env.COINBASE_BUSINESS_KEY_NAME === undefined;
+  const isProduction = env.NODE_ENV === 'production';
+  const enabled = !sandboxed || env.COINBASE_BUSINESS_API_BASE !== undefined || !isProduction;
+  const { coinbaseWebhook, coinbaseCommerceWebhook, coinbaseKeyName, coinbasePrivateKey } =
+    developmentSecrets;
+  return {
+    enabled,
+    keyName: env.COINBASE_BUSINESS_KEY_NAME ?? coinbaseKeyName,
+    privateKey: env.COINBASE_BUSINESS_PRIVATE_KEY ?? coinbasePrivateKey,
+    webhookSecrets: enabled ? (env.COINBASE_BUSINESS_WEBHOOK_SECRETS ?? [coinbaseWebhook]) : [],
+    commerceWebhookSecrets:
+      env.COINBASE_COMMERCE_WEBHOOK_SECRETS ?? (isProduction ? [] : [coinbaseCommerceWebhook]),
+    apiBase:
+      env.COINBASE_BUSINESS_API_BASE ??
+      (sandboxed ? `http://127.0.0.1:${env.COINBASE_SANDBOX_PORT}` : undefined),
+    sandboxPort: env.COINBASE_SANDBOX_PORT,
     sandboxed,
   };
 }
@@ -561,6 +644,7 @@ function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
       base: chain(env.BASE_NODES, env.BASE_START_HEIGHT, env.BASE_USDC),
       polygon: chain(env.POLYGON_NODES, env.POLYGON_START_HEIGHT, env.POLYGON_USDC),
     },
+    localPorts: { bitcoin: env.BTCD_PORT, ethereum: env.ANVIL_PORT },
   };
 }
 

@@ -26,6 +26,7 @@ export type IdPrefix =
   | 'rzo'
   | 'rzp'
   | 'rzs'
+  | 'cbc'
   | 'pay'
   | 'ref'
   | 'cn'

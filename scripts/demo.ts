@@ -24,6 +24,7 @@ await runScript(async () => {
     home,
     ports: 'free',
     isolated: true,
+    chains: name === 'crypto-invoice',
     env: { DEMO_DAY_SECONDS: String(daySeconds), LOG_LEVEL: 'warn' },
     report: progress,
   });

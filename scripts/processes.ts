@@ -15,6 +15,7 @@ export const entryPoints = {
   'stripe-sandbox': 'integrations/stripe/sandbox-main.ts',
   'resend-sandbox': 'integrations/resend/sandbox-main.ts',
   'razorpay-sandbox': 'integrations/razorpay/sandbox-main.ts',
+  'coinbase-sandbox': 'integrations/coinbase-business/sandbox-main.ts',
   'frankfurter-sandbox': 'integrations/frankfurter/sandbox-main.ts',
   'market-prices-sandbox': 'integrations/market-prices/sandbox-main.ts',
   workers: 'workers/main.ts',
@@ -28,12 +29,19 @@ export const processNames = [
   'stripe-sandbox',
   'resend-sandbox',
   'razorpay-sandbox',
+  'coinbase-sandbox',
   'frankfurter-sandbox',
   'market-prices-sandbox',
+  'btcd',
+  'anvil',
   'workers',
   'api',
 ] as const;
 
+/** The chains of this machine. */
+export const chainProcesses = ['btcd', 'anvil'] as const;
+
+export type ChainProcess = (typeof chainProcesses)[number];
 export type ProcessName = (typeof processNames)[number];
 export type EntryPoint = keyof typeof entryPoints;
 

@@ -5,7 +5,7 @@ import { type Config, loadConfig, variableNames } from '../config/env.ts';
 import type { Report } from '../config/local-binaries.ts';
 import { postgresIsReady } from '../db/local-server.ts';
 import { freePorts, type PortName, type Ports, portVariables, takenPorts } from './ports.ts';
-import { isListening, type ProcessName, processNames } from './processes.ts';
+import { chainProcesses, isListening, type ProcessName, processNames } from './processes.ts';
 
 export type StackOptions = {
   /** Folder of the state and the logs; a second start with the same folder continues where the first one ended. */
@@ -14,8 +14,10 @@ export type StackOptions = {
   ports?: 'free' | Partial<Ports>;
   /** Laid over the environment of the API, the workers and the sandboxes. */
   env?: Record<string, string>;
-  /** Only these processes; all of them by default. */
+  /** Only these processes; all of them by default, but for the chains. */
   only?: readonly ProcessName[];
+  /** Runs chains too, where no nodes were named, so that invoices can be paid in coins. */
+  chains?: boolean;
   /** Ignores settings in the environment, such as DATABASE_URL: for everything that writes test data. */
   isolated?: boolean;
   /** Loses the database in a power cut and gains speed. */
@@ -36,6 +38,7 @@ export type StackUrls = {
   mail: string;
   stripeSandbox: string;
   razorpaySandbox: string;
+  coinbaseSandbox: string;
   codec: string;
   worker: string;
   metrics: string;
@@ -49,21 +52,17 @@ export async function planStack({
   home,
   ports = {},
   env = {},
-  only = processNames,
+  chains = false,
+  only = chains ? processNames : withoutChains,
   isolated = false,
+  report = () => {},
 }: StackOptions): Promise<Plan> {
   const inherited = isolated ? withoutSettings(process.env) : process.env;
   const chosen = ports === 'free' ? await freePorts(Object.keys(portVariables) as PortName[]) : ports;
   const base = { ...inherited, PERENNIAL_HOME: home, ...portEnvironment(chosen) };
   const local = loadConfig(base);
 
-  // Written out, so that programs which read only these (the SDK, the CLI) see the same servers as ours do.
-  const complete = {
-    ...base,
-    TEMPORAL_ADDRESS: local.temporal.address,
-    TEMPORAL_NAMESPACE: local.temporal.namespace,
-    ...env,
-  };
+  const { found, settings } = await findLocalChains({ wanted: only, config: local, report });
   const names = only.filter(
     (name) =>
       !(name === 'postgres' && local.database.external) &&
@@ -71,10 +70,40 @@ export async function planStack({
       !(name === 'stripe-sandbox' && !local.stripe.sandboxed) &&
       !(name === 'resend-sandbox' && !local.resend.sandboxed) &&
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
+      !(name === 'coinbase-sandbox' && !local.coinbase.sandboxed) &&
       !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed) &&
-      !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed),
+      !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed) &&
+      (!isChain(name) || found.includes(name)),
   );
+  // Written out, so that programs which read only these (the SDK, the CLI) see the same servers as ours do.
+  const complete = {
+    ...base,
+    TEMPORAL_ADDRESS: local.temporal.address,
+    TEMPORAL_NAMESPACE: local.temporal.namespace,
+    ...settings,
+    ...env,
+  };
   return { config: loadConfig(complete), env: complete, ports: portsOf(local), names };
+}
+
+const isChain = (name: ProcessName) => chainProcesses.some((each) => each === name);
+const withoutChains = processNames.filter((name) => !isChain(name));
+
+/** What runs the chains is loaded where they are wanted only: it takes half a second. */
+async function findLocalChains({
+  wanted,
+  config,
+  report,
+}: {
+  wanted: readonly ProcessName[];
+  config: Config;
+  report: Report;
+}): Promise<{ found: readonly ProcessName[]; settings: Record<string, string> }> {
+  const chains = chainProcesses.filter((name) => wanted.includes(name));
+  if (chains.length === 0) return { found: [], settings: {} };
+  const { chainSettings, findChains } = await import('./chains/local-chains.ts');
+  const found = await findChains({ wanted: chains, config, report });
+  return { found, settings: chainSettings(found, config.chains.localPorts) };
 }
 
 /** Names every port that is taken, before anything is started. */
@@ -85,8 +114,11 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'stripe-sandbox': ['stripeSandbox'],
     'resend-sandbox': ['resendSandbox'],
     'razorpay-sandbox': ['razorpaySandbox'],
+    'coinbase-sandbox': ['coinbaseSandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
     'market-prices-sandbox': ['marketPricesSandbox'],
+    btcd: ['btcd'],
+    anvil: ['anvil'],
     workers: ['worker', 'metrics', 'codec'],
     api: ['api'],
   };
@@ -124,6 +156,7 @@ export function urlsOf(config: Config): StackUrls {
     mail: at(config.resend.sandboxPort),
     stripeSandbox: at(config.stripe.sandboxPort),
     razorpaySandbox: at(config.razorpay.sandboxPort),
+    coinbaseSandbox: at(config.coinbase.sandboxPort),
     codec: at(config.worker.codecPort),
     worker: at(config.worker.port),
     metrics: at(config.worker.metricsPort),
@@ -140,8 +173,11 @@ export function portsOf(config: Config): Ports {
     stripeSandbox: config.stripe.sandboxPort,
     resendSandbox: config.resend.sandboxPort,
     razorpaySandbox: config.razorpay.sandboxPort,
+    coinbaseSandbox: config.coinbase.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
     marketPricesSandbox: config.marketPrices.sandboxPort,
+    btcd: config.chains.localPorts.bitcoin,
+    anvil: config.chains.localPorts.ethereum,
     temporal: config.temporal.localPort,
     temporalUi: config.temporal.localUiPort,
     postgres: config.database.localPort,

@@ -128,8 +128,11 @@ async function startAll({
     start('stripe-sandbox'),
     start('resend-sandbox'),
     start('razorpay-sandbox'),
+    start('coinbase-sandbox'),
     start('frankfurter-sandbox'),
     start('market-prices-sandbox'),
+    start('btcd'),
+    start('anvil'),
   ]);
   if (wanted('workers') || wanted('api')) options.report('Starting workers and API …');
   await allOrNothing([start('workers'), start('api')]);

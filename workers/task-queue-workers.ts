@@ -86,6 +86,14 @@ export async function createTaskQueueWorkers({
       maxConcurrentActivityTaskExecutions: 10,
       maxConcurrentActivityTaskPolls: 1,
     }),
+    coinbase: await Worker.create({
+      ...common,
+      taskQueue: taskQueues.coinbase,
+      activities: activities.coinbase,
+      maxTaskQueueActivitiesPerSecond: CHECKOUT_CALLS_PER_SECOND,
+      maxConcurrentActivityTaskExecutions: CHECKOUT_CALLS_AT_ONCE,
+      maxConcurrentActivityTaskPolls: 2,
+    }),
     operations: await Worker.create({
       ...common,
       taskQueue: taskQueues.operations,
@@ -109,6 +117,9 @@ const CARD_VENDOR_CALLS_AT_ONCE = 40;
 /** Razorpay names no limit; it answers 429 when there are too many, and each of these makes up to three calls. */
 const ORDER_VENDOR_CALLS_PER_SECOND = 20;
 const ORDER_VENDOR_CALLS_AT_ONCE = 10;
+/** Coinbase names no limit of its Checkouts API; it answers 429 when there are too many. */
+const CHECKOUT_CALLS_PER_SECOND = 10;
+const CHECKOUT_CALLS_AT_ONCE = 5;
 /** As long as the slowest call to a vendor may take; supervisors wait 30 s before they kill. */
 const SHUTDOWN_GRACE = '20s';
 const SHUTDOWN_FORCE = '25s';

@@ -53,6 +53,12 @@ export const orderWrite: ActivityOptions = {
 /** Reading at Razorpay, and booking what it says. */
 export const orderRead: ActivityOptions = { ...read, taskQueue: taskQueues.razorpay };
 
+/** Coinbase, asked for a checkout under a key that it honours, while a person waits for the answer. */
+export const checkoutWrite: ActivityOptions = { ...orderWrite, taskQueue: taskQueues.coinbase };
+
+/** Reading at Coinbase, and booking what it says. */
+export const checkoutRead: ActivityOptions = { ...read, taskQueue: taskQueues.coinbase };
+
 /** A schedule's job: the next firing takes over what this one could not do. */
 export const sweep: ActivityOptions = {
   taskQueue: taskQueues.operations,

@@ -6,6 +6,7 @@ export { missedWebhooks } from './operations/missed-webhooks.ts';
 export { relaySweep } from './operations/relay-sweep.ts';
 export { cardPayment } from './payments/card-payment.ts';
 export { chainWatcher } from './payments/chain-watcher.ts';
+export { coinbaseCheckout } from './payments/coinbase-checkout.ts';
 export { cryptoInvoice } from './payments/crypto-invoice.ts';
 export { exchangeRates } from './payments/exchange-rates.ts';
 export { razorpayCollection } from './payments/razorpay-collection.ts';

@@ -68,7 +68,7 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
   const isFinalKept = await isStillFinal(poll, before);
   const ground = await findGround(poll, { cursor, tip });
   if (ground.kind === 'behind') {
-    await learn(poll, { tip, finalized: null, reorgDepth: 0, isFinalKept, isBehind: true });
+    await learn(poll, { tip, reorgDepth: 0, isFinalKept, isBehind: true });
     throw new VendorError({
       code: 'vendor_unavailable',
       message: `${node.name} is behind: its last block is ${tip.height}, and ${cursor.height} was read already.`,
@@ -85,8 +85,12 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
   const reorgDepth = cursor.height - ground.at.height;
   if (reorgDepth > 0) {
     // Said before anything is decided by the new branch.
-    await learn(poll, { tip, finalized: null, reorgDepth, isFinalKept, isBehind: false });
+    await learn(poll, { tip, reorgDepth, isFinalKept, isBehind: false });
     await recordReorganisation(db, lease, { ancestor: ground.at, newTip: tip.height, now: clock() });
+  }
+  if (finalized !== null) {
+    const { height: finalizedHeight, hash: finalizedHash } = finalized;
+    await underLease(db, lease, (tx) => setChain(tx, lease.chain, { finalizedHeight, finalizedHash }));
   }
   const read = await readUp(poll, { from: ground.at, tip });
   await readAgain(poll, { rescanFrom: before.rescanFrom, height: read.at.height });
@@ -96,7 +100,6 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
   const isComplete = read.at.height === tip.height;
   await learn(poll, {
     tip,
-    finalized,
     reorgDepth: 0,
     isFinalKept,
     isBehind: false,
@@ -117,9 +120,19 @@ async function begin({ db, lease, node, startHeight }: Poll, tip: BlockRef): Pro
   const hash = height === tip.height ? tip.hash : await node.hashAt(height);
   const block = hash === null ? null : await node.block(hash);
   if (block === null) throw movedOn(node);
-  await underLease(db, lease, (tx) => rememberStart(tx, lease.chain, block));
+  const earlier: ChainBlock[] = [];
+  for (let last = block; earlier.length < EARLIER_BLOCKS && last.height > 0; ) {
+    const parent = await node.block(last.parentHash);
+    if (parent === null) break;
+    earlier.push(parent);
+    last = parent;
+  }
+  await underLease(db, lease, (tx) => rememberStart(tx, lease.chain, { block, earlier }));
   return { height: block.height, hash: block.hash };
 }
+
+/** Their transactions are not looked at. */
+const EARLIER_BLOCKS = 12;
 
 /** No block that was final may ever be another one. */
 async function isStillFinal({ node }: Poll, { finalizedHeight, finalizedHash }: ChainRow): Promise<boolean> {
@@ -243,14 +256,12 @@ async function learn(
   poll: Poll,
   {
     tip,
-    finalized,
     reorgDepth,
     isFinalKept,
     isBehind,
     freshUntil,
   }: {
     tip: BlockRef;
-    finalized: BlockRef | null;
     reorgDepth: number;
     isFinalKept: boolean;
     isBehind: boolean;
@@ -282,7 +293,6 @@ async function learn(
     const next: Partial<ChainRow> = {
       tipHeight: tip.height,
       ...(tipTime !== null && { tipTime }),
-      ...(finalized !== null && { finalizedHeight: finalized.height, finalizedHash: finalized.hash }),
       ...(freshUntil !== undefined && { freshUntil }),
       ...(feeRate !== null && { feeRate }),
       ...(!isBehind && { node: node.name, failure: null, failingSince: null }),

@@ -52,7 +52,7 @@ export function createChainWatcherActivities({ db, chainWatching, log, stopping 
     async watchChain({ chain }: { chain: ChainName }): Promise<WatchOutcome> {
       const watched = chainWatching.chains.find((each) => each.chain === chain);
       if (watched === undefined) return { ended: 'not_configured' };
-      const { cancellationSignal, info } = Context.current();
+      const { cancellationSignal, cancelled, info } = Context.current();
       await watchFor(WATCH_MS, {
         ...watched,
         db,
@@ -62,7 +62,7 @@ export function createChainWatcherActivities({ db, chainWatching, log, stopping 
         log: log.child({ chain }),
         signal: AbortSignal.any([cancellationSignal, stopping]),
       });
-      cancellationSignal.throwIfAborted();
+      if (cancellationSignal.aborted) await cancelled;
       if (stopping.aborted) throw new Error('This worker stops; another one goes on.');
       return { ended: 'over' };
     },

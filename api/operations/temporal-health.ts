@@ -36,5 +36,6 @@ const polledFor: Record<TaskQueue, number> = {
   stripe: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   razorpay: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   chains: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+  coinbase: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   operations: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
 };

@@ -3,10 +3,14 @@ import { z } from 'zod';
 import type { PaymentRail } from '../../domain/payments/payment.ts';
 import { amount, currency, exchangeRate, id, idPattern, instant } from '../schemas.ts';
 
-const rails = { stripe: true, razorpay: true, crypto: true, manual: true, credit: true } satisfies Record<
-  PaymentRail,
-  true
->;
+const rails = {
+  stripe: true,
+  razorpay: true,
+  coinbase: true,
+  crypto: true,
+  manual: true,
+  credit: true,
+} satisfies Record<PaymentRail, true>;
 
 /** Where money went: its own invoice first, then others of the customer that were open. */
 export const allocation = z

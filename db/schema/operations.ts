@@ -37,7 +37,7 @@ export const inboxEvents = pgTable(
   'inbox_events',
   {
     id: id(),
-    provider: text().$type<'stripe' | 'razorpay'>().notNull(),
+    provider: text().$type<'stripe' | 'razorpay' | 'coinbase' | 'coinbase_commerce'>().notNull(),
     account: text().notNull(),
     externalId: text().notNull(),
     type: text().notNull(),

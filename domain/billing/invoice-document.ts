@@ -286,6 +286,7 @@ const rails: Record<PaymentRail, string> = {
   stripe: 'Card',
   razorpay: 'Razorpay',
   crypto: 'Coins',
+  coinbase: 'Coinbase',
   manual: 'Direct payment',
   credit: 'Your credit',
 };

@@ -8,6 +8,7 @@ it('never renames a task queue that running workflows wait on', () => {
     stripe: 'stripe',
     razorpay: 'razorpay',
     chains: 'chains',
+    coinbase: 'coinbase',
     operations: 'operations',
   });
 });

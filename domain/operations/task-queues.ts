@@ -8,6 +8,8 @@ export const taskQueues = {
   razorpay: 'razorpay',
   /** Activities that watch chains, each for hours. */
   chains: 'chains',
+  /** Activities that call Coinbase; its rate limit is set on this queue. */
+  coinbase: 'coinbase',
   /** Workflows and activities started by schedules. */
   operations: 'operations',
 } as const;

@@ -133,12 +133,7 @@ const harmless: ReadonlySet<CryptoEventKind> = new Set([
 ]);
 
 /** These happen to a payment once; what a payment may lose and win again is told of the invoice. */
-const oncePerPayment: ReadonlySet<CryptoEventKind> = new Set([
-  'payment_seen',
-  'wrong_asset',
-  'wrong_chain',
-  'dust_ignored',
-]);
+const oncePerPayment: ReadonlySet<CryptoEventKind> = new Set(['payment_seen', 'dust_ignored']);
 
 function keyOf(
   kind: CryptoEventKind,
@@ -165,13 +160,13 @@ function kindsOf(payment: DecidedPayment, before: Known, after: CryptoDecision):
   if (status !== before?.status && status === 'replaced') return ['payment_replaced'];
   if (status !== before?.status && status === 'dropped') return ['payment_dropped'];
   if (dead.has(status)) return [];
-  if (status === 'ignored_dust') return before?.status === status ? [] : ['dust_ignored'];
+  const isNews = before === null || dead.has(before.status);
+  if (status === 'ignored_dust') return before === null ? ['dust_ignored'] : [];
   if (status === 'unexpected_asset') {
     const kind = payment.wrong === 'chain' ? 'wrong_chain' : 'wrong_asset';
-    return before?.status === status ? [] : [kind];
+    return isNews ? [kind] : [];
   }
   if (payment.wrong !== null) return [];
-  const isNews = before === null || dead.has(before.status);
   // What merely raises its fee is no second payment.
   const isReplacement = after.payments.some(
     (each) => each.replacedBy === payment.txid && each.chain === payment.chain,

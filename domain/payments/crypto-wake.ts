@@ -14,7 +14,7 @@ export function wakeOf(known: {
   const nowMs = Date.parse(known.input.now);
   const instants = [...timeoutsMs(known).map((at) => afterMs(at, nowMs)), ...momentsMs(known)];
   const ahead = instants.filter((at) => at > nowMs);
-  const heights = heightsOf(known).map((height) => Math.max(height, known.view.tipHeight + 1));
+  const heights = heightsOf(known);
   return {
     wakeAt: ahead.length === 0 ? null : new Date(Math.min(...ahead)).toISOString(),
     wakeHeight: heights.length === 0 ? null : Math.min(...heights),
@@ -40,15 +40,18 @@ function timeoutsMs({ input, standings, status }: Known): number[] {
   const { terms } = input;
   const { expiresMs, monitorUntilMs } = clocksOf(terms);
   const isHopeless = status === 'processing' && !standings.wasMined && !standings.hasAccepted;
-  const waiting = standings.all.filter((each) => isKnown(each) && each.isAlive && !each.isMined);
+  const waiting = standings.all.filter(({ isAlive, isMined, status, rival }) =>
+    isAlive ? !isMined : status === 'orphaned' && rival === null,
+  );
   const orphans = standings.all.filter(
-    ({ payment, isLost }) => payment.block === null && payment.orphanedAt !== null && !isLost,
+    ({ payment, isCounted, isLost }) =>
+      isCounted && payment.block === null && payment.orphanedAt !== null && !isLost,
   );
   return [
     ...(status === 'awaiting' ? [expiresMs] : []),
     ...(isHopeless ? [monitorUntilMs] : []),
     ...waiting.map(({ payment }) => lastSeenMs(payment) + hoursMs(terms.policy.droppedHours)),
-    ...(status === 'settled' ? orphans : []).map(
+    ...orphans.map(
       ({ payment }) => Date.parse(payment.orphanedAt ?? '') + hoursMs(terms.policy.orphanedHours),
     ),
     // Blocks of another chain wake nobody here.
@@ -60,20 +63,20 @@ function timeoutsMs({ input, standings, status }: Known): number[] {
 
 /** What comes at its moment by itself. */
 function momentsMs({ input, view, standings, status }: Known): number[] {
-  if (status !== 'processing') return [];
   const { slowMinutes, confirmationTimeoutMinutes } = input.terms.policy;
-  const since = standings.waitingSince;
+  const since = status === 'processing' ? standings.waitingSince : null;
   const delays = since === null ? [] : [slowMinutes, confirmationTimeoutMinutes];
+  const isShallow = standings.all.some((each) => isKnown(each) && each.isMined && !each.isDeep);
   return [
     ...delays.map((minutes) => Date.parse(since ?? '') + minutes * MINUTE_MS),
-    ...(view.cautiousUntil === null ? [] : [Date.parse(view.cautiousUntil)]),
+    ...(view.cautiousUntil === null || !isShallow ? [] : [Date.parse(view.cautiousUntil)]),
   ];
 }
 
 function heightsOf({ input, view, standings, status }: Known): number[] {
   const { terms } = input;
-  const onChain = standings.all.filter((each) => each.payment.chain === terms.chain && isKnown(each));
-  const mined = onChain.filter((each) => each.isMined);
+  const onChain = standings.all.filter((each) => each.payment.chain === terms.chain);
+  const mined = onChain.filter((each) => isKnown(each) && each.isMined);
   const { depths } = standings;
   const reaches = (height: number | undefined, depth: Depth) => reachedAt(height ?? 0, depth, view);
   const isReady =
@@ -105,7 +108,7 @@ function reachedAt(height: number, depth: Depth, view: ChainView): number {
   return view.tipHeight + Math.max(1, Math.ceil(missing / 4));
 }
 
-/** Dust and unknown tokens change nothing, whatever becomes of them. */
+/** How deep dust and unknown tokens lie changes nothing. */
 function isKnown({ isDust, isAccepted, wrong }: Standing): boolean {
   return wrong !== 'token' && (!isDust || isAccepted);
 }

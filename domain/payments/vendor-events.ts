@@ -17,6 +17,15 @@ export const stripeEventTypes: readonly string[] = [
   'charge.dispute.closed',
 ];
 
+/** Of Coinbase Business: name them in the webhook's subscription. */
+export const coinbaseEventTypes: readonly string[] = [
+  'checkout.payment.success',
+  'checkout.payment.failed',
+  'checkout.payment.expired',
+  'checkout.refund.success',
+  'checkout.refund.failed',
+];
+
 /** Of Razorpay: subscribe the webhook to these in its dashboard. */
 export const razorpayEventTypes: readonly string[] = [
   'payment.authorized',

@@ -10,6 +10,7 @@ import { loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
 import { createDatabase } from '../../db/client.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import { createCoinbaseCheckouts } from '../../integrations/coinbase-business/client.ts';
 import { createFrankfurterRates } from '../../integrations/frankfurter/client.ts';
 import { renderInvoicePdf } from '../../integrations/pdf/invoice-pdf.ts';
 import { createRazorpayOrderVendor } from '../../integrations/razorpay/client.ts';
@@ -68,6 +69,7 @@ const workers = await createTaskQueueWorkers({
     db,
     cardVendor,
     orderVendor,
+    checkoutProvider: createCoinbaseCheckouts(config.coinbase),
     taxEngine,
     exchangeRates: createFrankfurterRates(config.frankfurter),
     log,

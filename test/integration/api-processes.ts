@@ -5,12 +5,14 @@ import { createRecordTax } from '../../activities/billing/tax-record.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createLogger } from '../../config/logger.ts';
 import type { Database } from '../../db/client.ts';
+import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
 import { createRelay } from '../../workers/relay.ts';
 import { createTaskQueueWorkers } from '../../workers/task-queue-workers.ts';
 import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
+import { startTestCoinbase } from '../support/coinbase.ts';
 import { startTestRates } from '../support/exchange-rates.ts';
 import { startTestRazorpay } from '../support/razorpay.ts';
 import { temporalAddress } from '../support/services.ts';
@@ -19,6 +21,7 @@ import { testTaxEngine } from '../support/tax-engine.ts';
 export type Processes = {
   stripe: StripeSandbox;
   razorpay: RazorpaySandbox;
+  coinbase: CoinbaseSandbox;
   /** Delivers everything that is due in the outbox. */
   deliver(): Promise<number>;
   stop(): Promise<void>;
@@ -44,6 +47,7 @@ export async function startProcesses({
     returnUrl: 'https://portal.example/thanks',
   });
   const { razorpay, orderVendor } = await startTestRazorpay();
+  const { coinbase, checkoutProvider } = await startTestCoinbase();
   const taxEngine = testTaxEngine(stripe.url);
   const { frankfurter, exchangeRates } = await startTestRates();
   const relay = createRelay({
@@ -65,6 +69,7 @@ export async function startProcesses({
         db,
         cardVendor,
         orderVendor,
+        checkoutProvider,
         taxEngine,
         exchangeRates,
         log,
@@ -76,6 +81,7 @@ export async function startProcesses({
   return {
     stripe,
     razorpay,
+    coinbase,
     deliver: () => relay.drainOnce(),
     async stop() {
       for (const worker of workers) worker.shutdown();
@@ -83,6 +89,7 @@ export async function startProcesses({
       await connection.close();
       await stripe.close();
       await razorpay.close();
+      await coinbase.close();
       await frankfurter.close();
     },
   };

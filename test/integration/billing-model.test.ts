@@ -35,7 +35,13 @@ describe('random lives', () => {
     };
     await Promise.all(Array.from({ length: LANES }, lane));
     if (only === undefined) expect([...met].sort()).toEqual(everything);
-    await checkBooks({ db: scene.db, tenantId, stripe: scene.sandbox, razorpay: scene.razorpay });
+    await checkBooks({
+      db: scene.db,
+      tenantId,
+      stripe: scene.sandbox,
+      razorpay: scene.razorpay,
+      coinbase: scene.coinbase,
+    });
   }, 1_800_000);
 
   it('that are booked wrongly are found out (negative control)', async () => {

@@ -14,12 +14,15 @@ import { defaultDunningPolicies } from '../../domain/billing/dunning.ts';
 import { defaultSubscriptionPolicy, type SubscriptionPolicy } from '../../domain/billing/plan.ts';
 import type { TaxEngine } from '../../domain/billing/tax-engine.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import type { CheckoutProvider } from '../../domain/payments/coinbase-checkout.ts';
 import type { ExchangeRates } from '../../domain/payments/exchange-rate.ts';
 import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
+import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
 import type { FrankfurterSandbox } from '../../integrations/frankfurter/sandbox.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
+import { startTestCoinbase } from '../support/coinbase.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startTestRates } from '../support/exchange-rates.ts';
 import { startTestRazorpay } from '../support/razorpay.ts';
@@ -50,6 +53,8 @@ type SceneParts = {
   cardVendor: CardVendor;
   sandbox: StripeSandbox;
   orderVendor: RazorpayVendor;
+  checkoutProvider: CheckoutProvider;
+  coinbase: CoinbaseSandbox;
   taxEngine: TaxEngine;
   razorpay: RazorpaySandbox;
   exchangeRates: ExchangeRates;
@@ -78,13 +83,16 @@ export async function createScene(): Promise<Scene> {
     returnUrl: 'https://portal.example.com/thanks',
   });
   const orders = await startTestRazorpay();
+  const checkouts = await startTestCoinbase();
   const log = pino({ level: 'silent' });
   const taxEngine = testTaxEngine(sandbox.url);
   const rates = await startTestRates();
   const { orderVendor } = orders;
-  const vendors = { cardVendor, orderVendor, taxEngine, exchangeRates: rates.exchangeRates };
+  const { checkoutProvider } = checkouts;
+  const { exchangeRates } = rates;
+  const vendors = { cardVendor, orderVendor, checkoutProvider, taxEngine, exchangeRates };
   const activities = createActivities({ db, ...vendors, log, drainOutbox: async () => 0 });
-  const parts = { db, cardVendor, sandbox, taxEngine, ...orders, ...rates, activities };
+  const parts = { db, cardVendor, sandbox, taxEngine, ...orders, ...checkouts, ...rates, activities };
   return {
     ...parts,
     dueSubscription: (kind) => dueSubscription(parts, kind),
@@ -93,6 +101,7 @@ export async function createScene(): Promise<Scene> {
     close: async () => {
       await sandbox.close();
       await orders.razorpay.close();
+      await checkouts.coinbase.close();
       await rates.frankfurter.close();
       await db.close();
       await database.drop();

@@ -103,8 +103,8 @@ describe('a worker that is killed while it presents a returned debit again', () 
     });
     scene.sandbox.forgetIdempotencyKeys();
     const cardVendor: CardVendor = { ...scene.cardVendor, findCharge: async () => null };
-    const { db, orderVendor, taxEngine, exchangeRates } = scene;
-    const vendors = { cardVendor, orderVendor, taxEngine, exchangeRates };
+    const { db, orderVendor, checkoutProvider, taxEngine, exchangeRates } = scene;
+    const vendors = { cardVendor, orderVendor, checkoutProvider, taxEngine, exchangeRates };
     const blind = createActivities({ db, ...vendors, log, drainOutbox: async () => 0 });
     await blind.stripe.collectInvoice(again);
     expect(debitsOf(scene, debit)).toHaveLength(3);

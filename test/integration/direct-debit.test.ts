@@ -34,7 +34,13 @@ beforeEach(async () => {
   scene = await createScene();
 });
 afterEach(async () => {
-  await checkBooks({ db: scene.db, tenantId, stripe: scene.sandbox, razorpay: scene.razorpay });
+  await checkBooks({
+    db: scene.db,
+    tenantId,
+    stripe: scene.sandbox,
+    razorpay: scene.razorpay,
+    coinbase: scene.coinbase,
+  });
   await scene.close();
 });
 

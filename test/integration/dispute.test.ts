@@ -287,11 +287,12 @@ function look({ paymentIntent }: Paid): Promise<OwnCharge | null> {
 function book({ paymentIntent }: Paid, seen: OwnCharge | null | undefined): Promise<void> {
   const cardVendor = { ...scene.cardVendor, fetchCharge: async () => seen ?? null };
   const log = pino({ level: 'silent' });
-  const { db, orderVendor, taxEngine, exchangeRates } = scene;
+  const { db, orderVendor, checkoutProvider, taxEngine, exchangeRates } = scene;
   const { stripe } = createActivities({
     db,
     cardVendor,
     orderVendor,
+    checkoutProvider,
     taxEngine,
     exchangeRates,
     log,

@@ -6,6 +6,7 @@
 import type { Database } from '../../db/client.ts';
 import type { TaxEngine } from '../../domain/billing/tax-engine.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import type { CheckoutProvider } from '../../domain/payments/coinbase-checkout.ts';
 import type { ExchangeRates } from '../../domain/payments/exchange-rate.ts';
 import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
 
@@ -13,6 +14,7 @@ type Borders = {
   db: Database;
   cardVendor: CardVendor;
   orderVendor: RazorpayVendor;
+  checkoutProvider: CheckoutProvider;
   taxEngine: TaxEngine;
   exchangeRates: ExchangeRates;
 };
@@ -24,7 +26,7 @@ export class Death extends Error {
 
 /** The same borders for one run, which dies at the `dieAt`-th moment it reaches (never with 0). */
 export function mortal(
-  { cardVendor, orderVendor, taxEngine, ...fetching }: Borders,
+  { cardVendor, orderVendor, checkoutProvider, taxEngine, ...fetching }: Borders,
   dieAt: number,
 ): Borders & { moments: string[] } {
   const moments: string[] = [];
@@ -34,6 +36,7 @@ export function mortal(
     ...passingFetch(fetching, pass),
     cardVendor: passing(cardVendor, pass),
     orderVendor: passingOrders(orderVendor, pass),
+    checkoutProvider: passingCheckouts(checkoutProvider, pass),
     taxEngine: passingTaxes(taxEngine, pass),
   };
 }
@@ -96,6 +99,18 @@ function passingOrders(orderVendor: RazorpayVendor, pass: (moment: string) => vo
     fetchPayment: guarded('fetchPayment', orderVendor.fetchPayment),
     cancelSubscription: guarded('cancelSubscription', orderVendor.cancelSubscription),
     fetchDispute: guarded('fetchDispute', orderVendor.fetchDispute),
+  };
+}
+
+function passingCheckouts(
+  checkoutProvider: CheckoutProvider,
+  pass: (moment: string) => void,
+): CheckoutProvider {
+  const guarded = guardedBy(pass);
+  return {
+    createCheckout: guarded('createCheckout', checkoutProvider.createCheckout),
+    findCheckout: guarded('findCheckout', checkoutProvider.findCheckout),
+    fetchCheckout: guarded('fetchCheckout', checkoutProvider.fetchCheckout),
   };
 }
 

@@ -336,8 +336,8 @@ function issueNext(): Promise<string> {
 }
 
 function books(): Promise<void> {
-  const { db, sandbox: stripe, razorpay } = scene;
-  return checkBooks({ db, tenantId: first.tenantId, stripe, razorpay });
+  const { db, sandbox: stripe, razorpay, coinbase } = scene;
+  return checkBooks({ db, tenantId: first.tenantId, stripe, razorpay, coinbase });
 }
 
 async function paymentOf(paymentId: string): Promise<typeof payments.$inferSelect> {

@@ -120,11 +120,12 @@ it('without the look-up it would be given twice (negative control)', async () =>
   await expect(giveBack(scene, paid, refundId)).rejects.toMatchObject({ code: 'outcome_unknown' });
   scene.sandbox.forgetIdempotencyKeys();
   const cardVendor = { ...scene.cardVendor, findRefund: async () => null };
-  const { db, orderVendor, taxEngine, exchangeRates } = scene;
+  const { db, orderVendor, checkoutProvider, taxEngine, exchangeRates } = scene;
   const blind = createActivities({
     db,
     cardVendor,
     orderVendor,
+    checkoutProvider,
     taxEngine,
     exchangeRates,
     log,

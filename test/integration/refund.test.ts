@@ -308,11 +308,12 @@ const untouched = (differs: Partial<Books> = {}) => refunded(0, differs);
 function actingOn(differs: Partial<CardVendor>) {
   const cardVendor = { ...scene.cardVendor, ...differs };
   const log = pino({ level: 'silent' });
-  const { db, orderVendor, taxEngine, exchangeRates } = scene;
+  const { db, orderVendor, checkoutProvider, taxEngine, exchangeRates } = scene;
   return createActivities({
     db,
     cardVendor,
     orderVendor,
+    checkoutProvider,
     taxEngine,
     exchangeRates,
     log,

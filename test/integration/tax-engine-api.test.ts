@@ -11,6 +11,7 @@ import { outbox } from '../../db/schema/operations.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
 import { type Json, startTestApi, type TestAnswer, type TestApi, type TestTenant } from '../support/api.ts';
+import { startTestCoinbase } from '../support/coinbase.ts';
 import { startTestRates } from '../support/exchange-rates.ts';
 import { startTestRazorpay } from '../support/razorpay.ts';
 import { testTaxEngine } from '../support/tax-engine.ts';
@@ -23,6 +24,7 @@ const seller = {
 };
 let sandbox: StripeSandbox;
 let orders: Awaited<ReturnType<typeof startTestRazorpay>>;
+let checkouts: Awaited<ReturnType<typeof startTestCoinbase>>;
 let rates: Awaited<ReturnType<typeof startTestRates>>;
 let api: TestApi;
 let tenant: TestTenant;
@@ -31,6 +33,7 @@ let billing: ReturnType<typeof createActivities>['billing'];
 beforeAll(async () => {
   sandbox = await startStripeSandbox({ port: 0 });
   orders = await startTestRazorpay();
+  checkouts = await startTestCoinbase();
   const taxEngine = testTaxEngine(sandbox.url);
   api = await startTestApi({ taxEngine });
   const cardVendor = createStripeCardVendor({
@@ -41,12 +44,14 @@ beforeAll(async () => {
   const { orderVendor } = orders;
   rates = await startTestRates();
   const { exchangeRates } = rates;
-  const deps = { db: api.db, cardVendor, orderVendor, taxEngine, exchangeRates, log };
+  const { checkoutProvider } = checkouts;
+  const deps = { db: api.db, cardVendor, orderVendor, checkoutProvider, taxEngine, exchangeRates, log };
   ({ billing } = createActivities({ ...deps, drainOutbox: async () => 0 }));
 });
 afterAll(async () => {
   await api.close();
   await orders.razorpay.close();
+  await checkouts.coinbase.close();
   await rates.frankfurter.close();
   await sandbox.close();
 });

@@ -344,7 +344,7 @@ describe('a calculation', () => {
   });
 });
 
-function acting(deps: Pick<Scene, 'db' | 'cardVendor' | 'orderVendor' | 'taxEngine'>) {
+function acting(deps: Pick<Scene, 'db' | 'cardVendor' | 'orderVendor' | 'checkoutProvider' | 'taxEngine'>) {
   const { exchangeRates } = scene;
   return createActivities({ ...deps, exchangeRates, log, drainOutbox: async () => 0 });
 }

@@ -18,6 +18,7 @@ import { creditNotes, ledgerEntries, payments, refunds } from '../../db/schema/p
 import { mrrMovements } from '../../db/schema/reporting.ts';
 import { taxPart } from '../../domain/billing/tax-amounts.ts';
 import { type Fraction, fraction, negative, plus, signOf, zero } from '../../domain/reporting/fraction.ts';
+import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import type { Effect } from '../../integrations/sandbox/effect-log.ts';
 import type { StripeSandbox } from '../../integrations/stripe/sandbox.ts';
@@ -29,11 +30,13 @@ export async function checkBooks({
   tenantId,
   stripe,
   razorpay,
+  coinbase,
 }: {
   db: Database;
   tenantId: string;
   stripe: StripeSandbox;
   razorpay: RazorpaySandbox;
+  coinbase: CoinbaseSandbox;
 }): Promise<void> {
   const rows = await withTenant(db, tenantId, async (tx) => ({
     entries: await tx.select().from(ledgerEntries),
@@ -51,8 +54,8 @@ export async function checkBooks({
     refunds: await tx.select().from(refunds),
   }));
   const accounts = sums(rows.entries, ({ account, currency }) => `${account} ${currency}`);
-  const taken = { stripe: stripe.charges(), razorpay: razorpay.captures() };
-  const logs = { stripe: stripe.effects(), razorpay: razorpay.effects() };
+  const taken = { stripe: stripe.charges(), razorpay: razorpay.captures(), coinbase: coinbase.captures() };
+  const logs = { stripe: stripe.effects(), razorpay: razorpay.effects(), coinbase: coinbase.effects() };
 
   compareRevenue(rows);
   compare('no more was credited and given back of an invoice than was paid of it', overcredited(rows), {});
@@ -127,7 +130,7 @@ export async function checkBooks({
       sums(amounts, ({ currency }) => currency),
     );
   }
-  for (const rail of ['stripe', 'razorpay'] as const) {
+  for (const rail of ['stripe', 'razorpay', 'coinbase'] as const) {
     compare(
       `cash is what the log of ${rail} says it took, gave back and got back`,
       account(accounts, `cash:${rail}`),
@@ -151,6 +154,8 @@ const signs: Partial<Record<string, 1 | -1>> = {
   'refunds.create': -1,
   'refunds.settle': -1,
   'refunds.fail': 1,
+  'checkouts.refund': -1,
+  'checkouts.refund_fail': 1,
   'disputes.open': -1,
   'disputes.won': 1,
   'disputes.lost': -1,

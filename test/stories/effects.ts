@@ -7,6 +7,7 @@ import { type Database, withTenant } from '../../db/client.ts';
 import { invoices, subscriptionEvents } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
 import { formatMoney } from '../../domain/money.ts';
+import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import type { ResendSandbox } from '../../integrations/resend/sandbox.ts';
 import type { Effect } from '../../integrations/sandbox/effect-log.ts';
@@ -25,12 +26,14 @@ export async function listEffects(
     tenantId,
     stripe,
     razorpay,
+    coinbase,
     resend,
   }: {
     db: Database;
     tenantId: string;
     stripe: StripeSandbox;
     razorpay: RazorpaySandbox;
+    coinbase: CoinbaseSandbox;
     resend: ResendSandbox;
   },
   { subscriptionId, from }: EffectFilter,
@@ -44,7 +47,7 @@ export async function listEffects(
   const owners = new Map(rows.invoices.map((invoice) => [invoice.id, invoice.subscriptionId]));
 
   const lines = [
-    ...[...stripe.effects(), ...razorpay.effects()].flatMap((effect) => {
+    ...[...stripe.effects(), ...razorpay.effects(), ...coinbase.effects()].flatMap((effect) => {
       const text = chargeInWords(effect);
       if (text === null) return [];
       // What Razorpay collects by itself names the subscription.
@@ -96,6 +99,12 @@ const chargeWords: Partial<Record<string, string>> = {
   'subscriptions.create': 'razorpay subscription',
   'subscriptions.cancel': 'razorpay cancel',
   'subscriptions.end': 'ended at razorpay',
+  'checkouts.create': 'checkout',
+  'checkouts.process': 'checkout processing',
+  'checkouts.pay': 'checkout paid',
+  'checkouts.fail': 'checkout payment',
+  'checkouts.refund': 'refund',
+  'checkouts.refund_fail': 'refund back',
 };
 
 /** `charge USD 29.00 succeeded`, `charge USD 29.00 refused insufficient_funds`, `charge USD 29.00 replay`. */

@@ -8,13 +8,16 @@ import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.
 import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { envelopeOf } from '../../db/queries/operations/inbox.ts';
+import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
 import { razorpayOrders, refunds } from '../../db/schema/payments.ts';
 import { razorpaySubscriptions } from '../../db/schema/razorpay.ts';
 import { nextStep } from '../../domain/billing/dunning.ts';
 import { nextAct } from '../../domain/billing/subscription.ts';
+import { nextLookAt } from '../../domain/payments/coinbase-checkout.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { coinbaseCheckoutWorkflowId } from '../../workflows/payments/coinbase-checkout.contract.ts';
 import { razorpayCollectionWorkflowId } from '../../workflows/payments/razorpay-collection.contract.ts';
 import { razorpayOrderWorkflowId } from '../../workflows/payments/razorpay-order.contract.ts';
 import { razorpayPaymentWorkflowId } from '../../workflows/payments/razorpay-payment.contract.ts';
@@ -137,11 +140,15 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
       .select({ id: razorpaySubscriptions.id, externalId: razorpaySubscriptions.externalId })
       .from(razorpaySubscriptions),
   );
+  const checkouts = await withTenant(db, tenantId, (tx) =>
+    tx.select({ id: coinbaseCheckouts.id }).from(coinbaseCheckouts),
+  );
   return [
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
     ...told,
     ...asked.map(({ id }) => refundWorkflowId(id)),
+    ...checkouts.map(({ id }) => coinbaseCheckoutWorkflowId(id)),
     ...orders.map(({ id }) => razorpayOrderWorkflowId(id)),
     ...orders.flatMap(({ externalId }) =>
       externalId === null ? [] : [razorpayPaymentWorkflowId(externalId)],
@@ -162,6 +169,14 @@ async function nextWake(db: Database, tenantId: string, now: string): Promise<nu
       const open = view.subscription.status === 'past_due' ? await findOpenCase(tx, view.customer.id) : null;
       const step = open === null ? null : nextStep(await caseState(tx, view.tenant, open), now);
       if (step !== null) found.push(Date.parse(step.at));
+    }
+    for (const { status, provider, expiresAt, lookedAt, askedAt } of await tx
+      .select()
+      .from(coinbaseCheckouts)) {
+      const since = (lookedAt ?? askedAt)?.toISOString();
+      const looked = { status, expiresAt: expiresAt?.toISOString() ?? null };
+      const lookAt = since === undefined || provider === 'commerce' ? null : nextLookAt(looked, since);
+      if (lookAt !== null) found.push(Date.parse(lookAt));
     }
     return found;
   });

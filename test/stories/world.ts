@@ -16,6 +16,7 @@ import { createApi } from '../../api/app.ts';
 import { type LogLevel, loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
 import { createDatabase, type Database } from '../../db/client.ts';
+import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
 import type { FrankfurterSandbox } from '../../integrations/frankfurter/sandbox.ts';
 import { renderInvoicePdf } from '../../integrations/pdf/invoice-pdf.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
@@ -27,6 +28,7 @@ import { createRelay, type Relay } from '../../workers/relay.ts';
 import { toSdkLogger } from '../../workers/runtime.ts';
 import { createTaskQueueWorkers, type TaskQueueWorkers } from '../../workers/task-queue-workers.ts';
 import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
+import { coinbaseWebhookSecret, startTestCoinbase } from '../support/coinbase.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startTestRates } from '../support/exchange-rates.ts';
 import { razorpayWebhookSecret, startTestRazorpay } from '../support/razorpay.ts';
@@ -48,6 +50,7 @@ export type World = {
   client: Client;
   stripe: StripeSandbox;
   razorpay: RazorpaySandbox;
+  coinbase: CoinbaseSandbox;
   frankfurter: FrankfurterSandbox;
   resend: ResendSandbox;
   relay: Relay;
@@ -130,8 +133,10 @@ export async function createWorld({
     stripe.setFaults({ ...plan, webhooks: { hold: true, ...plan.webhooks } });
   stripeFaults({});
   const { razorpay, orderVendor } = await startTestRazorpay();
+  const { coinbase, checkoutProvider } = await startTestCoinbase();
   const { frankfurter, exchangeRates } = await startTestRates();
   razorpay.setFaults({ webhooks: { hold: true } });
+  coinbase.setFaults({ webhooks: { hold: true } });
   const resend = await startResendSandbox({ port: 0 });
   const taxEngine = testTaxEngine(stripe.url);
   const relay = createRelay({
@@ -159,6 +164,7 @@ export async function createWorld({
       returnUrl: 'http://portal.test/thanks',
     }),
     orderVendor,
+    checkoutProvider,
     taxEngine,
     exchangeRates,
     log,
@@ -168,7 +174,7 @@ export async function createWorld({
   let workers: TaskQueueWorkers | null = null;
   let running: Promise<unknown> = Promise.resolve();
   const setVendorClocks = () => {
-    for (const vendor of [stripe, razorpay, frankfurter]) vendor.clock.set(clock.now());
+    for (const vendor of [stripe, razorpay, coinbase, frankfurter]) vendor.clock.set(clock.now());
   };
   const startWorkers = async () => {
     setVendorClocks();
@@ -202,12 +208,13 @@ export async function createWorld({
   const base = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
   stripe.setWebhookEndpoint({ url: `${base}/webhooks/stripe`, secret: webhookSecret });
   razorpay.setWebhookEndpoint({ url: `${base}/webhooks/razorpay`, secret: razorpayWebhookSecret });
+  coinbase.setWebhookEndpoint({ url: `${base}/webhooks/coinbase`, secret: coinbaseWebhookSecret });
 
   const observer = createObserver({ db, client: env.client, tenantId });
   const pace = createPace({
     db,
     clock,
-    vendors: [stripe, razorpay],
+    vendors: [stripe, razorpay, coinbase],
     relay,
     observer,
     workersRun: () => workers !== null,
@@ -243,6 +250,7 @@ export async function createWorld({
     client: env.client,
     stripe,
     razorpay,
+    coinbase,
     frankfurter,
     resend,
     relay,
@@ -273,12 +281,12 @@ export async function createWorld({
     },
     stripeFaults,
     withholdWebhooks: pace.withholdWebhooks,
-    effects: (filter = {}) => listEffects({ db, tenantId, stripe, razorpay, resend }, filter),
+    effects: (filter = {}) => listEffects({ db, tenantId, stripe, razorpay, coinbase, resend }, filter),
     async close() {
       try {
         await settle();
         await stopWorkers();
-        await checkBooks({ db, tenantId, stripe, razorpay });
+        await checkBooks({ db, tenantId, stripe, razorpay, coinbase });
         await replayHistories({
           client: env.client,
           workflowIds: await observer.workflowIds(),
@@ -287,7 +295,7 @@ export async function createWorld({
       } finally {
         await stopWorkers();
         api.close();
-        const vendors = [stripe, razorpay, frankfurter, resend];
+        const vendors = [stripe, razorpay, coinbase, frankfurter, resend];
         await Promise.all([...vendors.map((vendor) => vendor.close()), db.close(), env.teardown()]);
         await database.drop();
       }

@@ -38,6 +38,8 @@ export type StillNode = ChainNode & {
   /** It is a node of something else. */
   setWrongNetwork(isWrong: boolean): void;
   setFinalized(height: number | null): void;
+  /** What waits to be mined, without a call. */
+  waiting(): ChainTransaction[];
   /** The end of its active chain, without a call. */
   peek(): BlockRef;
   /** Called before each answer. */
@@ -199,6 +201,7 @@ function createNode({ name, blocks, add, first, clock }: Shared): StillNode {
     onCall(next) {
       hook = next;
     },
+    waiting: () => [...mempool.values()],
     peek: () => ref(tip()),
   };
   return node;

@@ -10,6 +10,7 @@ import { DomainError } from '../../../domain/errors.ts';
 import { isUnderWay } from '../../../domain/payments/razorpay-order.ts';
 import type { Tx } from '../../client.ts';
 import { areCoinsUnderWay } from '../payments/crypto-offer.ts';
+import { isPayingAtCoinbase } from '../payments/current-checkout.ts';
 import { currentOrder, knownPayment } from '../payments/current-order.ts';
 import { hasUndecidedCharge } from '../payments/undecided-charge.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
@@ -87,7 +88,7 @@ const messages = {
     'is what a change of plan waits for; take the change back with POST /v1/subscriptions/{subscriptionId}/undo_change.',
   subscription_awaited: 'begins a subscription; cancel the subscription instead.',
   charge_in_flight: 'is being charged to the card of the customer; wait for the outcome.',
-  payment_under_way: 'is being paid at Razorpay; wait for the outcome.',
+  payment_under_way: 'is being paid by the customer just now; wait for the outcome.',
   coins_under_way: 'is being paid in coins; wait for the outcome.',
 };
 
@@ -102,6 +103,7 @@ async function whyNot(
   if (invoice.kind === 'period' && !hasBegun) return 'subscription_awaited';
   if (await hasUndecidedCharge(tx, invoice.id)) return 'charge_in_flight';
   if (await areCoinsUnderWay(tx, invoice.id)) return 'coins_under_way';
+  if (await isPayingAtCoinbase(tx, invoice.id, at)) return 'payment_under_way';
   const order = await currentOrder(tx, invoice.id);
   const isBeingPaid = order !== null && isUnderWay(knownPayment(order), at.toISOString());
   return isBeingPaid ? 'payment_under_way' : null;

@@ -22,7 +22,7 @@ export function retellWaitingEvents(db: Database): Promise<number> {
           eq(inboxEvents.status, 'received'),
           isNotNull(inboxEvents.objectId),
           sql`${inboxEvents.receivedAt} < now() - interval '1 minute'`,
-          // As long as the vendor itself sends an event again: Razorpay for a day, Stripe for three.
+          // As long as the vendor itself sends an event again: Razorpay for a day, others for three.
           sql`${inboxEvents.receivedAt} > now() - case ${inboxEvents.provider} when 'razorpay' then interval '24 hours' else interval '3 days' end`,
         ),
       )

@@ -9,9 +9,15 @@
 import { inArray, sql } from 'drizzle-orm';
 import type { WorkflowSignalWithStart } from '../../../domain/operations/outbox.ts';
 import type { CardVendorEvent } from '../../../domain/payments/card-payment.ts';
+import type { CheckoutEvent } from '../../../domain/payments/coinbase-checkout.ts';
 import type { OrderVendorEvent } from '../../../domain/payments/razorpay-order.ts';
-import { razorpayEventTypes, stripeEventTypes } from '../../../domain/payments/vendor-events.ts';
+import {
+  coinbaseEventTypes,
+  razorpayEventTypes,
+  stripeEventTypes,
+} from '../../../domain/payments/vendor-events.ts';
 import { cardPaymentEvent } from '../../../workflows/payments/card-payment.contract.ts';
+import { coinbaseCheckoutEvent } from '../../../workflows/payments/coinbase-checkout.contract.ts';
 import { razorpayCollectionEvent } from '../../../workflows/payments/razorpay-collection.contract.ts';
 import { razorpayDisputeEvent } from '../../../workflows/payments/razorpay-dispute.contract.ts';
 import { razorpayPaymentEvent } from '../../../workflows/payments/razorpay-payment.contract.ts';
@@ -71,7 +77,36 @@ export function storeOrderEvent(
   });
 }
 
-export type InboxProvider = 'stripe' | 'razorpay';
+/** Stores an event of Coinbase Business and, where it concerns a checkout of ours, the signal to that checkout's process. */
+export function storeCheckoutEvent(tx: SystemTx, { event }: { event: CheckoutEvent }): Promise<StoredEvent> {
+  const { externalId, type, checkoutId: objectId, createdAt } = event;
+  return storeEvent(tx, {
+    provider: 'coinbase',
+    account: OWN_ACCOUNT,
+    event: { externalId, type, objectId, createdAt },
+    isOurs: coinbaseTypes.has(type),
+    known: false,
+    source: 'webhook',
+  });
+}
+
+/** Stores an event of Coinbase Commerce that is booked already, or that concerns none of our invoices (`checkoutId` null). */
+export function storeCommerceEvent(
+  tx: SystemTx,
+  { event }: { event: Omit<CheckoutEvent, 'checkoutId'> & { checkoutId: string | null } },
+): Promise<StoredEvent> {
+  const { externalId, type, checkoutId, createdAt } = event;
+  return storeEvent(tx, {
+    provider: 'coinbase_commerce',
+    account: OWN_ACCOUNT,
+    event: { externalId, type, objectId: checkoutId ?? undefined, createdAt },
+    isOurs: checkoutId !== null,
+    known: true,
+    source: 'webhook',
+  });
+}
+
+export type InboxProvider = 'stripe' | 'razorpay' | 'coinbase' | 'coinbase_commerce';
 
 /** The envelope that tells an object's process of a stored event. */
 export function envelopeOf(
@@ -80,6 +115,7 @@ export function envelopeOf(
   inboxEventId: string,
 ): WorkflowSignalWithStart {
   if (provider === 'stripe') return cardPaymentEvent(objectId, inboxEventId);
+  if (provider !== 'razorpay') return coinbaseCheckoutEvent(objectId, inboxEventId);
   // Razorpay's ids say what they are of.
   if (objectId.startsWith('disp_')) return razorpayDisputeEvent(objectId, inboxEventId);
   if (/^(sub|inv)_/.test(objectId)) return razorpayCollectionEvent(objectId, inboxEventId);
@@ -153,3 +189,6 @@ const paymentTypes: ReadonlySet<string> = new Set([
 
 /** The same for what Razorpay tells. */
 const razorpayTypes: ReadonlySet<string> = new Set(razorpayEventTypes);
+
+/** The same for what Coinbase tells. */
+const coinbaseTypes: ReadonlySet<string> = new Set(coinbaseEventTypes);

@@ -44,7 +44,7 @@ export function takeLease(
       .select({
         network: chains.network,
         fence: chains.fence,
-        isTaken: sql<boolean>`${chains.leaseHolder} <> ${holder} and ${chains.leaseUntil} > now()`,
+        isTaken: sql<boolean | null>`${chains.leaseHolder} <> ${holder} and ${chains.leaseUntil} > now()`,
       })
       .from(chains)
       .where(eq(chains.name, chain))
@@ -57,7 +57,7 @@ export function takeLease(
         message: `This database has watched ${chain} on ${row.network}, and CRYPTO_NETWORK says ${network}: use another database for another network.`,
       });
     }
-    if (row.isTaken) return null;
+    if (row.isTaken === true) return null;
     const fence = row.fence + 1;
     await tx
       .update(chains)
@@ -101,7 +101,7 @@ export async function releaseLease(db: Database, lease: ChainLease): Promise<voi
   await withSystem(db, (tx) =>
     tx
       .update(chains)
-      .set({ leaseUntil: sql`now()` })
+      .set({ leaseUntil: null })
       .where(and(eq(chains.name, lease.chain), eq(chains.fence, lease.fence))),
   );
 }
@@ -183,27 +183,41 @@ export async function keptTime(
   return row?.time ?? null;
 }
 
-/** Begins to read a chain behind this block. */
-export async function rememberStart(tx: SystemTx, chain: ChainName, block: ChainBlock): Promise<void> {
-  const { height, hash, parentHash } = block;
-  await tx.insert(chainBlocks).values({ chain, height, hash, parentHash, time: new Date(block.time) });
-  await setChain(tx, chain, { startHeight: height, height, hash });
+/** Begins to read a chain behind this block. `earlier`: some before it, so that a branch around the beginning finds its way. */
+export async function rememberStart(
+  tx: SystemTx,
+  chain: ChainName,
+  { block, earlier }: { block: ChainBlock; earlier: readonly ChainBlock[] },
+): Promise<void> {
+  const rows = [block, ...earlier].map(({ height, hash, parentHash, time }) => ({
+    chain,
+    height,
+    hash,
+    parentHash,
+    time: new Date(time),
+  }));
+  await tx.insert(chainBlocks).values(rows);
+  await setChain(tx, chain, { startHeight: block.height, height: block.height, hash: block.hash });
 }
 
 /** Blocks that are kept without a gap; a deeper reorganisation finds its way by the locator. */
 const BLOCKS_KEPT = 300;
 
 /**
- * Forgets blocks that hardly a reorganisation reaches. Kept are the last 300, all from the last final block on, and below
- * them ever fewer: four or so for each doubling of the distance.
+ * Forgets blocks that hardly a reorganisation reaches. Kept are the last 300, all from the last final block on, below them
+ * ever fewer (four or so for each doubling of the distance), and the one behind which we began.
  */
-export async function pruneBlocks(tx: SystemTx, { name, height, finalizedHeight }: ChainRow): Promise<void> {
+export async function pruneBlocks(
+  tx: SystemTx,
+  { name, height, startHeight, finalizedHeight }: ChainRow,
+): Promise<void> {
   if (height === null) return;
   const keptFrom = Math.min(height - BLOCKS_KEPT, finalizedHeight ?? height);
   // `h & -h` is the highest power of two that divides a height: four times as far back it is still kept.
   await tx.execute(sql`
     delete from ${chainBlocks}
     where ${chainBlocks.chain} = ${name} and ${chainBlocks.height} < ${keptFrom}
+      and ${chainBlocks.height} <> ${startHeight ?? height}
       and ${keptFrom}::int - ${chainBlocks.height} > 4 * (${chainBlocks.height} & -${chainBlocks.height})`);
 }
 

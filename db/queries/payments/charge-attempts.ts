@@ -39,6 +39,7 @@ import {
 } from '../billing/subscriptions.ts';
 import { leaveToRazorpay, razorpaysPart } from './collected-by-razorpay.ts';
 import { areCoinsUnderWay } from './crypto-offer.ts';
+import { isPayingAtCoinbase } from './current-checkout.ts';
 import { currentOrder, knownPayment } from './current-order.ts';
 import { awaitBank, isAskedTooOften } from './direct-debits.ts';
 import { replaceExcessiveCharge } from './excessive-charge.ts';
@@ -139,7 +140,13 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
   if (await areCoinsUnderWay(tx, invoice.id)) {
     return {
       kind: 'done',
-      result: await waitForOrder(tx, context, { ...input, invoice, where: 'in coins' }),
+      result: await waitForCustomer(tx, context, { ...input, invoice, where: 'in coins' }),
+    };
+  }
+  if (await isPayingAtCoinbase(tx, invoice.id, input.at)) {
+    return {
+      kind: 'done',
+      result: await waitForCustomer(tx, context, { ...input, invoice, where: 'at Coinbase' }),
     };
   }
   const order = await currentOrder(tx, invoice.id);
@@ -147,7 +154,7 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
     if (isUnderWay(knownPayment(order), input.at.toISOString())) {
       return {
         kind: 'done',
-        result: await waitForOrder(tx, context, { ...input, invoice, where: 'at Razorpay' }),
+        result: await waitForCustomer(tx, context, { ...input, invoice, where: 'at Razorpay' }),
       };
     }
     const { id: orderId, externalId } = order;
@@ -409,10 +416,10 @@ async function declineUnasked(
 }
 
 /**
- * The customer pays the invoice by an order just now, so no card is asked. The ladder's next step comes on its date anyway;
+ * The customer pays the invoice at another vendor just now, so no card is asked. The ladder's next step comes on its date anyway;
  * any other try is put off, because the customer's payment may fail and nobody else would collect the invoice then.
  */
-async function waitForOrder(
+async function waitForCustomer(
   tx: Tx,
   context: SubscriptionContext,
   {
@@ -420,7 +427,7 @@ async function waitForOrder(
     where,
     at,
     askedBy,
-  }: BeginChargeInput & { invoice: InvoiceRow; where: 'at Razorpay' | 'in coins' },
+  }: BeginChargeInput & { invoice: InvoiceRow; where: 'at Razorpay' | 'at Coinbase' | 'in coins' },
 ): Promise<CollectOutcome> {
   const plan = { invoiceId: invoice.id, at: at.toISOString(), forEver: true };
   const retry = invoice.firstFailedAt === null ? await planRetry(tx, context, plan) : null;

@@ -5,20 +5,22 @@
  * an order is asked for there is one. The row says whether the vendor may have been asked; then it is looked up there by our
  * id before it is asked for again. An answer is recorded once, and only while the invoice still waits for it.
  */
-import { and, eq, inArray } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
 import { money } from '../../../domain/money.ts';
 import { cardAmount } from '../../../domain/payments/card-payment.ts';
 import { isUnderWay, type OrderRequest, type VendorOrder } from '../../../domain/payments/razorpay-order.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { chargeAttempts, razorpayOrders } from '../../schema/payments.ts';
+import { razorpayOrders } from '../../schema/payments.ts';
 import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import { notFound, type SubscriptionContext } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { razorpaysPart } from './collected-by-razorpay.ts';
+import { isPayingAtCoinbase } from './current-checkout.ts';
 import { currentOrder, knownPayment, type OrderRow } from './current-order.ts';
+import { isBeingCharged } from './undecided-charge.ts';
 
 export type BegunOrder =
   | { kind: 'done' }
@@ -36,6 +38,7 @@ export async function requestOrder(
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   const reason = await whyNot(tx, { context, invoice });
   if (reason !== null) throw refusal(reason, invoice);
+  if (await isPayingAtCoinbase(tx, invoiceId, at)) throw refusal('payment_under_way', invoice);
   const due = cardAmount(dueOf(invoice));
   const current = await currentOrder(tx, invoiceId);
   if (current?.amountMinor === due.amountMinor) return current;
@@ -157,17 +160,7 @@ async function whyNot(
 ): Promise<'invoice_not_open' | 'charge_in_flight' | 'collected_by_razorpay' | null> {
   if (invoice.status !== 'open') return 'invoice_not_open';
   if ((await razorpaysPart(tx, context, invoice)).kind === 'collects') return 'collected_by_razorpay';
-  const inFlight = await tx
-    .select({ id: chargeAttempts.id })
-    .from(chargeAttempts)
-    .where(
-      and(
-        eq(chargeAttempts.invoiceId, invoice.id),
-        inArray(chargeAttempts.status, ['pending', 'processing', 'requires_action']),
-      ),
-    )
-    .limit(1);
-  return inFlight.length > 0 ? 'charge_in_flight' : null;
+  return (await isBeingCharged(tx, invoice.id)) ? 'charge_in_flight' : null;
 }
 
 const messages = {
@@ -175,7 +168,7 @@ const messages = {
   charge_in_flight: 'is being charged to the card of the customer; wait for the outcome',
   collected_by_razorpay:
     'is charged by Razorpay itself, by the authorisation of the customer; end that first to have it paid otherwise',
-  payment_under_way: 'is being paid by an order over another amount; wait for the outcome',
+  payment_under_way: 'is being paid just now, in another way or over another amount; wait for the outcome',
 };
 
 function refusal(reason: keyof typeof messages, { number }: InvoiceRow): DomainError {

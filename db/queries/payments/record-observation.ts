@@ -273,6 +273,7 @@ async function recordSeen(
   await saveDecisions(tx, {
     invoices: invoices.filter(({ id }) => isToDecide.has(id)),
     payments: asStored(known, changes.payments),
+    before: known,
     now: now.toISOString(),
   });
   return changes.payments.length;
@@ -291,13 +292,13 @@ function asStored(known: readonly StoredPayment[], changed: readonly OwnPayment[
   const byKey = new Map(known.map((payment) => [`${payment.chain} ${payment.key}`, payment]));
   for (const payment of changed) {
     const key = `${payment.chain} ${payment.key}`;
-    const isLate = byKey.get(key)?.isLate ?? false;
-    byKey.set(key, { ...payment, status: provisionalStatus(payment), isLate });
+    const { status, isLate } = byKey.get(key) ?? { status: provisionalStatus(payment), isLate: false };
+    byKey.set(key, { ...payment, status, isLate });
   }
   return [...byKey.values()];
 }
 
-/** Until it is decided about, or where nobody has to. */
+/** Of a new one, until it is decided about, or where nobody has to. */
 function provisionalStatus({ asset, block, rival, orphanedAt }: OwnPayment): CryptoPaymentStatus {
   if (asset === null) return 'unexpected_asset';
   if (block !== null) return 'mined';
@@ -327,7 +328,6 @@ async function savePayments(tx: SystemTx, payments: readonly OwnPayment[]): Prom
           rivalTxid: excluded('rival_txid'),
           rivalHeight: excluded('rival_height'),
           unconfirmedParent: excluded('unconfirmed_parent'),
-          status: excluded('status'),
         },
       });
   }

@@ -73,7 +73,7 @@ export async function bookRefunds(
     rail = 'stripe',
     charge,
     at,
-  }: { rail?: VendorRail; charge: Pick<CardCharge, 'externalId' | 'refunds'>; at: Date },
+  }: { rail?: VendorRail | 'coinbase'; charge: Pick<CardCharge, 'externalId' | 'refunds'>; at: Date },
 ): Promise<void> {
   if (charge.refunds.length === 0) return;
   const payment = await findPaymentByReference(tx, { rail, externalId: charge.externalId });

@@ -8,6 +8,7 @@
  */
 import { asc, eq, inArray } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
+import { isBusinessId } from '../../../domain/payments/coinbase-checkout.ts';
 import { isVendorRail } from '../../../domain/payments/payment.ts';
 import {
   planRefund,
@@ -45,11 +46,12 @@ export type RequestedRefund = RefundContext & {
 
 /**
  * Throws `not_found`, and `state_conflict` with the reasons `refund_exceeds_payment`, `refund_exceeds_line`,
- * `payment_disputed` and `payment_returned`.
+ * `payment_disputed`, `payment_returned` and `refunded_at_coinbase`.
  */
 export async function requestRefund(tx: Tx, request: RefundRequest): Promise<RequestedRefund> {
   const subject = await lockPayment(tx, request.paymentId);
   const { payment, invoice } = subject;
+  if (isToldOfRefunds(payment)) throw givenBackThere(payment.id);
   const takenOver = await takenOverLines(tx, invoice);
   const planned = planRefund(
     await refundableOf(tx, subject, takenOver),
@@ -79,6 +81,19 @@ export async function requestRefund(tx: Tx, request: RefundRequest): Promise<Req
   const [outboxId] = await appendOutbox(tx, tenantId, [envelope], { leaseSeconds: LEASE_SECONDS });
   if (outboxId === undefined) throw new Error('An inserted outbox row was not returned');
   return { ...subject, refund: held, start: { outboxId, envelope } };
+}
+
+/** Coinbase tells of the refunds of its checkouts, which people make there. Of what Commerce took nobody tells any more. */
+function isToldOfRefunds({ rail, externalId }: RefundContext['payment']): boolean {
+  return rail === 'coinbase' && isBusinessId(externalId);
+}
+
+function givenBackThere(paymentId: string): DomainError {
+  return new DomainError({
+    code: 'state_conflict',
+    reason: 'refunded_at_coinbase',
+    message: `Payment ${paymentId} came by a checkout of Coinbase: refund it in the dashboard of Coinbase Business; it is booked here when Coinbase tells of it.`,
+  });
 }
 
 /** Longer than the caller tries; then the relay takes over. */

@@ -51,17 +51,22 @@ export async function decideCryptoInvoices(
   return saveDecisions(tx, { invoices, payments, now, isSignalled });
 }
 
-/** The same for invoices that are locked already, in the order in which they were given; `payments`: all of theirs. */
+/**
+ * The same for invoices that are locked already, in the order in which they were given. `payments`: all of theirs; `before`:
+ * those of them that were decided about before, with what was decided, where that is not all of them.
+ */
 export async function saveDecisions(
   tx: Tx,
   {
     invoices,
     payments,
+    before = payments,
     now,
     isSignalled = true,
   }: {
     invoices: readonly CryptoInvoiceRow[];
     payments: readonly StoredPayment[];
+    before?: readonly StoredPayment[];
     now: string;
     isSignalled?: boolean;
   },
@@ -70,11 +75,13 @@ export async function saveDecisions(
   const ids = invoices.map(({ id }) => id);
   const [views, acts] = await together([readChainViews(tx), readActs(tx, ids)]);
   const paymentsOf = Map.groupBy(payments, ({ cryptoInvoiceId }) => cryptoInvoiceId);
+  const beforeOf = Map.groupBy(before, ({ cryptoInvoiceId }) => cryptoInvoiceId);
 
   const decided = invoices.map((invoice) =>
     decideOne({
       invoice,
       payments: paymentsOf.get(invoice.id) ?? [],
+      before: beforeOf.get(invoice.id) ?? [],
       acts: acts.get(invoice.id) ?? [],
       views: views.has(invoice.chain) ? [...views.values()] : [...views.values(), unwatched(invoice.chain)],
       now,
@@ -92,12 +99,14 @@ export async function saveDecisions(
 function decideOne({
   invoice,
   payments,
+  before,
   acts,
   views,
   now,
 }: {
   invoice: CryptoInvoiceRow;
   payments: readonly StoredPayment[];
+  before: readonly StoredPayment[];
   acts: readonly CryptoAct[];
   views: readonly ChainView[];
   now: string;
@@ -119,13 +128,13 @@ function decideOne({
     views,
     now,
   });
-  return { ...follow(invoice, { payments, decision, now }), decision };
+  return { ...follow(invoice, { before, decision, now }), decision };
 }
 
 /** The row as it becomes, and the events that say how. */
 function follow(
   invoice: CryptoInvoiceRow,
-  { payments, decision, now }: { payments: readonly StoredPayment[]; decision: CryptoDecision; now: string },
+  { before, decision, now }: { before: readonly StoredPayment[]; decision: CryptoDecision; now: string },
 ): Pick<DecidedInvoice, 'invoice' | 'events'> {
   const at = new Date(now);
   const { status } = decision;
@@ -133,7 +142,10 @@ function follow(
   const isNow = isSettled(status);
   const wasBefore = isSettled(invoice.status);
   const version = invoice.version + 1;
-  const events = eventsBetween({ ...invoice, payments }, decision, { version, reversals: invoice.reversals });
+  const events = eventsBetween({ ...invoice, payments: before }, decision, {
+    version,
+    reversals: invoice.reversals,
+  });
   const next: CryptoInvoiceRow = {
     ...invoice,
     status,

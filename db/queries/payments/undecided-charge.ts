@@ -3,14 +3,26 @@ import { and, eq, inArray } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { chargeAttempts } from '../../schema/payments.ts';
 
-export async function hasUndecidedCharge(tx: Tx, invoiceId: string): Promise<boolean> {
-  const undecided = await tx
+export function hasUndecidedCharge(tx: Tx, invoiceId: string): Promise<boolean> {
+  return hasCharge(tx, invoiceId, ['pending', 'processing']);
+}
+
+/** Also one that the customer has to confirm: nothing else is offered beside it. */
+export function isBeingCharged(tx: Tx, invoiceId: string): Promise<boolean> {
+  return hasCharge(tx, invoiceId, ['pending', 'processing', 'requires_action']);
+}
+
+async function hasCharge(
+  tx: Tx,
+  invoiceId: string,
+  statuses: (typeof chargeAttempts.$inferSelect)['status'][],
+): Promise<boolean> {
+  const found = await tx
     .select({ id: chargeAttempts.id })
     .from(chargeAttempts)
-    .where(
-      and(eq(chargeAttempts.invoiceId, invoiceId), inArray(chargeAttempts.status, ['pending', 'processing'])),
-    );
-  return undecided.length > 0;
+    .where(and(eq(chargeAttempts.invoiceId, invoiceId), inArray(chargeAttempts.status, statuses)))
+    .limit(1);
+  return found.length > 0;
 }
 
 /**
