@@ -23,6 +23,7 @@ h1 { margin: .25rem 0; font-size: 2rem; } h2 { font-size: 1.05rem; margin: 0 0 .
 time { font-variant-numeric: tabular-nums; font-weight: 600; color: var(--ink); }
 dl { text-align: left; margin: 1rem 0; } dt { color: var(--soft); font-size: .85rem; margin-top: .6rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
+.copied button { flex: none; }
 .copied { display: flex; align-items: center; justify-content: space-between; gap: .75rem; }
 code { font: .95rem ui-monospace, monospace; overflow-wrap: anywhere; }
 button, .wallet { font: inherit; padding: .4rem .8rem; border-radius: 8px; border: 1px solid var(--line);
