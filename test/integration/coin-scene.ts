@@ -20,7 +20,7 @@ export type CoinScene = InvoiceScene & {
   db: InvoiceScene['api']['db'];
   /** The tenant's accounts. */
   accounts: Record<'bitcoin' | 'evm', string>;
-  /** An open invoice over USD 900.00, unless told otherwise, that is offered in coins at T0. */
+  /** An open invoice over USD 900.00, unless told otherwise, that is offered in coins at T0, to a customer of its own. */
   offered(options?: {
     asset?: CryptoAsset;
     chain?: ChainName;
@@ -40,7 +40,6 @@ export async function createCoinScene(
   const { api, tenant } = scene;
   const { db } = api;
   const { tenantId } = tenant;
-  const { subscriptionId } = await scene.subscribed();
   const accounts = {
     bitcoin: await addAccount({ db }, tenantId, 'bitcoin'),
     evm: await addAccount({ db }, tenantId, 'evm'),
@@ -55,9 +54,10 @@ export async function createCoinScene(
       for (const name of ['bitcoin', 'ethereum', 'base'] as const) {
         await setChain({ db }, { chain: name, height: HEIGHT, at: T0 });
       }
+      const { subscriptionId } = await scene.subscribed();
       const lines = [{ description: 'Workshop', quantity: 1, unitMinor: amountMinor }];
       const { id: invoiceId } = await scene.oneOff(subscriptionId, { lines });
-      return offer({ db }, { tenantId, invoiceId }, { asset, chain });
+      return offer({ db }, { tenantId, invoiceId }, { asset, ...(chain && { chain }) });
     },
     async paid(coins, units, { minutes = 5, n = 1 } = {}) {
       const key = await pay({ db }, coins, { units, at: minutesAfter(minutes), height: HEIGHT + 1, n });

@@ -409,9 +409,12 @@ async function lockPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
   return row;
 }
 
-/** By the rate that was agreed: the invoice's value in dollars, for as many coins as it asks for. */
+/** By the rate that was agreed, rounded up: what coins are rounded down to must not fall below a limit that the amount reaches. */
 function usdValue({ asset, units }: Source, invoice: CryptoInvoiceRow): number {
-  if (asset === invoice.asset) return Number((BigInt(invoice.usdMinor) * units) / invoice.dueUnits);
+  if (asset === invoice.asset) {
+    const { usdMinor, dueUnits } = invoice;
+    return Number((BigInt(usdMinor) * units + dueUnits - 1n) / dueUnits);
+  }
   if (asset === 'USDC') return fiatValueOf(units, '1', asset, 'USD');
   // What it is worth is not known here, so a second person looks at it.
   return SECOND_APPROVER_USD_MINOR;
