@@ -9,6 +9,7 @@ const now = '2026-03-01T12:00:00.000Z';
 const trusted: ChainTrust = {
   pausedAt: null,
   pauseReason: null,
+  pausedBy: null,
   disagreeingSince: null,
   agreedSinceHeight: 90,
   cautiousUntil: null,
