@@ -245,10 +245,14 @@ export const chains = pgTable('chains', {
   node: text(),
   failure: text(),
   failingSince: instant(),
+  /** Whether the node tells of coins that contracts send on; null where that is not known, or nobody pays so. */
+  tracesCalls: boolean(),
   /** Smallest unit per vbyte or gas; null where the node has no estimate. */
   feeRate: units(),
   pausedAt: instant(),
   pauseReason: text(),
+  /** The operator whose pause it is: nobody but an operator ends it. Null for one that the watcher began. */
+  pausedBy: text(),
   disagreeingSince: instant(),
   /** Nodes have agreed since this height. */
   agreedSinceHeight: integer(),

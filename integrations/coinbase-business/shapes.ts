@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 /** Twenty-four hexadecimal digits. */
-export const checkoutId = z.string().regex(/^[\da-f]{24}$/);
+const checkoutId = z.string().regex(/^[\da-f]{24}$/);
 
 const decimal = z.string().regex(/^\d{1,15}(\.\d{1,30})?$/);
 const instant = z.iso.datetime({ offset: true });

@@ -136,7 +136,8 @@ export async function extendCryptoInvoice(
   const current = await findCurrentOffer(tx, coins.invoiceId);
   if (current !== null && current.id !== cryptoInvoiceId)
     throw refusal('payment_under_way', `The invoice is offered anew already (${current.id}).`);
-  const { policy } = await watchedChain(tx, coins.chain, at);
+  const { policy: usual } = await watchedChain(tx, coins.chain, at);
+  const policy = { ...usual, quoteMinutes: coins.policy.quoteMinutes };
   const quoted = await quoteNow(tx, { due: dueOf(invoice), asset: coins.asset, policy, at });
   const [row] = await tx
     .update(cryptoInvoices)

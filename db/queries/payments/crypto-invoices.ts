@@ -48,6 +48,8 @@ export type CryptoInvoiceWish = {
   invoiceId: string;
   asset: CryptoAsset;
   chain?: ChainName | undefined;
+  /** How long the rate is held; as the policy says unless given. */
+  quoteMinutes?: number | undefined;
   actor: string;
   at: Date;
 };
@@ -60,7 +62,7 @@ export type CryptoInvoiceWish = {
  */
 export async function createCryptoInvoice(
   tx: Tx,
-  { invoiceId, asset, chain = homeOf(asset), actor, at }: CryptoInvoiceWish,
+  { invoiceId, asset, chain = homeOf(asset), quoteMinutes, actor, at }: CryptoInvoiceWish,
 ): Promise<CryptoInvoiceRow> {
   if (!assetsOn(chain).includes(asset)) {
     throw refusal(
@@ -70,7 +72,8 @@ export async function createCryptoInvoice(
   }
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   await refuseWhilePaid(tx, { context, invoice, at });
-  const { network, policy } = await watchedChain(tx, chain, at);
+  const { network, policy: usual } = await watchedChain(tx, chain, at);
+  const policy = { ...usual, quoteMinutes: quoteMinutes ?? usual.quoteMinutes };
   const current = await findCurrentOffer(tx, invoiceId);
   const due = dueOf(invoice);
   if (current !== null) {
