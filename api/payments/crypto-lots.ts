@@ -14,6 +14,7 @@ import { lotMethods } from '../../domain/payments/crypto-lot.ts';
 import type { CsvTable } from '../csv.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { Problem } from '../problem.ts';
+import { reportFilters } from '../reporting/report-range.ts';
 import { cursorParts, rowCursor } from '../reporting/row-cursor.ts';
 import { type Route, route } from '../route.ts';
 import { AMOUNT_MAX, amount, id, idPattern, instant, signedAmount, text } from '../schemas.ts';
@@ -55,9 +56,10 @@ const list = route({
   scope: 'reports:read',
   summary: 'List lots of coins, oldest first',
   description:
-    'Each payment in coins that was confirmed is a lot, worth what the coins were worth in US dollars when they came.',
+    'Each payment in coins that was confirmed is a lot, worth what the coins were worth in US dollars when they came. Where a table goes on, the header Link of the answer names its next page.',
   query: z.strictObject({
     ...pageQuery(rowCursor(['clot'])),
+    format: reportFilters.format,
     accountId: accountId.optional(),
     asset: asset.optional(),
   }),
@@ -177,10 +179,11 @@ const listAll = route({
   tag: 'Coins',
   scope: 'reports:read',
   summary: 'List disposals of coins in the order they were recorded',
-  query: z.strictObject(pageQuery(idPattern('cdis'))),
+  query: z.strictObject({ ...pageQuery(idPattern('cdis')), format: reportFilters.format }),
   responses: {
     200: {
-      description: 'The disposals. As a table, a row for each lot that was taken from.',
+      description:
+        'The disposals. As a table, a row for each lot that was taken from; where it goes on, the header Link names its next page.',
       schema: disposals,
       csv: { fileName: 'crypto-disposals.csv', tableOf: disposalTable },
     },

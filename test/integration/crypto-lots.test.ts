@@ -288,8 +288,8 @@ describe('a disposal', () => {
   });
 
   const mistakes: [string, () => object, number, string][] = [
-    ['nothing', () => ({ amount: '0' }), 400, 'amount_out_of_range'],
-    ['less than a unit', () => ({ amount: '0.000000001' }), 400, 'amount_out_of_range'],
+    ['nothing', () => ({ amount: '0' }), 422, 'amount_out_of_range'],
+    ['less than a unit', () => ({ amount: '0.000000001' }), 422, 'amount_out_of_range'],
     ['a number instead of a text', () => ({ amount: 0.01 }), 400, 'invalid_request'],
     ['a negative amount', () => ({ amount: '-1' }), 400, 'invalid_request'],
     ['an amount in powers', () => ({ amount: '1e3' }), 400, 'invalid_request'],
@@ -300,7 +300,7 @@ describe('a disposal', () => {
     ['lots with the wrong method', () => ({ lotIds: [ids[0]] }), 400, 'invalid_request'],
     ['no lots with specific', () => ({ method: 'specific' }), 400, 'invalid_request'],
     ['an empty list of lots', () => ({ method: 'specific', lotIds: [] }), 400, 'invalid_request'],
-    ['the future', () => ({ disposedAt: minutesAfter(24 * 60 + 1) }), 400, 'date_out_of_range'],
+    ['the future', () => ({ disposedAt: minutesAfter(24 * 60 + 1) }), 422, 'date_out_of_range'],
     ['no instant', () => ({ disposedAt: 'yesterday' }), 400, 'invalid_request'],
     ['more than is there', () => ({ amount: '0.04000001' }), 409, 'state_conflict'],
     ['coins of another asset', () => ({ asset: 'ETH' }), 409, 'state_conflict'],
@@ -368,5 +368,20 @@ describe('a disposal', () => {
       `${ids[2]},${minutesAfter(5)},BTC,0.01,0,70000,market,700.00,bitcoin,${txid},`,
       '',
     ]);
+  });
+
+  it('and a table that does not fit goes on where its header says', async () => {
+    const ask = async (path: string) => {
+      const { body, headers } = await scene.request('GET', path);
+      const [, next = null] = /^<(.+)>; rel="next"$/.exec(headers.get('link') ?? '') ?? [];
+      return { rows: body.split('\r\n').slice(1, -1) as string[], next };
+    };
+    const rows: string[] = [];
+    for (let path: string | null = '/v1/crypto_lots?format=csv&limit=2'; path !== null; ) {
+      const page: Awaited<ReturnType<typeof ask>> = await ask(path);
+      rows.push(...page.rows);
+      path = page.next;
+    }
+    expect(rows.map((row) => row.split(',')[0])).toEqual(ids);
   });
 });
