@@ -3,6 +3,7 @@ import {
   type CryptoPayoutStatus,
   cryptoPayoutStatuses,
   isPaidOut,
+  isTransactionOn,
   livePayoutStatuses,
   type PayoutAct,
   payoutMistake,
@@ -81,5 +82,21 @@ describe('a transaction on the chain', () => {
     ['nobody', [], false],
   ])('is the payout where it pays the address enough in the same coin: %s', (_title, transfers, is) => {
     expect(isPaidOut(transfers, payout)).toBe(is);
+  });
+});
+
+describe('the id of a transaction', () => {
+  const digits = 'ab'.repeat(32);
+  it.each([
+    ['bitcoin', digits, true],
+    ['bitcoin', `0x${digits}`, false],
+    ['bitcoin', digits.toUpperCase(), false],
+    ['bitcoin', digits.slice(1), false],
+    ['ethereum', `0x${digits}`, true],
+    ['ethereum', digits, false],
+    ['base', `0x${digits}0`, false],
+    ['polygon', `0x${digits}`, true],
+  ] as const)('has the form of its chain: %s, %s', (chain, txid, is) => {
+    expect(isTransactionOn(chain, txid)).toBe(is);
   });
 });

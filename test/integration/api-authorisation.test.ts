@@ -24,7 +24,7 @@ import {
   type TestTenant,
 } from '../support/api.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
-import { freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
+import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
 
 let temporal: Client;
 let api: TestApi;
@@ -99,6 +99,12 @@ type Things = {
   partlyPaid(): Promise<{ id: string; key: string }>;
   /** What waits for a second person. */
   cryptoAct(): Promise<string>;
+  /** One that was paid half as much again, and settled; its account and the lot it has become. */
+  settledCoins(): Promise<{ id: string; address: string; accountId: string; lotId: string }>;
+  payout(): Promise<string>;
+  /** That payout. */
+  approve(payoutId: string): Promise<void>;
+  disposal(): Promise<string>;
   notification(): Promise<string>;
   taxRate(): Promise<string>;
   coupon(): Promise<string>;
@@ -132,6 +138,16 @@ const why = { reason: 'agreed with the customer' };
 
 const razorpayPathOf = ({ subscriptionId }: Json) =>
   `/v1/subscriptions/${subscriptionId}/razorpay_subscription`;
+
+const randomTxid = () => randomUUID().replaceAll('-', '').repeat(2);
+const soldFrom = ({ accountId }: { accountId: string }) => ({
+  accountId,
+  asset: 'BTC',
+  amount: '0.00000001',
+  proceedsMinor: 1,
+  method: 'fifo',
+  reference: randomUUID(),
+});
 
 const cash = () => ({ amountMinor: 1, currency: 'USD', reference: randomUUID() });
 
@@ -374,6 +390,40 @@ const samples: Record<string, Sample> = {
   },
   rejectCryptoAct: {
     call: async (a) => ({ path: `/v1/crypto_acts/${await a.cryptoAct()}/reject`, body: {} }),
+    foreign: 'not_found',
+  },
+  listCryptoLots: { call: () => ({ path: '/v1/crypto_lots' }), foreign: 'own' },
+  recordCryptoDisposal: {
+    call: async (a) => ({ path: '/v1/crypto_disposals', body: soldFrom(await a.settledCoins()) }),
+    foreign: 'not_found',
+  },
+  listCryptoDisposals: { call: () => ({ path: '/v1/crypto_disposals' }), foreign: 'own' },
+  requestCryptoPayout: {
+    call: async (a) => {
+      const { id, address } = await a.settledCoins();
+      return { path: `/v1/crypto_invoices/${id}/payouts`, body: { address, ...why } };
+    },
+    foreign: 'not_found',
+  },
+  listCryptoPayouts: { call: () => ({ path: '/v1/crypto_payouts' }), foreign: 'own' },
+  getCryptoPayout: {
+    call: async (a) => ({ path: `/v1/crypto_payouts/${await a.payout()}` }),
+    foreign: 'not_found',
+  },
+  approveCryptoPayout: {
+    call: async (a) => ({ path: `/v1/crypto_payouts/${await a.payout()}/approve`, body: {} }),
+    foreign: 'not_found',
+  },
+  rejectCryptoPayout: {
+    call: async (a) => ({ path: `/v1/crypto_payouts/${await a.payout()}/reject`, body: why }),
+    foreign: 'not_found',
+  },
+  broadcastCryptoPayout: {
+    call: async (a) => {
+      const id = await a.payout();
+      await a.approve(id);
+      return { path: `/v1/crypto_payouts/${id}/broadcast`, body: { txid: randomTxid() } };
+    },
     foreign: 'not_found',
   },
   createRazorpayOrder: {
@@ -665,6 +715,23 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
     },
     cryptoAct: async () =>
       (await post(`/v1/crypto_invoices/${await things.cryptoInvoice()}/mark_settled`, forced)).id,
+    async settledCoins() {
+      const id = await things.cryptoInvoice();
+      const row = await withTenant(api.db, tenantId, (tx) => readCryptoInvoice(tx, id));
+      const { address, accountId } = row;
+      const at = new Date().toISOString();
+      await pay(api, row, { units: (row.dueUnits * 3n) / 2n, at, height: 101 });
+      await setChain(api, { network: 'local', height: 103, at });
+      await carryOut(api, row, at);
+      const [lot] = await api.sql('SELECT id FROM crypto_lots WHERE crypto_invoice_id = $1', [id]);
+      return { id, address, accountId, lotId: lot.id };
+    },
+    async payout() {
+      const { id, address } = await things.settledCoins();
+      return (await post(`/v1/crypto_invoices/${id}/payouts`, { address, ...why })).id;
+    },
+    approve: async (payoutId) => void (await post(`/v1/crypto_payouts/${payoutId}/approve`, {})),
+    disposal: async () => (await post('/v1/crypto_disposals', soldFrom(await things.settledCoins()))).id,
     order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
     checkout: async () => post(`/v1/invoices/${await things.invoice()}/coinbase_checkouts`, {}),
     async rupeeTrial() {
@@ -896,6 +963,11 @@ const plainFields: ReadonlySet<string> = new Set([
   'rescanCryptoChain reason',
   'pauseCryptoChain reason',
   'resumeCryptoChain reason',
+  'recordCryptoDisposal amount',
+  'recordCryptoDisposal disposedAt',
+  'requestCryptoPayout address',
+  'requestCryptoPayout reason',
+  'rejectCryptoPayout reason',
 ]);
 
 /**
@@ -916,7 +988,16 @@ type Naming = {
 
 type ThingWithId = Exclude<
   keyof Things,
-  'card' | 'lineOf' | 'order' | 'paidInvoice' | 'referralCode' | 'noEvmAccount' | 'evmAccount' | 'partlyPaid'
+  | 'card'
+  | 'lineOf'
+  | 'order'
+  | 'paidInvoice'
+  | 'referralCode'
+  | 'noEvmAccount'
+  | 'evmAccount'
+  | 'partlyPaid'
+  | 'settledCoins'
+  | 'approve'
 >;
 
 /** A page of what belongs to the other tenant's customer, subscription or invoice. */
@@ -1229,6 +1310,66 @@ const namings: Record<string, Naming> = {
     },
     meets: 'own',
   },
+  'recordCryptoDisposal accountId': {
+    call: async (theirs) => ({ path: '/v1/crypto_disposals', body: soldFrom(await theirs.settledCoins()) }),
+    meets: 'not_found',
+  },
+  'recordCryptoDisposal lotIds': {
+    call: async (theirs, mine) => {
+      const { lotId } = await theirs.settledCoins();
+      const body = { ...soldFrom(await mine.settledCoins()), method: 'specific', lotIds: [lotId] };
+      return { path: '/v1/crypto_disposals', body };
+    },
+    meets: 'state_conflict',
+  },
+  'recordCryptoDisposal reference': {
+    call: async (theirs, mine) => {
+      const id = await theirs.disposal();
+      const [{ reference }] = await api.sql('SELECT reference FROM crypto_disposals WHERE id = $1', [id]);
+      return { path: '/v1/crypto_disposals', body: { ...soldFrom(await mine.settledCoins()), reference } };
+    },
+    meets: 'own',
+  },
+  'listCryptoDisposals cursor': paged('/v1/crypto_disposals', 'disposal'),
+  'listCryptoLots accountId': {
+    call: async (theirs) => ({
+      path: `/v1/crypto_lots?accountId=${(await theirs.settledCoins()).accountId}`,
+    }),
+    meets: 'nothing',
+  },
+  'listCryptoLots cursor': {
+    call: async (theirs, mine) => {
+      for (let count = 0; count < 2; count += 1) await theirs.settledCoins();
+      const first = await api.request('GET', '/v1/crypto_lots?limit=1', { token: tenant.token });
+      await mine.settledCoins();
+      return { path: `/v1/crypto_lots?limit=100&cursor=${first.body.nextCursor}` };
+    },
+    meets: 'own',
+  },
+  'requestCryptoPayout paymentKey': {
+    call: async (theirs, mine) => {
+      const { key: paymentKey } = await theirs.partlyPaid();
+      const { id, address } = await mine.settledCoins();
+      return { path: `/v1/crypto_invoices/${id}/payouts`, body: { address, paymentKey, ...why } };
+    },
+    meets: 'not_found',
+  },
+  'listCryptoPayouts cursor': paged('/v1/crypto_payouts', 'payout'),
+  'broadcastCryptoPayout txid': {
+    call: async (theirs, mine) => {
+      const txid = randomTxid();
+      const id = await theirs.payout();
+      await theirs.approve(id);
+      await api.request('POST', `/v1/crypto_payouts/${id}/broadcast`, {
+        token: tenant.token,
+        body: { txid },
+      });
+      const own = await mine.payout();
+      await mine.approve(own);
+      return { path: `/v1/crypto_payouts/${own}/broadcast`, body: { txid } };
+    },
+    meets: 'own',
+  },
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1401,6 +1542,9 @@ const tables: Record<string, string> = {
   cin: 'crypto_invoices',
   cev: 'crypto_events',
   cact: 'crypto_acts',
+  clot: 'crypto_lots',
+  cdis: 'crypto_disposals',
+  cpo: 'crypto_payouts',
   cbc: 'coinbase_checkouts',
   ntf: 'notifications',
   key: 'api_keys',

@@ -444,7 +444,12 @@ describe('a payout on an EVM chain', () => {
     expect(await ask()).toMatchObject({ status: 409, body: { reason: 'address_unusable' } });
     const payout = await approved({ address: to });
     expect(payout).toMatchObject({ chain: 'ethereum', asset: 'USDC', amount: '100', address: to });
-    expect((await act(payout.id, 'broadcast', { txid: txid(3) })).status).toBe(400);
+    for (const [sent, status, code] of [
+      [txid(3), 409, 'state_conflict'],
+      [txid(3).slice(1), 400, 'invalid_request'],
+    ]) {
+      expect(await act(payout.id, 'broadcast', { txid: sent })).toMatchObject({ status, body: { code } });
+    }
     expect((await act(payout.id, 'broadcast', { txid: `0x${txid(3)}` })).status).toBe(200);
   });
 });

@@ -10,8 +10,10 @@
 import { and, asc, eq, gt, inArray, max, sql } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
 import { readAddress } from '../../../domain/payments/crypto-address.ts';
+import { familyOf, titleOf } from '../../../domain/payments/crypto-chain.ts';
 import {
   type CryptoPayoutStatus,
+  isTransactionOn,
   livePayoutStatuses,
   type PayoutAct,
   payoutMistake,
@@ -99,7 +101,7 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
   return row;
 }
 
-/** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`; `payment_lost`, `transaction_known`). */
+/** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`; `payment_lost`, `transaction_unusable`, `transaction_known`). */
 export async function actOnPayout(
   tx: Tx,
   {
@@ -124,7 +126,7 @@ export async function actOnPayout(
   const mistake = payoutMistake(payout, act, actor);
   if (mistake !== null) throw refusal(mistake.reason, mistake.message);
   if (act === 'approve') await refuseLost(tx, payout);
-  if (act === 'broadcast') await refuseKnownTransaction(tx, payout, txid);
+  if (act === 'broadcast') await refuseTransaction(tx, payout, txid ?? '');
   const [row] = await tx
     .update(cryptoPayouts)
     .set({
@@ -338,11 +340,13 @@ async function refuseLost(tx: Tx, { cryptoInvoiceId, paymentKey, refundId }: Cry
   }
 }
 
-async function refuseKnownTransaction(
-  tx: Tx,
-  payout: CryptoPayoutRow,
-  txid: string | undefined,
-): Promise<void> {
+async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string): Promise<void> {
+  if (!isTransactionOn(payout.chain, txid)) {
+    throw refusal(
+      'transaction_unusable',
+      `The payout goes out on ${titleOf(payout.chain)}, and no transaction there has such an id: ${familyOf(payout.chain) === 'evm' ? 'it has 0x in front' : 'it has no 0x in front'}.`,
+    );
+  }
   // Payouts of two customers have no lock in common but this.
   await tx.execute(
     sql`select pg_advisory_xact_lock(hashtextextended(${`payout ${payout.chain} ${txid}`}, 0))`,
@@ -353,7 +357,7 @@ async function refuseKnownTransaction(
     .where(
       and(
         eq(cryptoPayouts.chain, payout.chain),
-        eq(cryptoPayouts.txid, txid ?? ''),
+        eq(cryptoPayouts.txid, txid),
         eq(cryptoPayouts.target, payout.target),
       ),
     );
