@@ -30,8 +30,10 @@ import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
 import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
 import { cryptoAccountRoutes } from './payments/crypto-accounts.ts';
+import { cryptoChainRoutes } from './payments/crypto-chains.ts';
 import { cryptoInvoiceActRoutes } from './payments/crypto-invoice-acts.ts';
 import { cryptoInvoiceRoutes } from './payments/crypto-invoices.ts';
+import { cryptoLookupRoutes } from './payments/crypto-lookup.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
 import { cryptoPayoutRoutes } from './payments/crypto-payouts.ts';
 import { disputeRoutes } from './payments/disputes.ts';
@@ -105,6 +107,8 @@ const routes: readonly Route[] = [
   ...cryptoAccountRoutes,
   ...cryptoInvoiceRoutes,
   ...cryptoInvoiceActRoutes,
+  ...cryptoChainRoutes,
+  ...cryptoLookupRoutes,
   ...cryptoLotRoutes,
   ...cryptoPayoutRoutes,
   ...taxSettingsRoutes,

@@ -63,6 +63,8 @@ export const problemKinds = {
   rates_stale: { status: 503, title: 'No fresh rate is known', retryAfterSeconds: 60 },
   rates_apart: { status: 503, title: 'The price sources disagree', retryAfterSeconds: 60 },
   rates_too_few: { status: 503, title: 'Too few price sources know a rate', retryAfterSeconds: 60 },
+  chain_unreachable: { status: 503, title: 'The chain cannot be asked', retryAfterSeconds: 10 },
+  crypto_unhealthy: { status: 503, title: 'Payments in coins cannot be relied on', retryAfterSeconds: 30 },
   outcome_unknown: { status: 503, title: 'The outcome is not known yet' },
 } as const satisfies Record<ErrorCode, ProblemKind> & Record<string, ProblemKind>;
 

@@ -28,6 +28,7 @@ test('development needs no variable, and all vendors are their sandboxes', () =>
     sandboxPort: 3015,
     sandboxed: true,
   });
+  expect(config.coinbase).toMatchObject({ sandboxed: true, enabled: true, apiBase: 'http://127.0.0.1:3014' });
   expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
 });
 
@@ -78,14 +79,19 @@ test('a mistake never repeats the value, which may be a secret', () => {
       'STRIPE_SECRET_KEY',
       'RESEND_API_KEY',
       'RAZORPAY_KEY_ID',
+      'COINBASE_BUSINESS_KEY_NAME',
+      'COINBASE_BUSINESS_PRIVATE_KEY',
       'DATABASE_URL',
       'MAIL_FROM',
       'API_PORT',
     ].map((name) => [name, `${sentinel}:${sentinel}`]),
   );
   const webhookSecrets = { STRIPE_WEBHOOK_SECRETS: sentinel, RAZORPAY_WEBHOOK_SECRETS: sentinel };
+  const coinbaseSecrets = { COINBASE_BUSINESS_WEBHOOK_SECRETS: sentinel };
   const secret = { RAZORPAY_KEY_SECRET: sentinel.repeat(2) };
-  expect(mistakesOf({ ...everythingWrong, ...webhookSecrets, ...secret })).toHaveLength(7);
+  expect(mistakesOf({ ...everythingWrong, ...webhookSecrets, ...coinbaseSecrets, ...secret })).toHaveLength(
+    9,
+  );
   expect(mistakesOf({ ...everythingWrong, PERSON_KEY_SECRET: 'short' }).join()).not.toMatch(/SENTINEL|short/);
 });
 
@@ -153,6 +159,34 @@ test.each(Object.keys(razorpay))('Razorpay is not set up without %s', (name) => 
 test('a live key of Razorpay is never sent to another server', () => {
   expect(mistakesOf({ ...production, ...razorpay, RAZORPAY_API_BASE: 'http://127.0.0.1:3012' })).toHaveLength(
     1,
+  );
+});
+
+const coinbase = {
+  COINBASE_BUSINESS_KEY_NAME: 'organizations/1/apiKeys/2',
+  COINBASE_BUSINESS_PRIVATE_KEY: `${'A'.repeat(86)}==`,
+  COINBASE_BUSINESS_WEBHOOK_SECRETS: 'new, old',
+};
+
+test('Coinbase is off in production until it has a key, and believes nobody', () => {
+  expect(loadConfig(production).coinbase).toMatchObject({
+    enabled: false,
+    webhookSecrets: [],
+    commerceWebhookSecrets: [],
+  });
+  const given = { ...production, ...coinbase, COINBASE_COMMERCE_WEBHOOK_SECRETS: 'a,b' };
+  expect(loadConfig(given).coinbase).toMatchObject({
+    enabled: true,
+    sandboxed: false,
+    apiBase: undefined,
+    webhookSecrets: ['new', 'old'],
+    commerceWebhookSecrets: ['a', 'b'],
+  });
+});
+
+test.each(Object.keys(coinbase))('Coinbase is not set up without %s', (name) => {
+  expect(mistakesOf({ ...production, ...coinbase, [name]: undefined }).join()).toContain(
+    name === 'COINBASE_BUSINESS_KEY_NAME' ? 'COINBASE_BUSINESS_PRIVATE_KEY' : name,
   );
 });
 

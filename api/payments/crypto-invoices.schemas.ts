@@ -17,7 +17,7 @@ export const cryptoFlag = z
   .enum(cryptoInvoiceFlags)
   .meta({ description: 'review: an operator has to decide.' });
 
-export const cryptoPayment = z
+const cryptoPayment = z
   .object({
     key: z.string().meta({ description: 'Names the payment where an operator decides about it.' }),
     chain: z.enum(chainNames),

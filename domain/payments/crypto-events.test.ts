@@ -141,6 +141,12 @@ describe('what is told', () => {
       ['reorg_healed'],
     ],
     [
+      'one whose coins are spent elsewhere for good',
+      out,
+      { ...conflict, payments: conflict.payments.map((each) => ({ ...each, seenAt: at('50:00') })) },
+      ['double_spend_attempt', 'double_spent'],
+    ],
+    [
       'a settlement lost to a rival',
       mined,
       conflict,

@@ -213,6 +213,12 @@ function statusKinds(before: CryptoSnapshot, after: CryptoDecision): CryptoEvent
   }
 }
 
+/** One that was out of the chain will not be in it again. */
+function hasLostOrphan(before: CryptoSnapshot, after: CryptoDecision): boolean {
+  const orphans = new Set(before.payments.filter(({ status }) => status === 'orphaned').map(nameOf));
+  return after.payments.some((payment) => orphans.has(nameOf(payment)) && dead.has(payment.status));
+}
+
 /** What is told when a flag is set, and when it is taken away. */
 const told: [flag: CryptoInvoiceFlag, set: CryptoEventKind, taken: CryptoEventKind | null][] = [
   ['unconfirmed_parent', 'unconfirmed_parent', null],
@@ -234,6 +240,7 @@ function flagKinds(before: CryptoSnapshot, after: CryptoDecision): CryptoEventKi
     if (was === is || (flag === 'marked' && isMarkTold)) return [];
     if (is) return [set];
     // What is lost does not heal, and on what is over nothing goes on.
-    return taken === null || (isOver && flag !== 'review') ? [] : [taken];
+    const isGone = (isOver && flag !== 'review') || (flag === 'reorged' && hasLostOrphan(before, after));
+    return taken === null || isGone ? [] : [taken];
   });
 }

@@ -1,5 +1,5 @@
 // Anvil is a real Ethereum node for development, from its npm package. Every transaction is mined at once, two blocks make an
-// epoch: what is four blocks deep is final.
+// epoch: what is four blocks deep is final, unless told otherwise.
 
 import { createRequire } from 'node:module';
 import { arch, platform } from 'node:os';
@@ -12,7 +12,16 @@ const developmentMnemonic = 'test test test test test test test test test test t
  * Command line of the node. With a `stateFile` it goes on from the chain kept there; a kill loses what happened in the last
  * seconds, which whoever follows it sees as a reorg. Throws where there is no anvil for this machine.
  */
-export function anvilCommand({ port, stateFile }: { port: number; stateFile?: string }): {
+export function anvilCommand({
+  port,
+  stateFile,
+  blocksInEpoch = 2,
+}: {
+  port: number;
+  stateFile?: string;
+  /** What is two epochs deep is final. */
+  blocksInEpoch?: number;
+}): {
   command: string;
   args: string[];
 } {
@@ -20,7 +29,7 @@ export function anvilCommand({ port, stateFile }: { port: number; stateFile?: st
     command: findAnvil(),
     args: [
       ...['--host', '127.0.0.1', '--port', `${port}`],
-      ...['--mnemonic', developmentMnemonic, '--slots-in-an-epoch', '2', '--silent'],
+      ...['--mnemonic', developmentMnemonic, '--slots-in-an-epoch', `${blocksInEpoch}`, '--silent'],
       ...(stateFile ? ['--state', stateFile, '--state-interval', '5', '--preserve-historical-states'] : []),
     ],
   };

@@ -19,6 +19,10 @@ import {
 } from '../support/api.ts';
 import { carryOut, freshKey, pay, readTo, setChain, setPrices } from './crypto-scene.ts';
 
+/** BIP84's own example. */
+const zpub =
+  'zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs';
+
 let temporal: Client;
 let api: TestApi;
 let tenant: TestTenant;
@@ -269,6 +273,16 @@ describe('an operator', () => {
     expect(data[0]).toMatchObject({ action: 'crypto_invoice.accept', reason: 'the customer could not know' });
   });
 
+  it('accepts it although the invoice was offered anew meanwhile: that offer is taken back', async () => {
+    const { row, key } = await paidLate();
+    const anew = await offerOf(row.invoiceId);
+    expect(anew).toMatchObject({ status: 201, body: { status: 'awaiting' } });
+    await post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: [key], reason: 'it came after all' });
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'settled' });
+    expect(await get(`/v1/crypto_invoices/${anew.body.id}`)).toMatchObject({ status: 'cancelled' });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid' });
+  });
+
   it('dismisses it instead, and nothing is booked', async () => {
     const { row, key } = await paidLate();
     await post(`/v1/crypto_invoices/${row.id}/dismiss`, { paymentKeys: [key], reason: 'it goes back' });
@@ -362,6 +376,112 @@ describe('an operator', () => {
     ).toMatchObject({ status: 409, body: { reason: 'payment_unknown' } });
   });
 });
+
+describe('bad input', () => {
+  const key = freshKey('bitcoin');
+  it.each([
+    ['no key', '/v1/crypto_accounts', { family: 'bitcoin' }, 400, 'invalid_request'],
+    [
+      'family and chain',
+      '/v1/crypto_accounts',
+      { family: 'bitcoin', chain: 'bitcoin', publicKey: key },
+      400,
+      'invalid_request',
+    ],
+    [
+      'an unknown family',
+      '/v1/crypto_accounts',
+      { family: 'litecoin', publicKey: key },
+      400,
+      'invalid_request',
+    ],
+    [
+      'a mistyped key',
+      '/v1/crypto_accounts',
+      { family: 'bitcoin', publicKey: `${key.slice(0, -1)}x` },
+      422,
+      'public_key_unusable',
+    ],
+    [
+      'an address',
+      '/v1/crypto_accounts',
+      { family: 'bitcoin', publicKey: 'bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu' },
+      422,
+      'public_key_unusable',
+    ],
+    [
+      'a key of Bitcoin for Ethereum',
+      '/v1/crypto_accounts',
+      { family: 'evm', publicKey: zpub },
+      422,
+      'public_key_unusable',
+    ],
+    [
+      'a key of a test network',
+      '/v1/crypto_accounts',
+      { family: 'bitcoin', publicKey: freshKey('bitcoin', 'testnet') },
+      422,
+      'public_key_unusable',
+    ],
+    ['an unknown asset', '/v1/invoices/{invoice}/crypto_invoices', { asset: 'DOGE' }, 400, 'invalid_request'],
+    [
+      'an unknown chain',
+      '/v1/invoices/{invoice}/crypto_invoices',
+      { asset: 'BTC', chain: 'lightning' },
+      400,
+      'invalid_request',
+    ],
+    [
+      'an invoice that is not there',
+      '/v1/invoices/inv_00000000000000000000000000000000/crypto_invoices',
+      { asset: 'BTC' },
+      404,
+      'not_found',
+    ],
+    [
+      'no payments',
+      '/v1/crypto_invoices/{coins}/accept',
+      { paymentKeys: [], reason: 'fine' },
+      400,
+      'invalid_request',
+    ],
+    ['no reason', '/v1/crypto_invoices/{coins}/cancel', {}, 400, 'invalid_request'],
+    [
+      'no transaction',
+      '/v1/crypto_invoices/{coins}/mark_settled',
+      { txid: 'paid', reason: 'fine' },
+      400,
+      'invalid_request',
+    ],
+    [
+      'an act that is not there',
+      '/v1/crypto_acts/cact_00000000000000000000000000000000/approve',
+      {},
+      404,
+      'not_found',
+    ],
+  ])('%s is refused, and nothing is written', async (_, path, body, status, code) => {
+    const coins = await offered();
+    const at = path.replace('{invoice}', coins.invoiceId).replace('{coins}', coins.id);
+    const before = await api.rowCounts();
+    const answer = await post(at, body);
+    expect(answer).toMatchObject({ status, body: { code } });
+    expect(await api.rowCounts()).toEqual(before);
+  });
+
+  it('of an amount below a dollar is told so', async () => {
+    await account('bitcoin');
+    const invoiceId = await invoice();
+    const cash = { amountMinor: 2850, currency: 'USD', reference: randomUUID() };
+    await post(`/v1/invoices/${invoiceId}/payments`, cash);
+    expect(await offerOf(invoiceId)).toMatchObject({ status: 422, body: { code: 'amount_too_small' } });
+  });
+});
+
+async function offered(): Promise<Json> {
+  await account('bitcoin');
+  return (await offer()).body;
+}
 
 async function account(family: 'bitcoin' | 'evm'): Promise<void> {
   const { status } = await post('/v1/crypto_accounts', { family, publicKey: freshKey(family) });

@@ -123,6 +123,17 @@ export const paths: Readonly<Record<string, Path>> = {
     await world.ok('POST', `/v1/razorpay_orders/${order.id}/confirm`, answer);
   },
 
+  'paid-at-coinbase-after-it-expired': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 31 + 2 });
+    const { id: invoiceId } = (await invoicesOf(world, id)).at(-1);
+    await world.ok('POST', `/v1/invoices/${invoiceId}/coinbase_checkouts`, {});
+    const made = world.coinbase.effects().findLast(({ op }) => op === 'checkouts.create');
+    await world.advance({ hours: 25 });
+    world.coinbase.pay({ checkoutId: made?.objectId ?? '' });
+    await world.settle();
+  },
+
   'collected-by-razorpay': async (world) => {
     const customerId = await newCustomer(world, { currency: 'INR' });
     const id = await subscribe(world, { plan: 'pro-rupee', customerId, start: 'trial' });

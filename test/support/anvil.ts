@@ -9,13 +9,13 @@ import { freePorts } from '../../scripts/ports.ts';
 
 export type TestChain = { url: string; wallet: EvmWallet; stop: () => Promise<void> };
 
-/** Starts it on a free port. */
-export async function startTestAnvil(): Promise<TestChain> {
+/** Starts it on a free port. What is two epochs deep is final. */
+export async function startTestAnvil({ blocksInEpoch }: { blocksInEpoch?: number } = {}): Promise<TestChain> {
   const folder = await mkdtemp(join(tmpdir(), 'perennial-anvil-'));
   const { anvil: port } = await freePorts(['anvil']);
   const started = await startProcess({
     name: 'anvil',
-    ...anvilCommand({ port }),
+    ...anvilCommand({ port, ...(blocksInEpoch !== undefined && { blocksInEpoch }) }),
     env: process.env,
     cwd: folder,
     logFile: join(folder, 'anvil.log'),
