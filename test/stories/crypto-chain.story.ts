@@ -126,20 +126,12 @@ describe('a chain that changes its mind', () => {
       '00:10 crypto_reorged',
     ]);
     expect(await standing()).toBe('settled');
-    expect(await events()).toEqual([
-      'payment_seen',
-      'processing',
-      'settled',
-      'reorged',
-      'paused',
-      'resumed',
-      'reorg_healed',
-    ]);
+    expect(await events()).toEqual(['payment_seen', 'processing', 'settled', 'reorged', 'reorg_healed']);
   });
 
   it('coins that go elsewhere after they had paid take access and revenue with them once, and a card pays afterwards', async () => {
     await world.advance({ days: 2 });
-    const { id, toMinute, happened, standing, subscriptionId, invoiceId } = await firstInvoice();
+    const { id, toMinute, happened, standing, events, subscriptionId, invoiceId } = await firstInvoice();
     const payment = await chain.pay(id);
     await toMinute(5);
     await chain.mine(3);
@@ -147,7 +139,7 @@ describe('a chain that changes its mind', () => {
     await chain.reorganise(3, [[chain.rivalOf(payment)], [], [], []]);
     await toMinute(35);
     await chain.mine(10);
-    expect(await standing()).toBe('invalid [double_spent]');
+    expect(await standing()).toBe('invalid [double_spent, double_spend_attempt]');
     await toMinute(60);
     expect(await world.ok('GET', `/v1/invoices/${invoiceId}`)).toMatchObject({
       status: 'open',
@@ -156,6 +148,7 @@ describe('a chain that changes its mind', () => {
     await useCard(world, subscriptionId, 'succeeded');
     await toMinute(90);
 
+    console.log(await happened(), await events());
     expect(await happened()).toEqual(['00:00 coins 0.00048334 BTC sent', ...activated('00:05')]);
     expect(await readSubscription(world, subscriptionId)).toMatchObject({ status: 'active', access: 'full' });
   });
