@@ -6,13 +6,14 @@ import { WorkflowFailedError } from '@temporalio/client';
 import { z } from 'zod';
 import { type FoundPayment, readLookedUp } from '../../db/queries/payments/crypto-lookup.ts';
 import { coinsOf, cryptoAssets } from '../../domain/payments/crypto-asset.ts';
-import { chainNames, cryptoNetworks, familyOf, titleOf } from '../../domain/payments/crypto-chain.ts';
+import { chainNames, cryptoNetworks, titleOf } from '../../domain/payments/crypto-chain.ts';
 import { cryptoInvoiceStatuses } from '../../domain/payments/crypto-invoice.ts';
 import {
   type LookedUp,
   lookupInWords,
   lookupOutcomes,
   outcomeOf,
+  txidOf,
 } from '../../domain/payments/crypto-lookup.ts';
 import { cryptoPaymentStatuses } from '../../domain/payments/crypto-payment.ts';
 import { deliverToTemporal } from '../../temporal/deliver.ts';
@@ -83,25 +84,14 @@ const lookup = route({
       .meta({ example: '4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b' }),
     chain: chainName
       .optional()
-      .meta({ description: 'The one that is meant; other ones are looked at, too.' }),
+      .meta({ description: 'The one that is meant; others on which there are such ids are looked at, too.' }),
   }),
   responses: { 200: { description: 'What is known of it.', schema: answer } },
   problems: ['chain_unreachable', 'temporal_unavailable', 'outcome_unknown'],
   handler: {
-    look: async ({ body: { txid, chain } }) => {
-      const isEvm = txid.startsWith('0x');
-      if (chain === undefined || (familyOf(chain) === 'evm') === isEvm) return;
-      const message = isEvm
-        ? `must be an id of ${titleOf(chain)}, which has no 0x in front; leave chain out, or name an EVM chain`
-        : `must be an id of ${titleOf(chain)}, which has 0x in front; add it where the wallet left it out, or leave chain out`;
-      throw new Problem({
-        code: 'invalid_request',
-        detail: `body.txid: ${message}.`,
-        errors: [{ path: 'body.txid', message }],
-      });
-    },
-    act: async ({ deps, caller: { tenantId }, updateId, body: { txid, chain = null } }) => {
-      const looked = await askNodes(deps, updateId, { tenantId, txid: txid.toLowerCase(), chain });
+    look: async () => undefined,
+    act: async ({ deps, caller: { tenantId }, updateId, body: { txid: given, chain = null } }) => {
+      const looked = await askNodes(deps, updateId, { tenantId, txid: txidOf(given, chain), chain });
       const [failed] = looked.failed;
       if (looked.found === null && failed !== undefined) {
         throw unreachable(
@@ -111,7 +101,7 @@ const lookup = route({
       return looked;
     },
     answer: async ({ tx, now, body: { txid: given, chain: named = null } }, looked: LookedUp) => {
-      const txid = given.toLowerCase();
+      const txid = txidOf(given, named);
       const payments = await readLookedUp(tx, { txid, looked, now });
       const outcome = outcomeOf(looked, payments);
       const { network, asked, found } = looked;

@@ -1,6 +1,6 @@
 /** When a chain is believed, and when not. */
 import { describe, expect, it } from 'vitest';
-import { type ChainEvidence, type ChainTrust, nextTrust, resumed } from './chain-trust.ts';
+import { type ChainEvidence, type ChainTrust, nextTrust, pausedBy, resumed } from './chain-trust.ts';
 import { cryptoPolicyOn } from './crypto-policy.ts';
 
 const policy = cryptoPolicyOn('mainnet');
@@ -9,6 +9,7 @@ const now = '2026-03-01T12:00:00.000Z';
 const trusted: ChainTrust = {
   pausedAt: null,
   pauseReason: null,
+  pausedBy: null,
   disagreeingSince: null,
   agreedSinceHeight: 90,
   cautiousUntil: null,
@@ -113,6 +114,27 @@ describe('a pause', () => {
       pausedAt: null,
       pauseReason: null,
       cautiousUntil: '2026-03-02T12:00:00.000Z',
+    });
+  });
+});
+
+describe('a pause of an operator', () => {
+  const asked = { operator: 'api_key:1', reason: 'repairs', now };
+
+  it('stands however long the nodes agree, until an operator resumes it', () => {
+    const byHand = pausedBy(trusted, asked);
+    expect(byHand).toEqual({ ...trusted, pausedAt: now, pauseReason: 'repairs', pausedBy: 'api_key:1' });
+    expect(trustAfter(byHand, { height: 1_000 })).toEqual(byHand);
+    expect(resumed(byHand, now, policy)).toMatchObject({ pausedAt: null, pauseReason: null, pausedBy: null });
+  });
+
+  it('takes over one that evidence began, since when it stands, and is not taken over itself', () => {
+    const byHand = pausedBy(paused, asked);
+    expect(byHand).toEqual({ ...paused, pauseReason: 'repairs', pausedBy: 'api_key:1' });
+    expect(pausedBy(byHand, { operator: 'api_key:2', reason: 'other', now })).toEqual(byHand);
+    expect(trustAfter(byHand, { reorgDepth: 9 })).toMatchObject({
+      pauseReason: 'repairs',
+      pausedBy: 'api_key:1',
     });
   });
 });

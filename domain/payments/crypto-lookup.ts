@@ -196,6 +196,12 @@ function isEvm(txid: string): boolean {
   return txid.startsWith('0x');
 }
 
+/** As chains write it: lower case. Some wallets show an EVM chain's without its `0x`; where the chain is named, it is put back. */
+export function txidOf(given: string, named: ChainName | null): string {
+  const txid = given.toLowerCase();
+  return named !== null && familyOf(named) === 'evm' && !isEvm(txid) ? `0x${txid}` : txid;
+}
+
 /** Chains on which a transaction may have such an id, the one that is meant first. */
 export function chainsToAsk(txid: string, named: ChainName | null, all: readonly ChainName[]): ChainName[] {
   const family = isEvm(txid) ? 'evm' : 'bitcoin';

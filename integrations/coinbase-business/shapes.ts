@@ -40,7 +40,6 @@ export const event = z.object({
   id: checkoutId,
   eventType: z.string().min(1).max(255),
   metadata: z.record(z.string(), z.unknown()).nullish(),
-  updatedAt: instant,
 });
 
 export const failure = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() });

@@ -1,7 +1,8 @@
 /** A tenant with something of everything, so that generated requests meet subscriptions, invoices and payments. */
 import { scopes } from '../../api/scopes.ts';
-import { withTenant } from '../../db/client.ts';
+import { withSystem, withTenant } from '../../db/client.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
+import { chains } from '../../db/schema/crypto.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import { eventually } from '../../scripts/processes.ts';
 import type { Product } from './product.ts';
@@ -21,6 +22,10 @@ export type Population = {
 export async function populate({ stack, db, ok }: Product): Promise<Population> {
   const tenantId = await createTenant(db, { name: 'Acme Books' });
   const planRows = await createPlans(db, tenantId, plans);
+  // Nobody watches it; it is there to be paused, resumed and read again.
+  await withSystem(db, (tx) =>
+    tx.insert(chains).values({ name: 'polygon', network: 'local', height: 1_000_000 }).onConflictDoNothing(),
+  );
   const newKey = (name: string) =>
     withTenant(db, tenantId, (tx) =>
       createApiKey(tx, { tenantId, name, scopes: [...scopes], expiresAt: null }),

@@ -564,6 +564,24 @@ const samples: Record<string, Sample> = {
   },
   listSchedules: { call: () => ({ path: '/v1/schedules' }), foreign: 'own' },
   triggerSchedule: { call: () => ({ path: '/v1/schedules/relay-sweep/trigger', body: {} }), foreign: 'own' },
+  listCryptoChains: { call: () => ({ path: '/v1/crypto/chains' }), foreign: 'own' },
+  checkCryptoHealth: { call: () => ({ path: '/v1/crypto/health', body: {} }), foreign: 'own' },
+  rescanCryptoChain: {
+    call: async () => ({ path: await watchedChain('rescan'), body: { fromHeight: 1, ...why } }),
+    foreign: 'own',
+  },
+  pauseCryptoChain: {
+    call: async () => ({ path: await watchedChain('pause'), body: why }),
+    foreign: 'own',
+  },
+  resumeCryptoChain: {
+    call: async () => ({ path: await watchedChain('resume'), body: why }),
+    foreign: 'own',
+  },
+  lookUpCryptoTransaction: {
+    call: async (a) => ({ path: '/v1/crypto/lookup', body: { txid: await txidOf(a) } }),
+    foreign: 'own',
+  },
   createApiKey: {
     call: () => ({ path: '/v1/api_keys', body: { name: 'x', scopes: ['tenants:write'] } }),
     foreign: 'own',
@@ -578,6 +596,22 @@ const samples: Record<string, Sample> = {
   },
   listAuditLog: { call: () => ({ path: '/v1/audit_log' }), foreign: 'own' },
 };
+
+/** An act on a chain on which nobody has offered anything. */
+async function watchedChain(act: string): Promise<string> {
+  await api.sql(
+    "INSERT INTO chains (name, network, height) VALUES ('polygon', 'local', 100) ON CONFLICT DO NOTHING",
+  );
+  return `/v1/crypto/chains/polygon/${act}`;
+}
+
+/** Of a payment that was recorded; no node knows it. */
+async function txidOf(a: Things): Promise<string> {
+  const [row] = await api.sql('SELECT txid FROM crypto_payments WHERE key = $1', [
+    (await a.partlyPaid()).key,
+  ]);
+  return row.txid;
+}
 
 async function trialWithCard(a: Things): Promise<string> {
   const id = await a.trial();
@@ -926,6 +960,9 @@ const plainFields: ReadonlySet<string> = new Set([
   'markCryptoInvoiceInvalid reason',
   'markCryptoInvoiceSettled reason',
   'markCryptoInvoiceSettled txid',
+  'rescanCryptoChain reason',
+  'pauseCryptoChain reason',
+  'resumeCryptoChain reason',
   'recordCryptoDisposal amount',
   'recordCryptoDisposal disposedAt',
   'requestCryptoPayout address',
@@ -1245,6 +1282,10 @@ const namings: Record<string, Naming> = {
       body: { paymentKeys: [(await theirs.partlyPaid()).key], ...why },
     }),
     meets: 'state_conflict',
+  },
+  'lookUpCryptoTransaction txid': {
+    call: async (theirs) => ({ path: '/v1/crypto/lookup', body: { txid: await txidOf(theirs) } }),
+    meets: 'own',
   },
   'listCryptoInvoices cursor': paged('/v1/crypto_invoices', 'cryptoInvoice'),
   'listCryptoInvoices invoiceId': filtered('/v1/crypto_invoices', 'invoiceId', 'cryptoInvoice'),

@@ -273,6 +273,16 @@ describe('an operator', () => {
     expect(data[0]).toMatchObject({ action: 'crypto_invoice.accept', reason: 'the customer could not know' });
   });
 
+  it('accepts it although the invoice was offered anew meanwhile: that offer is taken back', async () => {
+    const { row, key } = await paidLate();
+    const anew = await offerOf(row.invoiceId);
+    expect(anew).toMatchObject({ status: 201, body: { status: 'awaiting' } });
+    await post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: [key], reason: 'it came after all' });
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'settled' });
+    expect(await get(`/v1/crypto_invoices/${anew.body.id}`)).toMatchObject({ status: 'cancelled' });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid' });
+  });
+
   it('dismisses it instead, and nothing is booked', async () => {
     const { row, key } = await paidLate();
     await post(`/v1/crypto_invoices/${row.id}/dismiss`, { paymentKeys: [key], reason: 'it goes back' });

@@ -292,6 +292,19 @@ describe('a transaction that pays nothing of the tenant', () => {
     expect((await lookUp(paying.txid)).body).toMatchObject({ outcome: 'unknown', payments: [] });
   });
 
+  it('has its id as the wallet shows it: in capitals, or without 0x where the chain is named', async () => {
+    const paying = evmTransaction([{ to: '0xabc', units: 1n, asset: 'USDC', token: '0xusdc' }]);
+    base.mine([paying]);
+    const { txid } = paying;
+    const found = { txid, outcome: 'pays_nothing_of_yours', chain: 'base' };
+    expect((await lookUp(txid.slice(2).toUpperCase(), 'base')).body).toMatchObject(found);
+    expect((await lookUp(txid, 'bitcoin')).body).toMatchObject({
+      ...found,
+      summary:
+        'It is on Base, not on Bitcoin, in block 11. It pays none of your addresses, so it is credited to nobody.',
+    });
+  });
+
   it('that no node knows is perhaps on a test network, and the payer is told how to pay', async () => {
     const { body } = await lookUp('ab'.repeat(32), 'bitcoin');
     expect(body).toMatchObject({

@@ -2,7 +2,7 @@
  * An open invoice offered for payment in coins: an address of its own, the coins at a rate that is held for a while, and the
  * start of the process that waits for them, all in one transaction under the customer's lock.
  *
- * Why it is safe to run twice: an invoice is offered in one way at a time (the database says so, too), so who asks again for
+ * Why it is safe to run twice: an invoice is offered in one way at a time, under the customer's lock, so who asks again for
  * the same is given the same; the process is started by its name, once. Dying before the commit leaves nothing, not even the
  * address; after it, the outbox starts the process.
  */

@@ -42,7 +42,7 @@ export async function quoteNow(
   return { dueMinor, currency, usdMinor, rate, rateSources, rateAt: new Date(rateAt), dueUnits, minDueUnits };
 }
 
-async function readPrices(tx: Tx, currencies: readonly string[]): Promise<CryptoPrice[]> {
+export async function readPrices(tx: Tx, currencies: readonly string[]): Promise<CryptoPrice[]> {
   const rows = await tx
     .select()
     .from(cryptoPrices)
