@@ -5,7 +5,8 @@
  *
  * Why it is safe to run twice: everything happens under the locks of the customer and then of the invoice in coins. A payment
  * has one payout that was not rejected, an invoice's money at most one under way (the database says so too), and each step is
- * taken from the status before it only; a transaction is told anew only while no block has the one before. Dying before a commit leaves the step to be asked for again under the same key.
+ * taken from the status before it only; a transaction is told anew only while no block has the one before. Dying before a
+ * commit leaves the step to be asked for again under the same key.
  */
 import { and, asc, eq, gt, inArray, max, sql } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
