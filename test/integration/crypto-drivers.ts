@@ -87,7 +87,10 @@ async function unlessRefused<Result>(send: () => Promise<Result>): Promise<Resul
   try {
     return await send();
   } catch (error) {
-    if (error instanceof VendorError || (error instanceof Error && /nonce|underpriced/i.test(error.message))) {
+    if (
+      error instanceof VendorError ||
+      (error instanceof Error && /nonce|underpriced|already imported/i.test(error.message))
+    ) {
       return null;
     }
     throw error;

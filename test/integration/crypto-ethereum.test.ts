@@ -70,35 +70,35 @@ function settled(units: bigint) {
 }
 
 describe('a payment', () => {
-  it.each([
-    ['ETH', WEI] as const,
-    ['USDC', MICRODOLLARS] as const,
-  ])('in %s is settled twelve blocks deep, and final with its chain', async (asset, units) => {
-    const offered = await scene.offered(asset);
-    expect(offered.coins.dueUnits).toBe(units);
-    if (asset === 'ETH') await wallet.sendEth(target(offered), units);
-    else await wallet.sendToken(target(offered), units);
-    await mine(10);
-    expect(await scene.state(offered)).toEqual({
-      ...settled(units),
-      is: 'processing',
-      units: { ...untouchedUnits, credited: units },
-      payments: [`${units} mined +1`],
-      events: ['payment_seen', 'processing'],
-      signals: 0,
-    });
-    expect(await scene.books(offered)).toEqual({ ...unpaid, mails: ['crypto_payment_seen'] });
-    await mine(1);
-    expect(await scene.state(offered)).toEqual(settled(units));
-    expect(await scene.books(offered)).toEqual({ ...paid, mails: ['crypto_payment_seen'] });
-    await mine(5);
-    expect(await scene.state(offered)).toEqual({
-      ...settled(units),
-      is: 'final',
-      events: ['payment_seen', 'processing', 'settled', 'finalised'],
-    });
-    expect(await scene.books(offered)).toEqual({ ...paid, mails: ['crypto_payment_seen'] });
-  });
+  it.each([['ETH', WEI] as const, ['USDC', MICRODOLLARS] as const])(
+    'in %s is settled twelve blocks deep, and final with its chain',
+    async (asset, units) => {
+      const offered = await scene.offered(asset);
+      expect(offered.coins.dueUnits).toBe(units);
+      if (asset === 'ETH') await wallet.sendEth(target(offered), units);
+      else await wallet.sendToken(target(offered), units);
+      await mine(10);
+      expect(await scene.state(offered)).toEqual({
+        ...settled(units),
+        is: 'processing',
+        units: { ...untouchedUnits, credited: units },
+        payments: [`${units} mined +1`],
+        events: ['payment_seen', 'processing'],
+        signals: 0,
+      });
+      expect(await scene.books(offered)).toEqual({ ...unpaid, mails: ['crypto_payment_seen'] });
+      await mine(1);
+      expect(await scene.state(offered)).toEqual(settled(units));
+      expect(await scene.books(offered)).toEqual({ ...paid, mails: ['crypto_payment_seen'] });
+      await mine(5);
+      expect(await scene.state(offered)).toEqual({
+        ...settled(units),
+        is: 'final',
+        events: ['payment_seen', 'processing', 'settled', 'finalised'],
+      });
+      expect(await scene.books(offered)).toEqual({ ...paid, mails: ['crypto_payment_seen'] });
+    },
+  );
 
   it('by a contract that pays many invoices at once pays each of them', async () => {
     const [first, second] = [await scene.offered('USDC'), await scene.offered('USDC')];
@@ -127,7 +127,9 @@ describe('a payment', () => {
     });
     await mine(11);
     expect(await scene.state(offered)).toEqual(settled(WEI));
-    expect((await scene.payments(offered)).map(({ key }) => key)).toEqual([expect.stringMatching(/:call:0$/)]);
+    expect((await scene.payments(offered)).map(({ key }) => key)).toEqual([
+      expect.stringMatching(/:call:0$/),
+    ]);
     expect(await scene.books(offered)).toEqual(paid);
   });
 

@@ -25,7 +25,9 @@ afterAll(async () => {
 });
 
 describe('invoices in coins', () => {
-  it(`end as the chain says, and are booked once, in ${schedules} random lives (SEED=${seed})`, { timeout: 20_000 * schedules }, async () => {
+  it(`end as the chain says, and are booked once, in ${schedules} random lives (SEED=${seed})`, {
+    timeout: 20_000 * schedules,
+  }, async () => {
     process.stdout.write(`SEED=${seed} SCHEDULES=${schedules}\n`);
     for (let n = 0; n < schedules; n += 1) {
       if (n > 0 && n % PER_SCENE === 0) {
@@ -35,20 +37,22 @@ describe('invoices in coins', () => {
       const driver = drivers[(seed + n) % 2 === 0 ? 0 : 1];
       const acts = randomActs(randomFrom(seed + n));
       const told = `SEED=${seed + n} on ${driver.chain}: ${acts.map((act) => JSON.stringify(act)).join(' ')}`;
-      expect(await faultsOf({ scene, driver }, acts).catch((error: Error) => [`${told}\n${error.stack}`]), told).toEqual([]);
+      expect(
+        await faultsOf({ scene, driver }, acts).catch((error: Error) => [`${told}\n${error.stack}`]),
+        told,
+      ).toEqual([]);
     }
   });
 
-  it('would end otherwise if an orphan in the mempool counted as alive', async () => {
-    const acts: Act[] = [
-      { do: 'double_spend', which: 0, depth: 2, isSeen: true },
-      { do: 'look' },
-      { do: 'mine', blocks: 3 },
-    ];
+  it.each<[string, (node: ChainNode) => ChainNode, isSeen: boolean, end: string]>([
+    ['an orphan in the mempool counted as alive', blindToRivals, true, 'orphaned'],
+    ['one that was dead when it was first seen did', blindToUse, false, 'seen'],
+  ])('would end otherwise if %s', async (_, seenThrough, isSeen, end) => {
+    const acts: Act[] = [{ do: 'double_spend', which: 0, depth: 2, isSeen }];
     const [driver] = drivers;
-    expect(await faultsOf({ scene, driver }, acts)).toEqual([]);
-    const faults = await faultsOf({ scene, driver, seenThrough: blindToRivals }, acts);
-    expect(faults).toEqual([expect.stringMatching(/^lived: {4}processing .*\nreplayed: expired .* double_spent /)]);
+    const faults = await faultsOf({ scene, driver, seenThrough }, acts);
+    expect(faults).toHaveLength(1);
+    expect(faults[0]).toMatch(new RegExp(`^lived: .* ${end} .*\nreplayed: expired .* double_spent `));
   });
 });
 
@@ -61,4 +65,9 @@ function blindToRivals(node: ChainNode): ChainNode {
       return block && { ...block, transactions: block.transactions.map((each) => ({ ...each, spends: [] })) };
     },
   };
+}
+
+/** What waits in the mempool is believed to be spendable. */
+function blindToUse(node: ChainNode): ChainNode {
+  return { ...node, used: async () => [] };
 }

@@ -4,8 +4,8 @@
  */
 import { eq, sql } from 'drizzle-orm';
 import pg from 'pg';
-import { createCryptoInvoiceActivities } from '../../activities/payments/crypto-invoice.ts';
 import { pollChain } from '../../activities/payments/chain-poll.ts';
+import { createCryptoInvoiceActivities } from '../../activities/payments/crypto-invoice.ts';
 import { createMempoolReader } from '../../activities/payments/mempool-reader.ts';
 import { createDatabase, type Database, withSystem, withTenant } from '../../db/client.ts';
 import { takeLease } from '../../db/queries/payments/chain-cursor.ts';
@@ -314,7 +314,10 @@ function knownTxids(db: Database, offers: readonly Offered[]): Promise<Set<strin
 }
 
 /** A new database in which the invoices have just been made; the sights come as they came, and then the chain as it is. */
-async function replay({ scene, driver }: Stage, { offers, base, sights }: Play): Promise<Map<string, string>> {
+async function replay(
+  { scene, driver }: Stage,
+  { offers, base, sights }: Play,
+): Promise<Map<string, string>> {
   const database = await createTestDatabase();
   const db = createDatabase({ url: database.url, max: 3 });
   try {
