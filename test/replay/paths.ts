@@ -3,7 +3,10 @@
  * can take and that is not here is not protected: add it, and record again with `npm run record-histories`.
  */
 import { taskQueues } from '../../domain/operations/task-queues.ts';
-import { chainWatcherWorkflowId, chainWatcherWorkflowType } from '../../workflows/payments/chain-watcher.contract.ts';
+import {
+  chainWatcherWorkflowId,
+  chainWatcherWorkflowType,
+} from '../../workflows/payments/chain-watcher.contract.ts';
 import { offerCoins } from '../stories/offers.ts';
 import {
   invoicesOf,
