@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StoryChain } from './chain.ts';
 import { type Offer, offerCoins } from './offers.ts';
 import { readSubscription, subscribe, useCard } from './people.ts';
+import { recovers, retryWithoutCard } from './phrases.ts';
 import { createWorld, type World } from './world.ts';
 
 let world: World;
@@ -148,8 +149,56 @@ describe('a chain that changes its mind', () => {
     await useCard(world, subscriptionId, 'succeeded');
     await toMinute(90);
 
-    console.log(await happened(), await events());
-    expect(await happened()).toEqual(['00:00 coins 0.00048334 BTC sent', ...activated('00:05')]);
+    expect(await happened()).toEqual([
+      '00:00 coins 0.00048334 BTC sent',
+      ...activated('00:05'),
+      '00:30 crypto_reorged',
+      '00:30 crypto_double_spend_attempt',
+      '00:35 payment_returned',
+      '00:35 past_due',
+      '00:35 access suspended',
+      '00:35 crypto_settlement_reversed',
+      '00:35 crypto_double_spent',
+      '00:35 mail crypto_payment_reversed sent',
+      '01:00 charge USD 29.00 succeeded',
+      '01:00 payment_method_changed',
+      ...recovers('01:00'),
+    ]);
     expect(await readSubscription(world, subscriptionId)).toMatchObject({ status: 'active', access: 'full' });
+    expect(await events()).toEqual([
+      'payment_seen',
+      'processing',
+      'settled',
+      'reorged',
+      'double_spend_attempt',
+      'settlement_reversed',
+      'double_spent',
+    ]);
+  });
+
+  it('coins that went elsewhere are asked for by the ladder, which takes no access twice', async () => {
+    await world.advance({ days: 2 });
+    const { id, toMinute, happened, subscriptionId } = await firstInvoice();
+    const payment = await chain.pay(id);
+    await toMinute(2);
+    await chain.mine(3);
+    await toMinute(4);
+    await chain.reorganise(3, [[chain.rivalOf(payment)], [], [], []]);
+    await chain.mine(10);
+    await toMinute(15 * 24 * 60);
+
+    expect(await readSubscription(world, subscriptionId)).toMatchObject({
+      status: 'past_due',
+      access: 'suspended',
+    });
+    const later = (await happened()).filter((line) => line.startsWith('day '));
+    // No card is on file; access is gone already when the ladder comes to it.
+    expect(later.map((line) => line.replace(/ [+]\d\d:\d\d/, ''))).toEqual([
+      ...retryWithoutCard(1, 'payment_failed_1'),
+      ...retryWithoutCard(3, 'payment_failed_2'),
+      ...retryWithoutCard(5, 'payment_failed_final'),
+      'day 7 mail account_restricted sent',
+      'day 14 mail account_suspended sent',
+    ]);
   });
 });

@@ -55,10 +55,11 @@ it('a trial whose first charge is declined is paid in coins', async () => {
   await world.advance({ days: 14 });
   const { id, toMinute, happened } = await offerCoins(world, subscriptionId);
   await chain.pay(id);
+  await toMinute(3);
   await chain.mine(3);
   await toMinute(20);
 
-  expect(await happened()).toEqual(['00:00 coins 0.00048334 BTC sent', ...recovers('00:00')]);
+  expect(await happened()).toEqual(['00:00 coins 0.00048334 BTC sent', ...recovers('00:03')]);
   expect(await readSubscription(world, subscriptionId)).toMatchObject({ status: 'active', access: 'full' });
 });
 
@@ -127,10 +128,11 @@ it('paid in two parts within the quarter of an hour, it counts as one payment', 
 it('two percent less is enough: nobody owes the rest', async () => {
   const { id, toMinute, happened, standing, invoiceId } = await firstInvoice();
   await chain.pay(id, { percent: 99n });
+  await toMinute(3);
   await chain.mine(3);
   await toMinute(20);
 
-  expect(await happened()).toEqual(['00:00 coins 0.0004785 BTC sent', ...activated('00:00')]);
+  expect(await happened()).toEqual(['00:00 coins 0.0004785 BTC sent', ...activated('00:03')]);
   expect(await standing()).toBe('settled [within_tolerance]');
   expect(await world.ok('GET', `/v1/invoices/${invoiceId}`)).toMatchObject({ status: 'paid', dueMinor: 0 });
 });
