@@ -294,6 +294,13 @@ export const paths: Readonly<Record<string, Path>> = {
     await chain.mine(3);
   },
 
+  // What comes after its end is another run, which is the one that the next path leaves.
+  'quote-in-coins-expires': async (world) => {
+    await world.watchChain();
+    await offerCoins(world, await subscribe(world, { start: 'payment' }));
+    await world.advance({ minutes: 30 });
+  },
+
   'quote-in-coins-expires-and-is-paid-late': async (world) => {
     const chain = await world.watchChain();
     const offer = await offerCoins(world, await subscribe(world, { start: 'payment' }));
