@@ -261,7 +261,7 @@ async function fallPastDue(
   const nextTry = stepAheadInWords(state, state.nextStepIndex, {
     cardRefused: failed.declineClass === 'hard',
   });
-  const nextStep = ladder === 'suspended' ? `access is suspended until it is paid, and ${nextTry}` : nextTry;
+  const nextStep = ladder === 'suspended' ? `access stays suspended, and ${nextTry}` : nextTry;
   await notifyFailure(tx, after, failed, nextStep);
   return after;
 }
