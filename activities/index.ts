@@ -19,6 +19,7 @@ import { createCardPaymentActivities } from './payments/card-payment.ts';
 import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
 import { createCoinbaseCheckoutActivities } from './payments/coinbase-checkout.ts';
 import { createCryptoInvoiceActivities } from './payments/crypto-invoice.ts';
+import { createCryptoLookupActivities } from './payments/crypto-lookup.ts';
 import { createExchangeRateActivities } from './payments/exchange-rates.ts';
 import { createRazorpayCollectionActivities } from './payments/razorpay-collection.ts';
 import { createRazorpayDisputeActivities } from './payments/razorpay-dispute.ts';
@@ -46,6 +47,7 @@ export type ActivityDeps = {
 };
 
 export function createActivities(deps: ActivityDeps) {
+  const chainWatching = deps.chainWatching ?? { network: 'local', chains: [] };
   return {
     /** Decisions and our own database. */
     billing: {
@@ -70,13 +72,16 @@ export function createActivities(deps: ActivityDeps) {
       ...createRazorpayCollectionActivities(deps),
       ...createRazorpayDisputeActivities(deps),
     },
-    /** What runs for hours, one for each chain. */
-    chains: createChainWatcherActivities({
-      db: deps.db,
-      log: deps.log,
-      chainWatching: deps.chainWatching ?? { network: 'local', chains: [] },
-      stopping: deps.stopping ?? new AbortController().signal,
-    }),
+    /** Everything that asks nodes of chains; the watching runs for hours, once for each chain. */
+    chains: {
+      ...createChainWatcherActivities({
+        db: deps.db,
+        log: deps.log,
+        chainWatching,
+        stopping: deps.stopping ?? new AbortController().signal,
+      }),
+      ...createCryptoLookupActivities({ db: deps.db, chainWatching }),
+    },
     /** Everything that calls Coinbase. */
     coinbase: createCoinbaseCheckoutActivities(deps),
     /** What schedules run. */

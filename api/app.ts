@@ -20,7 +20,7 @@ import { taxRateRoutes } from './billing/tax-rates.ts';
 import { taxSettingsRoutes } from './billing/tax-settings.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import { serveDocs } from './docs.ts';
-import { answerProblems } from './failures.ts';
+import { answerProblems, isForeseen } from './failures.ts';
 import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
@@ -29,6 +29,11 @@ import { serveCheckout } from './payments/checkout.ts';
 import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
 import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
 import { creditNoteRoutes } from './payments/credit-notes.ts';
+import { cryptoAccountRoutes } from './payments/crypto-accounts.ts';
+import { cryptoChainRoutes } from './payments/crypto-chains.ts';
+import { cryptoInvoiceActRoutes } from './payments/crypto-invoice-acts.ts';
+import { cryptoInvoiceRoutes } from './payments/crypto-invoices.ts';
+import { cryptoLookupRoutes } from './payments/crypto-lookup.ts';
 import { cryptoLotRoutes } from './payments/crypto-lots.ts';
 import { cryptoPayoutRoutes } from './payments/crypto-payouts.ts';
 import { disputeRoutes } from './payments/disputes.ts';
@@ -99,6 +104,11 @@ const routes: readonly Route[] = [
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
+  ...cryptoAccountRoutes,
+  ...cryptoInvoiceRoutes,
+  ...cryptoInvoiceActRoutes,
+  ...cryptoChainRoutes,
+  ...cryptoLookupRoutes,
   ...cryptoLotRoutes,
   ...cryptoPayoutRoutes,
   ...taxSettingsRoutes,
@@ -130,7 +140,8 @@ function logRequests({ log }: ApiDependencies): RequestHandler {
       return id;
     },
     customLogLevel: (_req, res, error) => {
-      if (error !== undefined || res.statusCode >= 500) return 'error';
+      if (error !== undefined) return 'error';
+      if (res.statusCode >= 500) return isForeseen(res) ? 'info' : 'error';
       return res.statusCode >= 400 ? 'info' : 'debug';
     },
   });

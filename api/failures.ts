@@ -13,19 +13,29 @@ import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from '../config/logger.ts';
 import { DomainError, VendorError } from '../domain/errors.ts';
-import { isProblemCode, Problem, type ProblemCode } from './problem.ts';
+import { isProblemCode, Problem, type ProblemCode, retryAfterOf } from './problem.ts';
 
 /** The last handler of the chain: answers every error as a problem and logs those that are ours. */
 export function answerProblems(log: Logger): ErrorRequestHandler {
   return (error, req, res, next) => {
     const problem = toProblem(error);
-    if (problem.status >= 500) (req.log ?? log).error({ err: error, code: problem.code }, problem.message);
+    const foreseenOutage = retryAfterOf(problem.code) !== undefined;
+    if (foreseenOutage) foreseen.add(res);
+    else if (problem.status >= 500)
+      (req.log ?? log).error({ err: error, code: problem.code }, problem.message);
     if (res.headersSent) return void next(error);
     res
       .status(problem.status)
       .set({ ...problem.headers, 'Content-Type': 'application/problem+json', 'Cache-Control': 'no-store' })
       .send(JSON.stringify(problem.body));
   };
+}
+
+/** Answers that tell of an outage of the world outside, which is no error of ours. */
+const foreseen = new WeakSet<object>();
+
+export function isForeseen(res: object): boolean {
+  return foreseen.has(res);
 }
 
 /** Never throws; an error nobody foresaw becomes `internal_error`. */

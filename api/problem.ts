@@ -4,7 +4,8 @@
  */
 import type { ErrorCode } from '../domain/errors.ts';
 
-type ProblemKind = { status: number; title: string };
+/** `retryAfterSeconds`: an outage of the world outside that we foresee; nobody of ours has to look. */
+type ProblemKind = { status: number; title: string; retryAfterSeconds?: number };
 
 /** The table. A code never changes its meaning. */
 export const problemKinds = {
@@ -28,6 +29,7 @@ export const problemKinds = {
   customer_erased: { status: 409, title: 'The data of the customer was erased' },
   payment_method_missing: { status: 409, title: 'The customer has no payment method' },
   nothing_unpaid: { status: 409, title: 'The customer has no unpaid invoice' },
+  chain_not_watched: { status: 409, title: 'The chain is not watched here' },
   reference_already_booked: { status: 409, title: 'The reference stands for another payment' },
   idempotency_key_reused: { status: 409, title: 'The Idempotency-Key stands for another request' },
   payload_too_large: { status: 413, title: 'The body is too large' },
@@ -37,6 +39,9 @@ export const problemKinds = {
   exchange_rate_unusable: { status: 422, title: 'The exchange rate cannot be used' },
   fee_above_amount: { status: 422, title: 'The fee takes all of the amount' },
   amount_out_of_range: { status: 422, title: 'The amount is not acceptable' },
+  amount_too_small: { status: 422, title: 'The amount is too small for a payment in coins' },
+  asset_not_on_chain: { status: 422, title: 'The asset is not taken on this chain' },
+  public_key_unusable: { status: 422, title: 'The public key cannot be used' },
   date_out_of_range: { status: 422, title: 'The date is not acceptable' },
   plan_archived: { status: 422, title: 'The plan is archived' },
   plan_without_trial: { status: 422, title: 'The plan has no trial' },
@@ -53,6 +58,13 @@ export const problemKinds = {
   vendor_unavailable: { status: 503, title: 'The payment vendor cannot be reached' },
   rate_limited: { status: 503, title: 'The payment vendor asks us to slow down' },
   tax_not_calculated: { status: 503, title: 'The tax is not calculated yet' },
+  chain_paused: { status: 503, title: 'No payments on the chain are taken now', retryAfterSeconds: 600 },
+  chain_behind: { status: 503, title: 'The chain has not been read lately', retryAfterSeconds: 60 },
+  rates_stale: { status: 503, title: 'No fresh rate is known', retryAfterSeconds: 60 },
+  rates_apart: { status: 503, title: 'The price sources disagree', retryAfterSeconds: 60 },
+  rates_too_few: { status: 503, title: 'Too few price sources know a rate', retryAfterSeconds: 60 },
+  chain_unreachable: { status: 503, title: 'The chain cannot be asked', retryAfterSeconds: 10 },
+  crypto_unhealthy: { status: 503, title: 'Payments in coins cannot be relied on', retryAfterSeconds: 30 },
   outcome_unknown: { status: 503, title: 'The outcome is not known yet' },
 } as const satisfies Record<ErrorCode, ProblemKind> & Record<string, ProblemKind>;
 
@@ -107,7 +119,8 @@ export class Problem extends Error {
       ...(reason !== undefined && { reason }),
       ...(errors !== undefined && { errors }),
     };
-    this.headers = { ...(status === 503 && { 'Retry-After': RETRY_AFTER_SECONDS }), ...headers };
+    const retryAfter = retryAfterOf(code) ?? RETRY_AFTER_SECONDS;
+    this.headers = { ...(status === 503 && { 'Retry-After': String(retryAfter) }), ...headers };
   }
 
   get status(): number {
@@ -129,4 +142,10 @@ export function isProblemCode(code: string): code is ProblemCode {
 }
 
 /** After this the caller may try again, with the same Idempotency-Key. */
-const RETRY_AFTER_SECONDS = '2';
+const RETRY_AFTER_SECONDS = 2;
+
+/** Of an outage that is foreseen; undefined for others. */
+export function retryAfterOf(code: ProblemCode): number | undefined {
+  const kind: ProblemKind = problemKinds[code];
+  return kind.retryAfterSeconds;
+}

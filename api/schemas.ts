@@ -126,6 +126,6 @@ export const problemSchema = z
     errors: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()
-      .meta({ description: 'Every mistake of the request, with its place.' }),
+      .meta({ description: 'Every mistake of the request, or everything that fails, with its place.' }),
   })
   .meta({ id: 'Problem', description: 'A problem as in RFC 9457. Programs branch on `code`.' });

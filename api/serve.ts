@@ -61,7 +61,7 @@ async function send(req: Request, res: Response, route: Route, { answer, replaye
   const { status, body } = answer;
   const spec = route.responses[status];
   if (spec !== undefined && 'mediaType' in spec) return sendFile(res, status, spec, body as FileBody);
-  if (spec?.csv !== undefined && wantsCsv(req)) return sendCsv(res, status, spec.csv, body);
+  if (spec?.csv !== undefined && wantsCsv(req)) return sendCsv(req, res, { status, csv: spec.csv, body });
   const isProblem = status >= 400;
   res
     .status(status)
@@ -96,15 +96,31 @@ function wantsCsv(req: Request): boolean {
   return format === undefined ? req.accepts(['json', 'csv']) === 'csv' : format === 'csv';
 }
 
-function sendCsv(res: Response, status: number, { fileName, tableOf }: CsvSpec, body: unknown): void {
+function sendCsv(
+  req: Request,
+  res: Response,
+  { status, csv: { fileName, tableOf }, body }: { status: number; csv: CsvSpec; body: unknown },
+): void {
+  const next = nextPage(req, body);
   res
     .status(status)
     .set({
       'Content-Type': 'text/csv; charset=utf-8',
       'Content-Disposition': `attachment; filename="${fileName}"`,
       'Cache-Control': 'no-store',
+      ...(next !== null && { Link: `<${next}>; rel="next"` }),
     })
     .send(toCsv(tableOf(body as never)));
+}
+
+/** A table has no place for the cursor (RFC 8288). */
+function nextPage({ originalUrl }: Request, body: unknown): string | null {
+  const { nextCursor } = (body ?? {}) as { nextCursor?: string | null };
+  if (nextCursor == null) return null;
+  const [path = '', query = ''] = originalUrl.split('?');
+  const parameters = new URLSearchParams(query);
+  parameters.set('cursor', nextCursor);
+  return `${path}?${parameters}`;
 }
 
 const keyPattern = /^[\x21-\x7e]{1,255}$/;

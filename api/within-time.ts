@@ -14,10 +14,14 @@ const PATIENCE_MS = 250;
  * Gives up soon when Temporal cannot be reached (found by a call beside an update that takes long), and after a while
  * when the process does not answer. Either way the update may still happen; its id makes a repeat harmless.
  */
-export async function withinTime<T>(client: Client, work: () => Promise<T>): Promise<T> {
+export async function withinTime<T>(
+  client: Client,
+  work: () => Promise<T>,
+  timeoutMs = ANSWER_TIMEOUT_MS,
+): Promise<T> {
   const abandon = new AbortController();
   const answer = client.withAbortSignal(abandon.signal, () =>
-    client.withDeadline(Date.now() + ANSWER_TIMEOUT_MS, work),
+    client.withDeadline(Date.now() + timeoutMs, work),
   );
   const { signal } = abandon;
   const reachable = delay(PATIENCE_MS, undefined, { signal })

@@ -28,6 +28,7 @@ test('development needs no variable, and all vendors are their sandboxes', () =>
     sandboxPort: 3015,
     sandboxed: true,
   });
+  expect(config.coinbase).toMatchObject({ sandboxed: true, enabled: true, apiBase: 'http://127.0.0.1:3014' });
   expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
 });
 
@@ -78,14 +79,19 @@ test('a mistake never repeats the value, which may be a secret', () => {
       'STRIPE_SECRET_KEY',
       'RESEND_API_KEY',
       'RAZORPAY_KEY_ID',
+      'COINBASE_BUSINESS_KEY_NAME',
+      'COINBASE_BUSINESS_PRIVATE_KEY',
       'DATABASE_URL',
       'MAIL_FROM',
       'API_PORT',
     ].map((name) => [name, `${sentinel}:${sentinel}`]),
   );
   const webhookSecrets = { STRIPE_WEBHOOK_SECRETS: sentinel, RAZORPAY_WEBHOOK_SECRETS: sentinel };
+  const coinbaseSecrets = { COINBASE_BUSINESS_WEBHOOK_SECRETS: sentinel };
   const secret = { RAZORPAY_KEY_SECRET: sentinel.repeat(2) };
-  expect(mistakesOf({ ...everythingWrong, ...webhookSecrets, ...secret })).toHaveLength(7);
+  expect(mistakesOf({ ...everythingWrong, ...webhookSecrets, ...coinbaseSecrets, ...secret })).toHaveLength(
+    9,
+  );
   expect(mistakesOf({ ...everythingWrong, PERSON_KEY_SECRET: 'short' }).join()).not.toMatch(/SENTINEL|short/);
 });
 
@@ -156,6 +162,34 @@ test('a live key of Razorpay is never sent to another server', () => {
   );
 });
 
+const coinbase = {
+  COINBASE_BUSINESS_KEY_NAME: 'organizations/1/apiKeys/2',
+  COINBASE_BUSINESS_PRIVATE_KEY: `${'A'.repeat(86)}==`,
+  COINBASE_BUSINESS_WEBHOOK_SECRETS: 'new, old',
+};
+
+test('Coinbase is off in production until it has a key, and believes nobody', () => {
+  expect(loadConfig(production).coinbase).toMatchObject({
+    enabled: false,
+    webhookSecrets: [],
+    commerceWebhookSecrets: [],
+  });
+  const given = { ...production, ...coinbase, COINBASE_COMMERCE_WEBHOOK_SECRETS: 'a,b' };
+  expect(loadConfig(given).coinbase).toMatchObject({
+    enabled: true,
+    sandboxed: false,
+    apiBase: undefined,
+    webhookSecrets: ['new', 'old'],
+    commerceWebhookSecrets: ['a', 'b'],
+  });
+});
+
+test.each(Object.keys(coinbase))('Coinbase is not set up without %s', (name) => {
+  expect(mistakesOf({ ...production, ...coinbase, [name]: undefined }).join()).toContain(
+    name === 'COINBASE_BUSINESS_KEY_NAME' ? 'COINBASE_BUSINESS_PRIVATE_KEY' : name,
+  );
+});
+
 test('the first encryption key is active and the others still decrypt', () => {
   const key = (fill: number) => Buffer.alloc(32, fill).toString('base64');
   const { encryption } = loadConfig({ PERENNIAL_ENCRYPTION_KEYS: `new:${key(2)},old:${key(1)}` });
@@ -190,3 +224,36 @@ function mistakesOf(env: Record<string, string | undefined>): readonly string[] 
   }
   return [];
 }
+
+test('a chain is watched where it has nodes, on a local network unless this is production', () => {
+  const { chains } = loadConfig({ BITCOIN_NODES: 'http://u:p@127.0.0.1:18334, https://node.example' });
+  expect(chains.network).toBe('local');
+  expect(chains.watched.bitcoin).toEqual({
+    nodes: ['http://u:p@127.0.0.1:18334', 'https://node.example'],
+    startHeight: null,
+    usdc: null,
+  });
+  expect(chains.watched.ethereum.nodes).toEqual([]);
+  expect(loadConfig(production).chains.network).toBe('mainnet');
+});
+
+test('nodes, heights and contracts that cannot be meant are refused', () => {
+  const usdc = `0x${'a'.repeat(40)}`;
+  expect(loadConfig({ BASE_USDC: usdc, BASE_START_HEIGHT: '0' }).chains.watched.base).toMatchObject({
+    usdc,
+    startHeight: 0,
+  });
+  const mistakes = mistakesOf({
+    BASE_NODES: 'ftp://node',
+    POLYGON_START_HEIGHT: '-1',
+    ETHEREUM_USDC: '0x12',
+  });
+  expect(mistakes.map((mistake) => mistake.split(' ')[0])).toEqual([
+    'BASE_NODES',
+    'POLYGON_START_HEIGHT',
+    'ETHEREUM_USDC',
+  ]);
+  expect(mistakesOf({ CRYPTO_NETWORK: 'testnet', BASE_USDC: usdc })).toEqual([
+    'BASE_USDC is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.',
+  ]);
+});

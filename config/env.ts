@@ -113,6 +113,10 @@ export type Config = {
     readonly network: 'mainnet' | 'testnet' | 'local';
     /** A chain without nodes is not watched. */
     readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
+    /** How long the rate of an offer is held; undefined where the usual quarter of an hour is. */
+    readonly quoteMinutes: number | undefined;
+    /** Ports of the chains that development runs where no node was named. */
+    readonly localPorts: { readonly bitcoin: number; readonly ethereum: number };
   };
   readonly worker: {
     /** Where health, metrics and the codec endpoint listen. */
@@ -347,6 +351,13 @@ const variables = z.object({
   ETHEREUM_USDC: contractAddress,
   BASE_USDC: contractAddress,
   POLYGON_USDC: contractAddress,
+  CRYPTO_QUOTE_MINUTES: z.coerce
+    .number({ error: 'must be a number of minutes above 0, up to 60.' })
+    .positive('must be a number of minutes above 0, up to 60.')
+    .max(60, 'must be a number of minutes above 0, up to 60.')
+    .optional(),
+  BTCD_PORT: port(3020),
+  ANVIL_PORT: port(3021),
 
   WORKER_HOST: z.string().default('127.0.0.1'),
   WORKER_PORT: port(3002),
@@ -640,6 +651,8 @@ function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
       base: chain(env.BASE_NODES, env.BASE_START_HEIGHT, env.BASE_USDC),
       polygon: chain(env.POLYGON_NODES, env.POLYGON_START_HEIGHT, env.POLYGON_USDC),
     },
+    quoteMinutes: env.CRYPTO_QUOTE_MINUTES,
+    localPorts: { bitcoin: env.BTCD_PORT, ethereum: env.ANVIL_PORT },
   };
 }
 

@@ -12,7 +12,7 @@ import { startTestServices } from './test-services.ts';
 
 const json = process.argv.includes('--json');
 
-const { scenarios, reports } = await playScenarios();
+const { scenarios, reports, chains } = await playScenarios();
 const { ratios, memory } = await measureStack();
 const machine = {
   cores: availableParallelism(),
@@ -20,7 +20,19 @@ const machine = {
   load: Number(loadavg()[0]?.toFixed(1)),
   node: process.version,
 };
-const result = { scenarios, ratios: rounded(ratios), reports, memory, machine };
+const { chainMatchVsScan, chainMatch100kVs1k, nodeCallsPerBlock, ...chainTimes } = chains;
+const result = {
+  scenarios,
+  ratios: rounded({ ...ratios, chainMatchVsScan, chainMatch100kVs1k }),
+  nodeCallsPerBlock,
+  chain: {
+    blockToPaymentMs: rounded(chainTimes.blockToPaymentMs),
+    ...rounded({ restartMs: chainTimes.restartMs, catchUp144Ms: chainTimes.catchUp144Ms }),
+  },
+  reports,
+  memory,
+  machine,
+};
 if (!json) {
   console.log(
     table(
@@ -47,7 +59,10 @@ async function playScenarios() {
     const scenarios = await runScenarios();
     progress('Measuring reports …');
     const { measureReports } = await import('./bench/reports.ts');
-    return { scenarios, reports: await measureReports() };
+    const reports = await measureReports();
+    progress('Measuring a watcher of a chain …');
+    const { measureChains } = await import('./bench/chains.ts');
+    return { scenarios, reports, chains: await measureChains() };
   } finally {
     await services.stop();
   }

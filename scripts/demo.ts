@@ -4,34 +4,48 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { demoQuoteMinutes, playCryptoInvoice } from './demo/crypto-invoice.ts';
 import { type Ending, playSubscription } from './demo/subscription.ts';
 import { type Stack, startStack } from './stack.ts';
 import { progress, runScript } from './terminal.ts';
 
-/** A day of the demo, in seconds. */
-const daySeconds = 1;
+type Demo = {
+  play: (stack: Stack) => Promise<Ending>;
+  /** Beside the usual ones. */
+  env: Record<string, string>;
+  chains?: boolean;
+};
 
-const plays: Record<string, (stack: Stack) => Promise<Ending>> = { subscription: playSubscription };
+const demos: Record<string, Demo> = {
+  subscription: { play: playSubscription, env: { DEMO_DAY_SECONDS: '1' } },
+  'crypto-invoice': {
+    play: playCryptoInvoice,
+    // Nothing is due while it plays.
+    env: { DEMO_DAY_SECONDS: '3600', CRYPTO_QUOTE_MINUTES: String(demoQuoteMinutes) },
+    chains: true,
+  },
+};
 
 await runScript(async () => {
-  const names = Object.keys(plays);
+  const names = Object.keys(demos);
   const name = process.argv[2] ?? 'subscription';
-  const play = plays[name];
-  if (play === undefined) throw new Error(`There is no demo of ${name}; there is: ${names.join(', ')}.`);
+  const demo = demos[name];
+  if (demo === undefined) throw new Error(`There is no demo of ${name}; there is: ${names.join(', ')}.`);
 
   const home = await mkdtemp(join(tmpdir(), 'perennial-demo-'));
   const stack = await startStack({
     home,
     ports: 'free',
     isolated: true,
-    env: { DEMO_DAY_SECONDS: String(daySeconds), LOG_LEVEL: 'warn' },
+    chains: demo.chains ?? false,
+    env: { LOG_LEVEL: 'warn', ...demo.env },
     report: progress,
   });
   try {
     progress(
       `\nWatch it in the Web UI: ${stack.urls.temporalUi}\nRead its mails:          ${stack.urls.mail}\n`,
     );
-    const ending = await Promise.race([play(stack), stack.failed]);
+    const ending = await Promise.race([demo.play(stack), stack.failed]);
     if (typeof ending === 'string') throw new Error(ending);
     console.log(JSON.stringify(ending.outcome));
     if (ending.broken.length > 0) throw new Error(`The demo broke a promise:\n${ending.broken.join('\n')}`);

@@ -140,7 +140,7 @@ function checkPrograms({ cacheDir, temporal, database }: Config): Finding[] {
       'btcd',
       findOnPath('btcd') ?? cached(cachedBtcd(cacheDir)),
       go !== undefined,
-      'install Go (for `npm test` only)',
+      'install Go (for `npm test`, and to be paid in bitcoin on this machine)',
     ),
     database.external
       ? { state: 'ok', about: 'PostgreSQL program', text: 'not needed: DATABASE_URL is set' }
@@ -159,8 +159,13 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     coinbaseSandbox,
     frankfurterSandbox,
     marketPricesSandbox,
+    btcd,
+    anvil,
     ...own
   } = portsOf(config);
+  const { network, watched } = config.chains;
+  const runsHere = (chain: 'bitcoin' | 'ethereum') =>
+    network === 'local' && config.environment !== 'production' && watched[chain].nodes.length === 0;
   const taken = await takenPorts({
     ...own,
     ...(config.temporal.external ? {} : { temporal, temporalUi }),
@@ -171,6 +176,8 @@ async function checkPorts(config: Config): Promise<Finding[]> {
     ...(config.coinbase.sandboxed ? { coinbaseSandbox } : {}),
     ...(config.frankfurter.sandboxed ? { frankfurterSandbox } : {}),
     ...(config.marketPrices.sandboxed ? { marketPricesSandbox } : {}),
+    ...(runsHere('bitcoin') ? { btcd } : {}),
+    ...(runsHere('ethereum') ? { anvil } : {}),
   });
   if (taken.length === 0) return [{ state: 'ok', about: 'ports', text: 'all free' }];
   return taken.map((text) => ({ state: 'wrong', about: 'ports', text }));

@@ -32,10 +32,16 @@ export const processNames = [
   'coinbase-sandbox',
   'frankfurter-sandbox',
   'market-prices-sandbox',
+  'btcd',
+  'anvil',
   'workers',
   'api',
 ] as const;
 
+/** The chains of this machine. */
+export const chainProcesses = ['btcd', 'anvil'] as const;
+
+export type ChainProcess = (typeof chainProcesses)[number];
 export type ProcessName = (typeof processNames)[number];
 export type EntryPoint = keyof typeof entryPoints;
 

@@ -5,7 +5,7 @@ import { type Config, loadConfig, variableNames } from '../config/env.ts';
 import type { Report } from '../config/local-binaries.ts';
 import { postgresIsReady } from '../db/local-server.ts';
 import { freePorts, type PortName, type Ports, portVariables, takenPorts } from './ports.ts';
-import { isListening, type ProcessName, processNames } from './processes.ts';
+import { chainProcesses, isListening, type ProcessName, processNames } from './processes.ts';
 
 export type StackOptions = {
   /** Folder of the state and the logs; a second start with the same folder continues where the first one ended. */
@@ -14,8 +14,10 @@ export type StackOptions = {
   ports?: 'free' | Partial<Ports>;
   /** Laid over the environment of the API, the workers and the sandboxes. */
   env?: Record<string, string>;
-  /** Only these processes; all of them by default. */
+  /** Only these processes; all of them by default, but for the chains. */
   only?: readonly ProcessName[];
+  /** Runs chains too, where no nodes were named, so that invoices can be paid in coins. */
+  chains?: boolean;
   /** Ignores settings in the environment, such as DATABASE_URL: for everything that writes test data. */
   isolated?: boolean;
   /** Loses the database in a power cut and gains speed. */
@@ -50,21 +52,17 @@ export async function planStack({
   home,
   ports = {},
   env = {},
-  only = processNames,
+  chains = false,
+  only = chains ? processNames : withoutChains,
   isolated = false,
+  report = () => {},
 }: StackOptions): Promise<Plan> {
   const inherited = isolated ? withoutSettings(process.env) : process.env;
   const chosen = ports === 'free' ? await freePorts(Object.keys(portVariables) as PortName[]) : ports;
   const base = { ...inherited, PERENNIAL_HOME: home, ...portEnvironment(chosen) };
   const local = loadConfig(base);
 
-  // Written out, so that programs which read only these (the SDK, the CLI) see the same servers as ours do.
-  const complete = {
-    ...base,
-    TEMPORAL_ADDRESS: local.temporal.address,
-    TEMPORAL_NAMESPACE: local.temporal.namespace,
-    ...env,
-  };
+  const { found, settings } = await findLocalChains({ wanted: only, config: local, report });
   const names = only.filter(
     (name) =>
       !(name === 'postgres' && local.database.external) &&
@@ -74,9 +72,38 @@ export async function planStack({
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
       !(name === 'coinbase-sandbox' && !local.coinbase.sandboxed) &&
       !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed) &&
-      !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed),
+      !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed) &&
+      (!isChain(name) || found.includes(name)),
   );
+  // Written out, so that programs which read only these (the SDK, the CLI) see the same servers as ours do.
+  const complete = {
+    ...base,
+    TEMPORAL_ADDRESS: local.temporal.address,
+    TEMPORAL_NAMESPACE: local.temporal.namespace,
+    ...settings,
+    ...env,
+  };
   return { config: loadConfig(complete), env: complete, ports: portsOf(local), names };
+}
+
+const isChain = (name: ProcessName) => chainProcesses.some((each) => each === name);
+const withoutChains = processNames.filter((name) => !isChain(name));
+
+/** What runs the chains is loaded where they are wanted only: it takes half a second. */
+async function findLocalChains({
+  wanted,
+  config,
+  report,
+}: {
+  wanted: readonly ProcessName[];
+  config: Config;
+  report: Report;
+}): Promise<{ found: readonly ProcessName[]; settings: Record<string, string> }> {
+  const chains = chainProcesses.filter((name) => wanted.includes(name));
+  if (chains.length === 0) return { found: [], settings: {} };
+  const { chainSettings, findChains } = await import('./chains/local-chains.ts');
+  const found = await findChains({ wanted: chains, config, report });
+  return { found, settings: chainSettings(found, config.chains.localPorts) };
 }
 
 /** Names every port that is taken, before anything is started. */
@@ -90,6 +117,8 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'coinbase-sandbox': ['coinbaseSandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
     'market-prices-sandbox': ['marketPricesSandbox'],
+    btcd: ['btcd'],
+    anvil: ['anvil'],
     workers: ['worker', 'metrics', 'codec'],
     api: ['api'],
   };
@@ -147,6 +176,8 @@ export function portsOf(config: Config): Ports {
     coinbaseSandbox: config.coinbase.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
     marketPricesSandbox: config.marketPrices.sandboxPort,
+    btcd: config.chains.localPorts.bitcoin,
+    anvil: config.chains.localPorts.ethereum,
     temporal: config.temporal.localPort,
     temporalUi: config.temporal.localUiPort,
     postgres: config.database.localPort,

@@ -16,6 +16,7 @@ import {
 import type { Ports } from './ports.ts';
 import {
   answersOk,
+  chainProcesses,
   checkout,
   type EntryPoint,
   isListening,
@@ -25,7 +26,13 @@ import {
 import { type Plan, type StackOptions, urlsOf } from './stack-plan.ts';
 
 /** How to run a process and how to know that it answers. */
-export type Runnable = { description: ProcessDescription; isReady: () => Promise<boolean> };
+export type Runnable = {
+  description: ProcessDescription;
+  isReady: () => Promise<boolean>;
+  /** Each time before it is started, and each time it answers. */
+  beforeStart?: () => Promise<void>;
+  afterReady?: () => Promise<void>;
+};
 
 /** Prepares what a process needs and tells how to run it. */
 export async function runnable({
@@ -93,6 +100,17 @@ export async function runnable({
         entryPoint: name,
         isReady: () => isListening(ports.marketPricesSandbox),
       });
+    case 'btcd':
+    case 'anvil': {
+      // Loaded here: most stacks have no chains.
+      const { localChain } = await import('./chains/local-chains.ts');
+      const { isReady, beforeStart, afterReady, ...command } = await localChain(name, {
+        home,
+        config,
+        report,
+      });
+      return { description: { ...common, ...command }, isReady, beforeStart, afterReady };
+    }
     case 'workers':
       return ownProcess({
         ...common,
@@ -143,6 +161,7 @@ export function processSet({
   const start = async (runnable: Runnable): Promise<void> => {
     const { name } = runnable.description;
     if (running.get(name)?.isRunning()) throw new Error(`${name} is already running.`);
+    await runnable.beforeStart?.();
     const started = await startProcess(runnable.description);
     known.set(name, runnable);
     running.set(name, started);
@@ -151,6 +170,7 @@ export function processSet({
       [...running.values()].filter((each) => each.isRunning()),
     );
     await untilReady({ process: started, isReady: runnable.isReady });
+    await runnable.afterReady?.();
     void started.exited.then((exit) => {
       if (started.isExpectedToEnd()) return;
       const isFailure = !mayEnd.some((each) => each === name);
@@ -185,7 +205,7 @@ export function processSet({
 
 /** What asks stops before what answers; additional workers and APIs stop with the first ones. */
 function stopOrder(running: readonly ManagedProcess[]): ManagedProcess[][] {
-  const servers = new Set<string>(['postgres', 'temporal']);
+  const servers = new Set<string>(['postgres', 'temporal', ...chainProcesses]);
   const sandboxes = new Set<string>([
     'stripe-sandbox',
     'resend-sandbox',

@@ -131,6 +131,8 @@ async function startAll({
     start('coinbase-sandbox'),
     start('frankfurter-sandbox'),
     start('market-prices-sandbox'),
+    start('btcd'),
+    start('anvil'),
   ]);
   if (wanted('workers') || wanted('api')) options.report('Starting workers and API …');
   await allOrNothing([start('workers'), start('api')]);

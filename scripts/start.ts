@@ -1,8 +1,9 @@
 // `npm start`: the whole product on this machine, until Ctrl-C. `npm run dev` is the same with API and workers
 // starting again when a file changes, and with everything they log.
 
-import { loadConfig } from '../config/env.ts';
+import { type Config, loadConfig } from '../config/env.ts';
 import { loadEnvironmentFile } from './environment-file.ts';
+import type { ChainProcess } from './processes.ts';
 import { restartOnChange } from './restart-on-change.ts';
 import { type Stack, startStack } from './stack.ts';
 import { progress, runScript, table } from './terminal.ts';
@@ -17,6 +18,7 @@ await runScript(async () => {
   const interrupted = untilInterrupted();
   const starting = startStack({
     home: loadConfig().home,
+    chains: true,
     mayEnd: watch ? ['workers', 'api'] : [],
     report: progress,
     onLine: (name, line) => showLine({ name, line, everything: watch }),
@@ -57,6 +59,8 @@ function welcome({ urls, demo, config, home }: Stack): string {
       'Coinbase sandbox',
       config.coinbase.sandboxed ? urls.coinbaseSandbox : 'not used (COINBASE_BUSINESS_KEY_NAME is set)',
     ],
+    ['Local Bitcoin', chainOf('btcd', config)],
+    ['Local Ethereum', chainOf('anvil', config)],
     ['Codec endpoint', urls.codec],
     ['Workers', `${urls.worker}/readyz`],
     ['Logs', `${home}/logs`],
@@ -70,6 +74,16 @@ function welcome({ urls, demo, config, home }: Stack): string {
     `  -d '{"email": "ada@example.com", "name": "Ada Lovelace", "currency": "USD"}'`,
   ];
   return `${table(addresses)}\n\nTry:\n  ${next.join('\n  ')}\n\nCtrl-C stops everything; what happened stays for the next start.`;
+}
+
+/** Where coins without value are paid, see `npm run pay`. */
+function chainOf(name: ChainProcess, { chains }: Config): string {
+  const { bitcoin, ethereum } = chains.watched;
+  const [node] = (name === 'btcd' ? bitcoin : ethereum).nodes;
+  if (node === undefined) return 'not there';
+  // The password of a node that was named is nobody's business.
+  const { protocol, host } = new URL(node);
+  return `${protocol}//${host}`;
 }
 
 /** Of what the processes log, a person needs to see what went wrong; the files have the rest. */

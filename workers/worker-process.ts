@@ -10,11 +10,14 @@ import { createRecordTax } from '../activities/billing/tax-record.ts';
 import { createActivities } from '../activities/index.ts';
 import { createSendNotification } from '../activities/messaging/notification.ts';
 import type { ChainWatching } from '../activities/payments/chain-watcher.ts';
+import { createPriceFeed } from '../activities/payments/crypto-prices.ts';
+import { keepPrices } from '../activities/payments/keep-prices.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import { createDatabase, type Database } from '../db/client.ts';
 import { createCoinbaseCheckouts } from '../integrations/coinbase-business/client.ts';
 import { createFrankfurterRates } from '../integrations/frankfurter/client.ts';
+import { createPriceSources } from '../integrations/market-prices/sources.ts';
 import { renderInvoicePdf } from '../integrations/pdf/invoice-pdf.ts';
 import { createRazorpayOrderVendor } from '../integrations/razorpay/client.ts';
 import { createResendMailer } from '../integrations/resend/client.ts';
@@ -76,6 +79,7 @@ export async function runWorkerProcess({
 
   relay.start();
   closing.defer(() => relay.stop());
+  if (chainWatching.chains.length > 0) closing.defer(startPrices({ config, db, log }));
   try {
     await runWorkers({
       config,
@@ -94,6 +98,26 @@ export async function runWorkerProcess({
     if (wasWaiting) log.info('stopped before Temporal was there');
     else log.warn({ err: error }, 'stopped before everything had ended');
   }
+}
+
+/** Coins can be paid with here, so their prices are wanted. Returns what ends it. */
+function startPrices({
+  config,
+  db,
+  log,
+}: {
+  config: Config;
+  db: Database;
+  log: Logger;
+}): () => Promise<void> {
+  const sources = createPriceSources(config.marketPrices);
+  const feed = createPriceFeed({ sources, log: log.child({ component: 'prices' }) });
+  const stopping = new AbortController();
+  const kept = keepPrices({ db, feed, log, signal: stopping.signal });
+  return async () => {
+    stopping.abort();
+    await kept;
+  };
 }
 
 /** Enough for the activities that run at once beside the relay; the rest wait in the pool's queue. */

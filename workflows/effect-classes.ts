@@ -80,3 +80,11 @@ export const watching: ActivityOptions = {
   heartbeatTimeout: '30 seconds',
   retry: { initialInterval: '1 second', backoffCoefficient: 2, maximumInterval: '30 seconds' },
 };
+
+/** Asking a node while a person waits: where no worker takes it, or a node hangs, the person asks again. */
+export const chainQuestion: ActivityOptions = {
+  taskQueue: taskQueues.chains,
+  startToCloseTimeout: '8 seconds',
+  scheduleToCloseTimeout: '9 seconds',
+  retry: { maximumAttempts: 1 },
+};

@@ -8,6 +8,7 @@ export { cardPayment } from './payments/card-payment.ts';
 export { chainWatcher } from './payments/chain-watcher.ts';
 export { coinbaseCheckout } from './payments/coinbase-checkout.ts';
 export { cryptoInvoice } from './payments/crypto-invoice.ts';
+export { cryptoLookup } from './payments/crypto-lookup.ts';
 export { exchangeRates } from './payments/exchange-rates.ts';
 export { razorpayCollection } from './payments/razorpay-collection.ts';
 export { razorpayDispute } from './payments/razorpay-dispute.ts';

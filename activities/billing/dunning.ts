@@ -8,7 +8,7 @@
  * collect-invoice.ts.
  */
 
-import { type Database, type Tx, withTenant } from '../../db/client.ts';
+import { type Tx, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import {
   accessTaken,
@@ -44,14 +44,9 @@ import { lastDecline } from '../../db/queries/payments/last-decline.ts';
 import { askedOf } from '../../db/queries/payments/undecided-charge.ts';
 import { dunningSteps } from '../../db/schema/billing.ts';
 import { type DunningStep, levelAfter, nextStep, stepAheadInWords } from '../../domain/billing/dunning.ts';
-import {
-  type CardVendor,
-  declineClassOf,
-  declineReasonForCustomer,
-} from '../../domain/payments/card-payment.ts';
-import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
+import { declineClassOf, declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
 import type { DunningCaseState } from '../../workflows/billing/dunning.contract.ts';
-import { collectInvoice } from '../payments/collect-invoice.ts';
+import { type CollectDeps, collectInvoice } from '../payments/collect-invoice.ts';
 import { postpone } from './subscription.ts';
 
 export type DunningStepInput = {
@@ -65,11 +60,7 @@ export type DunningStepInput = {
   charge: boolean;
 };
 
-export function createDunningActivities(deps: {
-  db: Database;
-  cardVendor: CardVendor;
-  orderVendor: RazorpayVendor;
-}) {
+export function createDunningActivities(deps: CollectDeps) {
   const { db } = deps;
   return {
     /** Performs the step that is due, unless the case moved on meanwhile. Returns the case as it is then. */

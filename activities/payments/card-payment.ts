@@ -7,7 +7,7 @@
  * and only moves forward.
  */
 import type { Logger } from 'pino';
-import { type Database, withSystem, withTenant } from '../../db/client.ts';
+import { withSystem, withTenant } from '../../db/client.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { markEventsProcessed } from '../../db/queries/operations/inbox.ts';
 import { bookCharge } from '../../db/queries/payments/book-charge.ts';
@@ -21,23 +21,18 @@ import {
 import { isTerminal } from '../../domain/billing/subscription.ts';
 import { DomainError, VendorError } from '../../domain/errors.ts';
 import type { CardVendor, OwnCharge } from '../../domain/payments/card-payment.ts';
-import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
 import type { ActInput } from '../billing/act.ts';
-import { type CollectInvoiceInput, collectInvoice } from './collect-invoice.ts';
+import { type CollectDeps, type CollectInvoiceInput, collectInvoice } from './collect-invoice.ts';
 import { bookDisputes } from './dispute.ts';
 
-export type CardPaymentDeps = {
-  db: Database;
-  cardVendor: CardVendor;
-  orderVendor: RazorpayVendor;
-  log: Logger;
-};
+export type CardPaymentDeps = CollectDeps & { log: Logger };
 
-export function createCardPaymentActivities({ db, cardVendor, orderVendor, log }: CardPaymentDeps) {
+export function createCardPaymentActivities({ log, ...deps }: CardPaymentDeps) {
+  const { db, cardVendor } = deps;
   return {
     /** Charges an open invoice; see `CollectOutcome`. Fails with the vendor's error code when nothing is known. */
     collectInvoice(input: CollectInvoiceInput): Promise<CollectOutcome> {
-      return collectInvoice({ db, cardVendor, orderVendor }, input);
+      return collectInvoice(deps, input);
     },
 
     /** Attaches a payment method at the vendor and makes it the customer's default. Returns the invoices to charge with it. */

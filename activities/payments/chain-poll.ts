@@ -313,6 +313,7 @@ async function learn(
       ...(tipTime !== null && { tipTime }),
       ...(freshUntil !== undefined && { freshUntil }),
       ...(feeRate !== null && { feeRate }),
+      ...(node.tracesCalls != null && { tracesCalls: node.tracesCalls }),
       ...(!isBehind && { node: node.name, failure: null, failingSince: null }),
       ...columnsOf(trust),
     };

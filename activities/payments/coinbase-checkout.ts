@@ -9,6 +9,7 @@
 import type { Logger } from 'pino';
 import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { markEventsProcessed } from '../../db/queries/operations/inbox.ts';
+import { appendOutbox } from '../../db/queries/operations/outbox.ts';
 import { bookCheckout, checkoutState } from '../../db/queries/payments/book-checkout.ts';
 import {
   type BegunCheckout,
@@ -26,6 +27,8 @@ import {
   nextLookAt,
   type ProviderCheckout,
 } from '../../domain/payments/coinbase-checkout.ts';
+
+import { coinbaseCheckoutEvent } from '../../workflows/payments/coinbase-checkout.contract.ts';
 
 type Deps = { db: Database; checkoutProvider: CheckoutProvider };
 
@@ -75,6 +78,25 @@ export function createCoinbaseCheckoutActivities({ log, ...deps }: Deps & { log:
       return tenantId === null ? unknown : stateOf(db, { tenantId, checkoutId, now });
     },
   };
+}
+
+/**
+ * Looks at a checkout of ours before something else is charged for its invoice. Where it has moved on, its process is told, and
+ * looks again in its own time.
+ */
+export async function lookAtCheckout(
+  deps: Deps,
+  { tenantId, checkoutId, at }: { tenantId: string; checkoutId: string; at: Date },
+): Promise<void> {
+  const seen = await fetchKnown(deps, { tenantId, checkoutId });
+  // One that Coinbase does not have any more (the key of another account?) is paid by nobody.
+  if (seen === null) return;
+  await withTenant(deps.db, tenantId, async (tx) => {
+    const { status } = await readCheckout(tx, checkoutId);
+    await bookCheckout(tx, { seen, at });
+    const hasMoved = (await readCheckout(tx, checkoutId)).status !== status;
+    if (hasMoved) await appendOutbox(tx, tenantId, [coinbaseCheckoutEvent(checkoutId, null)]);
+  });
 }
 
 const unknown: LookedAt = { status: 'refused', lookAt: null };

@@ -1,7 +1,7 @@
 /**
  * Collects an invoice by card: decide and record the attempt, ask the vendor, book the answer. Where the customer could be
- * paying an order for it at this moment, or Razorpay could be charging it by itself, that is looked at first; while it does,
- * no card is charged.
+ * paying an order or a checkout for it at this moment, or Razorpay could be charging it by itself, that is looked at first;
+ * while it does, no card is charged.
  *
  * Why it is safe to run twice: if we die before the vendor is called, the next run finds the attempt `pending`, sees
  * that the vendor never heard of it and charges under the same idempotency key. If we die after the charge, or its
@@ -24,17 +24,28 @@ import {
   ChargeRefused,
   type RefusedCharge,
 } from '../../domain/payments/card-payment.ts';
+import type { CheckoutProvider } from '../../domain/payments/coinbase-checkout.ts';
 import type { RazorpayVendor } from '../../domain/payments/razorpay-subscription.ts';
+import { lookAtCheckout } from './coinbase-checkout.ts';
 import { lookAtRazorpaySubscription } from './razorpay-collection.ts';
 import { lookAtOrder } from './razorpay-payment.ts';
 
-export type CollectInvoiceInput = Omit<BeginChargeInput, 'at' | 'lookedAtOrder' | 'lookedAtRazorpay'> & {
+type Looked = Pick<BeginChargeInput, 'lookedAtOrder' | 'lookedAtCheckout' | 'lookedAtRazorpay'>;
+
+export type CollectInvoiceInput = Omit<BeginChargeInput, 'at' | keyof Looked> & {
   at: string;
+};
+
+export type CollectDeps = {
+  db: Database;
+  cardVendor: CardVendor;
+  orderVendor: RazorpayVendor;
+  checkoutProvider: CheckoutProvider;
 };
 
 /** Throws `VendorError` when the vendor could not be asked or its answer was lost; run it again then. */
 export async function collectInvoice(
-  { db, cardVendor, orderVendor }: { db: Database; cardVendor: CardVendor; orderVendor: RazorpayVendor },
+  { db, cardVendor, orderVendor, checkoutProvider }: CollectDeps,
   input: CollectInvoiceInput,
 ): Promise<CollectOutcome> {
   const { tenantId } = input;
@@ -42,7 +53,7 @@ export async function collectInvoice(
   const finish = (attemptId: string, charge: CardCharge | RefusedCharge) =>
     withTenant(db, tenantId, (tx) => finishCharge(tx, { attemptId, charge, at, askedBy: input.askedBy }));
 
-  const looked: Pick<BeginChargeInput, 'lookedAtOrder' | 'lookedAtRazorpay'> = {};
+  const looked: Looked = {};
   for (;;) {
     const begun = await withTenant(db, tenantId, (tx) => beginCharge(tx, { ...input, at, ...looked }));
     switch (begun.kind) {
@@ -51,6 +62,10 @@ export async function collectInvoice(
       case 'look_at_order':
         await lookAtOrder({ db, orderVendor }, { externalId: begun.externalId, at });
         looked.lookedAtOrder = begun.orderId;
+        break;
+      case 'look_at_checkout':
+        await lookAtCheckout({ db, checkoutProvider }, { tenantId, checkoutId: begun.checkoutId, at });
+        looked.lookedAtCheckout = begun.checkoutId;
         break;
       case 'look_at_razorpay':
         for (const externalId of begun.externalIds)

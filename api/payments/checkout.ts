@@ -27,7 +27,7 @@ export function serveCheckout(deps: ApiDependencies): Router {
   };
   const live = createLiveCheckouts(
     {
-      versions: (tokens) => checkoutVersions(db, tokens),
+      versions: (tokens) => checkoutVersions(db, tokens, clock()),
       state: async (token) => {
         const page = await pageOf(token);
         return page === null ? null : renderState(page);
@@ -50,7 +50,7 @@ export function serveCheckout(deps: ApiDependencies): Router {
   });
   router.get('/checkout/:token/events', async (req, res) => {
     const token = tokenOf(req);
-    if ((await checkoutVersions(db, [token])).size === 0) throw nothingHere();
+    if ((await checkoutVersions(db, [token], clock())).size === 0) throw nothingHere();
     if (live.open(token, req, res)) return;
     throw new Problem({
       code: 'too_many_open_pages',

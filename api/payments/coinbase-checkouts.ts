@@ -134,7 +134,7 @@ function refuseWithoutCoinbase({ config }: Pick<ApiDependencies, 'config'>): voi
 function toCheckout(deps: ApiDependencies, checkout: CheckoutRow): CoinbaseCheckoutBody {
   const { id, invoiceId, customerId, provider, status, amountMinor, currency, received } = checkout;
   const { transactionId, failureCode } = checkout;
-  const isPayable = status === 'active' && checkout.closedAt === null;
+  const isPayable = provider === 'business' && status === 'active' && checkout.closedAt === null;
   const hasProcess = provider === 'business' && checkout.askedAt !== null;
   return {
     id,

@@ -14,9 +14,10 @@ import { lotMethods } from '../../domain/payments/crypto-lot.ts';
 import type { CsvTable } from '../csv.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { Problem } from '../problem.ts';
+import { reportFilters } from '../reporting/report-range.ts';
 import { cursorParts, rowCursor } from '../reporting/row-cursor.ts';
 import { type Route, route } from '../route.ts';
-import { AMOUNT_MAX, amount, id, idPattern, instant, signedAmount, text } from '../schemas.ts';
+import { AMOUNT_MAX, amount, id, idPattern, instant, instantInput, signedAmount, text } from '../schemas.ts';
 
 const asset = z.enum(cryptoAssets).meta({ id: 'CryptoAsset' });
 const coins = z
@@ -55,9 +56,10 @@ const list = route({
   scope: 'reports:read',
   summary: 'List lots of coins, oldest first',
   description:
-    'Each payment in coins that was confirmed is a lot, worth what the coins were worth in US dollars when they came.',
+    'Each payment in coins that was confirmed is a lot, worth what the coins were worth in US dollars when they came. Where a table goes on, the header Link of the answer names its next page.',
   query: z.strictObject({
     ...pageQuery(rowCursor(['clot'])),
+    format: reportFilters.format,
     accountId: accountId.optional(),
     asset: asset.optional(),
   }),
@@ -126,9 +128,19 @@ const record = route({
         .optional()
         .meta({ description: 'With specific only.' }),
       reference: text(200).meta({ description: "What identifies it: the order's number at the exchange." }),
-      disposedAt: instant.optional().meta({ description: 'As usual now.' }),
+      disposedAt: instantInput.optional().meta({ description: 'As usual now.' }),
     })
-    .meta({ id: 'NewCryptoDisposal' }),
+    .refine(({ method, lotIds }) => (method === 'specific') === (lotIds !== undefined), {
+      path: ['lotIds'],
+      message: 'name the lots with the method specific, and with no other',
+    })
+    .meta({
+      id: 'NewCryptoDisposal',
+      oneOf: [
+        { properties: { method: { const: 'specific' } }, required: ['lotIds'] },
+        { properties: { method: { enum: ['fifo', 'hifo'] } }, not: { required: ['lotIds'] } },
+      ],
+    }),
   responses: { 201: { description: 'What was taken out of which lot.', schema: disposal } },
   problems: [
     'not_found',
@@ -141,9 +153,6 @@ const record = route({
     const units = positiveUnits(body.amount, body.asset);
     const at = body.disposedAt === undefined ? now : new Date(body.disposedAt);
     if (at > now) throw mistake('date_out_of_range', 'body.disposedAt', 'must not be in the future');
-    if ((body.method === 'specific') !== (body.lotIds !== undefined)) {
-      throw mistake('invalid_request', 'body.lotIds', 'belongs to the method specific, and to no other');
-    }
     const { accountId: account, asset: coin, proceedsMinor, method, lotIds = [], reference } = body;
     const recorded = await recordDisposal(tx, {
       tenantId,
@@ -177,10 +186,11 @@ const listAll = route({
   tag: 'Coins',
   scope: 'reports:read',
   summary: 'List disposals of coins in the order they were recorded',
-  query: z.strictObject(pageQuery(idPattern('cdis'))),
+  query: z.strictObject({ ...pageQuery(idPattern('cdis')), format: reportFilters.format }),
   responses: {
     200: {
-      description: 'The disposals. As a table, a row for each lot that was taken from.',
+      description:
+        'The disposals. As a table, a row for each lot that was taken from; where it goes on, the header Link names its next page.',
       schema: disposals,
       csv: { fileName: 'crypto-disposals.csv', tableOf: disposalTable },
     },
@@ -210,11 +220,7 @@ function positiveUnits(amountOfCoins: string, coin: z.infer<typeof asset>): bigi
   return units;
 }
 
-function mistake(
-  code: 'amount_out_of_range' | 'date_out_of_range' | 'invalid_request',
-  path: string,
-  message: string,
-): Problem {
+function mistake(code: 'amount_out_of_range' | 'date_out_of_range', path: string, message: string): Problem {
   return new Problem({ code, detail: `${path}: ${message}.`, errors: [{ path, message }] });
 }
 

@@ -32,7 +32,7 @@ const create = route({
   scope: 'billing:write',
   summary: 'Give a payment back, or a part of it',
   description:
-    'Without amountMinor and lines all that can still be given back. What a vendor took (Stripe, Razorpay) is given back by that vendor. A recorded payment is booked as given back: you have done it yourself. What was paid from the credit of the customer goes back there. What was given back, is on its way or was lost in a dispute never exceeds the payment; the refusal says how much is left.',
+    'Without amountMinor and lines all that can still be given back. What a vendor took (Stripe, Razorpay) is given back by that vendor. A payment at Coinbase is refunded in its dashboard, and refused here (refunded_at_coinbase). A recorded payment is booked as given back: you have done it yourself. What was paid from the credit of the customer goes back there. What was given back, is on its way or was lost in a dispute never exceeds the payment; the refusal says how much is left.',
   params: paymentParams,
   body: newRefund,
   example: { amountMinor: 900, reason: 'duplicate' },

@@ -73,9 +73,11 @@ CREATE TABLE "chains" (
 	"node" text,
 	"failure" text,
 	"failing_since" timestamp (3) with time zone,
+	"traces_calls" boolean,
 	"fee_rate" numeric(78, 0),
 	"paused_at" timestamp (3) with time zone,
 	"pause_reason" text,
+	"paused_by" text,
 	"disagreeing_since" timestamp (3) with time zone,
 	"agreed_since_height" integer,
 	"cautious_until" timestamp (3) with time zone,
@@ -259,7 +261,7 @@ CREATE UNIQUE INDEX "crypto_events_once" ON "crypto_events" USING btree ("crypto
 CREATE INDEX "crypto_events_waiting" ON "crypto_events" USING btree ("crypto_invoice_id","id") WHERE "crypto_events"."carried_out_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "crypto_invoices_address" ON "crypto_invoices" USING btree ("account_id","address_index");--> statement-breakpoint
 CREATE UNIQUE INDEX "crypto_invoices_checkout" ON "crypto_invoices" USING btree ("checkout_token");--> statement-breakpoint
-CREATE UNIQUE INDEX "crypto_invoices_current" ON "crypto_invoices" USING btree ("invoice_id") WHERE "crypto_invoices"."status" in ('awaiting', 'processing');--> statement-breakpoint
+CREATE INDEX "crypto_invoices_current" ON "crypto_invoices" USING btree ("invoice_id") WHERE "crypto_invoices"."status" in ('awaiting', 'processing');--> statement-breakpoint
 CREATE INDEX "crypto_invoices_invoice" ON "crypto_invoices" USING btree ("tenant_id","invoice_id");--> statement-breakpoint
 CREATE INDEX "crypto_invoices_list" ON "crypto_invoices" USING btree ("tenant_id","status","id");--> statement-breakpoint
 CREATE INDEX "crypto_invoices_expiry" ON "crypto_invoices" USING btree ("chain","expires_at") WHERE "crypto_invoices"."status" = 'awaiting';--> statement-breakpoint

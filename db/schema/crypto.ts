@@ -118,10 +118,8 @@ export const cryptoInvoices = pgTable(
   (t) => [
     uniqueIndex('crypto_invoices_address').on(t.accountId, t.addressIndex),
     uniqueIndex('crypto_invoices_checkout').on(t.checkoutToken),
-    // An invoice is offered in one way at a time.
-    uniqueIndex('crypto_invoices_current')
-      .on(t.invoiceId)
-      .where(sql`${t.status} in ('awaiting', 'processing')`),
+    // An invoice is offered in one way at a time, by the customer's lock; money that is found late may revive another.
+    index('crypto_invoices_current').on(t.invoiceId).where(sql`${t.status} in ('awaiting', 'processing')`),
     index('crypto_invoices_invoice').on(t.tenantId, t.invoiceId),
     index('crypto_invoices_list').on(t.tenantId, t.status, t.id),
     // What expires once the chain is read beyond it.
@@ -245,10 +243,14 @@ export const chains = pgTable('chains', {
   node: text(),
   failure: text(),
   failingSince: instant(),
+  /** Whether the node tells of coins that contracts send on; null where that is not known, or nobody pays so. */
+  tracesCalls: boolean(),
   /** Smallest unit per vbyte or gas; null where the node has no estimate. */
   feeRate: units(),
   pausedAt: instant(),
   pauseReason: text(),
+  /** The operator whose pause it is: nobody but an operator ends it. Null for one that the watcher began. */
+  pausedBy: text(),
   disagreeingSince: instant(),
   /** Nodes have agreed since this height. */
   agreedSinceHeight: integer(),

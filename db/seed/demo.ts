@@ -1,12 +1,15 @@
 /**
  * The demo tenant "Acme Books": four plans, the default dunning policies, days shortened so that a person can watch a
- * year, and an API key whose secret is kept beside the servers' state, so that it is the same after every start.
+ * year, and an API key whose secret is kept beside the servers' state, so that it is the same after every start. On local
+ * chains it can be paid in coins.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { CryptoNetwork } from '../../domain/payments/crypto-chain.ts';
 import { type Database, withTenant } from '../client.ts';
 import { apiKeyToken, newApiKeySecret, putApiKey } from '../queries/tenants/api-keys.ts';
 import { setDayLength } from '../queries/tenants/tenants.ts';
+import { createDemoCryptoAccounts } from './crypto-accounts.ts';
 import { createPlans, createTenant, type SeedPlan } from './tenant.ts';
 
 export type DemoTenant = { tenantId: string; apiKey: string };
@@ -14,7 +17,7 @@ export type DemoTenant = { tenantId: string; apiKey: string };
 /** Safe to repeat. `home` is the folder of the servers' state. */
 export async function seedDemo(
   db: Database,
-  { demoDaySeconds, home }: { demoDaySeconds: number; home: string },
+  { demoDaySeconds, home, network }: { demoDaySeconds: number; home: string; network: CryptoNetwork },
 ): Promise<DemoTenant> {
   const secret = await keptSecret(join(home, 'demo-api-key'));
   await createTenant(db, {
@@ -29,6 +32,8 @@ export async function seedDemo(
     await setDayLength(tx, TENANT_ID, demoDaySeconds);
     await putApiKey(tx, { id: KEY_ID, tenantId: TENANT_ID, name: 'Demo', scopes: demoScopes, secret });
   });
+  // Its keys are known to everybody: coins of value are not to be paid to them.
+  if (network === 'local') await createDemoCryptoAccounts(db, TENANT_ID);
   return { tenantId: TENANT_ID, apiKey: apiKeyToken({ id: KEY_ID, secret }) };
 }
 

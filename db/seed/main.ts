@@ -3,7 +3,7 @@ import { loadConfig } from '../../config/env.ts';
 import { createDatabase } from '../client.ts';
 import { seedDemo } from './demo.ts';
 
-const { environment, database, demoDaySeconds, home } = loadConfig();
+const { environment, database, demoDaySeconds, home, chains } = loadConfig();
 if (environment === 'production') {
   console.error('The demo tenant is for development; with NODE_ENV=production nothing is seeded.');
   process.exit(1);
@@ -11,7 +11,7 @@ if (environment === 'production') {
 
 const db = createDatabase({ url: database.url, max: 1 });
 try {
-  console.log(JSON.stringify(await seedDemo(db, { demoDaySeconds, home })));
+  console.log(JSON.stringify(await seedDemo(db, { demoDaySeconds, home, network: chains.network })));
 } finally {
   await db.close();
 }

@@ -6,7 +6,7 @@ export const taskQueues = {
   stripe: 'stripe',
   /** Activities that call Razorpay; its rate limit is set on this queue. */
   razorpay: 'razorpay',
-  /** Activities that watch chains, each for hours. */
+  /** Activities that ask nodes of chains: those that watch, each for hours, and questions of people. */
   chains: 'chains',
   /** Activities that call Coinbase; its rate limit is set on this queue. */
   coinbase: 'coinbase',

@@ -54,6 +54,11 @@ export type FoundTransaction = ChainTransaction & {
 export type ChainNode = {
   /** Host and port, for people; never a password. */
   name: string;
+  /**
+   * Whether it tells of coins that contracts send on: without, such payments are not seen. Null until that is known, and absent
+   * or null where nobody pays so.
+   */
+  readonly tracesCalls?: boolean | null;
   /** Throws `vendor_rejected_request` where the node is on another chain or network than it should be. Asked before anything is read. */
   checkNetwork(): Promise<void>;
   /** The end of the longest chain the node knows. */

@@ -1,6 +1,7 @@
 /**
  * Whether what a chain says is believed for now. A chain is paused where it, or the nodes that tell of it, do what an honest
- * one hardly does; it resumes once they have agreed for some blocks, and is met with doubled depths for a while.
+ * one hardly does; it resumes once they have agreed for some blocks, and is met with doubled depths for a while. What an
+ * operator has paused, only an operator resumes.
  */
 import type { ChainFamily } from './crypto-chain.ts';
 import type { CryptoPolicy } from './crypto-policy.ts';
@@ -9,6 +10,8 @@ import type { CryptoPolicy } from './crypto-policy.ts';
 export type ChainTrust = {
   pausedAt: string | null;
   pauseReason: string | null;
+  /** The operator whose pause it is, which does not end by itself; null for one that evidence began. */
+  pausedBy: string | null;
   disagreeingSince: string | null;
   /** The height from which on nothing was wrong; null while something is. */
   agreedSinceHeight: number | null;
@@ -50,7 +53,17 @@ export function nextTrust(
     return trust.pausedAt === null ? { ...known, pausedAt: now, pauseReason: reason } : known;
   }
   const isGoodAgain = agreedSinceHeight !== null && height - agreedSinceHeight >= policy.resumeBlocks;
-  return trust.pausedAt !== null && isGoodAgain ? resumed(known, now, policy) : known;
+  const mayResume = trust.pausedAt !== null && trust.pausedBy === null;
+  return mayResume && isGoodAgain ? resumed(known, now, policy) : known;
+}
+
+/** Not believed until an operator says otherwise. A pause that stands becomes the operator's; one that is theirs stays as it is. */
+export function pausedBy(
+  trust: ChainTrust,
+  { operator, reason, now }: { operator: string; reason: string; now: string },
+): ChainTrust {
+  if (trust.pausedBy !== null) return trust;
+  return { ...trust, pausedAt: trust.pausedAt ?? now, pauseReason: reason, pausedBy: operator };
 }
 
 /** Believed again, with care: by itself, or because an operator says so. */
@@ -60,7 +73,14 @@ export function resumed(
   { cautionHours }: Pick<CryptoPolicy, 'cautionHours'>,
 ): ChainTrust {
   const cautiousUntil = new Date(Date.parse(now) + cautionHours * 60 * MINUTE_MS).toISOString();
-  return { ...trust, pausedAt: null, pauseReason: null, disagreeingSince: null, cautiousUntil };
+  return {
+    ...trust,
+    pausedAt: null,
+    pauseReason: null,
+    pausedBy: null,
+    disagreeingSince: null,
+    cautiousUntil,
+  };
 }
 
 const MINUTE_MS = 60_000;

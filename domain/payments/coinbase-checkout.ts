@@ -183,7 +183,7 @@ export function minorOf(amount: string, currency: string): Money {
 }
 
 /** How long a checkout can be paid. A dollar coin has no rate that could run away meanwhile. */
-export const checkoutHours = 24;
+const checkoutHours = 24;
 
 export function checkoutExpiry(at: string): string {
   return addHours(at, checkoutHours, realDayMs);

@@ -446,6 +446,102 @@ describe('transactions that share what they spend', () => {
   });
 });
 
+describe('rows that contradict each other, or say little', () => {
+  const away = { txid: 'away', height: null };
+
+  it('said to be in a block and to have a mined rival, a payment counts for nothing', () => {
+    const payments = [paymentOf({ block: minedAt(90), rival: { txid: 'away', height: 99 } })];
+    expect(decided({ payments })).toMatchObject({
+      status: 'awaiting',
+      creditedUnits: 0n,
+      confirmedUnits: 0n,
+    });
+  });
+
+  it('in a block, a payment does not mind what became of a parent it is still said to wait for', () => {
+    const payments = [
+      part('1', 10_000n, { rival: away }),
+      part('2', 100_000n, { unconfirmedParent: '1', block: minedAt(90) }),
+    ];
+    expect(statusesOf(decided({ payments }))).toEqual(['replaced', 'confirmed']);
+  });
+
+  it('its own mined rival goes before what became of its parent', () => {
+    const child = part('2', 100_000n, { unconfirmedParent: '1', rival: { txid: 'thief', height: 90 } });
+    expect(statusesOf(decided({ payments: [part('1', 10_000n, { rival: away }), child] }))).toEqual([
+      'replaced',
+      'double_spent',
+    ]);
+  });
+
+  it('that a rival of ours is mined is read from its own row', () => {
+    const out = part('1', 100_000n, { orphanedAt: at('50:00'), rival: { txid: '2', height: null } });
+    const cheaper = (height: number) => part('2', 50_000n, { block: minedAt(height) });
+    const given = { history: settled, now: '55:00' };
+    expect(decided({ ...given, payments: [out, cheaper(99)] }).status).toBe('settled');
+    expect(decided({ ...given, payments: [out, cheaper(98)] }).status).toBe('invalid');
+    const other = part('2', 1n, { key: '2:1', block: null });
+    expect(decided({ ...given, payments: [out, { ...cheaper(98), key: '2:0' }, other] }).status).toBe(
+      'invalid',
+    );
+  });
+
+  it('a rival that brings nothing but a token of others does not pay in its stead', () => {
+    const payments = [
+      part('1', 100_000n, { rival: { txid: '2', height: null } }),
+      part('2', 1n, { asset: null, token: '0xfake' }),
+    ];
+    const decision = decided({ payments });
+    expect(decision.flags).toEqual(['replaced', 'double_spend_attempt']);
+    expect(decision.payments[0]?.replacedBy).toBeNull();
+  });
+
+  it('only what counts and lives raises the depth', () => {
+    const depth = (changes: object, more = {}) =>
+      decided({ payments: [part('1', 10_000_000n, changes)], ...more }).requiredDepth;
+    expect(depth({})).toBe(6);
+    expect(depth({ effectiveAt: at('20:00') }, { now: '21:00' })).toBe(3);
+    expect(depth({ seenAt: null })).toBe(3);
+    expect(depth({}, { acts: [dismiss(['1:0'])] })).toBe(3);
+  });
+
+  it('what does not count reorganises nothing', () => {
+    const payments = [
+      part('1', 100_000n, { effectiveAt: at('20:00'), orphanedAt: at('22:00'), seenAt: at('22:00') }),
+    ];
+    expect(decided({ payments, now: '23:00' }).flags).toEqual(['late', 'review']);
+  });
+
+  it('marked as settled, it is not final while a part is out of the chain', () => {
+    const payments = [
+      part('1', 60_000n, { block: minedAt(1) }),
+      part('2', 10_000n, { orphanedAt: at('50:00'), seenAt: null }),
+    ];
+    expect(decided({ payments, history: settled, acts: [markSettled], now: '51:00' }).status).toBe('settled');
+  });
+
+  it('payments are listed by their keys, and the first of them waits the longest', () => {
+    const payments = [
+      part('2', 60_000n, { effectiveAt: at('11:00') }),
+      part('1', 20_000n, { effectiveAt: at('9:00') }),
+      part('3', 20_000n),
+    ];
+    const decision = decided({ payments });
+    expect(decision.payments.map(({ key }) => key)).toEqual(['1:0', '2:0', '3:0']);
+    expect(decision.progressAt).toBe(at('9:00'));
+  });
+
+  it('dust of any other coin than bitcoin adds up whatever its size', () => {
+    const terms = etherTermsOf({ dueUnits: 1_000n, minDueUnits: 1_000n, usdMinor: 1 });
+    const half = (txid: string) => part(txid, 500n, { chain: 'ethereum', asset: 'ETH' });
+    expect(summary(decided({ terms, payments: [half('1'), half('2')] }))).toEqual([
+      'awaiting',
+      'dust',
+      'review',
+    ]);
+  });
+});
+
 describe('reorganisations', () => {
   it('out of the chain, in the mempool and in again: it needs the depth from its new block, and settles once', () => {
     const out = paymentOf({ orphanedAt: at('12:00'), seenAt: at('12:00') });

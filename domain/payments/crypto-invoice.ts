@@ -176,6 +176,12 @@ export function decideCryptoInvoice(input: CryptoInvoiceInput): CryptoDecision {
   };
 }
 
+/** The first transition alone: what follows from the status that is remembered. The same status where none applies. */
+export function nextCryptoInvoiceStatus(input: CryptoInvoiceInput): CryptoInvoiceStatus {
+  const situation = situationOf(input, viewOf(input), standingsOf(input));
+  return after(situation.history.status, situation, situation.history.settledAt !== null);
+}
+
 /** Of what pays us again, or of what is mined: its own time, or that of what it replaces, whichever came first (§1.4). */
 export function inheritedEffectiveAt(
   own: { firstObservedAt: string; blockTime: string | null },

@@ -3,6 +3,7 @@
  * private key, so nothing is ever sent by itself; above a limit, who asks is not who approves (seed 002 §8.1, "Withdrawal not
  * processing").
  */
+import { type ChainName, familyOf } from './crypto-chain.ts';
 
 export const cryptoPayoutStatuses = ['requested', 'approved', 'rejected', 'broadcast', 'confirmed'] as const;
 
@@ -64,4 +65,9 @@ export function isPaidOut(
 ): boolean {
   const paid = transfers.filter(({ to, asset }) => to === payout.target && asset === payout.asset);
   return paid.reduce((sum, { units }) => sum + units, 0n) >= payout.units;
+}
+
+/** Whether this is how transactions of a chain are called: 64 small hex digits, with `0x` in front on EVM chains. */
+export function isTransactionOn(chain: ChainName, txid: string): boolean {
+  return (familyOf(chain) === 'bitcoin' ? /^[0-9a-f]{64}$/ : /^0x[0-9a-f]{64}$/).test(txid);
 }

@@ -80,8 +80,9 @@ export type Depths = {
 
 export function standingsOf({ terms, payments, acts, views, now }: CryptoInvoiceInput): Standings {
   const unique = uniquePayments(payments);
+  const relatives = relativesOf(unique);
   const clock = { now, views };
-  const lives = unique.map((payment) => lifeOf(payment, unique, terms, acts, clock));
+  const lives = unique.map((payment) => lifeOf(payment, relatives, terms, acts, clock));
   const living = lives.filter((life) => life.isCounted && life.isAlive);
   const sumUsd = sumOf(living, (life) => life.countedUnits) * BigInt(terms.usdMinor);
   const isAttempted = lives.some((life) => life.rival !== null && life.replacedBy === null && isAsked(life));
@@ -149,12 +150,13 @@ type Clock = { now: string; views: readonly ChainView[] };
 
 function lifeOf(
   payment: CryptoPayment,
-  payments: readonly CryptoPayment[],
+  relatives: Relatives,
   terms: CryptoTerms,
   acts: readonly CryptoAct[],
   { now, views }: Clock,
 ): Life {
-  const rival = rivalOf(payment, payments);
+  const rival = rivalOf(payment, relatives);
+  const isOurs = relatives.withTxid(payment.chain, rival?.txid ?? '').some(({ asset }) => asset !== null);
   const isDropped = isGone(payment, terms, viewOn(payment.chain, views), now);
   const isLate = Date.parse(payment.effectiveAt) > Date.parse(terms.expiresAt);
   const isDust = isDustOf(payment, terms);
@@ -176,7 +178,7 @@ function lifeOf(
     isAccepted: acceptedUnits !== null && !isDismissed,
     isDismissed,
     rival,
-    replacedBy: rival !== null && isOurs(rival.txid, payment.chain, payments) ? rival.txid : null,
+    replacedBy: rival !== null && isOurs ? rival.txid : null,
   };
 }
 
@@ -226,8 +228,8 @@ function statusOf(standing: Omit<Standing, 'status'> & Pick<Life, 'isDropped'>):
 }
 
 /** A payment that was mined and is not, that may be mined again. */
-function isOrphan({ payment, isLost, status }: Standing): boolean {
-  return isOrphanOf(payment) && !isLost && status !== 'dropped';
+function isOrphan({ payment, isLost }: Standing): boolean {
+  return isOrphanOf(payment) && !isLost;
 }
 
 function isOrphanOf({ block, orphanedAt }: CryptoPayment): boolean {
@@ -261,29 +263,44 @@ export function lastSeenMs({ seenAt, orphanedAt, effectiveAt }: CryptoPayment): 
  */
 function rivalOf(
   payment: CryptoPayment,
-  payments: readonly CryptoPayment[],
+  relatives: Relatives,
   children: readonly string[] = [],
 ): Rival | null {
-  const onChain = payments.filter((each) => each.chain === payment.chain);
-  const minedAt = (txid: string) => onChain.find((each) => each.txid === txid)?.block?.height ?? null;
+  const { chain, block, txid, unconfirmedParent } = payment;
   const own = payment.rival && {
-    ...payment.rival,
-    height: payment.rival.height ?? minedAt(payment.rival.txid),
+    txid: payment.rival.txid,
+    height: payment.rival.height ?? minedAt(relatives.withTxid(chain, payment.rival.txid)),
   };
-  if (own !== null && own.height !== null) return own;
-  // In a block itself, it has won.
-  if (payment.block !== null) return own;
-  const winner = onChain.find((each) => each.block !== null && each.rival?.txid === payment.txid);
-  if (winner !== undefined) return { txid: winner.txid, height: winner.block?.height ?? null };
-  const parent = onChain.find(
-    (each) => each.txid === payment.unconfirmedParent && each.block === null && !children.includes(each.txid),
-  );
-  const ofParent = parent === undefined ? null : rivalOf(parent, payments, [...children, payment.txid]);
-  return ofParent ?? own;
+  // In a block itself, it has won over what is in none.
+  if (block !== null || (own !== null && own.height !== null)) return own;
+  const winner = relatives.minedOver(chain, txid);
+  if (winner !== null) return { txid: winner.txid, height: minedAt([winner]) };
+  const parent = unconfirmedParent === null ? [] : relatives.withTxid(chain, unconfirmedParent);
+  const [unmined] = parent.filter((each) => each.block === null && !children.includes(each.txid));
+  return (unmined && rivalOf(unmined, relatives, [...children, txid])) ?? own;
 }
 
-function isOurs(txid: string, chain: ChainName, payments: readonly CryptoPayment[]): boolean {
-  return payments.some((each) => each.chain === chain && each.txid === txid && each.asset !== null);
+function minedAt(payments: readonly CryptoPayment[]): number | null {
+  return payments.find(({ block }) => block !== null)?.block?.height ?? null;
+}
+
+/** Of an invoice's payments those that share a transaction, or rival one; looked up, since strangers can send thousands. */
+type Relatives = {
+  withTxid(chain: ChainName, txid: string): readonly CryptoPayment[];
+  /** The mined one that names this transaction as its rival. */
+  minedOver(chain: ChainName, txid: string): CryptoPayment | null;
+};
+
+function relativesOf(payments: readonly CryptoPayment[]): Relatives {
+  const byTxid = Map.groupBy(payments, ({ chain, txid }) => `${chain} ${txid}`);
+  const byRival = Map.groupBy(
+    payments.filter(({ block, rival }) => block !== null && rival !== null),
+    ({ chain, rival }) => `${chain} ${rival?.txid}`,
+  );
+  return {
+    withTxid: (chain, txid) => byTxid.get(`${chain} ${txid}`) ?? [],
+    minedOver: (chain, txid) => byRival.get(`${chain} ${txid}`)?.[0] ?? null,
+  };
 }
 
 function wrongOf({ chain, asset }: CryptoPayment, terms: CryptoTerms): Standing['wrong'] {
@@ -370,7 +387,7 @@ export function isAsked({ wrong, isDust }: Pick<Standing, 'wrong' | 'isDust'>): 
   return wrong === null && !isDust;
 }
 
-export function viewOn(chain: ChainName, views: readonly ChainView[]): ChainView | null {
+function viewOn(chain: ChainName, views: readonly ChainView[]): ChainView | null {
   return views.find((view) => view.chain === chain) ?? null;
 }
 

@@ -14,7 +14,7 @@ export function wakeOf(known: {
   const nowMs = Date.parse(known.input.now);
   const instants = [...timeoutsMs(known).map((at) => afterMs(at, nowMs)), ...momentsMs(known)];
   const ahead = instants.filter((at) => at > nowMs);
-  const heights = heightsOf(known).map((height) => Math.max(height, known.view.tipHeight + 1));
+  const heights = heightsOf(known);
   return {
     wakeAt: ahead.length === 0 ? null : new Date(Math.min(...ahead)).toISOString(),
     wakeHeight: heights.length === 0 ? null : Math.min(...heights),

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 
 /** Twenty-four hexadecimal digits. */
-export const checkoutId = z.string().regex(/^[\da-f]{24}$/);
+const checkoutId = z.string().regex(/^[\da-f]{24}$/);
 
 const decimal = z.string().regex(/^\d{1,15}(\.\d{1,30})?$/);
 const instant = z.iso.datetime({ offset: true });
@@ -40,7 +40,6 @@ export const event = z.object({
   id: checkoutId,
   eventType: z.string().min(1).max(255),
   metadata: z.record(z.string(), z.unknown()).nullish(),
-  updatedAt: instant,
 });
 
 export const failure = z.object({ errorType: z.string().optional(), errorMessage: z.string().optional() });

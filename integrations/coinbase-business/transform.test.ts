@@ -118,11 +118,14 @@ describe('a checkout', () => {
 
 it('an event is reduced to ids', () => {
   const event = shapes.event.parse({ ...paid(), eventType: 'checkout.payment.success' });
-  expect(toCheckoutEvent(event, 'evt-1')).toEqual({
+  const sentAt = new Date('2026-03-01T11:00:00Z');
+  expect(toCheckoutEvent(event, { externalId: 'evt-1', sentAt })).toEqual({
     externalId: 'evt-1',
     type: 'checkout.payment.success',
     checkoutId: owner.checkoutId,
     createdAt: '2026-03-01T11:00:00.000Z',
   });
-  expect(toCheckoutEvent({ ...event, metadata: {} }, 'evt-2')).not.toHaveProperty('checkoutId');
+  expect(toCheckoutEvent({ ...event, metadata: {} }, { externalId: 'evt-2', sentAt })).not.toHaveProperty(
+    'checkoutId',
+  );
 });

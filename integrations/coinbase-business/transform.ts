@@ -71,17 +71,17 @@ const refundStatuses: ReadonlyMap<string, RefundStatus> = new Map([
   ['FAILED', 'failed'],
 ]);
 
-/** An event reduced to ids. */
+/** An event reduced to ids. It has no date of its own but the one at which it was sent. */
 export function toCheckoutEvent(
-  { eventType, metadata, updatedAt }: EventJson,
-  externalId: string,
+  { eventType, metadata }: EventJson,
+  { externalId, sentAt }: { externalId: string; sentAt: Date },
 ): CheckoutEvent {
   const owner = ownerOf(metadata);
   return {
     externalId,
     type: eventType,
     ...(owner !== null && { checkoutId: owner.checkoutId }),
-    createdAt: toInstant(updatedAt),
+    createdAt: sentAt.toISOString(),
   };
 }
 

@@ -10,7 +10,6 @@ const body = JSON.stringify({
   id: '68f7a946db0529ea9b6d3a12',
   eventType: 'checkout.payment.success',
   metadata: { tenantId: 'ten_1', invoiceId: 'inv_1', checkoutId },
-  updatedAt: '2026-03-01T10:00:00Z',
 });
 const sent = { 'content-type': 'application/json', 'x-event-id': 'evt-1' };
 
@@ -71,7 +70,7 @@ describe('a webhook of Coinbase Business is accepted', () => {
       externalId: 'evt-1',
       type: 'checkout.payment.success',
       checkoutId,
-      createdAt: '2026-03-01T10:00:00.000Z',
+      createdAt: '2026-03-01T10:13:20.000Z',
     });
   });
 

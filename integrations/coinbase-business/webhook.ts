@@ -41,7 +41,8 @@ export function verifyCoinbaseWebhook({
   const age = Math.floor(now.getTime() / 1000) - Number(seconds);
   if (age > TOLERANCE_SECONDS) throw new WebhookVerificationError('too_old');
   if (age < -TOLERANCE_SECONDS) throw new WebhookVerificationError('in_future');
-  return toCheckoutEvent(parseEvent(rawBody), eventId({ headers, names, rawBody }));
+  const sentAt = new Date(Number(seconds) * 1000);
+  return toCheckoutEvent(parseEvent(rawBody), { externalId: eventId({ headers, names, rawBody }), sentAt });
 }
 
 /** The body of an event, for the document of the API. */

@@ -18,7 +18,7 @@ const payment = z.object({
 export const charge = z.object({
   id: z.guid(),
   code: z.string().nullish(),
-  hosted_url: z.url({ protocol: /^https?$/ }).nullish(),
+  hosted_url: z.string().max(2_000).nullish(),
   pricing: z.object({ local: price }).nullish(),
   metadata: z.record(z.string(), z.unknown()).nullish(),
   timeline: z.array(z.object({ time: instant, status: z.string() })).nullish(),

@@ -61,7 +61,7 @@ function btcdCommand({
 }: {
   executable: string;
   rpcPort: number;
-  peerPort: number;
+  peerPort: number | null;
   dataDir: string;
 }): { command: string; args: string[] } {
   return {
@@ -71,14 +71,15 @@ function btcdCommand({
       ...[`--datadir=${chainIn(dataDir)}`, `--logdir=${join(dataDir, 'logs')}`, '--debuglevel=warn'],
       ...['--notls', `--rpclisten=127.0.0.1:${rpcPort}`],
       ...[`--rpcuser=${login.user}`, `--rpcpass=${login.password}`],
-      ...[`--listen=127.0.0.1:${peerPort}`, '--nodnsseed', '--nobanning', '--trickleinterval=100ms'],
+      ...(peerPort === null ? ['--nolisten'] : [`--listen=127.0.0.1:${peerPort}`]),
+      ...['--nodnsseed', '--nobanning', '--trickleinterval=100ms'],
       `--miningaddr=${bitcoinWalletAddress()}`,
     ],
   };
 }
 
 /** The address of such a node, with user and password, as the product is configured with it. */
-function btcdUrl({ rpcPort }: { rpcPort: number }): string {
+export function btcdUrl({ rpcPort }: { rpcPort: number }): string {
   return `http://${login.user}:${login.password}@127.0.0.1:${rpcPort}`;
 }
 
@@ -95,17 +96,44 @@ export type LocalBtcd = BtcdControl & {
   process: ManagedProcess;
 };
 
+/** How a node is run that goes on with the chain in `dataDir`; see `startLocalBtcd`. */
+export function describeBtcd({
+  executable,
+  rpcPort,
+  peerPort = null,
+  dataDir,
+  blocks = MATURE_HEIGHT,
+}: {
+  executable: string;
+  rpcPort: number;
+  /** Where other nodes connect; null for a node that is alone. */
+  peerPort?: number | null;
+  dataDir: string;
+  blocks?: number;
+}) {
+  const control = btcdControl(btcdUrl({ rpcPort }));
+  let kept: string[] = [];
+  return {
+    ...btcdCommand({ executable, rpcPort, peerPort, dataDir }),
+    cwd: dataDir,
+    beforeStart: async () => {
+      kept = await keptBlocks(dataDir);
+    },
+    isReady: control.isReady,
+    afterReady: async () => {
+      await control.submit(kept);
+      kept = [];
+      const missing = blocks - (await control.height());
+      if (missing > 0) await control.mine(missing);
+    },
+  };
+}
+
 /**
  * Starts a node that goes on with the chain in `dataDir`, and sees to it that the chain has `blocks` at least. The development
  * wallet is paid for every block; the mempool begins empty.
  */
-export async function startLocalBtcd({
-  executable,
-  rpcPort,
-  peerPort,
-  dataDir,
-  blocks = MATURE_HEIGHT,
-}: {
+export async function startLocalBtcd(options: {
   executable: string;
   rpcPort: number;
   /** Where other nodes connect. */
@@ -113,26 +141,24 @@ export async function startLocalBtcd({
   dataDir: string;
   blocks?: number;
 }): Promise<LocalBtcd> {
-  const kept = await keptBlocks(dataDir);
-  const url = btcdUrl({ rpcPort });
-  const control = btcdControl(url);
+  const { rpcPort, peerPort, dataDir } = options;
+  const { beforeStart, isReady, afterReady, ...described } = describeBtcd(options);
+  await beforeStart();
   const started = await startProcess({
     name: 'btcd',
-    ...btcdCommand({ executable, rpcPort, peerPort, dataDir }),
+    ...described,
     env: process.env,
-    cwd: dataDir,
     logFile: join(dataDir, 'btcd.log'),
   });
   try {
-    await untilReady({ process: started, isReady: control.isReady });
-    await control.submit(kept);
-    const missing = blocks - (await control.height());
-    if (missing > 0) await control.mine(missing);
+    await untilReady({ process: started, isReady });
+    await afterReady();
   } catch (error) {
     await started.stop();
     throw error;
   }
-  return { ...control, url, peer: `127.0.0.1:${peerPort}`, process: started };
+  const url = btcdUrl({ rpcPort });
+  return { ...btcdControl(url), url, peer: `127.0.0.1:${peerPort}`, process: started };
 }
 
 function chainIn(dataDir: string): string {

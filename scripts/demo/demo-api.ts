@@ -31,8 +31,10 @@ export function createDemoApi({ urls, demo }: Stack): DemoApi {
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
     const answer = (await response.json()) as Answer;
-    if (!response.ok)
-      throw new Error(`${method} ${url} was answered ${response.status}: ${answer['detail'] ?? ''}`);
+    if (!response.ok) {
+      const message = `${method} ${url} was answered ${response.status}: ${answer['detail'] ?? ''}`;
+      throw Object.assign(new Error(message), { code: answer['code'] });
+    }
     return answer;
   }
 

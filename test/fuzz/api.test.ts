@@ -36,10 +36,13 @@ describe.skipIf(python === undefined)(`whatever is sent to the API (FUZZ_SEED=${
         if (/"level":"(error|fatal)"/.test(line)) troubles.push(`${name}: ${line}`);
       },
     });
-    const { stripe, razorpay } = product.stack.config;
+    const { stripe, razorpay, coinbase } = product.stack.config;
     const [webhookSecret = ''] = stripe.webhookSecrets;
     const [razorpaySecret = ''] = razorpay.webhookSecrets;
-    const secrets = { webhookSecret, razorpaySecret, razorpayKeySecret: razorpay.keySecret };
+    const [coinbaseSecret = ''] = coinbase.webhookSecrets;
+    const [commerceSecret = ''] = coinbase.commerceWebhookSecrets;
+    const razorpayKeySecret = razorpay.keySecret;
+    const secrets = { webhookSecret, razorpaySecret, razorpayKeySecret, coinbaseSecret, commerceSecret };
     settings = { python: python ?? '', ...secrets, seed, folder, ...(await populate(product)) };
     progress(`schemathesis tests ${operations.length} operations with the seed ${seed} …`);
     result = await fuzz({ ...settings, url: product.stack.urls.api });

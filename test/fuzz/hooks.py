@@ -24,6 +24,8 @@ IDS = json.loads(os.environ["FUZZ_IDS"])
 KEPT_IDS = set(os.environ["FUZZ_KEPT_IDS"].split(","))
 WEBHOOK_SECRET = os.environ["FUZZ_WEBHOOK_SECRET"].encode()
 RAZORPAY_SECRET = os.environ["FUZZ_RAZORPAY_SECRET"].encode()
+COINBASE_SECRET = os.environ["FUZZ_COINBASE_SECRET"].encode()
+COMMERCE_SECRET = os.environ["FUZZ_COMMERCE_SECRET"].encode()
 RAZORPAY_KEY_SECRET = os.environ["FUZZ_RAZORPAY_KEY_SECRET"].encode()
 # What Razorpay calls our orders and subscriptions.
 RAZORPAY_IDS = json.loads(os.environ["FUZZ_RAZORPAY_IDS"])
@@ -57,6 +59,13 @@ def before_call(context, case, kwargs):
         case.headers["X-Razorpay-Event-Id"] = str(uuid.uuid4())
     if case.operation.path == "/webhooks/razorpay" and "X-Razorpay-Signature" in (case.headers or {}):
         kwargs["auth"] = sign_for_razorpay
+    if case.operation.path == "/webhooks/coinbase" and "X-Hook0-Signature" in (case.headers or {}):
+        kwargs["auth"] = sign_for_coinbase
+    if case.operation.path == "/webhooks/coinbase_commerce":
+        if not wrong_headers and not is_wrong(case, "body"):
+            case.body["event"]["created_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        if "X-CC-Webhook-Signature" in (case.headers or {}):
+            kwargs["auth"] = sign_for_commerce
 
 
 def is_wrong(case, part):
@@ -99,4 +108,21 @@ def sign_for_razorpay(request):
     body = request.body or b""
     body = body.encode() if isinstance(body, str) else body
     request.headers["X-Razorpay-Signature"] = hmac.new(RAZORPAY_SECRET, body, hashlib.sha256).hexdigest()
+    return request
+
+
+def sign_for_coinbase(request):
+    """Without headers in the signature: the body alone names the event then."""
+    body = request.body or b""
+    body = body.encode() if isinstance(body, str) else body
+    timestamp = str(int(time.time()))
+    signature = hmac.new(COINBASE_SECRET, f"{timestamp}...".encode() + body, hashlib.sha256).hexdigest()
+    request.headers["X-Hook0-Signature"] = f"t={timestamp},h=,v1={signature}"
+    return request
+
+
+def sign_for_commerce(request):
+    body = request.body or b""
+    body = body.encode() if isinstance(body, str) else body
+    request.headers["X-CC-Webhook-Signature"] = hmac.new(COMMERCE_SECRET, body, hashlib.sha256).hexdigest()
     return request

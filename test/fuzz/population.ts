@@ -1,7 +1,8 @@
 /** A tenant with something of everything, so that generated requests meet subscriptions, invoices and payments. */
 import { scopes } from '../../api/scopes.ts';
-import { withTenant } from '../../db/client.ts';
+import { withSystem, withTenant } from '../../db/client.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
+import { chains } from '../../db/schema/crypto.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import { eventually } from '../../scripts/processes.ts';
 import type { Product } from './product.ts';
@@ -21,6 +22,10 @@ export type Population = {
 export async function populate({ stack, db, ok }: Product): Promise<Population> {
   const tenantId = await createTenant(db, { name: 'Acme Books' });
   const planRows = await createPlans(db, tenantId, plans);
+  // Nobody watches it; it is there to be paused, resumed and read again.
+  await withSystem(db, (tx) =>
+    tx.insert(chains).values({ name: 'polygon', network: 'local', height: 1_000_000 }).onConflictDoNothing(),
+  );
   const newKey = (name: string) =>
     withTenant(db, tenantId, (tx) =>
       createApiKey(tx, { tenantId, name, scopes: [...scopes], expiresAt: null }),
@@ -86,12 +91,17 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     const lines = [{ description: 'A workshop', unitMinor: 900 }];
     drafts.push((await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId, lines })).id);
   }
-  const issued = drafts.splice(0, 5 * ISSUED_EACH);
+  const issued = drafts.splice(0, 7 * ISSUED_EACH);
   for (const id of issued) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
-  const [voidable = [], uncollectible = [], payable = [], orderable = [], ordered = []] = Array.from(
-    { length: 5 },
-    (_, index) => issued.slice(index * ISSUED_EACH, (index + 1) * ISSUED_EACH),
-  );
+  const [
+    voidable = [],
+    uncollectible = [],
+    payable = [],
+    orderable = [],
+    ordered = [],
+    offerable = [],
+    offered = [],
+  ] = Array.from({ length: 7 }, (_, index) => issued.slice(index * ISSUED_EACH, (index + 1) * ISSUED_EACH));
   const debtors = [...customerOf.values()].slice(issued.length);
   for (const id of drafts.splice(0, debtors.length)) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
   const today = new Date().toISOString().slice(0, 10);
@@ -116,6 +126,10 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     const { externalId } = await ok(apiKey, 'POST', `/v1/subscriptions/${id}/razorpay_subscription`);
     razorpayIds[id] = externalId;
   }
+  const checkouts: string[] = [];
+  for (const invoiceId of offered) {
+    checkouts.push((await ok(apiKey, 'POST', `/v1/invoices/${invoiceId}/coinbase_checkouts`)).id);
+  }
   return {
     apiKey,
     razorpayIds,
@@ -133,6 +147,8 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       payable,
       orderable,
       orders,
+      offerable,
+      checkouts,
       plans: planRows.map(({ id }) => id),
       planCodes: planRows.map(({ code }) => code),
       newCodes: Array.from({ length: 100 }, (_, index) => `plan-${index}`),

@@ -96,6 +96,8 @@ export async function fuzz({
   webhookSecret,
   razorpaySecret,
   razorpayKeySecret,
+  coinbaseSecret,
+  commerceSecret,
   razorpayIds,
   ids,
   kept,
@@ -108,6 +110,8 @@ export async function fuzz({
   webhookSecret: string;
   razorpaySecret: string;
   razorpayKeySecret: string;
+  coinbaseSecret: string;
+  commerceSecret: string;
   /** What Razorpay calls our orders and subscriptions. */
   razorpayIds: Record<string, string>;
   ids: Record<string, readonly string[]>;
@@ -137,6 +141,8 @@ export async function fuzz({
     FUZZ_WEBHOOK_SECRET: webhookSecret,
     FUZZ_RAZORPAY_SECRET: razorpaySecret,
     FUZZ_RAZORPAY_KEY_SECRET: razorpayKeySecret,
+    FUZZ_COINBASE_SECRET: coinbaseSecret,
+    FUZZ_COMMERCE_SECRET: commerceSecret,
     FUZZ_RAZORPAY_IDS: JSON.stringify(razorpayIds),
     PYTHONPATH: import.meta.dirname,
     PYTHONDONTWRITEBYTECODE: '1',

@@ -2,7 +2,7 @@
  * Secrets and personal data stay where they belong: the life of a customer is lived on the real servers, and then
  * every place where data comes to rest is searched for what went through it.
  */
-import { randomBytes } from 'node:crypto';
+import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLogger } from '../../config/logger.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
@@ -25,9 +25,18 @@ const settings = {
   resendKey: `re_SENTINEL${random()}`,
   razorpaySecret: `razorpay-SENTINEL-${random()}`,
   razorpayWebhookSecret: `razorpay-webhook-SENTINEL-${random()}`,
+  coinbaseKey: coinbaseKey(),
+  coinbaseWebhookSecret: `coinbase-webhook-SENTINEL-${random()}`,
+  commerceWebhookSecret: `commerce-webhook-SENTINEL-${random()}`,
   encryptionKey: randomBytes(32).toString('base64'),
   personKey: `sentinel-person-key-${random()}`,
 };
+
+/** An Ed25519 key as Coinbase shows it. */
+function coinbaseKey(): string {
+  const { d = '', x = '' } = generateKeyPairSync('ed25519').privateKey.export({ format: 'jwk' });
+  return Buffer.concat([d, x].map((part) => Buffer.from(part, 'base64url'))).toString('base64');
+}
 
 let product: Product;
 let life: PrivateLife;
@@ -51,6 +60,11 @@ beforeAll(async () => {
       RAZORPAY_KEY_SECRET: settings.razorpaySecret,
       RAZORPAY_WEBHOOK_SECRETS: settings.razorpayWebhookSecret,
       RAZORPAY_API_BASE: `http://127.0.0.1:${ports.razorpaySandbox}`,
+      COINBASE_BUSINESS_KEY_NAME: 'organizations/public/apiKeys/public',
+      COINBASE_BUSINESS_PRIVATE_KEY: settings.coinbaseKey,
+      COINBASE_BUSINESS_WEBHOOK_SECRETS: settings.coinbaseWebhookSecret,
+      COINBASE_BUSINESS_API_BASE: `http://127.0.0.1:${ports.coinbaseSandbox}`,
+      COINBASE_COMMERCE_WEBHOOK_SECRETS: settings.commerceWebhookSecret,
       RESEND_API_KEY: settings.resendKey,
       RESEND_BASE_URL: `http://127.0.0.1:${ports.resendSandbox}`,
       PERENNIAL_ENCRYPTION_KEYS: `sentinel:${settings.encryptionKey}`,

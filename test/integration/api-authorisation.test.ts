@@ -11,6 +11,7 @@ import { withSystem, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
+import { readCryptoInvoice } from '../../db/queries/payments/crypto-invoices.ts';
 import { storePublished } from '../../db/queries/payments/exchange-rates.ts';
 import { disputes } from '../../db/schema/payments.ts';
 import { reconcileSchedules } from '../../temporal/schedules.ts';
@@ -23,6 +24,7 @@ import {
   type TestTenant,
 } from '../support/api.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
+import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
 
 let temporal: Client;
 let api: TestApi;
@@ -53,9 +55,12 @@ type Call = { path: string; body?: unknown };
 
 /**
  * A request that succeeds with a right key. `foreign`: what a key of another tenant gets. `not_found`: the object is
- * not there. `own`: the operation concerns the caller's own tenant whatever it names.
+ * not there. `state_conflict`: it is taken. `own`: the operation concerns the caller's own tenant whatever it names.
  */
-type Sample = { call: (things: Things) => Promise<Call> | Call; foreign: 'not_found' | 'own' };
+type Sample = {
+  call: (things: Things) => Promise<Call> | Call;
+  foreign: 'not_found' | 'own' | 'state_conflict';
+};
 
 /** Makes what a request names, in the tenant. */
 type Things = {
@@ -76,12 +81,30 @@ type Things = {
   lineOf(paymentId: string): Promise<string>;
   /** An order at Razorpay that can be paid, as the API answers it. */
   order(): Promise<Json>;
+  /** A checkout at Coinbase that can be paid, as the API answers it. */
+  checkout(): Promise<Json>;
   /** A trial of a plan in rupees. */
   rupeeTrial(): Promise<string>;
   /** A subscription at Razorpay that the customer can authorise, as the API answers it. */
   razorpaySubscription(): Promise<Json>;
   /** Pays all of an invoice, which activates its subscription. */
   paidInvoice(invoiceId: string): Promise<Json>;
+  /** The tenant has no account for Ethereum any more. */
+  noEvmAccount(): Promise<void>;
+  /** An account for Ethereum that takes the place of the one before, and its key. */
+  evmAccount(): Promise<{ id: string; publicKey: string }>;
+  /** An invoice in coins that nobody has paid. */
+  cryptoInvoice(): Promise<string>;
+  /** One that a part was paid for, with the payment's key. */
+  partlyPaid(): Promise<{ id: string; key: string }>;
+  /** What waits for a second person. */
+  cryptoAct(): Promise<string>;
+  /** One that was paid half as much again, and settled; its account and the lot it has become. */
+  settledCoins(): Promise<{ id: string; address: string; accountId: string; lotId: string }>;
+  payout(): Promise<string>;
+  /** That payout. */
+  approve(payoutId: string): Promise<void>;
+  disposal(): Promise<string>;
   notification(): Promise<string>;
   taxRate(): Promise<string>;
   coupon(): Promise<string>;
@@ -110,8 +133,21 @@ const draftOf = (subscriptionId: string) => ({
   subscriptionId,
   lines: [{ description: 'A fee', unitMinor: 1 }],
 });
+const forced = { txid: '0'.repeat(64), force: true, reason: 'seen elsewhere' };
+const why = { reason: 'agreed with the customer' };
+
 const razorpayPathOf = ({ subscriptionId }: Json) =>
   `/v1/subscriptions/${subscriptionId}/razorpay_subscription`;
+
+const randomTxid = () => randomUUID().replaceAll('-', '').repeat(2);
+const soldFrom = ({ accountId }: { accountId: string }) => ({
+  accountId,
+  asset: 'BTC',
+  amount: '0.00000001',
+  proceedsMinor: 1,
+  method: 'fifo',
+  reference: randomUUID(),
+});
 
 const cash = () => ({ amountMinor: 1, currency: 'USD', reference: randomUUID() });
 
@@ -285,6 +321,111 @@ const samples: Record<string, Sample> = {
     }),
     foreign: 'own',
   },
+  createCryptoAccount: {
+    // A key is one tenant's for ever.
+    call: async (a) => {
+      const { publicKey } = await a.evmAccount();
+      return { path: '/v1/crypto_accounts', body: { family: 'evm', publicKey } };
+    },
+    foreign: 'state_conflict',
+  },
+  listCryptoAccounts: { call: () => ({ path: '/v1/crypto_accounts' }), foreign: 'own' },
+  retireCryptoAccount: {
+    call: async (a) => ({ path: `/v1/crypto_accounts/${(await a.evmAccount()).id}/retire`, body: {} }),
+    foreign: 'not_found',
+  },
+  createCryptoInvoice: {
+    call: async (a) => {
+      await a.cryptoInvoice();
+      return { path: `/v1/invoices/${await a.invoice()}/crypto_invoices`, body: { asset: 'BTC' } };
+    },
+    foreign: 'not_found',
+  },
+  listCryptoInvoices: { call: () => ({ path: '/v1/crypto_invoices' }), foreign: 'own' },
+  getCryptoInvoice: {
+    call: async (a) => ({ path: `/v1/crypto_invoices/${await a.cryptoInvoice()}` }),
+    foreign: 'not_found',
+  },
+  listCryptoInvoiceEvents: {
+    call: async (a) => ({ path: `/v1/crypto_invoices/${(await a.partlyPaid()).id}/events` }),
+    foreign: 'not_found',
+  },
+  acceptCryptoPayments: {
+    call: async (a) => {
+      const { id, key } = await a.partlyPaid();
+      return { path: `/v1/crypto_invoices/${id}/accept`, body: { paymentKeys: [key], ...why } };
+    },
+    foreign: 'not_found',
+  },
+  dismissCryptoPayments: {
+    call: async (a) => {
+      const { id, key } = await a.partlyPaid();
+      return { path: `/v1/crypto_invoices/${id}/dismiss`, body: { paymentKeys: [key], ...why } };
+    },
+    foreign: 'not_found',
+  },
+  cancelCryptoInvoice: {
+    call: async (a) => ({ path: `/v1/crypto_invoices/${await a.cryptoInvoice()}/cancel`, body: why }),
+    foreign: 'not_found',
+  },
+  extendCryptoInvoice: {
+    call: async (a) => ({ path: `/v1/crypto_invoices/${await a.cryptoInvoice()}/extend`, body: why }),
+    foreign: 'not_found',
+  },
+  markCryptoInvoiceSettled: {
+    call: async (a) => ({
+      path: `/v1/crypto_invoices/${await a.cryptoInvoice()}/mark_settled`,
+      body: forced,
+    }),
+    foreign: 'not_found',
+  },
+  markCryptoInvoiceInvalid: {
+    call: async (a) => ({ path: `/v1/crypto_invoices/${await a.cryptoInvoice()}/mark_invalid`, body: why }),
+    foreign: 'not_found',
+  },
+  listCryptoActs: { call: () => ({ path: '/v1/crypto_acts' }), foreign: 'own' },
+  approveCryptoAct: {
+    call: async (a) => ({ path: `/v1/crypto_acts/${await a.cryptoAct()}/approve`, body: {} }),
+    foreign: 'not_found',
+  },
+  rejectCryptoAct: {
+    call: async (a) => ({ path: `/v1/crypto_acts/${await a.cryptoAct()}/reject`, body: {} }),
+    foreign: 'not_found',
+  },
+  listCryptoLots: { call: () => ({ path: '/v1/crypto_lots' }), foreign: 'own' },
+  recordCryptoDisposal: {
+    call: async (a) => ({ path: '/v1/crypto_disposals', body: soldFrom(await a.settledCoins()) }),
+    foreign: 'not_found',
+  },
+  listCryptoDisposals: { call: () => ({ path: '/v1/crypto_disposals' }), foreign: 'own' },
+  requestCryptoPayout: {
+    call: async (a) => {
+      const { id, address } = await a.settledCoins();
+      return { path: `/v1/crypto_invoices/${id}/payouts`, body: { address, ...why } };
+    },
+    foreign: 'not_found',
+  },
+  listCryptoPayouts: { call: () => ({ path: '/v1/crypto_payouts' }), foreign: 'own' },
+  getCryptoPayout: {
+    call: async (a) => ({ path: `/v1/crypto_payouts/${await a.payout()}` }),
+    foreign: 'not_found',
+  },
+  approveCryptoPayout: {
+    call: async (a) => ({ path: `/v1/crypto_payouts/${await a.payout()}/approve`, body: {} }),
+    foreign: 'not_found',
+  },
+  rejectCryptoPayout: {
+    call: async (a) => ({ path: `/v1/crypto_payouts/${await a.payout()}/reject`, body: why }),
+    foreign: 'not_found',
+  },
+  broadcastCryptoPayout: {
+    call: async (a) => {
+      const id = await a.payout();
+      await a.approve(id);
+      return { path: `/v1/crypto_payouts/${id}/broadcast`, body: { txid: randomTxid() } };
+    },
+    foreign: 'not_found',
+  },
   createRazorpayOrder: {
     call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}/razorpay_orders`, body: {} }),
     foreign: 'not_found',
@@ -302,6 +443,14 @@ const samples: Record<string, Sample> = {
         body: processes.razorpay.pay({ orderId: checkout.order_id, outcome: 'created' }),
       };
     },
+    foreign: 'not_found',
+  },
+  createCoinbaseCheckout: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.invoice()}/coinbase_checkouts`, body: {} }),
+    foreign: 'not_found',
+  },
+  getCoinbaseCheckout: {
+    call: async (a) => ({ path: `/v1/coinbase_checkouts/${(await a.checkout()).id}` }),
     foreign: 'not_found',
   },
   createRazorpaySubscription: {
@@ -415,6 +564,24 @@ const samples: Record<string, Sample> = {
   },
   listSchedules: { call: () => ({ path: '/v1/schedules' }), foreign: 'own' },
   triggerSchedule: { call: () => ({ path: '/v1/schedules/relay-sweep/trigger', body: {} }), foreign: 'own' },
+  listCryptoChains: { call: () => ({ path: '/v1/crypto/chains' }), foreign: 'own' },
+  checkCryptoHealth: { call: () => ({ path: '/v1/crypto/health', body: {} }), foreign: 'own' },
+  rescanCryptoChain: {
+    call: async () => ({ path: await watchedChain('rescan'), body: { fromHeight: 1, ...why } }),
+    foreign: 'own',
+  },
+  pauseCryptoChain: {
+    call: async () => ({ path: await watchedChain('pause'), body: why }),
+    foreign: 'own',
+  },
+  resumeCryptoChain: {
+    call: async () => ({ path: await watchedChain('resume'), body: why }),
+    foreign: 'own',
+  },
+  lookUpCryptoTransaction: {
+    call: async (a) => ({ path: '/v1/crypto/lookup', body: { txid: await txidOf(a) } }),
+    foreign: 'own',
+  },
   createApiKey: {
     call: () => ({ path: '/v1/api_keys', body: { name: 'x', scopes: ['tenants:write'] } }),
     foreign: 'own',
@@ -429,6 +596,22 @@ const samples: Record<string, Sample> = {
   },
   listAuditLog: { call: () => ({ path: '/v1/audit_log' }), foreign: 'own' },
 };
+
+/** An act on a chain on which nobody has offered anything. */
+async function watchedChain(act: string): Promise<string> {
+  await api.sql(
+    "INSERT INTO chains (name, network, height) VALUES ('polygon', 'local', 100) ON CONFLICT DO NOTHING",
+  );
+  return `/v1/crypto/chains/polygon/${act}`;
+}
+
+/** Of a payment that was recorded; no node knows it. */
+async function txidOf(a: Things): Promise<string> {
+  const [row] = await api.sql('SELECT txid FROM crypto_payments WHERE key = $1', [
+    (await a.partlyPaid()).key,
+  ]);
+  return row.txid;
+}
 
 async function trialWithCard(a: Things): Promise<string> {
   const id = await a.trial();
@@ -499,7 +682,58 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       const payment = (await api.request('GET', `/v1/payments/${paymentId}`, { token })).body;
       return (await api.request('GET', `/v1/invoices/${payment.invoiceId}`, { token })).body.lines[0].id;
     },
+    async noEvmAccount() {
+      const { data } = (await api.request('GET', '/v1/crypto_accounts', { token })).body;
+      for (const { id, family, retiredAt } of data) {
+        if (family === 'evm' && retiredAt === null) await post(`/v1/crypto_accounts/${id}/retire`, {});
+      }
+    },
+    async evmAccount() {
+      await things.noEvmAccount();
+      const publicKey = freshKey('evm', 'local');
+      return { id: (await post('/v1/crypto_accounts', { family: 'evm', publicKey })).id, publicKey };
+    },
+    async cryptoInvoice() {
+      const at = new Date().toISOString();
+      await setPrices(api, { at });
+      await setChain(api, {
+        network: 'local',
+        height: 100,
+        at: new Date(Date.now() + 3_600_000).toISOString(),
+      });
+      const accounts = (await api.request('GET', '/v1/crypto_accounts', { token })).body.data;
+      if (!accounts.some(({ family }: Json) => family === 'bitcoin')) {
+        await post('/v1/crypto_accounts', { family: 'bitcoin', publicKey: freshKey('bitcoin', 'local') });
+      }
+      return (await post(`/v1/invoices/${await things.invoice()}/crypto_invoices`, { asset: 'BTC' })).id;
+    },
+    async partlyPaid() {
+      const id = await things.cryptoInvoice();
+      const row = await withTenant(api.db, tenantId, (tx) => readCryptoInvoice(tx, id));
+      const key = await pay(api, row, { units: 40_000n, at: new Date().toISOString() });
+      return { id, key };
+    },
+    cryptoAct: async () =>
+      (await post(`/v1/crypto_invoices/${await things.cryptoInvoice()}/mark_settled`, forced)).id,
+    async settledCoins() {
+      const id = await things.cryptoInvoice();
+      const row = await withTenant(api.db, tenantId, (tx) => readCryptoInvoice(tx, id));
+      const { address, accountId } = row;
+      const at = new Date().toISOString();
+      await pay(api, row, { units: (row.dueUnits * 3n) / 2n, at, height: 101 });
+      await setChain(api, { network: 'local', height: 103, at });
+      await carryOut(api, row, at);
+      const [lot] = await api.sql('SELECT id FROM crypto_lots WHERE crypto_invoice_id = $1', [id]);
+      return { id, address, accountId, lotId: lot.id };
+    },
+    async payout() {
+      const { id, address } = await things.settledCoins();
+      return (await post(`/v1/crypto_invoices/${id}/payouts`, { address, ...why })).id;
+    },
+    approve: async (payoutId) => void (await post(`/v1/crypto_payouts/${payoutId}/approve`, {})),
+    disposal: async () => (await post('/v1/crypto_disposals', soldFrom(await things.settledCoins()))).id,
     order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
+    checkout: async () => post(`/v1/invoices/${await things.invoice()}/coinbase_checkouts`, {}),
     async rupeeTrial() {
       const person = { email: `${randomUUID()}@example.com`, name: 'Ada', currency: 'INR' };
       const plan = {
@@ -634,6 +868,8 @@ describe.each(operations)('$operationId', ({ operationId, method, scope }) => {
     const answer = await request(call, other.token);
     if (sample.foreign === 'not_found')
       expect(answer).toMatchObject({ status: 404, body: { code: 'not_found' } });
+    else if (sample.foreign === 'state_conflict')
+      expect(answer).toMatchObject({ status: 409, body: { code: 'state_conflict' } });
     else expect(answer.status).toBeLessThan(300);
     expect(JSON.stringify(answer.body)).not.toContain(tenant.tenantId);
     if (sample.foreign === 'own')
@@ -717,6 +953,21 @@ const plainFields: ReadonlySet<string> = new Set([
   'confirmRazorpayOrder signature',
   'confirmRazorpaySubscription signature',
   'createApiKey expiresAt',
+  'acceptCryptoPayments reason',
+  'dismissCryptoPayments reason',
+  'cancelCryptoInvoice reason',
+  'extendCryptoInvoice reason',
+  'markCryptoInvoiceInvalid reason',
+  'markCryptoInvoiceSettled reason',
+  'markCryptoInvoiceSettled txid',
+  'rescanCryptoChain reason',
+  'pauseCryptoChain reason',
+  'resumeCryptoChain reason',
+  'recordCryptoDisposal amount',
+  'recordCryptoDisposal disposedAt',
+  'requestCryptoPayout address',
+  'requestCryptoPayout reason',
+  'rejectCryptoPayout reason',
 ]);
 
 /**
@@ -729,17 +980,28 @@ type Naming = {
     | 'nothing'
     | 'own'
     | 'not_found'
+    | 'state_conflict'
     | 'policy_unusable'
     | 'payment_method_invalid'
     | 'invalid_checkout_signature';
 };
 
+type ThingWithId = Exclude<
+  keyof Things,
+  | 'card'
+  | 'lineOf'
+  | 'order'
+  | 'paidInvoice'
+  | 'referralCode'
+  | 'noEvmAccount'
+  | 'evmAccount'
+  | 'partlyPaid'
+  | 'settledCoins'
+  | 'approve'
+>;
+
 /** A page of what belongs to the other tenant's customer, subscription or invoice. */
-const filtered = (
-  path: string,
-  name: string,
-  listed: Exclude<keyof Things, 'policy' | 'card' | 'lineOf' | 'order' | 'paidInvoice' | 'referralCode'>,
-): Naming => ({
+const filtered = (path: string, name: string, listed: Exclude<ThingWithId, 'policy'>): Naming => ({
   call: async (theirs) => {
     const one = await api.request('GET', `${path}/${await theirs[listed]()}`, { token: tenant.token });
     return { path: `${path}?${name}=${one.body[name]}` };
@@ -748,10 +1010,7 @@ const filtered = (
 });
 
 /** Pages go on after the id, whoever has it, with what the caller has on both sides of it. */
-const paged = (
-  path: string,
-  thing: Exclude<keyof Things, 'card' | 'lineOf' | 'order' | 'paidInvoice' | 'referralCode'>,
-): Naming => ({
+const paged = (path: string, thing: ThingWithId): Naming => ({
   call: async (theirs, mine) => {
     await mine[thing]();
     const cursor = await theirs[thing]();
@@ -1002,6 +1261,115 @@ const namings: Record<string, Naming> = {
     },
     meets: 'invalid_checkout_signature',
   },
+  'createCryptoAccount publicKey': {
+    call: async (theirs, mine) => {
+      const { publicKey } = await theirs.evmAccount();
+      await mine.noEvmAccount();
+      return { path: '/v1/crypto_accounts', body: { family: 'evm', publicKey } };
+    },
+    meets: 'state_conflict',
+  },
+  'acceptCryptoPayments paymentKeys': {
+    call: async (theirs, mine) => ({
+      path: `/v1/crypto_invoices/${await mine.cryptoInvoice()}/accept`,
+      body: { paymentKeys: [(await theirs.partlyPaid()).key], ...why },
+    }),
+    meets: 'state_conflict',
+  },
+  'dismissCryptoPayments paymentKeys': {
+    call: async (theirs, mine) => ({
+      path: `/v1/crypto_invoices/${await mine.cryptoInvoice()}/dismiss`,
+      body: { paymentKeys: [(await theirs.partlyPaid()).key], ...why },
+    }),
+    meets: 'state_conflict',
+  },
+  'lookUpCryptoTransaction txid': {
+    call: async (theirs) => ({ path: '/v1/crypto/lookup', body: { txid: await txidOf(theirs) } }),
+    meets: 'own',
+  },
+  'listCryptoInvoices cursor': paged('/v1/crypto_invoices', 'cryptoInvoice'),
+  'listCryptoInvoices invoiceId': filtered('/v1/crypto_invoices', 'invoiceId', 'cryptoInvoice'),
+  'listCryptoActs cursor': paged('/v1/crypto_acts', 'cryptoAct'),
+  'listCryptoActs cryptoInvoiceId': {
+    call: async (theirs) => {
+      const id = await theirs.cryptoInvoice();
+      await api.request('POST', `/v1/crypto_invoices/${id}/mark_settled`, {
+        token: tenant.token,
+        body: forced,
+      });
+      return { path: `/v1/crypto_acts?cryptoInvoiceId=${id}` };
+    },
+    meets: 'nothing',
+  },
+  'listCryptoInvoiceEvents cursor': {
+    call: async (theirs, mine) => {
+      const { id } = await theirs.partlyPaid();
+      const { body } = await api.request('GET', `/v1/crypto_invoices/${id}/events`, { token: tenant.token });
+      const own = await mine.partlyPaid();
+      return { path: `/v1/crypto_invoices/${own.id}/events?cursor=${body.data[0].id}` };
+    },
+    meets: 'own',
+  },
+  'recordCryptoDisposal accountId': {
+    call: async (theirs) => ({ path: '/v1/crypto_disposals', body: soldFrom(await theirs.settledCoins()) }),
+    meets: 'not_found',
+  },
+  'recordCryptoDisposal lotIds': {
+    call: async (theirs, mine) => {
+      const { lotId } = await theirs.settledCoins();
+      const body = { ...soldFrom(await mine.settledCoins()), method: 'specific', lotIds: [lotId] };
+      return { path: '/v1/crypto_disposals', body };
+    },
+    meets: 'state_conflict',
+  },
+  'recordCryptoDisposal reference': {
+    call: async (theirs, mine) => {
+      const id = await theirs.disposal();
+      const [{ reference }] = await api.sql('SELECT reference FROM crypto_disposals WHERE id = $1', [id]);
+      return { path: '/v1/crypto_disposals', body: { ...soldFrom(await mine.settledCoins()), reference } };
+    },
+    meets: 'own',
+  },
+  'listCryptoDisposals cursor': paged('/v1/crypto_disposals', 'disposal'),
+  'listCryptoLots accountId': {
+    call: async (theirs) => ({
+      path: `/v1/crypto_lots?accountId=${(await theirs.settledCoins()).accountId}`,
+    }),
+    meets: 'nothing',
+  },
+  'listCryptoLots cursor': {
+    call: async (theirs, mine) => {
+      for (let count = 0; count < 2; count += 1) await theirs.settledCoins();
+      const first = await api.request('GET', '/v1/crypto_lots?limit=1', { token: tenant.token });
+      await mine.settledCoins();
+      return { path: `/v1/crypto_lots?limit=100&cursor=${first.body.nextCursor}` };
+    },
+    meets: 'own',
+  },
+  'requestCryptoPayout paymentKey': {
+    call: async (theirs, mine) => {
+      const { key: paymentKey } = await theirs.partlyPaid();
+      const { id, address } = await mine.settledCoins();
+      return { path: `/v1/crypto_invoices/${id}/payouts`, body: { address, paymentKey, ...why } };
+    },
+    meets: 'not_found',
+  },
+  'listCryptoPayouts cursor': paged('/v1/crypto_payouts', 'payout'),
+  'broadcastCryptoPayout txid': {
+    call: async (theirs, mine) => {
+      const txid = randomTxid();
+      const id = await theirs.payout();
+      await theirs.approve(id);
+      await api.request('POST', `/v1/crypto_payouts/${id}/broadcast`, {
+        token: tenant.token,
+        body: { txid },
+      });
+      const own = await mine.payout();
+      await mine.approve(own);
+      return { path: `/v1/crypto_payouts/${own}/broadcast`, body: { txid } };
+    },
+    meets: 'own',
+  },
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1170,6 +1538,14 @@ const tables: Record<string, string> = {
   line: 'invoice_lines',
   rzo: 'razorpay_orders',
   rzs: 'razorpay_subscriptions',
+  cacc: 'crypto_accounts',
+  cin: 'crypto_invoices',
+  cev: 'crypto_events',
+  cact: 'crypto_acts',
+  clot: 'crypto_lots',
+  cdis: 'crypto_disposals',
+  cpo: 'crypto_payouts',
+  cbc: 'coinbase_checkouts',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',

@@ -9,6 +9,7 @@ import { taskQueues } from '../../domain/operations/task-queues.ts';
 import { createRelay } from '../../workers/relay.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { openTemporal, startTestApi, type TestApi, type TestTenant, testConfig } from '../support/api.ts';
+import { setConnections } from '../support/outage.ts';
 import { razorpayWebhookSecret } from '../support/razorpay.ts';
 
 describe('while Temporal is down', () => {
@@ -188,12 +189,3 @@ describe('while the database is down', () => {
     expect(await api.rowCounts()).toMatchObject({ customers: 1, inbox_events: 2 });
   });
 });
-
-/** Ends the application's connections and lets no new ones in, or lets them in again. */
-async function setConnections(api: TestApi, allowed: boolean): Promise<void> {
-  const [{ name }] = (await api.sql('SELECT current_database() AS name')) as [{ name: string }];
-  await api.sql(`ALTER DATABASE "${name}" CONNECTION LIMIT ${allowed ? -1 : 0}`);
-  await api.sql(
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'perennial' AND datname = current_database()",
-  );
-}

@@ -3,6 +3,7 @@ import type { Client } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime } from '@temporalio/worker';
 import { createRecordTax } from '../../activities/billing/tax-record.ts';
 import { createActivities } from '../../activities/index.ts';
+import type { ChainWatching } from '../../activities/payments/chain-watcher.ts';
 import { createLogger } from '../../config/logger.ts';
 import type { Database } from '../../db/client.ts';
 import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
@@ -31,9 +32,12 @@ export type Processes = {
 export async function startProcesses({
   db,
   temporal,
+  chainWatching,
 }: {
   db: Database;
   temporal: Client;
+  /** Chains whose nodes can be asked; without, there are none. */
+  chainWatching?: ChainWatching;
 }): Promise<Processes> {
   Runtime.install({
     logger: new DefaultLogger('ERROR'),
@@ -74,6 +78,7 @@ export async function startProcesses({
         exchangeRates,
         log,
         drainOutbox: () => relay.drainOnce(),
+        ...(chainWatching && { chainWatching }),
       }),
     }),
   );

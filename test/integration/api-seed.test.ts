@@ -19,9 +19,9 @@ afterAll(async () => {
 });
 
 it('seeding again changes nothing, and the key stays the same and works', async () => {
-  const first = await seedDemo(api.db, { demoDaySeconds: 5, home });
+  const first = await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local' });
   const before = await api.rowCounts();
-  expect(await seedDemo(api.db, { demoDaySeconds: 5, home })).toEqual(first);
+  expect(await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local' })).toEqual(first);
   expect(await api.rowCounts()).toEqual(before);
   const plans = await api.request('GET', '/v1/plans', { token: first.apiKey });
   expect(plans.body.data.map(({ code }: { code: string }) => code).sort()).toEqual([
@@ -33,22 +33,44 @@ it('seeding again changes nothing, and the key stays the same and works', async 
 });
 
 it('a key that was lost is replaced by a new one, which works alone', async () => {
-  const lost = await seedDemo(api.db, { demoDaySeconds: 5, home });
+  const lost = await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local' });
   await rm(join(home, 'demo-api-key'));
-  const renewed = await seedDemo(api.db, { demoDaySeconds: 5, home });
+  const renewed = await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local' });
   expect(renewed.apiKey).not.toBe(lost.apiKey);
   expect((await api.request('GET', '/v1/plans', { token: renewed.apiKey })).status).toBe(200);
   expect((await api.request('GET', '/v1/plans', { token: lost.apiKey })).status).toBe(401);
 });
 
 it('the secret is readable by its owner only', async () => {
-  await seedDemo(api.db, { demoDaySeconds: 5, home });
+  await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local' });
   expect((await stat(join(home, 'demo-api-key'))).mode & 0o777).toBe(0o600);
 });
 
 it('another length of the demo day counts from the next start', async () => {
-  const { tenantId } = await seedDemo(api.db, { demoDaySeconds: 20, home });
+  const { tenantId } = await seedDemo(api.db, { demoDaySeconds: 20, home, network: 'local' });
   expect(await api.sql('SELECT demo_day_seconds FROM tenants WHERE id = $1', [tenantId])).toEqual([
     { demo_day_seconds: 20 },
   ]);
+});
+
+it('coins of value are never paid to the demo, whose keys everybody knows', async () => {
+  await api.sql('DELETE FROM crypto_accounts');
+  await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'mainnet' });
+  expect(await api.sql('SELECT * FROM crypto_accounts')).toEqual([]);
+  await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local' });
+  expect(await api.sql('SELECT family, network FROM crypto_accounts ORDER BY family')).toEqual([
+    { family: 'bitcoin', network: 'local' },
+    { family: 'evm', network: 'local' },
+  ]);
+});
+
+it('an account that somebody retired stays retired', async () => {
+  const { tenantId } = await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local' });
+  await api.sql("UPDATE crypto_accounts SET retired_at = now() WHERE family = 'evm'");
+  await seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local' });
+  expect(
+    await api.sql('SELECT family FROM crypto_accounts WHERE retired_at IS NULL AND tenant_id = $1', [
+      tenantId,
+    ]),
+  ).toEqual([{ family: 'bitcoin' }]);
 });

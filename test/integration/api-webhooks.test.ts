@@ -185,6 +185,7 @@ describe('what is not proved is refused and leaves no trace', () => {
   it.each([
     '/webhooks/stripe/',
     '/webhooks/razorpay/',
+    '/webhooks/coinbase/',
     '//webhooks/stripe',
     '//webhooks/razorpay',
     '/Webhooks/Razorpay',
@@ -199,7 +200,10 @@ describe('what is not proved is refused and leaves no trace', () => {
     );
   });
 
-  it.each(['/webhooks/stripe', '/webhooks/razorpay'])('only a POST: GET %s is 405', async (path) => {
-    await expectNothingWritten(() => api.request('GET', path), 405, { code: 'method_not_allowed' });
-  });
+  it.each(['/webhooks/stripe', '/webhooks/razorpay', '/webhooks/coinbase', '/webhooks/coinbase_commerce'])(
+    'only a POST: GET %s is 405',
+    async (path) => {
+      await expectNothingWritten(() => api.request('GET', path), 405, { code: 'method_not_allowed' });
+    },
+  );
 });

@@ -72,7 +72,7 @@ export type ChainScene = {
   close(): Promise<void>;
 };
 
-export const sceneStart = '2026-03-01T12:00:00.000Z';
+const sceneStart = '2026-03-01T12:00:00.000Z';
 
 export async function createChainScene(): Promise<ChainScene> {
   const database = await createTestDatabase();

@@ -194,9 +194,6 @@ describe('a reorganisation', () => {
   });
 
   it('without any common block pauses the chain and reads nothing', async () => {
-    const other = createStillChain({ clock: scene.now }).node();
-    // Hashes that the first chain never had.
-    other.mine([], { time: '2026-03-01T12:00:01.000Z' });
     const stranger = createStillChain({ clock: scene.now }).node();
     stranger.mineEmpty(20);
     await scene.sql("update chain_blocks set hash = 'x' || hash");
@@ -554,15 +551,47 @@ describe('a watch', () => {
     const other = await takeLease(scene.db, { chain: 'bitcoin', network: 'local', holder: 'other' });
     expect(other).toBeNull();
     await scene.sql('update chains set lease_until = null');
-    const stolen = watch([node], stop.signal, () =>
-      scene.sql('update chains set fence = fence + 1').catch(() => {}),
-    );
+    const stolen = watch([node], stop.signal, () => {
+      scene.sql('update chains set fence = fence + 1').catch(() => {});
+    });
     await expect(stolen).rejects.toBeInstanceOf(LeaseLostError);
   });
 
   it('on another network than the rows of this database is refused', async () => {
     const other = takeLease(scene.db, { chain: 'bitcoin', network: 'mainnet', holder: 'other' });
     await expect(other).rejects.toMatchObject({ reason: 'other_network' });
+  });
+});
+
+describe('a chain that was never read', () => {
+  const unread = async (startHeight: number | null) => {
+    const evm = createStillChain({ clock: scene.now }).node();
+    const { id, target } = await scene.offer({ chain: 'ethereum', asset: 'USDC', dueUnits: 100n });
+    for (let i = 1; i <= 9; i += 1) {
+      const paying = { to: target, units: 98n, asset: 'USDC', token: '0xusdc' } as const;
+      evm.mine(i === 4 ? [evmTransaction([paying])] : []);
+    }
+    const ethereum = await scene.watch(evm, { chain: 'ethereum' });
+    await ethereum.poll({ startHeight });
+    return { id, evm, ethereum };
+  };
+
+  it.each([
+    ['its tip, and not what lies before', null, []],
+    ['the height that was named', 4, ['98 mined @4']],
+    ['the first block where everything is wanted', 0, ['98 mined @4']],
+    ['a later height, and misses what came before', 5, []],
+  ] as const)('is begun at %s', async (_name, startHeight, payments) => {
+    const { id } = await unread(startHeight);
+    expect(await scene.payments(id)).toEqual(payments);
+    expect((await scene.chain('ethereum')).height).toBe(9);
+  });
+
+  it('finds its way back when the very block behind which it was begun is replaced', async () => {
+    const { evm, ethereum } = await unread(null);
+    evm.reorganise(2, [[], [], []]);
+    await ethereum.poll();
+    expect((await scene.chain('ethereum')).hash).toBe(evm.peek().hash);
   });
 });
 

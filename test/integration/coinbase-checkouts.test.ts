@@ -312,6 +312,18 @@ describe('a payment', () => {
     expect(await booksOf(scene, checkout)).toMatchObject({ payments: ['coinbase 2900'] });
   });
 
+  it('is looked for before a card is charged, although nobody has told of it', async () => {
+    const checkout = await placedCheckout(scene);
+    scene.coinbase.pay({ checkoutId: checkout.externalId });
+    const charged = await scene.activities.stripe.collectInvoice({ ...checkout.input, at });
+    expect(charged.outcome).toBe('paid');
+    expect(await booksOf(scene, checkout)).toMatchObject({ payments: ['coinbase 2900'], creditMinor: 0 });
+
+    const unpaid = await placedCheckout(scene);
+    expect((await scene.activities.stripe.collectInvoice({ ...unpaid.input, at })).outcome).toBe('paid');
+    expect(await booksOf(scene, unpaid)).toMatchObject({ payments: ['stripe 2900'] });
+  });
+
   it('that fails leaves the invoice open, and the next checkout is another', async () => {
     const checkout = await placedCheckout(scene);
     scene.coinbase.pay({ checkoutId: checkout.externalId, outcome: 'failed' });

@@ -17,7 +17,6 @@ import {
   chains,
   cryptoAddresses,
   cryptoEvents,
-  cryptoInvoices,
   cryptoPayments,
   cryptoPrices,
 } from '../../db/schema/crypto.ts';
@@ -25,13 +24,17 @@ import { notifications } from '../../db/schema/messaging.ts';
 import { ledgerEntries, payments } from '../../db/schema/payments.ts';
 import { readAccountKey } from '../../domain/payments/crypto-account.ts';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
-import type { ChainFamily, ChainName } from '../../domain/payments/crypto-chain.ts';
+import type { ChainFamily, ChainName, CryptoNetwork } from '../../domain/payments/crypto-chain.ts';
 import type { Scene } from './collection-scene.ts';
 
+/** As keys of Bitcoin's test networks begin. */
+const testKeys = { private: 0x04358394, public: 0x043587cf };
+
 /** The public key of an account that nobody else has. */
-export function freshKey(family: ChainFamily): string {
+export function freshKey(family: ChainFamily, network: CryptoNetwork = 'mainnet'): string {
   const path = family === 'bitcoin' ? "m/84'/0'/0'" : "m/44'/60'/0'";
-  return HDKey.fromMasterSeed(randomBytes(32)).derive(path).publicExtendedKey;
+  const isTest = family === 'bitcoin' && network !== 'mainnet';
+  return HDKey.fromMasterSeed(randomBytes(32), isTest ? testKeys : undefined).derive(path).publicExtendedKey;
 }
 
 /** The renewal of the scene's invoices. */
@@ -71,13 +74,14 @@ export async function setChain(
   { db }: Pick<Scene, 'db'>,
   {
     chain = 'bitcoin',
+    network = 'mainnet',
     height,
     at,
     isPaused = false,
-  }: { chain?: ChainName; height: number; at: string; isPaused?: boolean },
+  }: { chain?: ChainName; network?: CryptoNetwork; height: number; at: string; isPaused?: boolean },
 ): Promise<void> {
   const row = {
-    network: 'mainnet' as const,
+    network,
     height,
     tipHeight: height,
     freshUntil: new Date(at),
@@ -181,7 +185,7 @@ export async function loseTo(
 }
 
 /** As the watcher decides: across tenants, with a signal where something is to be carried out. */
-export async function decide({ db }: Pick<Scene, 'db'>, { id }: { id: string }, at: string): Promise<void> {
+async function decide({ db }: Pick<Scene, 'db'>, { id }: { id: string }, at: string): Promise<void> {
   await withSystem(db, (tx) => decideCryptoInvoices(tx, { ids: [id], now: at }));
 }
 
@@ -258,16 +262,5 @@ export function eventsOf({ db }: Pick<Scene, 'db'>, { id, tenantId }: CryptoInvo
       .where(eq(cryptoEvents.cryptoInvoiceId, id))
       .orderBy(asc(cryptoEvents.id));
     return rows.map(({ kind, carriedOutAt }) => `${kind}${carriedOutAt === null ? ' waits' : ''}`);
-  });
-}
-
-/** The indexes handed out, in order. */
-export function indexesOf({ db }: Pick<Scene, 'db'>, tenantId: string): Promise<number[]> {
-  return withTenant(db, tenantId, async (tx) => {
-    const rows = await tx
-      .select({ index: cryptoInvoices.addressIndex })
-      .from(cryptoInvoices)
-      .orderBy(asc(cryptoInvoices.addressIndex));
-    return rows.map(({ index }) => index);
   });
 }

@@ -32,9 +32,11 @@ export type InvoiceScene = {
 
 export const day1 = '2026-03-01T09:00:00.000Z';
 
-export async function createInvoiceScene(): Promise<InvoiceScene> {
+export async function createInvoiceScene(
+  options: Pick<NonNullable<Parameters<typeof startTestApi>[0]>, 'config' | 'log'> = {},
+): Promise<InvoiceScene> {
   let now = new Date(day1);
-  const api = await startTestApi({ clock: () => now });
+  const api = await startTestApi({ ...options, clock: () => now });
   const tenant = await api.tenant();
   const { tenantId, token, plans } = tenant;
   const business = businessOf({ db: api.db, tenantId });

@@ -56,6 +56,18 @@ function passer(moments: string[], dieAt: number) {
 }
 
 function passingFetch({ db, exchangeRates }: FetchBorders, pass: (moment: string) => void): FetchBorders {
+  return {
+    db: passingDatabase(db, pass),
+    exchangeRates: { published: guardedBy(pass)('published', exchangeRates.published) },
+  };
+}
+
+/** The same for a run that has no border but the database. */
+export function mortalDatabase(db: Database, dieAt: number): Database {
+  return passingDatabase(db, passer([], dieAt));
+}
+
+function passingDatabase(db: Database, pass: (moment: string) => void): Database {
   const transaction: Database['transaction'] = async (work) => {
     pass('before the transaction');
     const result = await db.transaction(async (tx) => {
@@ -66,10 +78,7 @@ function passingFetch({ db, exchangeRates }: FetchBorders, pass: (moment: string
     pass('after the commit');
     return result;
   };
-  return {
-    db: { ...db, transaction },
-    exchangeRates: { published: guardedBy(pass)('published', exchangeRates.published) },
-  };
+  return { ...db, transaction };
 }
 
 function guardedBy(pass: (moment: string) => void) {

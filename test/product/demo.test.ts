@@ -1,5 +1,5 @@
-// `npm run demo -- subscription` on a machine where the product may run already: it plays in a place of its own, and
-// what it shows in the end is what it promises.
+// `npm run demo -- <process>` on a machine where the product may run already: it plays in a place of its own, and what it
+// shows in the end is what it promises.
 
 import { readdir, rm } from 'node:fs/promises';
 import { expect, onTestFinished, test } from 'vitest';
@@ -27,9 +27,34 @@ test('a whole life is played, and ends cancelled and erased, with every paid inv
   expect(await readdir(folder)).toEqual([]);
 });
 
+test('three invoices are paid in coins: exactly, in two parts, and too late; each is booked once', async () => {
+  const folder = await createFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const { code, stdout } = await finish(runCommand(['demo', 'crypto-invoice'], await elsewhere(folder)));
+
+  const { pages, ...outcome } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+  expect(outcome).toEqual({
+    process: 'crypto-invoice',
+    offersSettled: 3,
+    flags: [[], [], ['late', 'marked']],
+    invoicesPaid: 3,
+    payments: 4,
+    lots: 4,
+    settledTwice: 0,
+  });
+  const [exact, inParts, late] = pages;
+  const paid = ['Waiting for your payment', 'Your payment is on its way', 'Paid'];
+  expect(exact).toEqual(paid);
+  expect(inParts).toEqual(paid);
+  expect(late).toContain('Expired');
+  expect(late.at(-1)).toBe('Paid');
+  expect(code).toBe(0);
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test('a demo that does not exist is refused with the names of those that do', async () => {
   const { code, stderr } = await finish(runCommand(['demo', 'dunning'], {}));
-  expect(stderr).toContain('There is no demo of dunning; there is: subscription.');
+  expect(stderr).toContain('There is no demo of dunning; there is: subscription, crypto-invoice.');
   expect(code).toBe(1);
 });
 
@@ -63,5 +88,7 @@ async function elsewhere(folder: string) {
     TEMPORAL_ADDRESS: `127.0.0.1:${ports['TEMPORAL_PORT']}`,
     STRIPE_SECRET_KEY: 'sk_test_not_to_be_used',
     STRIPE_WEBHOOK_SECRETS: 'whsec_not_to_be_used',
+    BITCOIN_NODES: 'http://not-to-be-used.example:8332',
+    ETHEREUM_NODES: 'http://not-to-be-used.example:8545',
   };
 }

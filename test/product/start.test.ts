@@ -17,6 +17,7 @@ let settings: Settings;
 let running: Command;
 let printed: Printed;
 let customerId: string;
+let subscriptionId: string;
 
 beforeAll(async () => {
   home = await createFolder();
@@ -66,7 +67,30 @@ test('the printed curl creates a customer, who then subscribes and gets a mail',
     body: JSON.stringify({ customerId, planCode: 'pro-monthly' }),
   });
   expect(subscribed).toMatchObject({ status: 201, body: { customerId, status: 'trialing' } });
+  subscriptionId = subscribed.body.id;
   expect(await eventually(async () => (await mailPage()).includes('ada@example.com'), 30_000)).toBe(true);
+});
+
+test.each([
+  ['BTC', 'Mined 3 blocks of Bitcoin.'],
+  ['USDC', 'Mined 12 blocks of Ethereum.'],
+])('an invoice is offered in %s, and paid by `npm run pay`', async (asset, mined) => {
+  const lines = [{ description: 'Workshop', unitMinor: 20_000 }];
+  const draft = await post('/v1/invoices', { subscriptionId, lines });
+  const invoice = await post(`/v1/invoices/${draft.id}/finalise`, {});
+  const offered = () => post(`/v1/invoices/${invoice.id}/crypto_invoices`, { asset }).catch(() => undefined);
+  // Its chain may not have been read yet.
+  expect(await eventually(async () => (await offered()) !== undefined, 30_000)).toBe(true);
+  const { checkoutUrl } = await offered();
+  const { code, stderr } = await finish(runCommand(['pay', checkoutUrl], settings));
+  expect(stderr).toContain(mined);
+  expect(code).toBe(0);
+  const isPaid = async () => (await get(`/v1/invoices/${invoice.id}`)).status === 'paid';
+  expect(await eventually(isPaid, 30_000)).toBe(true);
+
+  const again = await finish(runCommand(['pay', checkoutUrl], settings));
+  expect(again.stderr).toMatch(/The invoice is (settled|final); pay it all the same with --late or --twice/);
+  expect(again.code).toBe(1);
 });
 
 test('the doctor finds nothing wrong while it runs', async () => {
@@ -143,6 +167,19 @@ function read(stdout: string): Printed {
 async function send({ url, headers, body }: Request): Promise<{ status: number; body: any }> {
   const answer = await fetch(url, { method: 'POST', headers, body });
   return { status: answer.status, body: await answer.json() };
+}
+
+async function post(path: string, body: object) {
+  const headers = { ...printed.curl.headers, 'Idempotency-Key': randomUUID() };
+  const answer = await send({ url: `${printed.table['API']}${path}`, headers, body: JSON.stringify(body) });
+  if (!('id' in answer.body)) throw new Error(`${path} was answered ${answer.status}`);
+  return answer.body;
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: tests read the fields they assert.
+async function get(path: string): Promise<any> {
+  const { headers } = printed.curl;
+  return (await fetch(`${printed.table['API']}${path}`, { headers })).json();
 }
 
 async function mailPage(): Promise<string> {

@@ -1,7 +1,7 @@
 /**
  * The books at the end of a story, against everything they can be compared with: the ledger with itself, with the
- * invoices and their tax, with the customers' credit, and its cash with the payment vendors' own logs; recurring revenue
- * with its movements.
+ * invoices and their tax, with the customers' credit, and its cash with the payment vendors' own logs and with what a chain
+ * holds; recurring revenue with its movements.
  */
 import { eq } from 'drizzle-orm';
 import { type Database, withTenant } from '../../db/client.ts';
@@ -14,6 +14,7 @@ import {
   plans,
   subscriptions,
 } from '../../db/schema/billing.ts';
+import { cryptoInvoices } from '../../db/schema/crypto.ts';
 import { creditNotes, ledgerEntries, payments, refunds } from '../../db/schema/payments.ts';
 import { mrrMovements } from '../../db/schema/reporting.ts';
 import { taxPart } from '../../domain/billing/tax-amounts.ts';
@@ -22,6 +23,8 @@ import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandb
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import type { Effect } from '../../integrations/sandbox/effect-log.ts';
 import type { StripeSandbox } from '../../integrations/stripe/sandbox.ts';
+import type { StoryChain } from './chain.ts';
+import { bookedWorth, cryptoBooks, standingPayments, unbacked } from './crypto-books.ts';
 import { recordedBooks } from './recorded-books.ts';
 
 /** Throws when a sum is off by a cent, or an invoice was charged twice. */
@@ -31,12 +34,15 @@ export async function checkBooks({
   stripe,
   razorpay,
   coinbase,
+  chain,
 }: {
   db: Database;
   tenantId: string;
   stripe: StripeSandbox;
   razorpay: RazorpaySandbox;
   coinbase: CoinbaseSandbox;
+  /** Left out, or null, where none was watched. */
+  chain?: Pick<StoryChain, 'received'> | null;
 }): Promise<void> {
   const rows = await withTenant(db, tenantId, async (tx) => ({
     entries: await tx.select().from(ledgerEntries),
@@ -52,6 +58,7 @@ export async function checkBooks({
     taxes: await tx.select().from(invoiceLineTaxes),
     notes: await tx.select().from(creditNotes),
     refunds: await tx.select().from(refunds),
+    cryptoInvoices: await tx.select().from(cryptoInvoices),
   }));
   const accounts = sums(rows.entries, ({ account, currency }) => `${account} ${currency}`);
   const taken = { stripe: stripe.charges(), razorpay: razorpay.captures(), coinbase: coinbase.captures() };
@@ -123,13 +130,23 @@ export async function checkBooks({
       ({ currency }) => currency,
     ),
   );
-  for (const { what, name, amounts } of recordedBooks(rows)) {
+  for (const { what, name, amounts } of [...recordedBooks(rows), ...cryptoBooks(rows)]) {
     compare(
       what,
       account(accounts, name),
       sums(amounts, ({ currency }) => currency),
     );
   }
+  compare(
+    'coins that are booked are payments, as far as they stand',
+    sums(standingPayments(rows.payments), ({ id }) => id),
+    sums(rows.cryptoInvoices.map(bookedWorth), ({ id }) => id),
+  );
+  compare(
+    'coins that are booked are on the chain',
+    sums(unbacked(rows.cryptoInvoices, (await chain?.received()) ?? new Map()), ({ id }) => id),
+    {},
+  );
   for (const rail of ['stripe', 'razorpay', 'coinbase'] as const) {
     compare(
       `cash is what the log of ${rail} says it took, gave back and got back`,

@@ -1,6 +1,6 @@
 /**
  * Everything that happened to the outside and to subscriptions, as lines in order of time: what the card vendor's own
- * log says, the timeline, the mails. A story compares the whole list, so that an effect nobody expected fails it.
+ * log says, what payers sent on a chain, the timeline, the mails. A story compares the whole list, so that an effect nobody expected fails it.
  */
 import { asc } from 'drizzle-orm';
 import { type Database, withTenant } from '../../db/client.ts';
@@ -12,6 +12,7 @@ import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import type { ResendSandbox } from '../../integrations/resend/sandbox.ts';
 import type { Effect } from '../../integrations/sandbox/effect-log.ts';
 import type { StripeSandbox } from '../../integrations/stripe/sandbox.ts';
+import type { StoryChain } from './chain.ts';
 
 export type EffectFilter = {
   /** Only what concerns this subscription. */
@@ -28,6 +29,7 @@ export async function listEffects(
     razorpay,
     coinbase,
     resend,
+    chain,
   }: {
     db: Database;
     tenantId: string;
@@ -35,6 +37,7 @@ export async function listEffects(
     razorpay: RazorpaySandbox;
     coinbase: CoinbaseSandbox;
     resend: ResendSandbox;
+    chain: Pick<StoryChain, 'effects'> | null;
   },
   { subscriptionId, from }: EffectFilter,
 ): Promise<string[]> {
@@ -54,6 +57,11 @@ export async function listEffects(
       const owner = owners.get(effect.businessRef ?? '') ?? effect.businessRef ?? undefined;
       return [{ at: new Date(effect.at), owner, text }];
     }),
+    ...(chain?.effects() ?? []).map(({ at, invoiceId, text }) => ({
+      at,
+      owner: owners.get(invoiceId),
+      text,
+    })),
     ...rows.events.map(({ at, kind, subscriptionId: owner, details }) => ({
       at,
       owner,

@@ -9,6 +9,7 @@ import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.t
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { envelopeOf } from '../../db/queries/operations/inbox.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
+import { cryptoInvoices } from '../../db/schema/crypto.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
 import { razorpayOrders, refunds } from '../../db/schema/payments.ts';
 import { razorpaySubscriptions } from '../../db/schema/razorpay.ts';
@@ -18,6 +19,7 @@ import { nextLookAt } from '../../domain/payments/coinbase-checkout.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { coinbaseCheckoutWorkflowId } from '../../workflows/payments/coinbase-checkout.contract.ts';
+import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
 import { razorpayCollectionWorkflowId } from '../../workflows/payments/razorpay-collection.contract.ts';
 import { razorpayOrderWorkflowId } from '../../workflows/payments/razorpay-order.contract.ts';
 import { razorpayPaymentWorkflowId } from '../../workflows/payments/razorpay-payment.contract.ts';
@@ -35,7 +37,7 @@ export type Rest = 'busy' | 'retrying' | 'waiting' | 'closed';
 export type Observer = {
   /** The most restless of all workflows. `delivered`: rows of the outbox that may have woken a closed one. */
   look(since: { delivered: number }): Promise<Exclude<Rest, 'closed'>>;
-  /** The next date on which a subscription or a dunning case has something to do, in milliseconds. */
+  /** The next date on which a process has something to do by itself, in milliseconds. */
   nextWake(now: Date): Promise<number | null>;
   /** Every workflow of the story, also ended ones. */
   workflowIds(): Promise<string[]>;
@@ -58,7 +60,14 @@ export function createObserver(story: { db: Database; client: Client; tenantId: 
       if (all.has('busy')) return 'busy';
       return all.has('retrying') ? 'retrying' : 'waiting';
     },
-    nextWake: (now) => nextWake(db, tenantId, now.toISOString()),
+    async nextWake(now) {
+      const offers = (await cryptoInvoiceIds(db, tenantId)).map(cryptoInvoiceWorkflowId);
+      const timers = await Promise.all(
+        offers.filter((id) => !ended.has(id)).map((id) => nextTimer(client, id)),
+      );
+      const dates = [await nextWake(db, tenantId, now.toISOString()), ...timers];
+      return dates.reduce(earlier, null);
+    },
     workflowIds,
     async restlessNow() {
       const found = await rests(await workflowIds());
@@ -143,7 +152,9 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
   const checkouts = await withTenant(db, tenantId, (tx) =>
     tx.select({ id: coinbaseCheckouts.id }).from(coinbaseCheckouts),
   );
+  const offers = await cryptoInvoiceIds(db, tenantId);
   return [
+    ...offers.map(cryptoInvoiceWorkflowId),
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
     ...told,
@@ -158,6 +169,33 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
       externalId === null ? [] : [razorpayCollectionWorkflowId(externalId)],
     ),
   ];
+}
+
+function cryptoInvoiceIds(db: Database, tenantId: string): Promise<string[]> {
+  return withTenant(db, tenantId, async (tx) => {
+    const rows = await tx.select({ id: cryptoInvoices.id }).from(cryptoInvoices);
+    return rows.map(({ id }) => id);
+  });
+}
+
+/** When the timer goes off that a run waits for; null where it waits for none, or has ended. */
+async function nextTimer(client: Client, workflowId: string): Promise<number | null> {
+  const handle = client.workflow.getHandle(workflowId);
+  if ((await restOf(client, workflowId)) === 'closed') return null;
+  const { events } = await handle.fetchHistory();
+  const timers = new Map<string, number>();
+  for (const { eventTime, ...event } of events ?? []) {
+    const started = event.timerStartedEventAttributes;
+    const over = event.timerFiredEventAttributes ?? event.timerCanceledEventAttributes;
+    if (started?.timerId) timers.set(started.timerId, tsToMs(eventTime) + tsToMs(started.startToFireTimeout));
+    if (over?.timerId) timers.delete(over.timerId);
+  }
+  return [...timers.values()].reduce(earlier, null);
+}
+
+function earlier(one: number | null, other: number | null): number | null {
+  if (one === null || other === null) return one ?? other;
+  return Math.min(one, other);
 }
 
 async function nextWake(db: Database, tenantId: string, now: string): Promise<number | null> {

@@ -19,6 +19,7 @@ export function createPace({
   clock,
   vendors,
   relay,
+  lookAtChains,
   observer,
   workersRun,
   actingMs,
@@ -28,6 +29,8 @@ export function createPace({
   /** Their webhooks are sent, and their clocks go, as the world does. */
   vendors: readonly Pick<StripeSandbox, 'clock' | 'flushWebhooks'>[];
   relay: Relay;
+  /** What their watchers find is delivered in the same round. */
+  lookAtChains: () => Promise<void>;
   observer: Observer;
   workersRun: () => boolean;
   actingMs: number;
@@ -40,6 +43,7 @@ export function createPace({
       if (round > 5_000) throw new Error(`The world does not come to rest: ${await observer.restlessNow()}`);
       // As in real life, the call's own answer is booked before its webhook arrives; stories of the contrary say so.
       if (calm > 0 && !webhooksWithheld) for (const vendor of vendors) await vendor.flushWebhooks();
+      await lookAtChains();
       const delivered = await relay.drainOnce();
       const rest = workersRun() ? await observer.look({ delivered }) : 'waiting';
       if (rest === 'waiting') triesAwaited = 0;

@@ -35,6 +35,7 @@ import { razorpayWebhookSecret, startTestRazorpay } from '../support/razorpay.ts
 import { timeSkippingServerPath } from '../support/services.ts';
 import { testTaxEngine } from '../support/tax-engine.ts';
 import { checkBooks } from './books.ts';
+import { createStoryChain, localAccountKey, type StoryChain } from './chain.ts';
 import { createStoryClock } from './clock.ts';
 import { type EffectFilter, listEffects } from './effects.ts';
 import { replayHistories } from './histories.ts';
@@ -74,6 +75,8 @@ export type World = {
   stripeFaults(plan: Parameters<StripeSandbox['setFaults']>[0]): void;
   /** While true, webhooks wait at the vendor, also when the world settles; `stripe.flushWebhooks(order)` sends them. */
   withholdWebhooks(withhold: boolean): void;
+  /** From now on a chain of Bitcoin is watched, and the tenant takes coins on it. Once in a world. */
+  watchChain(): Promise<StoryChain>;
   /** Everything that happened to the outside and to subscriptions, in order: charges, timeline, mails. */
   effects(filter?: EffectFilter): Promise<string[]>;
   /** Ends the world, after its books have been checked and every history it left has been replayed. */
@@ -210,12 +213,14 @@ export async function createWorld({
   razorpay.setWebhookEndpoint({ url: `${base}/webhooks/razorpay`, secret: razorpayWebhookSecret });
   coinbase.setWebhookEndpoint({ url: `${base}/webhooks/coinbase`, secret: coinbaseWebhookSecret });
 
+  let chain: StoryChain | null = null;
   const observer = createObserver({ db, client: env.client, tenantId });
   const pace = createPace({
     db,
     clock,
     vendors: [stripe, razorpay, coinbase],
     relay,
+    lookAtChains: async () => chain?.poll(),
     observer,
     workersRun: () => workers !== null,
     actingMs,
@@ -281,12 +286,19 @@ export async function createWorld({
     },
     stripeFaults,
     withholdWebhooks: pace.withholdWebhooks,
-    effects: (filter = {}) => listEffects({ db, tenantId, stripe, razorpay, coinbase, resend }, filter),
+    async watchChain() {
+      if (chain !== null) throw new Error('This world watches its chain already');
+      chain = await createStoryChain({ db, clock: clock.now, settle });
+      await world.ok('POST', '/v1/crypto_accounts', { family: 'bitcoin', publicKey: localAccountKey() });
+      return chain;
+    },
+    effects: (filter = {}) =>
+      listEffects({ db, tenantId, stripe, razorpay, coinbase, resend, chain }, filter),
     async close() {
       try {
         await settle();
         await stopWorkers();
-        await checkBooks({ db, tenantId, stripe, razorpay, coinbase });
+        await checkBooks({ db, tenantId, stripe, razorpay, coinbase, chain });
         await replayHistories({
           client: env.client,
           workflowIds: await observer.workflowIds(),

@@ -12,7 +12,7 @@ import pg from 'pg';
 import { createApi } from '../../api/app.ts';
 import { scopes } from '../../api/scopes.ts';
 import { type Config, loadConfig } from '../../config/env.ts';
-import { createLogger } from '../../config/logger.ts';
+import { createLogger, type Logger } from '../../config/logger.ts';
 import { createDatabase, type Database, withTenant } from '../../db/client.ts';
 import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
@@ -65,18 +65,19 @@ export async function startTestApi({
   taxEngine = noTaxEngine,
   config = testConfig,
   clock = () => new Date(),
+  log = createLogger({ name: 'test-api', level: 'silent' }),
 }: {
   temporal?: Client;
   taxEngine?: TaxEngine;
   config?: Config;
   clock?: () => Date;
+  log?: Logger;
 } = {}): Promise<TestApi> {
   const database = await createTestDatabase();
   const admin = new pg.Pool({ connectionString: database.adminUrl, max: 2 });
   admin.on('error', () => {});
   const db = createDatabase({ url: database.url });
   const client = temporal ?? nowhere();
-  const log = createLogger({ name: 'test-api', level: 'silent' });
   const server = createApi({
     db,
     temporal: client,

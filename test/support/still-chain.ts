@@ -12,7 +12,7 @@ import type {
   FoundTransaction,
 } from '../../domain/payments/chain-node.ts';
 
-export type NodeMethod = Exclude<keyof ChainNode, 'name'>;
+export type NodeMethod = Exclude<keyof ChainNode, 'name' | 'tracesCalls'>;
 
 export type StillNode = ChainNode & {
   /** Calls so far, by method. */

@@ -18,17 +18,19 @@ h1 { margin: .25rem 0; font-size: 2rem; } h2 { font-size: 1.05rem; margin: 0 0 .
 .waiting { color: var(--waiting); } .working { color: var(--working); } .done { color: var(--done); }
 .attention, .test { color: var(--attention); }
 .pay, .test { text-align: center; }
-.qr { display: inline-block; padding: .5rem; background: #fff; border-radius: 8px; line-height: 0; }
+.qr { display: inline-block; margin-bottom: .75rem; background: #fff; border-radius: 8px; line-height: 0; overflow: hidden; }
 .qr svg { width: min(15rem, 70vw); height: auto; }
 time { font-variant-numeric: tabular-nums; font-weight: 600; color: var(--ink); }
 dl { text-align: left; margin: 1rem 0; } dt { color: var(--soft); font-size: .85rem; margin-top: .6rem; }
 dd { margin: 0; overflow-wrap: anywhere; }
+.copied button { flex: none; }
+.copied { display: flex; align-items: center; justify-content: space-between; gap: .75rem; }
 code { font: .95rem ui-monospace, monospace; overflow-wrap: anywhere; }
 button, .wallet { font: inherit; padding: .4rem .8rem; border-radius: 8px; border: 1px solid var(--line);
   background: var(--back); color: var(--ink); cursor: pointer; }
 .wallet { display: block; padding: .7rem; text-decoration: none; background: #175cd3; border-color: #175cd3; color: #fff;
   text-align: center; font-weight: 600; }
-details { margin: .4rem 0; text-align: left; } summary { cursor: pointer; padding: .3rem 0; }
+details { margin: .4rem 0; text-align: left; } summary { cursor: pointer; padding: .3rem 0 .3rem 1.1rem; text-indent: -1.1rem; }
 .help { margin-top: 1.5rem; padding-top: 1rem; border-top: 1px solid var(--line); color: var(--soft); }
 `;
 
@@ -36,18 +38,22 @@ details { margin: .4rem 0; text-align: left; } summary { cursor: pointer; paddin
 export const script = `'use strict';
 const main = document.querySelector('main[data-events]');
 
-function tick() {
-  for (const time of document.querySelectorAll('[data-countdown]')) {
-    const left = Math.max(0, Math.round((Date.parse(time.dateTime) - Date.now()) / 1000));
-    const minutes = Math.floor(left / 60);
-    const seconds = String(left % 60).padStart(2, '0');
-    time.textContent = left === 0 ? 'now: we are checking' : minutes + ':' + seconds;
-  }
-}
+let endsAt = 0;
 
+/** Counted from when the page came: the clock of a phone may be wrong, and the time it has been open is not. */
 function prepare() {
   for (const button of document.querySelectorAll('[data-copy]')) button.hidden = !navigator.clipboard;
+  const time = document.querySelector('time[data-seconds]');
+  if (time) endsAt = performance.now() + Number(time.dataset.seconds) * 1000;
   tick();
+}
+
+function tick() {
+  const time = document.querySelector('time[data-seconds]');
+  if (!time) return;
+  const left = Math.max(0, Math.ceil((endsAt - performance.now()) / 1000));
+  document.getElementById('until').textContent = left === 0 ? 'The time is over:' : 'The rate holds for';
+  time.textContent = left === 0 ? 'we are checking' : Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0');
 }
 
 document.addEventListener('click', (event) => {
@@ -59,12 +65,27 @@ document.addEventListener('click', (event) => {
   });
 });
 
+/** What it says, without the time that passes. */
+function saying(state) {
+  return state.outerHTML.replace(/ data-seconds="\\d+"/, '');
+}
+
+let said = saying(document.getElementById('state'));
 prepare();
 setInterval(tick, 1000);
 const events = new EventSource(main.dataset.events);
 events.addEventListener('state', (event) => {
-  document.getElementById('state').outerHTML = JSON.parse(event.data);
+  const template = document.createElement('template');
+  template.innerHTML = JSON.parse(event.data);
+  const next = template.content.firstElementChild;
+  if (saying(next) === said) {
+    // Nothing moves under the finger of somebody who is about to copy.
+    const time = document.querySelector('time[data-seconds]');
+    if (time) time.dataset.seconds = next.querySelector('time[data-seconds]').dataset.seconds;
+  } else {
+    said = saying(next);
+    document.getElementById('state').replaceWith(next);
+  }
   prepare();
 });
-events.addEventListener('end', () => events.close());
 `;

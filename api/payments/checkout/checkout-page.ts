@@ -3,7 +3,8 @@ import type { Checkout } from '../../../db/queries/payments/read-checkout.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { type CryptoAsset, coinsOf, formatCoins } from '../../../domain/payments/crypto-asset.ts';
 import { type ChainName, titleOf } from '../../../domain/payments/crypto-chain.ts';
-import type { CryptoInvoiceFlag } from '../../../domain/payments/crypto-invoice.ts';
+import type { CryptoInvoiceFlag, CryptoInvoiceStatus } from '../../../domain/payments/crypto-invoice.ts';
+import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
 import { paymentUri } from '../../../domain/payments/crypto-uri.ts';
 import { flagInWords, paymentInWords, statusInWords } from '../../../domain/payments/crypto-words.ts';
 import type { CheckoutPage } from './page.ts';
@@ -21,6 +22,7 @@ export function checkoutPage(
   const isPayable =
     status === 'awaiting' && missingUnits > 0n && now <= invoice.expiresAt && !checkout.isPaused;
   const units = missingUnits > 0n ? missingUnits : invoice.dueUnits;
+  const olderAddress = nestedAddress === address ? null : nestedAddress;
   const uri = paymentUri({ chain, network, asset, address, units, label: seller, token });
   return {
     seller,
@@ -35,26 +37,49 @@ export function checkoutPage(
         : `This is a ${network === 'local' ? 'local' : 'test'} network: coins are worth nothing here. Do not send real ones.`,
     coins: coinsOf(units, asset),
     address,
-    olderAddress: nestedAddress === address ? null : nestedAddress,
+    olderAddress,
     link: uri.link,
     qrSvg: qrSvg(uri.qr, `Payment of ${formatCoins(units, asset)}`),
     isPayable,
     expiresAt: invoice.expiresAt.toISOString(),
+    secondsLeft: Math.max(0, Math.ceil((invoice.expiresAt.getTime() - now.getTime()) / 1_000)),
     headline: headline(checkout, now),
-    explanation: explanation(checkout),
-    tone: tone(checkout),
+    explanation: explanation(checkout, now),
+    tone: tone(invoice),
     facts: facts(checkout),
     transactions: checkout.payments.map(({ txid, status: each, units: paid, asset: coin }) => ({
       txid,
       state: `${coin === null ? 'unknown token' : formatCoins(paid, coin)} – ${paymentInWords(each).customer}`,
     })),
-    help: helpWith({ asset, chain, hasOlderAddress: nestedAddress !== null }),
+    help: helpWith({ asset, chain, hasOlderAddress: olderAddress !== null, isReal: network === 'mainnet' }),
   };
 }
 
-function headline({ cryptoInvoice: { status, expiresAt }, isPaused }: Checkout, now: Date): string {
-  if (status === 'awaiting' && now > expiresAt && !isPaused) return 'The time is over: we are checking';
-  return headlines[status];
+/** Nobody is asked to pay: the chain cannot be trusted now, or the time is over and it is not yet known what came in it. */
+function holdOf(
+  { cryptoInvoice: { status, expiresAt }, isPaused }: Checkout,
+  now: Date,
+): 'paused' | 'checking' | null {
+  if (status !== 'awaiting') return null;
+  if (isPaused) return 'paused';
+  return now > expiresAt ? 'checking' : null;
+}
+
+const held = {
+  paused: {
+    headline: 'Please wait before you pay',
+    explanation: `${flagInWords('paused').customer} Please do not send anything before this page asks for it again.`,
+  },
+  checking: {
+    headline: 'The time is over: we are checking',
+    explanation:
+      'Please do not send anything now. If you have paid in time, this page shows it in a few moments.',
+  },
+};
+
+function headline(checkout: Checkout, now: Date): string {
+  const hold = holdOf(checkout, now);
+  return hold === null ? headlines[checkout.cryptoInvoice.status] : held[hold].headline;
 }
 
 const headlines: Record<Checkout['cryptoInvoice']['status'], string> = {
@@ -69,7 +94,6 @@ const headlines: Record<Checkout['cryptoInvoice']['status'], string> = {
 
 /** The first of these that is the case says more than the status does. */
 const telling: readonly CryptoInvoiceFlag[] = [
-  'paused',
   'double_spent',
   'late',
   'wrong_chain',
@@ -84,23 +108,38 @@ const telling: readonly CryptoInvoiceFlag[] = [
   'dust',
 ];
 
-function explanation({ cryptoInvoice: { status, flags }, isPaused }: Checkout): string {
-  const own = statusInWords(status).customer;
-  const all = isPaused && !flags.includes('paused') ? [...flags, 'paused' as const] : flags;
-  const flag = telling.find((each) => all.includes(each));
+function explanation(checkout: Checkout, now: Date): string {
+  const { status, flags } = checkout.cryptoInvoice;
+  const hold = holdOf(checkout, now);
+  const own = hold === null ? (besides[status] ?? statusInWords(status).customer) : held[hold].explanation;
+  const isUnsettled = status === 'processing' && (checkout.isPaused || flags.includes('paused'));
+  const flag = isUnsettled ? 'paused' : telling.find((each) => flags.includes(each) && tells(each, status));
   const more = flag === undefined ? null : flagInWords(flag).customer;
   return more === null ? own : `${own} ${more}`;
 }
 
-function tone({ cryptoInvoice: { status, flags } }: Checkout): CheckoutPage['tone'] {
-  if (flags.includes('review') || status === 'invalid') return 'attention';
+/** Below a headline that says the same already. */
+const besides: Partial<Record<CryptoInvoiceStatus, string>> = {
+  awaiting: 'Send the amount below in one payment; this page shows it as soon as the network does.',
+  processing: 'You need not do anything more: this page shows when the network has confirmed it.',
+  settled: 'Thank you.',
+  final: 'Thank you.',
+};
+
+function tells(flag: CryptoInvoiceFlag, status: CryptoInvoiceStatus): boolean {
+  // Whoever reads that something is missing sends it, which helps only while it is waited for.
+  return flag !== 'partial' || status === 'awaiting';
+}
+
+function tone({ status, flags }: Checkout['cryptoInvoice']): CheckoutPage['tone'] {
   if (status === 'settled' || status === 'final') return 'done';
+  if (flags.includes('review')) return 'attention';
   if (status === 'processing') return 'working';
   return status === 'awaiting' ? 'waiting' : 'attention';
 }
 
-function facts({ cryptoInvoice: invoice, payments, height }: Checkout): CheckoutPage['facts'] {
-  const { asset, creditedUnits, dueUnits, excessUnits, requiredDepth, status } = invoice;
+function facts(checkout: Checkout): CheckoutPage['facts'] {
+  const { asset, creditedUnits, dueUnits, excessUnits, requiredDepth, status } = checkout.cryptoInvoice;
   const rows: { name: string; value: string }[] = [];
   if (creditedUnits > 0n) rows.push({ name: 'Arrived', value: formatCoins(creditedUnits, asset) });
   if (creditedUnits > 0n && creditedUnits < dueUnits && status === 'awaiting') {
@@ -108,23 +147,49 @@ function facts({ cryptoInvoice: invoice, payments, height }: Checkout): Checkout
   }
   if (excessUnits > 0n) rows.push({ name: 'Too much', value: formatCoins(excessUnits, asset) });
   if (status === 'processing') {
-    const needed = requiredDepth === null ? 'the network calls it final' : `${requiredDepth}`;
-    const heights = payments.flatMap((each) => (each.height === null || each.isLate ? [] : [each.height]));
-    const least = heights.length === 0 || height === null ? 0 : height - Math.max(...heights) + 1;
-    const value = requiredDepth === null ? `${least}, until ${needed}` : `${least} of ${needed}`;
+    const reached = confirmationsOf(checkout);
+    const value =
+      requiredDepth === null
+        ? `${reached}, until the network calls it final`
+        : `${Math.min(reached, requiredDepth)} of ${requiredDepth}`;
     rows.push({ name: 'Confirmations', value });
   }
   return rows;
 }
 
+/** As many as everything has that is needed to pay: what is deepest goes first, and what came in time before what came late. */
+function confirmationsOf({ cryptoInvoice: invoice, payments, height }: Checkout): number {
+  const counted = payments
+    .filter(
+      ({ chain, asset, status }) => chain === invoice.chain && asset === invoice.asset && alive.has(status),
+    )
+    .map(({ units, height: minedAt, isLate }) => {
+      const depth = minedAt === null || height === null ? 0 : Math.max(0, height - minedAt + 1);
+      return { units, depth, isLate };
+    })
+    .toSorted((a, b) => Number(a.isLate) - Number(b.isLate) || b.depth - a.depth);
+  let units = 0n;
+  let least = Number.POSITIVE_INFINITY;
+  for (const payment of counted) {
+    units += payment.units;
+    least = Math.min(least, payment.depth);
+    if (units >= invoice.minDueUnits) return least;
+  }
+  return 0;
+}
+
+const alive: ReadonlySet<CryptoPaymentStatus> = new Set(['seen', 'mined', 'confirmed']);
+
 function helpWith({
   asset,
   chain,
   hasOlderAddress,
+  isReal,
 }: {
   asset: CryptoAsset;
   chain: ChainName;
   hasOlderAddress: boolean;
+  isReal: boolean;
 }): CheckoutPage['help'] {
   const title = titleOf(chain);
   return [
@@ -158,9 +223,13 @@ function helpWith({
           },
         ]
       : []),
-    {
-      question: 'I have sent test coins',
-      answer: 'Coins of a test network are worth nothing and are not seen here. Pay with real ones.',
-    },
+    ...(isReal
+      ? [
+          {
+            question: 'I have sent test coins',
+            answer: 'Coins of a test network are worth nothing and are not seen here. Pay with real ones.',
+          },
+        ]
+      : []),
   ];
 }

@@ -22,9 +22,8 @@ export type LiveCheckouts = {
 /** Of all pages, and of one: a page that is open in many tabs is no reason to serve nobody else. */
 const OPEN_MAX = 2_000;
 const OPEN_PER_PAGE_MAX = 20;
-const LOOK_EVERY_MS = 1_000;
-/** Proxies close what is silent for half a minute. */
-const ALIVE_EVERY_MS = 15_000;
+/** How often the database is asked, and what a page hears that has heard nothing for so long: proxies close after half a minute. */
+const usualPace = { lookMs: 1_000, aliveMs: 15_000 };
 
 type Listener = {
   token: string;
@@ -34,7 +33,7 @@ type Listener = {
   toldAt: number;
 };
 
-export function createLiveCheckouts(source: LiveSource, log: Logger): LiveCheckouts {
+export function createLiveCheckouts(source: LiveSource, log: Logger, pace = usualPace): LiveCheckouts {
   const listeners = new Set<Listener>();
   let isLooking = false;
 
@@ -49,7 +48,7 @@ export function createLiveCheckouts(source: LiveSource, log: Logger): LiveChecko
     }
     for (const listener of listeners) keepOrEnd(listener);
     isLooking = listeners.size > 0;
-    if (isLooking) setTimeout(() => void look(), LOOK_EVERY_MS);
+    if (isLooking) setTimeout(() => void look(), pace.lookMs);
   };
 
   const tell = async (token: string, version: string | undefined) => {
@@ -66,8 +65,10 @@ export function createLiveCheckouts(source: LiveSource, log: Logger): LiveChecko
   /** A server that stops does not wait for its pages: they ask the next one. */
   const keepOrEnd = (listener: Listener) => {
     if (listener.server?.listening === false) {
+      // Nothing more is written to it, however long its reader takes to close it.
+      listeners.delete(listener);
       listener.res.end();
-    } else if (Date.now() - listener.toldAt >= ALIVE_EVERY_MS) {
+    } else if (Date.now() - listener.toldAt >= pace.aliveMs) {
       listener.toldAt = Date.now();
       listener.res.write(': alive\n\n');
     }

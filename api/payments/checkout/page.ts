@@ -30,6 +30,8 @@ export type CheckoutPage = {
   isPayable: boolean;
   /** UTC instant. */
   expiresAt: string;
+  /** Until then; the customer's own clock may be wrong. */
+  secondsLeft: number;
   headline: string;
   explanation: string;
   tone: 'waiting' | 'working' | 'done' | 'attention';
@@ -49,6 +51,7 @@ export function renderCheckout(page: CheckoutPage, path: string): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="robots" content="noindex, nofollow">
 <title>${escapeHtml(`${page.invoiceNumber} – ${page.seller}`)}</title>
+<link rel="icon" href="data:,">
 <link rel="stylesheet" href="/checkout/checkout.css">
 <noscript><meta http-equiv="refresh" content="30"></noscript>
 <script src="/checkout/checkout.js" defer></script>
@@ -84,14 +87,14 @@ ${renderFacts(page)}
 function renderPayment(page: CheckoutPage): string {
   return `<section class="pay">
 <a class="qr" href="${escapeHtml(page.link)}" aria-label="Open in your wallet">${page.qrSvg}</a>
-<p class="time">The rate holds until <time datetime="${page.expiresAt}" data-countdown>${clockTime(page.expiresAt)}</time></p>
+<p class="time"><span id="until">The rate holds until</span> <time datetime="${page.expiresAt}" data-seconds="${page.secondsLeft}">${clockTime(page.expiresAt)}</time></p>
 <dl>
 <dt>Send exactly</dt>
-<dd><code id="coins">${escapeHtml(page.coins)}</code> ${escapeHtml(page.asset)} <button type="button" data-copy="coins" hidden>Copy</button></dd>
+<dd class="copied"><span><code id="coins">${escapeHtml(page.coins)}</code> ${escapeHtml(page.asset)}</span> <button type="button" data-copy="coins" hidden>Copy</button></dd>
 <dt>On</dt>
 <dd>${escapeHtml(page.chain)}</dd>
 <dt>To</dt>
-<dd><code id="address">${escapeHtml(page.address)}</code> <button type="button" data-copy="address" hidden>Copy</button></dd>
+<dd class="copied"><code id="address">${escapeHtml(page.address)}</code> <button type="button" data-copy="address" hidden>Copy</button></dd>
 <dt>Rate</dt>
 <dd>${escapeHtml(page.rate)}</dd>
 </dl>
@@ -103,7 +106,7 @@ ${page.olderAddress === null ? '' : `<details><summary>My wallet does not accept
 function renderFacts({ facts, transactions }: CheckoutPage): string {
   const rows = facts.map(({ name, value }) => `<dt>${escapeHtml(name)}</dt><dd>${escapeHtml(value)}</dd>`);
   const seen = transactions.map(
-    ({ txid, state }) => `<dt><code>${escapeHtml(txid)}</code></dt><dd>${escapeHtml(state)}</dd>`,
+    ({ txid, state }) => `<dt>Transaction <code>${escapeHtml(txid)}</code></dt><dd>${escapeHtml(state)}</dd>`,
   );
   const all = [...rows, ...seen];
   return all.length === 0 ? '' : `<section class="facts"><dl>${all.join('\n')}</dl></section>`;

@@ -116,7 +116,7 @@ export async function setChain(
 }
 
 /** How far a chain has been read, as decisions see it. */
-export function viewOf(row: ChainRow): ChainView {
+function viewOf(row: ChainRow): ChainView {
   return {
     chain: row.name,
     tipHeight: row.height ?? 0,
@@ -226,6 +226,7 @@ export function trustOf(chain: ChainRow): ChainTrust {
   return {
     pausedAt: chain.pausedAt?.toISOString() ?? null,
     pauseReason: chain.pauseReason,
+    pausedBy: chain.pausedBy,
     disagreeingSince: chain.disagreeingSince?.toISOString() ?? null,
     agreedSinceHeight: chain.agreedSinceHeight,
     cautiousUntil: chain.cautiousUntil?.toISOString() ?? null,
@@ -238,6 +239,7 @@ export function columnsOf(trust: ChainTrust): Partial<ChainRow> {
   return {
     pausedAt: instant(trust.pausedAt),
     pauseReason: trust.pauseReason,
+    pausedBy: trust.pausedBy,
     disagreeingSince: instant(trust.disagreeingSince),
     agreedSinceHeight: trust.agreedSinceHeight,
     cautiousUntil: instant(trust.cautiousUntil),

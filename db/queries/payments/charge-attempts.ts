@@ -39,7 +39,7 @@ import {
 } from '../billing/subscriptions.ts';
 import { leaveToRazorpay, razorpaysPart } from './collected-by-razorpay.ts';
 import { areCoinsUnderWay } from './crypto-offer.ts';
-import { isPayingAtCoinbase } from './current-checkout.ts';
+import { currentCheckout, isUnderWay as isCheckoutUnderWay } from './current-checkout.ts';
 import { currentOrder, knownPayment } from './current-order.ts';
 import { awaitBank, isAskedTooOften } from './direct-debits.ts';
 import { replaceExcessiveCharge } from './excessive-charge.ts';
@@ -60,6 +60,8 @@ export type BeginChargeInput = {
   askedBy?: string | undefined;
   /** The order of the invoice that was looked at just now, and no payment of it is under way. */
   lookedAtOrder?: string | undefined;
+  /** The checkout of the invoice that was looked at just now, and no payment of it is under way. */
+  lookedAtCheckout?: string | undefined;
   /** What Razorpay has of the subscription was looked at just now. */
   lookedAtRazorpay?: boolean | undefined;
 };
@@ -80,6 +82,8 @@ export type BegunCharge =
   | { kind: 'done'; result: CollectOutcome }
   /** The customer may be paying an order at this moment: look at it, book that, begin again. */
   | { kind: 'look_at_order'; orderId: string; externalId: string }
+  /** The same of a checkout at Coinbase. */
+  | { kind: 'look_at_checkout'; checkoutId: string }
   /** Razorpay may be collecting the invoice by itself: look at its subscriptions, book that, begin again. */
   | { kind: 'look_at_razorpay'; externalIds: string[] }
   /** An earlier charge waits for the customer: cancel it at the vendor, book that, begin again. */
@@ -143,11 +147,18 @@ export async function beginCharge(tx: Tx, input: BeginChargeInput): Promise<Begu
       result: await waitForCustomer(tx, context, { ...input, invoice, where: 'in coins' }),
     };
   }
-  if (await isPayingAtCoinbase(tx, invoice.id, input.at)) {
-    return {
-      kind: 'done',
-      result: await waitForCustomer(tx, context, { ...input, invoice, where: 'at Coinbase' }),
-    };
+  const checkout = await currentCheckout(tx, invoice.id);
+  if (checkout !== null) {
+    if (isCheckoutUnderWay(checkout, input.at)) {
+      return {
+        kind: 'done',
+        result: await waitForCustomer(tx, context, { ...input, invoice, where: 'at Coinbase' }),
+      };
+    }
+    const { id: checkoutId, externalId } = checkout;
+    if (externalId !== null && input.lookedAtCheckout !== checkoutId) {
+      return { kind: 'look_at_checkout', checkoutId };
+    }
   }
   const order = await currentOrder(tx, invoice.id);
   if (order !== null) {

@@ -108,7 +108,7 @@ export async function takeAddress(
   return account === undefined ? null : { account, index: account.nextIndex - 1 };
 }
 
-export async function findCurrentAccount(tx: Tx, family: ChainFamily): Promise<CryptoAccountRow | null> {
+async function findCurrentAccount(tx: Tx, family: ChainFamily): Promise<CryptoAccountRow | null> {
   const [row] = await tx
     .select()
     .from(cryptoAccounts)

@@ -21,6 +21,7 @@ import { carryOutCryptoInvoice } from './carry-out-crypto-invoice.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice, refusal, watchedChain } from './crypto-invoices.ts';
 import { findCurrentOffer } from './crypto-offer.ts';
+import { paymentsGoingBack } from './crypto-payouts.ts';
 import { quoteNow } from './crypto-quotes.ts';
 import { type CryptoInvoiceRow, lockCryptoInvoices } from './observe-chain.ts';
 import { startOf } from './save-decision.ts';
@@ -41,7 +42,7 @@ export type ActWish = Asked &
 
 /**
  * Decides, or asks for the second person. Throws `not_found`, and `state_conflict` with the reasons `payment_unknown`,
- * `transaction_does_not_pay`, `invoice_being_paid` and `act_waiting`.
+ * `payment_goes_back`, `transaction_does_not_pay`, `invoice_being_paid` and `act_waiting`.
  */
 export async function requestCryptoAct(tx: Tx, wish: ActWish): Promise<CryptoActRow> {
   const { cryptoInvoiceId, reason, actor, at, kind } = wish;
@@ -92,6 +93,9 @@ export async function decideCryptoAct(
     );
   }
   const isApproved = as === 'approved';
+  if (isApproved && asked.act.kind === 'accept') {
+    await refuseGoingBack(tx, cryptoInvoiceId, asked.act.paymentKeys);
+  }
   const [row] = await tx
     .update(cryptoActs)
     .set({
@@ -132,7 +136,8 @@ export async function extendCryptoInvoice(
   const current = await findCurrentOffer(tx, coins.invoiceId);
   if (current !== null && current.id !== cryptoInvoiceId)
     throw refusal('payment_under_way', `The invoice is offered anew already (${current.id}).`);
-  const { policy } = await watchedChain(tx, coins.chain, at);
+  const { policy: usual } = await watchedChain(tx, coins.chain, at);
+  const policy = { ...usual, quoteMinutes: coins.policy.quoteMinutes };
   const quoted = await quoteNow(tx, { due: dueOf(invoice), asset: coins.asset, policy, at });
   const [row] = await tx
     .update(cryptoInvoices)
@@ -207,6 +212,7 @@ async function weigh(
     case 'accept': {
       const { kind, paymentKeys, rate } = wish;
       const worthMinor = await worthOf(tx, invoice, paymentKeys);
+      await refuseGoingBack(tx, invoice.id, paymentKeys);
       return { act: { kind, paymentKeys, at, rate }, usdMinor: worthMinor, isUnproven: false };
     }
     case 'dismiss': {
@@ -253,6 +259,17 @@ async function worthOf(tx: Tx, invoice: CryptoInvoiceRow, keys: readonly string[
   if (rows.some(({ asset }) => asset !== invoice.asset)) return invoice.usdMinor;
   const units = rows.reduce((sum, row) => sum + row.units, 0n);
   return Number((units * BigInt(invoice.usdMinor)) / invoice.dueUnits);
+}
+
+/** What a payout gives back, or has given back, counts for nothing here. */
+async function refuseGoingBack(tx: Tx, cryptoInvoiceId: string, keys: readonly string[]): Promise<void> {
+  const goingBack = await paymentsGoingBack(tx, cryptoInvoiceId);
+  const key = keys.find((each) => goingBack.has(each));
+  if (key === undefined) return;
+  throw refusal(
+    'payment_goes_back',
+    `A payout gives payment ${key} back; reject that payout first, if it was not sent yet.`,
+  );
 }
 
 async function isPaidBy(tx: Tx, invoice: CryptoInvoiceRow, txid: string): Promise<boolean> {

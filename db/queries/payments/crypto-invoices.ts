@@ -2,7 +2,7 @@
  * An open invoice offered for payment in coins: an address of its own, the coins at a rate that is held for a while, and the
  * start of the process that waits for them, all in one transaction under the customer's lock.
  *
- * Why it is safe to run twice: an invoice is offered in one way at a time (the database says so, too), so who asks again for
+ * Why it is safe to run twice: an invoice is offered in one way at a time, under the customer's lock, so who asks again for
  * the same is given the same; the process is started by its name, once. Dying before the commit leaves nothing, not even the
  * address; after it, the outbox starts the process.
  */
@@ -48,6 +48,8 @@ export type CryptoInvoiceWish = {
   invoiceId: string;
   asset: CryptoAsset;
   chain?: ChainName | undefined;
+  /** How long the rate is held; as the policy says unless given. */
+  quoteMinutes?: number | undefined;
   actor: string;
   at: Date;
 };
@@ -60,7 +62,7 @@ export type CryptoInvoiceWish = {
  */
 export async function createCryptoInvoice(
   tx: Tx,
-  { invoiceId, asset, chain = homeOf(asset), actor, at }: CryptoInvoiceWish,
+  { invoiceId, asset, chain = homeOf(asset), quoteMinutes, actor, at }: CryptoInvoiceWish,
 ): Promise<CryptoInvoiceRow> {
   if (!assetsOn(chain).includes(asset)) {
     throw refusal(
@@ -70,7 +72,8 @@ export async function createCryptoInvoice(
   }
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   await refuseWhilePaid(tx, { context, invoice, at });
-  const { network, policy } = await watchedChain(tx, chain, at);
+  const { network, policy: usual } = await watchedChain(tx, chain, at);
+  const policy = { ...usual, quoteMinutes: quoteMinutes ?? usual.quoteMinutes };
   const current = await findCurrentOffer(tx, invoiceId);
   const due = dueOf(invoice);
   if (current !== null) {

@@ -15,7 +15,7 @@ import { type Fraction, fraction, over, rounded, times } from '../../../domain/r
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { cryptoPayments } from '../../schema/crypto.ts';
-import { cryptoLots } from '../../schema/crypto-lots.ts';
+import { cryptoDisposalParts, cryptoLots } from '../../schema/crypto-lots.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import type { DecidedInvoice } from './save-decision.ts';
 
@@ -51,7 +51,7 @@ function isReceived({ status, confirmations, chain }: DecidedPayment, { policy }
   return isBesides && confirmations >= policy.depth[familyOf(chain)].small;
 }
 
-/** Once; one that was reversed before, and came back, is whole again. */
+/** Once; one that was reversed before, and came back, is whole again, but for what was disposed of before. */
 async function recordLot(
   tx: Tx,
   payment: typeof cryptoPayments.$inferSelect,
@@ -83,10 +83,13 @@ async function recordLot(
     })
     .onConflictDoUpdate({
       target: [cryptoLots.chain, cryptoLots.paymentKey],
-      set: { remainingUnits: sql`${cryptoLots.units}`, reversedAt: null },
+      set: { remainingUnits: sql`${cryptoLots.units} - ${takenUnits}`, reversedAt: null },
       setWhere: sql`${cryptoLots.reversedAt} is not null`,
     });
 }
+
+const takenUnits = sql`coalesce((select sum(${cryptoDisposalParts.units}) from ${cryptoDisposalParts}
+  where ${cryptoDisposalParts.lotId} = ${cryptoLots.id}), 0)`;
 
 type LotPrice = { rate: Fraction; text: string; source: string };
 

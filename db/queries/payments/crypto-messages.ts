@@ -25,7 +25,7 @@ export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, at }: T
   const kind = event.kind as CryptoEventKind;
   const template = templateFor(kind, coins);
   const alert = alerts[kind];
-  const entry = entries[kind];
+  const entry = entryFor(kind, coins);
   if (template === null && alert === undefined && entry === undefined) return;
 
   const invoice = await readInvoice(tx, coins.invoiceId);
@@ -85,6 +85,11 @@ function templateFor(kind: CryptoEventKind, { status, flags }: CryptoInvoiceRow)
     default:
       return null;
   }
+}
+
+/** What is settled already, or gone again, waits for nothing any more. */
+function entryFor(kind: CryptoEventKind, { status }: CryptoInvoiceRow): string | undefined {
+  return kind === 'processing' && status !== 'processing' ? undefined : entries[kind];
 }
 
 /** For the timeline. */

@@ -1,14 +1,20 @@
 /** The way in which an invoice is offered for payment in coins at the moment, and how that is taken back. */
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { cryptoActs, cryptoInvoices } from '../../schema/crypto.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import { decideCryptoInvoices } from './save-decision.ts';
 
-/** Null where there is none. */
+/** Null where there is none. One that is being paid goes before one that only waits. */
 export async function findCurrentOffer(tx: Tx, invoiceId: string): Promise<CryptoInvoiceRow | null> {
-  const [row] = await tx
+  const offers = await currentOffers(tx, invoiceId);
+  return offers.find(isBeingPaid) ?? offers[0] ?? null;
+}
+
+/** The newest first. There is one as usual; money found late for an earlier one revives that beside it. */
+function currentOffers(tx: Tx, invoiceId: string): Promise<CryptoInvoiceRow[]> {
+  return tx
     .select()
     .from(cryptoInvoices)
     .where(
@@ -16,8 +22,8 @@ export async function findCurrentOffer(tx: Tx, invoiceId: string): Promise<Crypt
         eq(cryptoInvoices.invoiceId, invoiceId),
         inArray(cryptoInvoices.status, ['awaiting', 'processing']),
       ),
-    );
-  return row ?? null;
+    )
+    .orderBy(desc(cryptoInvoices.id));
 }
 
 /** Something was paid for it, enough or not. */
@@ -27,20 +33,20 @@ export function isBeingPaid({ status, creditedUnits }: CryptoInvoiceRow): boolea
 
 /** What else may pay the invoice has to wait. */
 export async function areCoinsUnderWay(tx: Tx, invoiceId: string): Promise<boolean> {
-  const current = await findCurrentOffer(tx, invoiceId);
-  return current !== null && isBeingPaid(current);
+  return (await currentOffers(tx, invoiceId)).some(isBeingPaid);
 }
 
 /**
- * The invoice was paid otherwise, or given up: nobody is to send coins for it. Where some are on their way already, they are
+ * The invoice was paid, or given up: nobody is to send (more) coins for it. Where some are on their way already, they are
  * waited for and become the customer's credit.
  */
 export async function withdrawCurrentOffer(
   tx: Tx,
   { invoiceId, at }: { invoiceId: string; at: Date },
 ): Promise<void> {
-  const current = await findCurrentOffer(tx, invoiceId);
-  if (current !== null && !isBeingPaid(current)) await withdrawOffer(tx, current, at);
+  for (const offer of await currentOffers(tx, invoiceId)) {
+    if (!isBeingPaid(offer)) await withdrawOffer(tx, offer, at);
+  }
 }
 
 /** Takes an offer back that nobody has paid anything for. What comes all the same is found, and somebody decides about it. */

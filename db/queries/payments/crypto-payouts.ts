@@ -7,11 +7,13 @@
  * has one payout that was not rejected, an invoice's money at most one under way (the database says so too), and each step is
  * taken from the status before it only. Dying before a commit leaves the step to be asked for again under the same key.
  */
-import { and, asc, eq, gt, inArray, max } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray, max, sql } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
 import { readAddress } from '../../../domain/payments/crypto-address.ts';
+import { familyOf, titleOf } from '../../../domain/payments/crypto-chain.ts';
 import {
   type CryptoPayoutStatus,
+  isTransactionOn,
   livePayoutStatuses,
   type PayoutAct,
   payoutMistake,
@@ -22,7 +24,7 @@ import { fiatValueOf } from '../../../domain/payments/crypto-quote.ts';
 import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { cryptoActs } from '../../schema/crypto.ts';
+import { cryptoActs, cryptoPayments } from '../../schema/crypto.ts';
 import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { refunds } from '../../schema/payments.ts';
 import { notFound } from '../billing/subscriptions.ts';
@@ -99,7 +101,7 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
   return row;
 }
 
-/** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`). */
+/** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`; `payment_lost`, `transaction_unusable`, `transaction_known`). */
 export async function actOnPayout(
   tx: Tx,
   {
@@ -123,7 +125,8 @@ export async function actOnPayout(
   const payout = await lockPayout(tx, id);
   const mistake = payoutMistake(payout, act, actor);
   if (mistake !== null) throw refusal(mistake.reason, mistake.message);
-  if (act === 'broadcast') await refuseKnownTransaction(tx, payout, txid);
+  if (act === 'approve') await refuseLost(tx, payout);
+  if (act === 'broadcast') await refuseTransaction(tx, payout, txid ?? '');
   const [row] = await tx
     .update(cryptoPayouts)
     .set({
@@ -191,15 +194,17 @@ type Source = Pick<CryptoPayoutRow, 'chain' | 'asset' | 'units' | 'refundId'>;
 
 async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish): Promise<Source> {
   const { chain, asset } = invoice;
-  const excessMinor = Math.max(0, coinsWorth(invoice.bookedUnits, invoice) - invoice.dueMinor);
-  const amountMinor = wish.amountMinor ?? excessMinor;
-  const paymentId = await paymentWith(tx, invoice, amountMinor);
-  if (amountMinor === 0 || paymentId === null) {
+  const source =
+    wish.amountMinor === undefined
+      ? await unspentExcess(tx, invoice)
+      : await paymentOf(tx, invoice, wish.amountMinor);
+  if (source === null) {
     throw refusal(
       'nothing_to_give_back',
-      'The invoice was not paid too much, or the rest has paid other invoices since. Name amountMinor to give back what paid it.',
+      'Nothing that was paid too much is left: it was given back, has paid other invoices since, or never came. Name amountMinor to give back what paid the invoice.',
     );
   }
+  const { paymentId, amountMinor, units } = source;
   const { actor, at, reason } = wish;
   const { refund } = await requestRefund(tx, {
     paymentId,
@@ -209,22 +214,66 @@ async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish):
     at,
     isSentLater: true,
   });
-  const isAllExcess = amountMinor === excessMinor;
-  const units = isAllExcess
-    ? invoice.bookedUnits - invoice.dueUnits
-    : (invoice.dueUnits * BigInt(amountMinor)) / BigInt(invoice.dueMinor);
   return { chain, asset, units, refundId: refund.id };
 }
 
-/** Of the payments that the coins became in the books: the last one of which so much is still there. */
-async function paymentWith(tx: Tx, invoice: CryptoInvoiceRow, amountMinor: number): Promise<string | null> {
+type FromPayment = { paymentId: string; amountMinor: number; units: bigint };
+
+/** What was paid too much, less what was given back of it, as far as one of the payments still has it as credit. */
+async function unspentExcess(tx: Tx, invoice: CryptoInvoiceRow): Promise<FromPayment | null> {
+  const given = await givenBack(tx, invoice.id);
+  const excessMinor = coinsWorth(invoice.bookedUnits, invoice) - invoice.dueMinor - given.amountMinor;
+  if (excessMinor <= 0) return null;
+  let best = { paymentId: '', amountMinor: 0 };
+  for (const payment of (await bookedPayments(tx, invoice.id)).reverse()) {
+    const { context } = await lockPayment(tx, payment.id);
+    const amountMinor = Math.min(excessMinor, await unspentCredit(tx, payment, context));
+    if (amountMinor > best.amountMinor) best = { paymentId: payment.id, amountMinor };
+  }
+  if (best.amountMinor === 0) return null;
+  const excessUnits = invoice.bookedUnits - invoice.dueUnits - given.units;
+  const isAll = best.amountMinor === excessMinor && excessUnits > 0n;
+  return { ...best, units: isAll ? excessUnits : unitsWorth(best.amountMinor, invoice) };
+}
+
+/** Of the payments that the coins became in the books: the last one that still holds so much. */
+async function paymentOf(
+  tx: Tx,
+  invoice: CryptoInvoiceRow,
+  amountMinor: number,
+): Promise<FromPayment | null> {
   for (const payment of (await bookedPayments(tx, invoice.id)).reverse()) {
     const { context } = await lockPayment(tx, payment.id);
     const isWhole = payment.amountMinor - payment.refundedMinor >= amountMinor && payment.returnedAt === null;
     const credit = await unspentCredit(tx, payment, context);
-    if (isWhole && (credit >= amountMinor || payment.allocatedMinor > 0)) return payment.id;
+    if (isWhole && (credit >= amountMinor || payment.allocatedMinor > 0)) {
+      return { paymentId: payment.id, amountMinor, units: unitsWorth(amountMinor, invoice) };
+    }
   }
   return null;
+}
+
+/** At the rate that was agreed, never more than that. */
+function unitsWorth(amountMinor: number, { dueUnits, dueMinor }: CryptoInvoiceRow): bigint {
+  return (dueUnits * BigInt(amountMinor)) / BigInt(dueMinor);
+}
+
+/** Of what the invoice was paid: what payouts that were not rejected have given back, or are about to. */
+async function givenBack(tx: Tx, cryptoInvoiceId: string): Promise<{ amountMinor: number; units: bigint }> {
+  const rows = await tx
+    .select({ amountMinor: refunds.amountMinor, units: cryptoPayouts.units })
+    .from(cryptoPayouts)
+    .innerJoin(refunds, eq(refunds.id, cryptoPayouts.refundId))
+    .where(
+      and(
+        eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId),
+        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
+      ),
+    );
+  return {
+    amountMinor: rows.reduce((sum, row) => sum + row.amountMinor, 0),
+    units: rows.reduce((sum, row) => sum + row.units, 0n),
+  };
 }
 
 function uncountedPayment(
@@ -237,7 +286,7 @@ function uncountedPayment(
   if (creditedUnits > 0n) {
     throw refusal(
       'payment_counts',
-      'The payment counts for its invoice; leave paymentKey out to give back what was paid.',
+      'The payment counts for its invoice: dismiss it first, or leave paymentKey out to give back what the invoice was paid.',
     );
   }
   const isThere = confirmations > 0 && (status === 'confirmed' || status === 'unexpected_asset');
@@ -268,18 +317,47 @@ async function refuseSecond(tx: Tx, { cryptoInvoiceId, paymentKey }: PayoutWish)
   }
 }
 
-async function refuseKnownTransaction(
-  tx: Tx,
-  payout: CryptoPayoutRow,
-  txid: string | undefined,
-): Promise<void> {
+/** Since it was asked for, the chain may have taken back what is to be given back. */
+async function refuseLost(tx: Tx, { cryptoInvoiceId, paymentKey, refundId }: CryptoPayoutRow): Promise<void> {
+  let isLost: boolean;
+  if (refundId === null) {
+    const [payment] = await tx
+      .select({ height: cryptoPayments.height })
+      .from(cryptoPayments)
+      .where(
+        and(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoPayments.key, paymentKey ?? '')),
+      );
+    isLost = payment === undefined || payment.height === null;
+  } else {
+    const { payment } = await lockPayment(tx, (await readRefund(tx, refundId)).paymentId);
+    isLost = payment.returnedAt !== null;
+  }
+  if (isLost) {
+    throw refusal(
+      'payment_lost',
+      'The chain has taken the payment back since the payout was asked for, so there is nothing to give back: reject it.',
+    );
+  }
+}
+
+async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string): Promise<void> {
+  if (!isTransactionOn(payout.chain, txid)) {
+    throw refusal(
+      'transaction_unusable',
+      `The payout goes out on ${titleOf(payout.chain)}, and no transaction there has such an id: ${familyOf(payout.chain) === 'evm' ? 'it has 0x in front' : 'it has no 0x in front'}.`,
+    );
+  }
+  // Payouts of two customers have no lock in common but this.
+  await tx.execute(
+    sql`select pg_advisory_xact_lock(hashtextextended(${`payout ${payout.chain} ${txid}`}, 0))`,
+  );
   const rows = await tx
     .select({ id: cryptoPayouts.id })
     .from(cryptoPayouts)
     .where(
       and(
         eq(cryptoPayouts.chain, payout.chain),
-        eq(cryptoPayouts.txid, txid ?? ''),
+        eq(cryptoPayouts.txid, txid),
         eq(cryptoPayouts.target, payout.target),
       ),
     );
@@ -335,9 +413,12 @@ async function lockPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
   return row;
 }
 
-/** By the rate that was agreed: the invoice's value in dollars, for as many coins as it asks for. */
+/** By the rate that was agreed, rounded up: what coins are rounded down to must not fall below a limit that the amount reaches. */
 function usdValue({ asset, units }: Source, invoice: CryptoInvoiceRow): number {
-  if (asset === invoice.asset) return Number((BigInt(invoice.usdMinor) * units) / invoice.dueUnits);
+  if (asset === invoice.asset) {
+    const { usdMinor, dueUnits } = invoice;
+    return Number((BigInt(usdMinor) * units + dueUnits - 1n) / dueUnits);
+  }
   if (asset === 'USDC') return fiatValueOf(units, '1', asset, 'USD');
   // What it is worth is not known here, so a second person looks at it.
   return SECOND_APPROVER_USD_MINOR;

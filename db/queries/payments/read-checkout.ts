@@ -60,22 +60,26 @@ export async function readCheckout(db: Database, token: string): Promise<Checkou
 
 /**
  * What changes whenever a page may look different, by the pages' tokens: one question for all that are open. A block changes
- * a page only while confirmations are counted on it.
+ * a page only while confirmations are counted on it, and time only when it is over.
  */
 export async function checkoutVersions(
   db: Database,
   tokens: readonly string[],
+  now: Date,
 ): Promise<Map<string, string>> {
   if (tokens.length === 0) return new Map();
+  const row = cryptoInvoices;
+  const paid = sql`(select string_agg(${cryptoPayments.status}, ',' order by ${cryptoPayments.chain}, ${cryptoPayments.key})
+    from ${cryptoPayments} where ${cryptoPayments.cryptoInvoiceId} = ${row.id})`;
+  const version = sql<string>`concat_ws(':', ${row.version}, ${row.quoteOrdinal}, ${paid},
+    case when ${row.status} = 'processing' then ${chains.height} end,
+    ${chains.pausedAt} is not null, ${row.expiresAt} < ${now.toISOString()}::timestamptz)`;
   const rows = await withSystem(db, (tx) =>
     tx
-      .select({
-        token: cryptoInvoices.checkoutToken,
-        version: sql<string>`${cryptoInvoices.version} || ':' || ${cryptoInvoices.quoteOrdinal} || ':' || coalesce(case when ${cryptoInvoices.status} in ('processing', 'settled') then ${chains.height} end, 0) || ':' || (${chains.pausedAt} is not null)`,
-      })
-      .from(cryptoInvoices)
-      .leftJoin(chains, eq(chains.name, cryptoInvoices.chain))
-      .where(inArray(cryptoInvoices.checkoutToken, [...tokens])),
+      .select({ token: row.checkoutToken, version })
+      .from(row)
+      .leftJoin(chains, eq(chains.name, row.chain))
+      .where(inArray(row.checkoutToken, [...tokens])),
   );
-  return new Map(rows.map(({ token, version }) => [token, version]));
+  return new Map(rows.map(({ token, version: seen }) => [token, seen]));
 }

@@ -1,12 +1,12 @@
 /**
- * What operators ask of a chain's watcher: to read blocks again, and to believe a chain that is paused.
+ * What operators ask of a chain's watcher: to read blocks again, to believe a chain no more, and to believe it again.
  *
- * Why it is safe to run twice: both are a wish in the chain's row. Blocks that were read are read again without effect but
+ * Why it is safe to run twice: each is a wish in the chain's row, and the same wish again changes nothing. Blocks that were read are read again without effect but
  * for what had been missed, and the watcher notes with each block how far it is.
  */
 import { eq } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
-import { resumed } from '../../../domain/payments/chain-trust.ts';
+import { pausedBy, resumed } from '../../../domain/payments/chain-trust.ts';
 import { type ChainName, titleOf } from '../../../domain/payments/crypto-chain.ts';
 import { cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
 import type { SystemTx } from '../../client.ts';
@@ -32,6 +32,20 @@ export async function rescanChain(
   const rescanFrom = Math.max(0, Math.min(fromHeight, row.rescanFrom ?? fromHeight));
   await setChain(tx, chain, { rescanFrom });
   return { ...row, rescanFrom };
+}
+
+/**
+ * Neither quotes nor settles on this chain, nor lets anything expire, until an operator resumes it. A pause of the watcher's own
+ * becomes the operator's; an operator's stays as it is. Throws `not_found`.
+ */
+export async function pauseChain(
+  tx: SystemTx,
+  { chain, operator, reason, at }: { chain: ChainName; operator: string; reason: string; at: Date },
+): Promise<ChainRow> {
+  const row = await lockChain(tx, chain);
+  const next = columnsOf(pausedBy(trustOf(row), { operator, reason, now: at.toISOString() }));
+  await setChain(tx, chain, next);
+  return { ...row, ...next };
 }
 
 /** Believes a paused chain again, with doubled depths for a while. Throws `not_found`; one that is not paused stays as it is. */

@@ -20,7 +20,7 @@ import {
 } from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { cryptoActs, cryptoEvents } from '../../schema/crypto.ts';
+import { cryptoActs, cryptoEvents, cryptoInvoices } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { readChainViews, unwatched } from './chain-cursor.ts';
@@ -83,7 +83,7 @@ export async function saveDecisions(
       payments: paymentsOf.get(invoice.id) ?? [],
       before: beforeOf.get(invoice.id) ?? [],
       acts: acts.get(invoice.id) ?? [],
-      views: views.has(invoice.chain) ? [...views.values()] : [...views.values(), unwatched(invoice.chain)],
+      views: viewsFor(invoice, views),
       now,
     }),
   );
@@ -94,6 +94,42 @@ export async function saveDecisions(
   ]);
   if (isSignalled) await signalWorkflows(tx, decided);
   return decided;
+}
+
+/** What would be decided now, by id. Nothing is locked and nothing saved. */
+export async function readDecisions(
+  tx: Tx,
+  { ids, now }: { ids: readonly string[]; now: string },
+): Promise<Map<string, { invoice: CryptoInvoiceRow; decision: CryptoDecision }>> {
+  if (ids.length === 0) return new Map();
+  const [invoices, payments, views, acts] = await together([
+    tx
+      .select()
+      .from(cryptoInvoices)
+      .where(sql`${cryptoInvoices.id} = any(${sql.param([...ids])}::text[])`),
+    readPayments(tx, ids),
+    readChainViews(tx),
+    readActs(tx, ids),
+  ]);
+  const paymentsOf = Map.groupBy(payments, ({ cryptoInvoiceId }) => cryptoInvoiceId);
+  return new Map(
+    invoices.map((invoice) => {
+      const own = paymentsOf.get(invoice.id) ?? [];
+      const { decision } = decideOne({
+        invoice,
+        payments: own,
+        before: own,
+        acts: acts.get(invoice.id) ?? [],
+        views: viewsFor(invoice, views),
+        now,
+      });
+      return [invoice.id, { invoice, decision }];
+    }),
+  );
+}
+
+function viewsFor({ chain }: CryptoInvoiceRow, views: ReadonlyMap<string, ChainView>): ChainView[] {
+  return views.has(chain) ? [...views.values()] : [...views.values(), unwatched(chain)];
 }
 
 function decideOne({

@@ -165,7 +165,7 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     if (replaced !== context) await announceSubscription(tx, replaced);
     return { paymentId, outcome: 'partial', excessMinor };
   }
-  if (rail !== 'crypto') await withdrawCurrentOffer(tx, { invoiceId, at });
+  await withdrawCurrentOffer(tx, { invoiceId, at });
   const wasWrittenOff = invoice.status === 'uncollectible';
   const after = await afterInvoicePaid(tx, context, {
     invoice: paid,

@@ -1,0 +1,225 @@
+/** What operators decide about invoices in coins, and the second person's word where one is needed. */
+import { z } from 'zod';
+import {
+  type ActWish,
+  type CryptoActRow,
+  decideCryptoAct,
+  extendCryptoInvoice,
+  listCryptoActs,
+  requestCryptoAct,
+} from '../../db/queries/payments/crypto-acts.ts';
+import { page, pageOf, pageQuery } from '../pagination.ts';
+import { type Route, route, type WriteContext } from '../route.ts';
+import { emptyBody, id } from '../schemas.ts';
+import { toCryptoInvoice } from './crypto-invoice-body.ts';
+import {
+  acceptedPayments,
+  actCursor,
+  actParams,
+  actStatus,
+  cryptoAct,
+  cryptoInvoice,
+  cryptoInvoiceParams,
+  dismissedPayments,
+  markedSettled,
+  reasoned,
+} from './crypto-invoices.schemas.ts';
+import { quoteProblems } from './crypto-invoices.ts';
+
+const actResponses = {
+  201: { description: 'Decided and carried out.', schema: cryptoAct },
+  202: {
+    description: 'It waits for a second person: another API key approves it.',
+    schema: cryptoAct,
+    links: {
+      ApproveCryptoAct: { operationId: 'approveCryptoAct', parameters: { actId: '$response.body#/id' } },
+    },
+  },
+} as const;
+
+const common = {
+  effect: 'write',
+  method: 'post',
+  tag: 'Coins',
+  scope: 'billing:write',
+  params: cryptoInvoiceParams,
+  problems: ['state_conflict'],
+} as const;
+
+const accept = route({
+  ...common,
+  path: '/v1/crypto_invoices/{cryptoInvoiceId}/accept',
+  operationId: 'acceptCryptoPayments',
+  summary: 'Count payments that came late or otherwise than asked',
+  body: acceptedPayments,
+  responses: actResponses,
+  handler: (context) => ask(context, { kind: 'accept', ...context.body }),
+});
+
+const dismiss = route({
+  ...common,
+  path: '/v1/crypto_invoices/{cryptoInvoiceId}/dismiss',
+  operationId: 'dismissCryptoPayments',
+  summary: 'Count payments no longer: they go back, or nobody wants them',
+  body: dismissedPayments,
+  responses: actResponses,
+  handler: (context) => ask(context, { kind: 'dismiss', ...context.body }),
+});
+
+const cancel = route({
+  ...common,
+  path: '/v1/crypto_invoices/{cryptoInvoiceId}/cancel',
+  operationId: 'cancelCryptoInvoice',
+  summary: 'Take an offer back that nobody has paid anything for',
+  body: reasoned,
+  responses: actResponses,
+  handler: (context) => ask(context, { kind: 'cancel', ...context.body }),
+});
+
+const markInvalid = route({
+  ...common,
+  path: '/v1/crypto_invoices/{cryptoInvoiceId}/mark_invalid',
+  operationId: 'markCryptoInvoiceInvalid',
+  summary: 'Say that what was paid does not stand',
+  description: 'What was booked is taken back, and the invoice is owed again.',
+  body: reasoned,
+  responses: actResponses,
+  handler: (context) => ask(context, { kind: 'mark_invalid', ...context.body }),
+});
+
+const markSettled = route({
+  ...common,
+  path: '/v1/crypto_invoices/{cryptoInvoiceId}/mark_settled',
+  operationId: 'markCryptoInvoiceSettled',
+  summary: 'Say that a transaction has paid it',
+  description:
+    'The transaction must be known here, be in a block and pay this invoice enough; otherwise send force, and a second person approves it.',
+  body: markedSettled,
+  responses: actResponses,
+  handler: (context) => ask(context, { kind: 'mark_settled', ...context.body }),
+});
+
+const extend = route({
+  ...common,
+  path: '/v1/crypto_invoices/{cryptoInvoiceId}/extend',
+  operationId: 'extendCryptoInvoice',
+  summary: 'Give an offer more time, at the rate of now',
+  description: 'The address stays. What came after the first expiry counts as on time.',
+  body: reasoned,
+  problems: quoteProblems,
+  responses: { 200: { description: 'With its new quote.', schema: cryptoInvoice } },
+  handler: async ({ tx, deps, caller: { actor }, now, params: { cryptoInvoiceId }, body: { reason } }) => {
+    const row = await extendCryptoInvoice(tx, { cryptoInvoiceId, reason, actor, at: now });
+    return { status: 200, body: await toCryptoInvoice({ tx, deps }, row) };
+  },
+});
+
+const list = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/crypto_acts',
+  operationId: 'listCryptoActs',
+  tag: 'Coins',
+  scope: 'billing:read',
+  summary: 'List what operators decided about invoices in coins, newest first',
+  description: 'status=requested lists what waits for a second person.',
+  query: z.strictObject({
+    ...pageQuery(actCursor),
+    status: actStatus.optional(),
+    cryptoInvoiceId: id('cin', 'invoice in coins').optional(),
+  }),
+  responses: { 200: { description: 'A page of acts.', schema: pageOf(cryptoAct) } },
+  handler: async ({ tx, query: { limit, cursor, status, cryptoInvoiceId } }) => ({
+    status: 200,
+    body: await page({
+      limit,
+      fetch: (count) => listCryptoActs(tx, { status, cryptoInvoiceId, cursor, limit: count }),
+      cursorOf: (row) => row.id,
+      toItem: toAct,
+    }),
+  }),
+});
+
+const deciding = {
+  effect: 'write',
+  method: 'post',
+  tag: 'Coins',
+  scope: 'billing:write',
+  params: actParams,
+  body: emptyBody,
+  problems: ['state_conflict'],
+  responses: { 200: { description: 'The act.', schema: cryptoAct } },
+} as const;
+
+const approve = route({
+  ...deciding,
+  path: '/v1/crypto_acts/{actId}/approve',
+  operationId: 'approveCryptoAct',
+  summary: 'Approve what another one has asked for; it is carried out at once',
+  handler: (context) => decide(context, 'approved'),
+});
+
+const reject = route({
+  ...deciding,
+  path: '/v1/crypto_acts/{actId}/reject',
+  operationId: 'rejectCryptoAct',
+  summary: 'Reject what waits for a second person',
+  handler: (context) => decide(context, 'rejected'),
+});
+
+export const cryptoInvoiceActRoutes: readonly Route[] = [
+  accept,
+  dismiss,
+  cancel,
+  markInvalid,
+  markSettled,
+  extend,
+  list,
+  approve,
+  reject,
+];
+
+type Deed = ActWish extends infer W
+  ? W extends ActWish
+    ? Omit<W, 'cryptoInvoiceId' | 'actor' | 'at'>
+    : never
+  : never;
+
+async function ask(
+  {
+    tx,
+    caller: { actor },
+    now,
+    params: { cryptoInvoiceId },
+  }: WriteContext & { params: z.infer<typeof cryptoInvoiceParams> },
+  deed: Deed,
+) {
+  const row = await requestCryptoAct(tx, { ...deed, cryptoInvoiceId, actor, at: now });
+  const body = toAct(row);
+  return row.status === 'requested' ? ({ status: 202, body } as const) : ({ status: 201, body } as const);
+}
+
+async function decide(
+  { tx, caller: { actor }, now, params: { actId } }: WriteContext & { params: z.infer<typeof actParams> },
+  as: 'approved' | 'rejected',
+) {
+  const row = await decideCryptoAct(tx, { actId, as, actor, at: now });
+  return { status: 200 as const, body: toAct(row) };
+}
+
+function toAct(row: CryptoActRow): z.input<typeof cryptoAct> {
+  const { id: actId, cryptoInvoiceId, act, status, reason, requestedBy, decidedBy } = row;
+  return {
+    id: actId,
+    cryptoInvoiceId,
+    kind: act.kind,
+    status,
+    reason,
+    paymentKeys: 'paymentKeys' in act ? act.paymentKeys : [],
+    txid: 'txid' in act ? act.txid : null,
+    requestedBy,
+    requestedAt: row.requestedAt.toISOString(),
+    decidedBy,
+    decidedAt: row.decidedAt?.toISOString() ?? null,
+  };
+}

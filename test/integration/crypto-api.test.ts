@@ -1,0 +1,548 @@
+/** Invoices in coins over HTTP: accounts, offers, what an operator decides, and every way in which they are refused. */
+import { randomUUID } from 'node:crypto';
+import { HDKey } from '@scure/bip32';
+import type { Client } from '@temporalio/client';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { loadConfig } from '../../config/env.ts';
+import { withTenant } from '../../db/client.ts';
+import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
+import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
+import { takeAddress } from '../../db/queries/payments/crypto-accounts.ts';
+import { readCryptoInvoice } from '../../db/queries/payments/crypto-invoices.ts';
+import {
+  type Json,
+  openTemporal,
+  startTestApi,
+  type TestAnswer,
+  type TestApi,
+  type TestTenant,
+} from '../support/api.ts';
+import { carryOut, freshKey, pay, readTo, setChain, setPrices } from './crypto-scene.ts';
+
+/** BIP84's own example. */
+const zpub =
+  'zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs';
+
+let temporal: Client;
+let api: TestApi;
+let tenant: TestTenant;
+let now: Date;
+
+const config = loadConfig({ NODE_ENV: 'test', CRYPTO_NETWORK: 'mainnet' });
+
+beforeAll(async () => {
+  temporal = await openTemporal();
+  api = await startTestApi({ temporal, config, clock: () => now });
+});
+beforeEach(async () => {
+  now = new Date();
+  tenant = await api.tenant();
+  await setPrices(api, { at: now.toISOString() });
+  await setChain(api, { height: 100, at: now.toISOString() });
+});
+afterAll(async () => {
+  await api.close();
+  await temporal.connection.close();
+});
+
+describe('an account', () => {
+  it('shows its first three addresses to compare, and is one however often it is named', async () => {
+    const publicKey = freshKey('bitcoin');
+    const { status, body } = await post('/v1/crypto_accounts', { family: 'bitcoin', publicKey });
+    expect(status).toBe(201);
+    expect(body).toMatchObject({ family: 'bitcoin', network: 'mainnet', maxIndex: null, warning: null });
+    expect(body.firstAddresses).toHaveLength(3);
+    expect(body.firstAddresses[0]).toEqual([
+      { kind: 'p2wpkh', address: expect.stringMatching(/^bc1q/) },
+      { kind: 'p2sh_p2wpkh', address: expect.stringMatching(/^3/) },
+    ]);
+    expect(await post('/v1/crypto_accounts', { chain: 'bitcoin', publicKey })).toMatchObject({
+      status: 200,
+      body: { id: body.id },
+    });
+    expect((await get('/v1/crypto_accounts')).data).toHaveLength(1);
+    expect((await get(`/v1/audit_log?entityId=${body.id}`)).data).toMatchObject([
+      { action: 'crypto_account.added' },
+    ]);
+  });
+
+  it('of another key takes its place only once it is retired, and comes back where it was', async () => {
+    const publicKey = freshKey('bitcoin');
+    const { id } = (await post('/v1/crypto_accounts', { family: 'bitcoin', publicKey })).body;
+    const other = { family: 'bitcoin', publicKey: freshKey('bitcoin') };
+    expect(await post('/v1/crypto_accounts', other)).toMatchObject({
+      status: 409,
+      body: { reason: 'crypto_account_current' },
+    });
+    await offer();
+    expect((await post(`/v1/crypto_accounts/${id}/retire`, {})).body.retiredAt).not.toBeNull();
+    const second = await post('/v1/crypto_accounts', other);
+    expect(second).toMatchObject({ status: 201 });
+    await post(`/v1/crypto_accounts/${second.body.id}/retire`, {});
+    expect(await post('/v1/crypto_accounts', { family: 'bitcoin', publicKey })).toMatchObject({
+      status: 201,
+      body: { id, maxIndex: 0, retiredAt: null },
+    });
+  });
+
+  it('of a key that somebody else has is refused: one of the two would be paid for the other', async () => {
+    const publicKey = freshKey('evm');
+    await post('/v1/crypto_accounts', { family: 'evm', publicKey });
+    tenant = await api.tenant();
+    expect(await post('/v1/crypto_accounts', { family: 'evm', publicKey })).toMatchObject({
+      status: 409,
+      body: { reason: 'crypto_key_taken' },
+    });
+  });
+
+  it('is never a secret, which is not repeated', async () => {
+    const secret = HDKey.fromMasterSeed(new Uint8Array(32).fill(7)).derive("m/84'/0'/0'").privateExtendedKey;
+    const words =
+      'abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon abandon about';
+    for (const publicKey of [secret, words]) {
+      const answer = await post('/v1/crypto_accounts', { family: 'bitcoin', publicKey });
+      expect(answer).toMatchObject({
+        status: 422,
+        body: { code: 'public_key_unusable', reason: 'private_key' },
+      });
+      expect(JSON.stringify(answer.body)).not.toContain(publicKey.slice(0, 12));
+    }
+    expect((await get('/v1/crypto_accounts')).data).toEqual([]);
+  });
+
+  it('warns whoever keeps the wallet after twenty addresses in a row that nothing was paid to', async () => {
+    const body = { family: 'bitcoin', publicKey: freshKey('bitcoin') };
+    await post('/v1/crypto_accounts', body);
+    const take = () =>
+      withTenant(api.db, tenant.tenantId, (tx) =>
+        takeAddress(tx, { tenantId: tenant.tenantId, family: 'bitcoin' }),
+      );
+    for (let i = 0; i < 19; i += 1) await take();
+    expect((await get('/v1/crypto_accounts')).data[0]).toMatchObject({ unpaidRun: 19, gapLimit: null });
+    await take();
+    expect((await get('/v1/crypto_accounts')).data[0]).toMatchObject({
+      maxIndex: 19,
+      unpaidRun: 20,
+      gapLimit: 21,
+      warning: expect.stringContaining('set the gap limit of your wallet to 21'),
+    });
+  });
+
+  it('hands out no index twice, to two hundred at once', async () => {
+    await account('bitcoin');
+    const taken = await Promise.all(
+      Array.from({ length: 200 }, () =>
+        withTenant(api.db, tenant.tenantId, (tx) =>
+          takeAddress(tx, { tenantId: tenant.tenantId, family: 'bitcoin' }),
+        ),
+      ),
+    );
+    const indexes = taken.map((each) => each?.index ?? -1).sort((a, b) => a - b);
+    expect(indexes).toEqual(Array.from({ length: 200 }, (_, i) => i));
+  });
+});
+
+describe('an offer', () => {
+  it('has an address of its own, coins at a rate, and a page', async () => {
+    await account('bitcoin');
+    const invoiceId = await invoice();
+    const { status, body } = await offerOf(invoiceId);
+    expect(status).toBe(201);
+    expect(body).toMatchObject({
+      invoiceId,
+      status: 'awaiting',
+      asset: 'BTC',
+      chain: 'bitcoin',
+      due: '0.00048334',
+      enough: '0.00047368',
+      dueMinor: 2900,
+      currency: 'USD',
+      rate: { rate: '60000', sources: [{ source: 'coinbase' }, { source: 'kraken' }] },
+      expiresAt: new Date(now.getTime() + 15 * 60_000).toISOString(),
+      credited: '0',
+      payments: [],
+    });
+    expect(body.otherAddresses).toHaveLength(1);
+    expect(body.paymentLink).toContain(`bitcoin:${body.address}?amount=0.00048334`);
+    expect(body.checkoutUrl).toMatch(/[/]checkout[/][\w-]{32}$/);
+    expect(await get(`/v1/crypto_invoices/${body.id}`)).toEqual(body);
+    expect((await get(`/v1/crypto_invoices?invoiceId=${invoiceId}`)).data).toEqual([body]);
+  });
+
+  it('is the same, asked for again; another asset takes its place, and its address is never used again', async () => {
+    await account('bitcoin');
+    await account('evm');
+    await setChain(api, { chain: 'ethereum', height: 100, at: now.toISOString() });
+    const invoiceId = await invoice();
+    const answers = await Promise.all(Array.from({ length: 5 }, () => offerOf(invoiceId)));
+    expect(new Set(answers.map(({ body }) => body.id)).size).toBe(1);
+    const inEther = await offerOf(invoiceId, { asset: 'ETH' });
+    expect(inEther).toMatchObject({ status: 201, body: { chain: 'ethereum', status: 'awaiting' } });
+    const again = await offerOf(invoiceId);
+    expect(again.body.address).not.toBe(answers[0]?.body.address);
+    expect(await get(`/v1/crypto_invoices/${answers[0]?.body.id}`)).toMatchObject({ status: 'cancelled' });
+  });
+
+  it('is paid once the chain says so, and says how', async () => {
+    await account('bitcoin');
+    const invoiceId = await invoice();
+    const { id } = (await offerOf(invoiceId)).body;
+    const row = await rowOf(id);
+    await pay(api, row, { units: row.dueUnits, at: now.toISOString(), height: 101 });
+    expect(await get(`/v1/crypto_invoices/${id}`)).toMatchObject({
+      status: 'processing',
+      credited: '0.00048334',
+      payments: [{ amount: '0.00048334', status: 'mined', height: 101 }],
+    });
+    await readTo(api, row, { height: 103, at: now.toISOString() });
+    await carryOut(api, row, now.toISOString());
+    expect(await get(`/v1/crypto_invoices/${id}`)).toMatchObject({ status: 'settled', flags: [] });
+    expect(await get(`/v1/invoices/${invoiceId}`)).toMatchObject({ status: 'paid' });
+    const { data } = await get(`/v1/crypto_invoices/${id}/events`);
+    expect(data.map(({ kind }: Json) => kind).slice(-2)).toEqual(['processing', 'settled']);
+    expect(data.every(({ carriedOutAt }: Json) => carriedOutAt !== null)).toBe(true);
+  });
+
+  it.each([
+    ['a chain that nobody watches', { asset: 'USDC', chain: 'polygon' }, 409, 'chain_not_watched'],
+    ['a chain that does not know the asset', { asset: 'BTC', chain: 'base' }, 422, 'asset_not_on_chain'],
+  ])('on %s is refused', async (_, body, status, code) => {
+    await account('evm');
+    expect(await offerOf(await invoice(), body)).toMatchObject({ status, body: { code } });
+  });
+
+  it('without a key to derive an address from is refused', async () => {
+    expect(await offerOf(await invoice())).toMatchObject({
+      status: 409,
+      body: { reason: 'crypto_account_missing' },
+    });
+  });
+
+  it('on a chain that is paused is 503, with when to come back and what else there is', async () => {
+    await account('bitcoin');
+    await setChain(api, { height: 100, at: now.toISOString(), isPaused: true });
+    const { status, headers, body } = await offerOf(await invoice());
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toBe('600');
+    expect(body).toMatchObject({ code: 'chain_paused', detail: expect.stringContaining('a card') });
+  });
+
+  it('on a chain that was not read lately is 503', async () => {
+    await account('bitcoin');
+    now = new Date(now.getTime() + 6 * 60_000);
+    await setPrices(api, { at: now.toISOString() });
+    expect(await offerOf(await invoice())).toMatchObject({ status: 503, body: { code: 'chain_behind' } });
+  });
+
+  it('is never made at a rate that is old, or on which the sources disagree', async () => {
+    await account('bitcoin');
+    const invoiceId = await invoice();
+    now = new Date(now.getTime() + 301_000);
+    await setChain(api, { height: 100, at: now.toISOString() });
+    expect(await offerOf(invoiceId)).toMatchObject({ status: 503, body: { code: 'rates_stale' } });
+    await setPrices(api, { at: now.toISOString() });
+    await api.sql("UPDATE crypto_prices SET rate = '61801' WHERE source = 'kraken' AND asset = 'BTC'");
+    expect(await offerOf(invoiceId)).toMatchObject({ status: 503, body: { code: 'rates_apart' } });
+  });
+
+  it('of an invoice that is paid is refused', async () => {
+    await account('bitcoin');
+    const invoiceId = await invoice();
+    await post(`/v1/invoices/${invoiceId}/payments`, {
+      amountMinor: 2900,
+      currency: 'USD',
+      reference: randomUUID(),
+    });
+    expect(await offerOf(invoiceId)).toMatchObject({ status: 409, body: { reason: 'invoice_not_open' } });
+  });
+});
+
+describe('an operator', () => {
+  it('accepts money that came late: it settles, with the audit log naming who and why', async () => {
+    const { row, key } = await paidLate();
+    expect((await get('/v1/crypto_invoices?flag=review')).data.map(({ id }: Json) => id)).toEqual([row.id]);
+    const accepted = await post(`/v1/crypto_invoices/${row.id}/accept`, {
+      paymentKeys: [key],
+      reason: 'the customer could not know',
+    });
+    expect(accepted).toMatchObject({ status: 201, body: { kind: 'accept', status: 'approved' } });
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'settled' });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid' });
+    expect((await get('/v1/crypto_invoices?flag=review')).data).toEqual([]);
+    const { data } = await get(`/v1/audit_log?entityId=${row.id}`);
+    expect(data[0]).toMatchObject({ action: 'crypto_invoice.accept', reason: 'the customer could not know' });
+  });
+
+  it('accepts it although the invoice was offered anew meanwhile: that offer is taken back', async () => {
+    const { row, key } = await paidLate();
+    const anew = await offerOf(row.invoiceId);
+    expect(anew).toMatchObject({ status: 201, body: { status: 'awaiting' } });
+    await post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: [key], reason: 'it came after all' });
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'settled' });
+    expect(await get(`/v1/crypto_invoices/${anew.body.id}`)).toMatchObject({ status: 'cancelled' });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid' });
+  });
+
+  it('dismisses it instead, and nothing is booked', async () => {
+    const { row, key } = await paidLate();
+    await post(`/v1/crypto_invoices/${row.id}/dismiss`, { paymentKeys: [key], reason: 'it goes back' });
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'expired' });
+    expect((await get('/v1/crypto_invoices?flag=review')).data).toEqual([]);
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'open' });
+  });
+
+  it('extends an offer at the rate of now, unless the chain is paused', async () => {
+    const row = await expired();
+    await setChain(api, { height: 110, at: now.toISOString(), isPaused: true });
+    const reason = { reason: 'the customer asked for more time' };
+    expect(await post(`/v1/crypto_invoices/${row.id}/extend`, reason)).toMatchObject({ status: 503 });
+    await setChain(api, { height: 110, at: now.toISOString() });
+    await setPrices(api, { at: now.toISOString(), rates: { BTC: '30000' } });
+    expect(await post(`/v1/crypto_invoices/${row.id}/extend`, reason)).toMatchObject({
+      status: 200,
+      body: { status: 'awaiting', address: row.address, due: '0.00096667', quoteOrdinal: 2 },
+    });
+  });
+
+  it('cancels what nobody has paid for, and not what is being paid', async () => {
+    await account('bitcoin');
+    const { id } = (await offerOf(await invoice())).body;
+    expect(await post(`/v1/crypto_invoices/${id}/cancel`, { reason: 'a mistake' })).toMatchObject({
+      status: 201,
+    });
+    expect(await get(`/v1/crypto_invoices/${id}`)).toMatchObject({ status: 'cancelled' });
+    const row = await rowOf((await offerOf(await invoice())).body.id);
+    await pay(api, row, { units: row.dueUnits, at: now.toISOString() });
+    expect(await post(`/v1/crypto_invoices/${row.id}/cancel`, { reason: 'a mistake' })).toMatchObject({
+      status: 409,
+      body: { reason: 'invoice_being_paid' },
+    });
+  });
+
+  it('marks it settled by a transaction that is known here to pay it, and by no other one', async () => {
+    const { row, key } = await paidLate();
+    const mark = (txid: string) =>
+      post(`/v1/crypto_invoices/${row.id}/mark_settled`, { txid, reason: 'seen by the eye' });
+    expect(await mark('0'.repeat(64))).toMatchObject({
+      status: 409,
+      body: { reason: 'transaction_does_not_pay' },
+    });
+    const { payments } = await get(`/v1/crypto_invoices/${row.id}`);
+    expect(payments).toMatchObject([{ key }]);
+    expect(await mark(payments[0].txid)).toMatchObject({ status: 201 });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid' });
+  });
+
+  it('vouches for another transaction only with a second person, who is not the first', async () => {
+    const row = await expired();
+    const asked = await post(`/v1/crypto_invoices/${row.id}/mark_settled`, {
+      txid: '0'.repeat(64),
+      force: true,
+      reason: 'paid to the exchange account',
+    });
+    expect(asked).toMatchObject({ status: 202, body: { status: 'requested' } });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'open' });
+    expect((await get('/v1/crypto_acts?status=requested')).data).toMatchObject([{ id: asked.body.id }]);
+    const path = `/v1/crypto_acts/${asked.body.id}`;
+    expect(await post(`${path}/approve`, {})).toMatchObject({
+      status: 409,
+      body: { reason: 'second_person_required' },
+    });
+    const { token } = await api.key(tenant.tenantId, ['billing:write']);
+    const approved = await api.request('POST', `${path}/approve`, { token, body: {} });
+    expect(approved).toMatchObject({ status: 200, body: { status: 'approved' } });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid' });
+    expect(await api.request('POST', `${path}/reject`, { token, body: {} })).toMatchObject({
+      status: 409,
+      body: { reason: 'act_decided' },
+    });
+  });
+
+  it('marks what was paid as invalid: the books take it back', async () => {
+    const { row, key } = await paidLate();
+    await post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: [key], reason: 'fine' });
+    expect(
+      await post(`/v1/crypto_invoices/${row.id}/mark_invalid`, { reason: 'stolen coins' }),
+    ).toMatchObject({
+      status: 201,
+    });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'open', paidMinor: 0 });
+  });
+
+  it('decides nothing about payments of others', async () => {
+    const { row } = await paidLate();
+    expect(
+      await post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: ['nobody:0'], reason: 'fine' }),
+    ).toMatchObject({ status: 409, body: { reason: 'payment_unknown' } });
+  });
+});
+
+describe('bad input', () => {
+  const key = freshKey('bitcoin');
+  it.each([
+    ['no key', '/v1/crypto_accounts', { family: 'bitcoin' }, 400, 'invalid_request'],
+    [
+      'family and chain',
+      '/v1/crypto_accounts',
+      { family: 'bitcoin', chain: 'bitcoin', publicKey: key },
+      400,
+      'invalid_request',
+    ],
+    [
+      'an unknown family',
+      '/v1/crypto_accounts',
+      { family: 'litecoin', publicKey: key },
+      400,
+      'invalid_request',
+    ],
+    [
+      'a mistyped key',
+      '/v1/crypto_accounts',
+      { family: 'bitcoin', publicKey: `${key.slice(0, -1)}x` },
+      422,
+      'public_key_unusable',
+    ],
+    [
+      'an address',
+      '/v1/crypto_accounts',
+      { family: 'bitcoin', publicKey: 'bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu' },
+      422,
+      'public_key_unusable',
+    ],
+    [
+      'a key of Bitcoin for Ethereum',
+      '/v1/crypto_accounts',
+      { family: 'evm', publicKey: zpub },
+      422,
+      'public_key_unusable',
+    ],
+    [
+      'a key of a test network',
+      '/v1/crypto_accounts',
+      { family: 'bitcoin', publicKey: freshKey('bitcoin', 'testnet') },
+      422,
+      'public_key_unusable',
+    ],
+    ['an unknown asset', '/v1/invoices/{invoice}/crypto_invoices', { asset: 'DOGE' }, 400, 'invalid_request'],
+    [
+      'an unknown chain',
+      '/v1/invoices/{invoice}/crypto_invoices',
+      { asset: 'BTC', chain: 'lightning' },
+      400,
+      'invalid_request',
+    ],
+    [
+      'an invoice that is not there',
+      '/v1/invoices/inv_00000000000000000000000000000000/crypto_invoices',
+      { asset: 'BTC' },
+      404,
+      'not_found',
+    ],
+    [
+      'no payments',
+      '/v1/crypto_invoices/{coins}/accept',
+      { paymentKeys: [], reason: 'fine' },
+      400,
+      'invalid_request',
+    ],
+    ['no reason', '/v1/crypto_invoices/{coins}/cancel', {}, 400, 'invalid_request'],
+    [
+      'no transaction',
+      '/v1/crypto_invoices/{coins}/mark_settled',
+      { txid: 'paid', reason: 'fine' },
+      400,
+      'invalid_request',
+    ],
+    [
+      'an act that is not there',
+      '/v1/crypto_acts/cact_00000000000000000000000000000000/approve',
+      {},
+      404,
+      'not_found',
+    ],
+  ])('%s is refused, and nothing is written', async (_, path, body, status, code) => {
+    const coins = await offered();
+    const at = path.replace('{invoice}', coins.invoiceId).replace('{coins}', coins.id);
+    const before = await api.rowCounts();
+    const answer = await post(at, body);
+    expect(answer).toMatchObject({ status, body: { code } });
+    expect(await api.rowCounts()).toEqual(before);
+  });
+
+  it('of an amount below a dollar is told so', async () => {
+    await account('bitcoin');
+    const invoiceId = await invoice();
+    const cash = { amountMinor: 2850, currency: 'USD', reference: randomUUID() };
+    await post(`/v1/invoices/${invoiceId}/payments`, cash);
+    expect(await offerOf(invoiceId)).toMatchObject({ status: 422, body: { code: 'amount_too_small' } });
+  });
+});
+
+async function offered(): Promise<Json> {
+  await account('bitcoin');
+  return (await offer()).body;
+}
+
+async function account(family: 'bitcoin' | 'evm'): Promise<void> {
+  const { status } = await post('/v1/crypto_accounts', { family, publicKey: freshKey(family) });
+  expect(status).toBe(201);
+}
+
+async function invoice(): Promise<string> {
+  const email = `${randomUUID()}@example.com`;
+  const customerId = (await post('/v1/customers', { email, name: 'Ada', currency: 'USD' })).body.id;
+  const { id } = (await post('/v1/subscriptions', { customerId, planCode: 'pro-monthly' })).body;
+  const period = { startsAt: '2026-11-01T00:00:00.000Z', endsAt: '2026-12-01T00:00:00.000Z' };
+  return withTenant(api.db, tenant.tenantId, async (tx) => {
+    const context = await lockSubscription(tx, id);
+    return (await issuePeriodInvoice(tx, context, { periodIndex: 0, period, at: now })).id;
+  });
+}
+
+function offerOf(invoiceId: string, body: object = { asset: 'BTC' }): Promise<TestAnswer> {
+  return post(`/v1/invoices/${invoiceId}/crypto_invoices`, body);
+}
+
+async function offer(): Promise<TestAnswer> {
+  const answer = await offerOf(await invoice());
+  expect(answer.status).toBe(201);
+  return answer;
+}
+
+/** An offer whose time is over, and the chain read beyond it. */
+async function expired() {
+  await account('bitcoin');
+  const row = await rowOf((await offer()).body.id);
+  now = new Date(now.getTime() + 60 * 60_000);
+  await setPrices(api, { at: now.toISOString() });
+  await readTo(api, row, { height: 105, at: now.toISOString() });
+  expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'expired' });
+  return row;
+}
+
+/** And paid afterwards, deep enough. */
+async function paidLate() {
+  const row = await expired();
+  const key = await pay(api, row, { units: row.dueUnits, at: now.toISOString(), height: 106 });
+  await readTo(api, row, { height: 110, at: now.toISOString() });
+  await carryOut(api, row, now.toISOString());
+  expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({
+    status: 'expired',
+    flags: ['late', 'review'],
+  });
+  return { row, key };
+}
+
+function rowOf(id: string) {
+  return withTenant(api.db, tenant.tenantId, (tx) => readCryptoInvoice(tx, id));
+}
+
+function post(path: string, body: unknown): Promise<TestAnswer> {
+  return api.request('POST', path, { token: tenant.token, body });
+}
+
+async function get(path: string): Promise<Json> {
+  const { status, body } = await api.request('GET', path, { token: tenant.token });
+  expect(status).toBe(200);
+  return body;
+}

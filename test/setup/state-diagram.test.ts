@@ -1,0 +1,13 @@
+// The page of the process shows the diagram that the rules draw; whoever changes a rule sees here what becomes of it.
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { checkout } from '../../scripts/processes.ts';
+import { stateDiagram } from '../support/crypto-state-diagram.ts';
+
+test('docs/processes/crypto-invoice.md shows the states as the rules have them', async () => {
+  const page = await readFile(join(checkout, 'docs', 'processes', 'crypto-invoice.md'), 'utf8');
+  const [, shown] = /```mermaid\n(stateDiagram-v2\n[\s\S]*?)\n```/.exec(page) ?? [];
+  expect(shown, 'put what was expected into the page').toBe(stateDiagram());
+});
