@@ -7,6 +7,10 @@ import {
   chainWatcherWorkflowId,
   chainWatcherWorkflowType,
 } from '../../workflows/payments/chain-watcher.contract.ts';
+import {
+  cryptoLookupWorkflowId,
+  cryptoLookupWorkflowType,
+} from '../../workflows/payments/crypto-lookup.contract.ts';
 import { offerCoins } from '../stories/offers.ts';
 import {
   invoicesOf,
@@ -33,7 +37,7 @@ export const jobs = [
 ] as const;
 
 /** The processes of the installation, which no tenant's row names. */
-export const installation = [chainWatcherWorkflowId('bitcoin')];
+export const installation = [chainWatcherWorkflowId('bitcoin'), cryptoLookupWorkflowId('recorded')];
 
 const ask = (world: World, subscriptionId: string, act: string, body: object = {}) =>
   world.ok('POST', `/v1/subscriptions/${subscriptionId}/${act}`, body);
@@ -324,6 +328,14 @@ export const paths: Readonly<Record<string, Path>> = {
       taskQueue: taskQueues.operations,
       workflowId: chainWatcherWorkflowId('bitcoin'),
       args: [{ chain: 'bitcoin' }],
+    });
+  },
+
+  'transaction-looked-up': async ({ client, tenantId }) => {
+    await client.workflow.execute(cryptoLookupWorkflowType, {
+      taskQueue: taskQueues.operations,
+      workflowId: cryptoLookupWorkflowId('recorded'),
+      args: [{ tenantId, txid: 'ab'.repeat(32), chain: 'bitcoin' }],
     });
   },
 
