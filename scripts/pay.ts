@@ -85,7 +85,7 @@ function readArguments(): Wish {
 
 async function findInvoice(db: Database, named: string) {
   const token = named.startsWith('cin_') ? await tokenOf(db, named) : /[\w-]{32}(?=[/?#]*$)/.exec(named)?.[0];
-  const checkout = token === undefined ? null : await readCheckout(db, token);
+  const checkout = token === undefined ? null : await readCheckout(db, token, new Date());
   if (checkout === null)
     throw new Error('There is no such invoice in coins; copy its link or its id once more.');
   return checkout.cryptoInvoice;
