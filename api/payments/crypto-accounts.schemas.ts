@@ -1,6 +1,6 @@
 /** The tenant's own accounts, from whose public keys addresses are derived. */
 import { z } from 'zod';
-import { chainNames, cryptoNetworks } from '../../domain/payments/crypto-chain.ts';
+import { cryptoNetworks } from '../../domain/payments/crypto-chain.ts';
 import { id, instant } from '../schemas.ts';
 
 const address = z.object({
@@ -40,8 +40,7 @@ export type CryptoAccountBody = z.input<typeof cryptoAccount>;
 
 export const newCryptoAccount = z
   .strictObject({
-    family: z.enum(['bitcoin', 'evm']).optional(),
-    chain: z.enum(chainNames).optional().meta({ description: 'Instead of the family: one chain of it.' }),
+    family: z.enum(['bitcoin', 'evm']).meta({ description: 'evm: Ethereum, Base and Polygon.' }),
     // Anything at all: what it must not be is told by whoever reads it, and a secret is not repeated in a mistake's text.
     publicKey: z.string().min(1).max(400).meta({
       description:
@@ -49,10 +48,6 @@ export const newCryptoAccount = z
       example:
         'zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs',
     }),
-  })
-  .refine(({ family, chain }) => (family === undefined) !== (chain === undefined), {
-    path: ['family'],
-    message: 'send family or chain, one of the two',
   })
   .meta({ id: 'NewCryptoAccount' });
 

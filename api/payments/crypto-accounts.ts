@@ -8,7 +8,6 @@ import {
   useOf,
 } from '../../db/queries/payments/crypto-accounts.ts';
 import { readAccountKey, receiveAddresses } from '../../domain/payments/crypto-account.ts';
-import { familyOf } from '../../domain/payments/crypto-chain.ts';
 import { Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
 import { emptyBody } from '../schemas.ts';
@@ -41,7 +40,7 @@ const create = route({
   },
   problems: ['state_conflict', 'public_key_unusable'],
   handler: async ({ tx, deps, caller: { tenantId, actor }, now, body }) => {
-    const family = body.family ?? (body.chain === undefined ? 'bitcoin' : familyOf(body.chain));
+    const { family } = body;
     const { network } = deps.config.chains;
     const read = readAccountKey(body.publicKey, { family, network });
     if (!read.ok) {

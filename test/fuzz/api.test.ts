@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { loadConfig } from '../../config/env.ts';
 import { MissingProgramError } from '../../config/local-binaries.ts';
 import { progress } from '../../scripts/terminal.ts';
+import { keepCoinsOpen } from './coins.ts';
 import { describedOperations } from './described-operations.ts';
 import { populate } from './population.ts';
 import { type Product, startProduct } from './product.ts';
@@ -43,9 +44,11 @@ describe.skipIf(python === undefined)(`whatever is sent to the API (FUZZ_SEED=${
     const [commerceSecret = ''] = coinbase.commerceWebhookSecrets;
     const razorpayKeySecret = razorpay.keySecret;
     const secrets = { webhookSecret, razorpaySecret, razorpayKeySecret, coinbaseSecret, commerceSecret };
+    const freshness = setInterval(() => void keepCoinsOpen(product.db), 2_000);
     settings = { python: python ?? '', ...secrets, seed, folder, ...(await populate(product)) };
     progress(`schemathesis tests ${operations.length} operations with the seed ${seed} …`);
     result = await fuzz({ ...settings, url: product.stack.urls.api });
+    clearInterval(freshness);
     progress(`schemathesis sent ${result.cases} requests`);
   }, 1_500_000);
   afterAll(async () => {

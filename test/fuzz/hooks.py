@@ -21,6 +21,8 @@ UNIQUE_EXAMPLES = {"code": "pro-monthly", "externalRef": "account-4711"}
 # The tenant's things by the prefix of their ids.
 IDS = json.loads(os.environ["FUZZ_IDS"])
 # Without them nothing would work any more: the API key of the run, the plans that are sold.
+# Invoices in coins with the payments that wait on them.
+COINS = json.loads(os.environ["FUZZ_COINS"])
 KEPT_IDS = set(os.environ["FUZZ_KEPT_IDS"].split(","))
 WEBHOOK_SECRET = os.environ["FUZZ_WEBHOOK_SECRET"].encode()
 RAZORPAY_SECRET = os.environ["FUZZ_RAZORPAY_SECRET"].encode()
@@ -43,7 +45,12 @@ def before_call(context, case, kwargs):
     operation_id = case.operation.definition.raw["operationId"]
     if operation_id in ("confirmRazorpayOrder", "confirmRazorpaySubscription") and not is_wrong(case, "body"):
         sign_checkout(case)
-    if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon"):
+    waiting = {"acceptCryptoPayments": "acceptable", "dismissCryptoPayments": "dismissable"}.get(operation_id)
+    if waiting and not is_wrong(case, "body") and not is_wrong(case, "path") and chosen % 4 != 0:
+        which = chosen % len(COINS[waiting])
+        case.path_parameters["cryptoInvoiceId"] = COINS[waiting][which]
+        case.body["paymentKeys"] = [COINS[waiting + "Keys"][which]]
+    if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon", "retireCryptoAccount"):
         for name, value in case.path_parameters.items():
             if value in KEPT_IDS:
                 case.path_parameters[name] = value.split("_")[0] + "_" + "0" * 32

@@ -1,10 +1,10 @@
 /** A tenant with something of everything, so that generated requests meet subscriptions, invoices and payments. */
 import { scopes } from '../../api/scopes.ts';
-import { withSystem, withTenant } from '../../db/client.ts';
+import { withTenant } from '../../db/client.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
-import { chains } from '../../db/schema/crypto.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import { eventually } from '../../scripts/processes.ts';
+import { COIN_INVOICES, populateCoins } from './coins.ts';
 import type { Product } from './product.ts';
 
 export type Population = {
@@ -22,10 +22,6 @@ export type Population = {
 export async function populate({ stack, db, ok }: Product): Promise<Population> {
   const tenantId = await createTenant(db, { name: 'Acme Books' });
   const planRows = await createPlans(db, tenantId, plans);
-  // Nobody watches it; it is there to be paused, resumed and read again.
-  await withSystem(db, (tx) =>
-    tx.insert(chains).values({ name: 'polygon', network: 'local', height: 1_000_000 }).onConflictDoNothing(),
-  );
   const newKey = (name: string) =>
     withTenant(db, tenantId, (tx) =>
       createApiKey(tx, { tenantId, name, scopes: [...scopes], expiresAt: null }),
@@ -91,6 +87,23 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     const lines = [{ description: 'A workshop', unitMinor: 900 }];
     drafts.push((await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId, lines })).id);
   }
+  const inCoins: string[] = [];
+  for (const subscriptionId of [...customerOf.keys()]
+    .slice(0, 1)
+    .flatMap((id) => Array(COIN_INVOICES).fill(id))) {
+    const lines = [{ description: 'A workshop', unitMinor: 900 }];
+    const { id } = await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId, lines });
+    await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
+    inCoins.push(id);
+  }
+  const { token: operatorKey } = await newKey('operator');
+  const coins = await populateCoins({
+    db,
+    tenantId,
+    invoiceIds: inCoins,
+    ok: (...request) => ok(apiKey, ...request),
+    byAnother: (...request) => ok(operatorKey, ...request),
+  });
   const issued = drafts.splice(0, 7 * ISSUED_EACH);
   for (const id of issued) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
   const [
@@ -137,8 +150,10 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       apiKeyId,
       ...planRows.filter(({ family }) => family === 'books').map(({ id }) => id),
       ...(redeemable as { id: string }[]).map(({ id }) => id),
+      ...(coins['account'] ?? []),
     ],
     ids: {
+      ...coins,
       customers,
       ...pools,
       debtors,

@@ -56,7 +56,7 @@ describe('an account', () => {
       { kind: 'p2wpkh', address: expect.stringMatching(/^bc1q/) },
       { kind: 'p2sh_p2wpkh', address: expect.stringMatching(/^3/) },
     ]);
-    expect(await post('/v1/crypto_accounts', { chain: 'bitcoin', publicKey })).toMatchObject({
+    expect(await post('/v1/crypto_accounts', { family: 'bitcoin', publicKey })).toMatchObject({
       status: 200,
       body: { id: body.id },
     });
