@@ -194,18 +194,23 @@ function refundedColumns(foreign: ForeignPart | null): Partial<RefundRow> {
 /** What of the payment is still the customer's credit: it has paid no invoice, and was not given back before. */
 export async function unspentCredit(
   tx: Tx,
-  { id, rail, amountMinor, allocatedMinor, returnedAt }: PaymentRow,
+  { id, rail, amountMinor, allocatedMinor, returnedMinor }: PaymentRow,
   { customer }: SubscriptionContext,
 ): Promise<number> {
-  if (rail === 'credit' || returnedAt !== null) return 0;
-  const [given] = await tx
-    .select({ creditMinor: sql<number>`coalesce(sum(${refunds.creditMinor}), 0)::int8`.mapWith(Number) })
-    .from(refunds)
-    .where(and(eq(refunds.paymentId, id), ne(refunds.status, 'failed')));
+  if (rail === 'credit') return 0;
   const [{ creditMinor = 0 } = {}] = await tx
     .select({ creditMinor: customers.creditMinor })
     .from(customers)
     .where(eq(customers.id, customer.id));
-  const unallocated = amountMinor - allocatedMinor - (given?.creditMinor ?? 0);
+  const unallocated = amountMinor - returnedMinor - allocatedMinor - (await creditGivenBack(tx, id));
   return Math.max(0, Math.min(unallocated, creditMinor));
+}
+
+/** Of a payment: what had become credit, and was given back or is about to be. */
+export async function creditGivenBack(tx: Tx, paymentId: string): Promise<number> {
+  const [given] = await tx
+    .select({ creditMinor: sql<number>`coalesce(sum(${refunds.creditMinor}), 0)::int8`.mapWith(Number) })
+    .from(refunds)
+    .where(and(eq(refunds.paymentId, paymentId), ne(refunds.status, 'failed')));
+  return given?.creditMinor ?? 0;
 }
