@@ -1,13 +1,13 @@
 /** Coins in the books: what is settled is booked once, what is more or less than due, and what a chain takes back. */
 
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectInvoice } from '../../activities/payments/collect-invoice.ts';
 import { createCryptoInvoiceActivities } from '../../activities/payments/crypto-invoice.ts';
-import { type Tx, withTenant } from '../../db/client.ts';
+import { type Tx, withSystem, withTenant } from '../../db/client.ts';
 import { closeInvoice } from '../../db/queries/billing/close-invoice.ts';
 import { requestCheckout } from '../../db/queries/payments/coinbase-checkouts.ts';
-import type { CryptoInvoiceRow } from '../../db/queries/payments/observe-chain.ts';
+import { type CryptoInvoiceRow, lockCryptoInvoices } from '../../db/queries/payments/observe-chain.ts';
 import { requestOrder } from '../../db/queries/payments/razorpay-orders.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
@@ -423,6 +423,43 @@ describe('other ways to pay', () => {
     const statuses = [await rowOf(scene, coins), await rowOf(scene, again)].map(({ status }) => status);
     expect(statuses).toEqual(['cancelled', 'cancelled']);
   });
+});
+
+describe('a settlement beside the watcher of the chain', () => {
+  it('waits for an offer that the watcher has locked first, and never the other way round as well', async () => {
+    await offered();
+    await setPrices(scene, { at: minutesAfter(60) });
+    await setChain(scene, { height: 100, at: minutesAfter(60) });
+    const earlier = coins;
+    coins = await offer(scene, invoice, { at: minutesAfter(60) });
+    expect(earlier.id < coins.id).toBe(true);
+    await inTenant((tx) =>
+      tx.update(cryptoInvoices).set({ status: 'awaiting' }).where(eq(cryptoInvoices.id, earlier.id)),
+    );
+    await pay(scene, coins, { units: coins.dueUnits, at: minutesAfter(65), height: 101 });
+    await readTo(scene, coins, { height: 103, at: minutesAfter(100) });
+
+    const { settling, locked } = await withSystem(scene.db, async (tx) => {
+      await lockCryptoInvoices(tx, [earlier.id]);
+      // Wrapped, so that the transaction does not wait for it.
+      const begun = { settling: carryOut(scene, coins, minutesAfter(101)) };
+      begun.settling.catch(() => undefined);
+      while (!(await isWaitedFor(tx))) {}
+      return { ...begun, locked: await lockCryptoInvoices(tx, [coins.id]) };
+    });
+    expect(locked.map(({ status }) => status)).toEqual(['settled']);
+    await settling;
+    expect(await booksOf(scene, invoice)).toMatchObject({ invoice: 'paid 2900/2900' });
+    expect(await rowOf(scene, earlier)).toMatchObject({ status: 'cancelled' });
+  });
+
+  /** Whether another transaction waits for a lock of this one. */
+  async function isWaitedFor(tx: Tx): Promise<boolean> {
+    const { rows } = await tx.execute(
+      sql`select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))`,
+    );
+    return rows.length > 0;
+  }
 });
 
 describe('a process that dies', () => {

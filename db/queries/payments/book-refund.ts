@@ -62,15 +62,25 @@ export async function holdCredit(tx: Tx, booking: Booking): Promise<RefundRow> {
   return held;
 }
 
-/** Nothing is given back: the credit is the customer's again. */
+/** Nothing is given back: the credit is the customer's again, unless the payment it came from was lost meanwhile. */
 export async function releaseCredit(tx: Tx, booking: Booking): Promise<void> {
-  if (!booking.refund.isCreditHeld) return;
-  await moveHeld(tx, booking, -1);
+  const { refund, payment } = booking;
+  if (!refund.isCreditHeld) return;
+  const leftMinor = payment.amountMinor - payment.returnedMinor - payment.allocatedMinor;
+  const overMinor = Math.max(0, (await creditGivenBack(tx, payment.id)) - leftMinor);
+  await moveHeld(tx, booking, -1, Math.min(overMinor, refund.creditMinor));
   await updateRefund(tx, booking.refund, { isCreditHeld: false, creditMinor: 0 });
 }
 
-async function moveHeld(tx: Tx, { refund, invoice, at }: Booking, sign: 1 | -1): Promise<void> {
-  const creditMinor = sign * refund.creditMinor;
+/** `lostMinor`: of what is released, what became bad debt when its payment was taken back; it is none, for it was not given. */
+async function moveHeld(
+  tx: Tx,
+  { refund, invoice, at }: Booking,
+  sign: 1 | -1,
+  lostMinor = 0,
+): Promise<void> {
+  const heldMinor = sign * refund.creditMinor;
+  const creditMinor = heldMinor + lostMinor;
   await addCredit(tx, invoice.customerId, -creditMinor);
   await postToLedger(tx, {
     tenantId: refund.tenantId,
@@ -79,7 +89,8 @@ async function moveHeld(tx: Tx, { refund, invoice, at }: Booking, sign: 1 | -1):
     at,
     lines: [
       { account: 'customer_credit', amount: money(creditMinor, refund.currency) },
-      { account: 'refunds_pending', amount: money(0 - creditMinor, refund.currency) },
+      { account: 'bad_debt', amount: money(0 - lostMinor, refund.currency) },
+      { account: 'refunds_pending', amount: money(0 - heldMinor, refund.currency) },
     ],
   });
 }
