@@ -11,7 +11,8 @@ import { type CryptoInvoiceRow, lockCryptoInvoices } from '../../db/queries/paym
 import { requestOrder } from '../../db/queries/payments/razorpay-orders.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
-import { cryptoInvoices } from '../../db/schema/crypto.ts';
+import { cryptoInvoices, cryptoPayments } from '../../db/schema/crypto.ts';
+import { outbox } from '../../db/schema/operations.ts';
 import { money } from '../../domain/money.ts';
 import { createScene, type OpenInvoice, type Scene } from './collection-scene.ts';
 import {
@@ -263,6 +264,38 @@ describe('coins that are lost while enough of them stay', () => {
     });
     expect(books.mails).not.toContain('crypto_payment_reversed');
   });
+
+  it('are looked at by the process of the invoice, and taken back, once they have been in no block for too long', async () => {
+    await offered();
+    const key = await alsoPaid(coins.dueUnits);
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await withSystem(scene.db, (tx) =>
+      tx
+        .update(cryptoPayments)
+        .set({ height: null, blockHash: null, orphanedAt: new Date(minutesAfter(90)) })
+        .where(eq(cryptoPayments.key, key)),
+    );
+    await readTo(scene, coins, { height: 105, at: minutesAfter(91) });
+    await carryOut(scene, coins, minutesAfter(91));
+    expect(await booksOf(scene, invoice)).toMatchObject({ creditMinor: 2900, cashMinor: 5800 });
+    const before = await looks();
+    await readTo(scene, coins, { height: 150, at: minutesAfter(90 + 6 * 60 + 1) });
+    expect((await looks()) - before).toBe(1);
+    await carryOut(scene, coins, minutesAfter(90 + 6 * 60 + 2));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['5800 (2900) left_chain'],
+      creditMinor: 0,
+      cashMinor: 2900,
+      sumMinor: 0,
+    });
+  });
+
+  /** How often the invoice's process was told to look. */
+  function looks(): Promise<number> {
+    return inTenant((tx) => tx.$count(outbox, sql`${outbox.envelope}::text like ${`%${coins.id}%`}`));
+  }
 
   it('are taken back from the last payment first', async () => {
     await offered();
