@@ -30,7 +30,7 @@ const create = route({
     'One for Bitcoin, one for Ethereum and chains like it. Compare the addresses of the answer with those your wallet shows. A key that was retired goes on where it was.',
   body: newCryptoAccount,
   example: {
-    family: 'bitcoin',
+    family: 'bitcoin' as const,
     publicKey:
       'zpub6rFR7y4Q2AijBEqTUquhVz398htDFrtymD9xYYfG1m4wAcvPhXNfE3EfH1r1ADqtfSdVCToUG868RvUUkgDKf31mGDtKsAYz2oz2AGutZYs',
   },

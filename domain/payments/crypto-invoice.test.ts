@@ -42,6 +42,7 @@ describe('paying', () => {
       flags: [],
       creditedUnits: 0n,
       confirmedUnits: 0n,
+      securedUnits: 0n,
       lateUnits: 0n,
       excessUnits: 0n,
       missingUnits: 100_000n,

@@ -119,6 +119,11 @@ export type CryptoDecision = {
   /** On time (or accepted) and alive, and of that what is deep enough. */
   creditedUnits: bigint;
   confirmedUnits: bigint;
+  /**
+   * In the chain, or out of it but not for good: what a settlement rests on. What is due at least, where an operator marked
+   * the invoice as settled.
+   */
+  securedUnits: bigint;
   /** Alive but too late, not accepted by anybody. */
   lateUnits: bigint;
   /** More than is due, to the unit; 0n where it is no more than rounding, see `over`. */
@@ -166,6 +171,7 @@ export function decideCryptoInvoice(input: CryptoInvoiceInput): CryptoDecision {
     flags,
     creditedUnits: standings.creditedUnits,
     confirmedUnits: standings.confirmedUnits,
+    securedUnits: securedOf(situation),
     lateUnits: standings.lateUnits,
     excessUnits,
     missingUnits: isEnough ? 0n : input.terms.dueUnits - standings.creditedUnits,
@@ -327,6 +333,10 @@ function afterExpired(situation: Situation): CryptoInvoiceStatus {
 function afterInvalid(situation: Situation, wasSettled: boolean): CryptoInvoiceStatus {
   if (wasSettled) return situation.ruling === null && isConfirmed(situation) ? 'settled' : 'invalid';
   return isCredited(situation) && situation.standings.hasAccepted ? 'processing' : 'invalid';
+}
+
+function securedOf({ standings: { securedUnits }, terms: { dueUnits }, ruling }: Situation): bigint {
+  return ruling === 'mark_settled' && securedUnits < dueUnits ? dueUnits : securedUnits;
 }
 
 function isCredited({ standings, terms }: Situation): boolean {

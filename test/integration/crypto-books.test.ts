@@ -1,12 +1,19 @@
 /** Coins in the books: what is settled is booked once, what is more or less than due, and what a chain takes back. */
+
+import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { collectInvoice } from '../../activities/payments/collect-invoice.ts';
 import { createCryptoInvoiceActivities } from '../../activities/payments/crypto-invoice.ts';
-import { withTenant } from '../../db/client.ts';
+import { type Tx, withSystem, withTenant } from '../../db/client.ts';
 import { closeInvoice } from '../../db/queries/billing/close-invoice.ts';
-import type { CryptoInvoiceRow } from '../../db/queries/payments/observe-chain.ts';
+import { requestCheckout } from '../../db/queries/payments/coinbase-checkouts.ts';
+import { type CryptoInvoiceRow, lockCryptoInvoices } from '../../db/queries/payments/observe-chain.ts';
+import { requestOrder } from '../../db/queries/payments/razorpay-orders.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { subscriptions } from '../../db/schema/billing.ts';
+import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
+import { cryptoInvoices, cryptoPayments } from '../../db/schema/crypto.ts';
+import { outbox } from '../../db/schema/operations.ts';
 import { money } from '../../domain/money.ts';
 import { createScene, type OpenInvoice, type Scene } from './collection-scene.ts';
 import {
@@ -243,6 +250,270 @@ describe('an invoice paid in coins', () => {
   });
 });
 
+describe('coins that are lost while enough of them stay', () => {
+  /** Another payment on time, deep with the first one. */
+  async function alsoPaid(units: bigint, n = 2): Promise<string> {
+    return pay(scene, coins, { units, at: minutesAfter(7), height: 101, n });
+  }
+
+  /** Spent elsewhere, deep in the chain. */
+  async function lost(key: string, minutes = 100): Promise<void> {
+    await setChain(scene, { height: 110, at: minutesAfter(minutes) });
+    await loseTo(scene, coins, { key, height: 101, at: minutesAfter(minutes) });
+    for (let i = 0; i < 2; i += 1) await carryOut(scene, coins, minutesAfter(minutes + 1));
+  }
+
+  it('are the credit of nobody: what was over is taken back, and the invoice stays paid', async () => {
+    await offered();
+    const key = await alsoPaid(coins.dueUnits);
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    expect(await booksOf(scene, invoice)).toMatchObject({ payments: ['5800 (2900)'], creditMinor: 2900 });
+    await lost(key);
+    expect(await rowOf(scene, coins)).toMatchObject({ status: 'settled', bookedUnits: coins.dueUnits });
+    const books = await booksOf(scene, invoice);
+    expect(books).toMatchObject({
+      invoice: 'paid 2900/2900',
+      subscription: 'active',
+      payments: ['5800 (2900) double_spent'],
+      creditMinor: 0,
+      cashMinor: 2900,
+      toleranceMinor: 0,
+      sumMinor: 0,
+    });
+    expect(books.mails).not.toContain('crypto_payment_reversed');
+  });
+
+  it('are looked at by the process of the invoice, and taken back, once they have been in no block for too long', async () => {
+    await offered();
+    const key = await alsoPaid(coins.dueUnits);
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await withSystem(scene.db, (tx) =>
+      tx
+        .update(cryptoPayments)
+        .set({ height: null, blockHash: null, orphanedAt: new Date(minutesAfter(90)) })
+        .where(eq(cryptoPayments.key, key)),
+    );
+    await readTo(scene, coins, { height: 105, at: minutesAfter(91) });
+    await carryOut(scene, coins, minutesAfter(91));
+    expect(await booksOf(scene, invoice)).toMatchObject({ creditMinor: 2900, cashMinor: 5800 });
+    const before = await looks();
+    await readTo(scene, coins, { height: 150, at: minutesAfter(90 + 6 * 60 + 1) });
+    expect((await looks()) - before).toBe(1);
+    await carryOut(scene, coins, minutesAfter(90 + 6 * 60 + 2));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['5800 (2900) left_chain'],
+      creditMinor: 0,
+      cashMinor: 2900,
+      sumMinor: 0,
+    });
+  });
+
+  /** How often the invoice's process was told to look. */
+  function looks(): Promise<number> {
+    return inTenant((tx) => tx.$count(outbox, sql`${outbox.envelope}::text like ${`%${coins.id}%`}`));
+  }
+
+  it('are taken back from the last payment first', async () => {
+    await offered();
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    const key = await alsoPaid(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(42));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      payments: ['2900 (2900)', '2900 (0)'],
+      creditMinor: 2900,
+    });
+    await lost(key);
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['2900 (2900)', '2900 (0) double_spent'],
+      creditMinor: 0,
+      cashMinor: 2900,
+      sumMinor: 0,
+    });
+  });
+
+  it('within the tolerance are forgiven, and owed again once the rest is lost as well', async () => {
+    await offered();
+    const more = await alsoPaid(coins.dueUnits / 2n);
+    const first = await confirmed(coins.minDueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    expect(await booksOf(scene, invoice)).toMatchObject({ payments: ['4292 (2900)'], creditMinor: 1392 });
+    await lost(more);
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['4292 (2842) double_spent'],
+      creditMinor: 0,
+      cashMinor: 2842,
+      toleranceMinor: 58,
+      sumMinor: 0,
+    });
+    await lost(first, 200);
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'open 0/2900',
+      subscription: 'past_due',
+      payments: ['4292 (0) double_spent'],
+      creditMinor: 0,
+      cashMinor: 0,
+      toleranceMinor: 0,
+      sumMinor: 0,
+    });
+  });
+
+  it('and are only out of their block may come back: nothing is taken until they are gone for good', async () => {
+    await offered();
+    const key = await alsoPaid(coins.dueUnits);
+    await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await setChain(scene, { height: 102, at: minutesAfter(50) });
+    await loseTo(scene, coins, { key, height: 101, at: minutesAfter(50) });
+    await carryOut(scene, coins, minutesAfter(51));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      payments: ['5800 (2900)'],
+      creditMinor: 2900,
+      cashMinor: 5800,
+    });
+  });
+});
+
+describe('what was forgiven and is paid after all', () => {
+  it('is no credit: it pays what was missing, and only the rest is credit', async () => {
+    await offered();
+    const first = await confirmed(coins.minDueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    const rest = coins.dueUnits - coins.minDueUnits;
+    await pay(scene, coins, { units: rest + 10_000n, at: minutesAfter(7), height: 101, n: 2 });
+    for (let i = 0; i < 2; i += 1) await carryOut(scene, coins, minutesAfter(42));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      payments: ['2842 (2842)', '658 (58)'],
+      creditMinor: 600,
+      cashMinor: 3500,
+      toleranceMinor: 0,
+      sumMinor: 0,
+    });
+    await setChain(scene, { height: 110, at: minutesAfter(100) });
+    await loseTo(scene, coins, { key: first, height: 101, at: minutesAfter(100) });
+    await carryOut(scene, coins, minutesAfter(101));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'open 0/2900',
+      creditMinor: 0,
+      cashMinor: 0,
+      receivableMinor: 2900,
+      toleranceMinor: 0,
+      sumMinor: 0,
+    });
+  });
+
+  it('and is lost again is forgiven again', async () => {
+    await offered();
+    await confirmed(coins.minDueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    const rest = coins.dueUnits - coins.minDueUnits;
+    const key = await pay(scene, coins, { units: rest, at: minutesAfter(7), height: 101, n: 2 });
+    await carryOut(scene, coins, minutesAfter(42));
+    await setChain(scene, { height: 110, at: minutesAfter(100) });
+    await loseTo(scene, coins, { key, height: 101, at: minutesAfter(100) });
+    await carryOut(scene, coins, minutesAfter(101));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'paid 2900/2900',
+      creditMinor: 0,
+      cashMinor: 2842,
+      toleranceMinor: 58,
+      sumMinor: 0,
+    });
+  });
+});
+
+describe('other ways to pay', () => {
+  it('wait while coins are under way: no checkout at Coinbase, no order at Razorpay', async () => {
+    await offered();
+    await pay(scene, coins, { units: 20_000n, at: minutesAfter(5) });
+    const wish = { invoiceId: invoice.invoiceId, actor: 'test', at: new Date(minutesAfter(6)) };
+    const refusal = { reason: 'payment_under_way' };
+    await expect(inTenant((tx) => requestCheckout(tx, wish))).rejects.toMatchObject(refusal);
+    await expect(inTenant((tx) => requestOrder(tx, wish))).rejects.toMatchObject(refusal);
+  });
+
+  it('are waited for: nothing is offered in coins while the customer pays at Coinbase', async () => {
+    invoice = await scene.openInvoice();
+    await setPrices(scene);
+    await setChain(scene, { height: 100, at: T0 });
+    await addAccount(scene, invoice.tenantId);
+    const wish = { invoiceId: invoice.invoiceId, actor: 'test', at: new Date(T0) };
+    await inTenant(async (tx) => {
+      const { id } = await requestCheckout(tx, wish);
+      await tx
+        .update(coinbaseCheckouts)
+        .set({
+          status: 'processing',
+          externalId: id,
+          url: 'https://payments.test',
+          processingAt: new Date(T0),
+        })
+        .where(eq(coinbaseCheckouts.id, id));
+    });
+    await expect(offer(scene, invoice)).rejects.toMatchObject({ reason: 'payment_under_way' });
+  });
+
+  it('in coins are withdrawn, all of them, when one is asked for anew', async () => {
+    await offered();
+    await setPrices(scene, { at: minutesAfter(60) });
+    await setChain(scene, { height: 100, at: minutesAfter(60) });
+    const again = await offer(scene, invoice, { at: minutesAfter(60) });
+    // An earlier one that was revived and waits again.
+    await inTenant(async (tx) => {
+      await tx.update(cryptoInvoices).set({ status: 'awaiting' }).where(eq(cryptoInvoices.id, coins.id));
+    });
+    await setPrices(scene, { at: minutesAfter(120) });
+    await setChain(scene, { height: 100, at: minutesAfter(120) });
+    const third = await offer(scene, invoice, { at: minutesAfter(120) });
+    expect(third.status).toBe('awaiting');
+    const statuses = [await rowOf(scene, coins), await rowOf(scene, again)].map(({ status }) => status);
+    expect(statuses).toEqual(['cancelled', 'cancelled']);
+  });
+});
+
+describe('a settlement beside the watcher of the chain', () => {
+  it('waits for an offer that the watcher has locked first, and never the other way round as well', async () => {
+    await offered();
+    await setPrices(scene, { at: minutesAfter(60) });
+    await setChain(scene, { height: 100, at: minutesAfter(60) });
+    const earlier = coins;
+    coins = await offer(scene, invoice, { at: minutesAfter(60) });
+    expect(earlier.id < coins.id).toBe(true);
+    await inTenant((tx) =>
+      tx.update(cryptoInvoices).set({ status: 'awaiting' }).where(eq(cryptoInvoices.id, earlier.id)),
+    );
+    await pay(scene, coins, { units: coins.dueUnits, at: minutesAfter(65), height: 101 });
+    await readTo(scene, coins, { height: 103, at: minutesAfter(100) });
+
+    const { settling, locked } = await withSystem(scene.db, async (tx) => {
+      await lockCryptoInvoices(tx, [earlier.id]);
+      // Wrapped, so that the transaction does not wait for it.
+      const begun = { settling: carryOut(scene, coins, minutesAfter(101)) };
+      begun.settling.catch(() => undefined);
+      while (!(await isWaitedFor(tx))) {}
+      return { ...begun, locked: await lockCryptoInvoices(tx, [coins.id]) };
+    });
+    expect(locked.map(({ status }) => status)).toEqual(['settled']);
+    await settling;
+    expect(await booksOf(scene, invoice)).toMatchObject({ invoice: 'paid 2900/2900' });
+    expect(await rowOf(scene, earlier)).toMatchObject({ status: 'cancelled' });
+  });
+
+  /** Whether another transaction waits for a lock of this one. */
+  async function isWaitedFor(tx: Tx): Promise<boolean> {
+    const { rows } = await tx.execute(
+      sql`select 1 from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid))`,
+    );
+    return rows.length > 0;
+  }
+});
+
 describe('a process that dies', () => {
   it('wherever it does books the coins once, and tells of them once', async () => {
     for (let dieAt = 1; ; dieAt += 1) {
@@ -275,6 +546,10 @@ describe('a process that dies', () => {
     }
   });
 });
+
+function inTenant<T>(work: (tx: Tx) => Promise<T>): Promise<T> {
+  return withTenant(scene.db, invoice.tenantId, work);
+}
 
 function recordCash(): Promise<unknown> {
   const { tenantId, invoiceId } = invoice;

@@ -339,6 +339,64 @@ describe('a payment that does not count', () => {
   });
 });
 
+describe('a payment that is lost while it is to be given back', () => {
+  async function spentElsewhere(key: string): Promise<void> {
+    await readTo(scene, coins, { height: 120, at: minutesAfter(100) });
+    await loseTo(scene, coins, { key, height: 101, at: minutesAfter(100) });
+    await carryOut(scene, coins, minutesAfter(101));
+  }
+
+  it.each(['requested', 'approved'])(
+    'takes its payout along, %s or not, and leaves no credit',
+    async (status) => {
+      coins = await scene.offered();
+      const key = await scene.paid(coins, 2_250_000n);
+      const payout = status === 'approved' ? await approved() : (await ask()).body;
+      expect(payout.status).toBe(status);
+      expect(await moved(() => spentElsewhere(key))).toEqual({
+        'cash:crypto': -135_000,
+        receivable: 90_000,
+        refunds_pending: 45_000,
+      });
+      expect(await creditMinor()).toBe(0);
+      const [row] = await scene.api.sql(
+        'SELECT p.status, p.rejection, p.decided_by, r.status AS refund FROM crypto_payouts p JOIN refunds r ON r.id = p.refund_id WHERE p.id = $1',
+        [payout.id],
+      );
+      expect(row).toEqual({
+        status: 'rejected',
+        rejection: 'the coins were lost',
+        decided_by: 'system',
+        refund: 'failed',
+      });
+      expect((await act(payout.id, 'approve')).status).toBe(409);
+      expect((await act(payout.id, 'reject', { reason: 'lost' })).status).toBe(409);
+      expect(await creditMinor()).toBe(0);
+    },
+  );
+
+  it('is bad debt as far as its payout was sent, and none where that turns out not to have been', async () => {
+    coins = await scene.offered();
+    const key = await scene.paid(coins, 2_250_000n);
+    const { id } = await approved();
+    await act(id, 'broadcast', { txid: txid(77) });
+    expect(await moved(() => spentElsewhere(key))).toEqual({
+      'cash:crypto': -135_000,
+      receivable: 90_000,
+      bad_debt: 45_000,
+    });
+    await scene.api.sql(
+      "UPDATE crypto_payouts SET status = 'approved', txid = NULL, broadcast_by = NULL, broadcast_at = NULL WHERE id = $1",
+      [id],
+    );
+    expect(await moved(() => act(id, 'reject', { reason: 'never sent' }))).toEqual({
+      refunds_pending: 45_000,
+      bad_debt: -45_000,
+    });
+    expect(await creditMinor()).toBe(0);
+  });
+});
+
 describe('from 1,000 dollars on', () => {
   it('another key approves than asked, and a cent less needs none', async () => {
     coins = await scene.offered({ amountMinor: 300_000 });

@@ -62,15 +62,25 @@ export async function holdCredit(tx: Tx, booking: Booking): Promise<RefundRow> {
   return held;
 }
 
-/** Nothing is given back: the credit is the customer's again. */
+/** Nothing is given back: the credit is the customer's again, unless the payment it came from was lost meanwhile. */
 export async function releaseCredit(tx: Tx, booking: Booking): Promise<void> {
-  if (!booking.refund.isCreditHeld) return;
-  await moveHeld(tx, booking, -1);
+  const { refund, payment } = booking;
+  if (!refund.isCreditHeld) return;
+  const leftMinor = payment.amountMinor - payment.returnedMinor - payment.allocatedMinor;
+  const overMinor = Math.max(0, (await creditGivenBack(tx, payment.id)) - leftMinor);
+  await moveHeld(tx, booking, -1, Math.min(overMinor, refund.creditMinor));
   await updateRefund(tx, booking.refund, { isCreditHeld: false, creditMinor: 0 });
 }
 
-async function moveHeld(tx: Tx, { refund, invoice, at }: Booking, sign: 1 | -1): Promise<void> {
-  const creditMinor = sign * refund.creditMinor;
+/** `lostMinor`: of what is released, what became bad debt when its payment was taken back; it is none, for it was not given. */
+async function moveHeld(
+  tx: Tx,
+  { refund, invoice, at }: Booking,
+  sign: 1 | -1,
+  lostMinor = 0,
+): Promise<void> {
+  const heldMinor = sign * refund.creditMinor;
+  const creditMinor = heldMinor + lostMinor;
   await addCredit(tx, invoice.customerId, -creditMinor);
   await postToLedger(tx, {
     tenantId: refund.tenantId,
@@ -79,7 +89,8 @@ async function moveHeld(tx: Tx, { refund, invoice, at }: Booking, sign: 1 | -1):
     at,
     lines: [
       { account: 'customer_credit', amount: money(creditMinor, refund.currency) },
-      { account: 'refunds_pending', amount: money(0 - creditMinor, refund.currency) },
+      { account: 'bad_debt', amount: money(0 - lostMinor, refund.currency) },
+      { account: 'refunds_pending', amount: money(0 - heldMinor, refund.currency) },
     ],
   });
 }
@@ -194,18 +205,23 @@ function refundedColumns(foreign: ForeignPart | null): Partial<RefundRow> {
 /** What of the payment is still the customer's credit: it has paid no invoice, and was not given back before. */
 export async function unspentCredit(
   tx: Tx,
-  { id, rail, amountMinor, allocatedMinor, returnedAt }: PaymentRow,
+  { id, rail, amountMinor, allocatedMinor, returnedMinor }: PaymentRow,
   { customer }: SubscriptionContext,
 ): Promise<number> {
-  if (rail === 'credit' || returnedAt !== null) return 0;
-  const [given] = await tx
-    .select({ creditMinor: sql<number>`coalesce(sum(${refunds.creditMinor}), 0)::int8`.mapWith(Number) })
-    .from(refunds)
-    .where(and(eq(refunds.paymentId, id), ne(refunds.status, 'failed')));
+  if (rail === 'credit') return 0;
   const [{ creditMinor = 0 } = {}] = await tx
     .select({ creditMinor: customers.creditMinor })
     .from(customers)
     .where(eq(customers.id, customer.id));
-  const unallocated = amountMinor - allocatedMinor - (given?.creditMinor ?? 0);
+  const unallocated = amountMinor - returnedMinor - allocatedMinor - (await creditGivenBack(tx, id));
   return Math.max(0, Math.min(unallocated, creditMinor));
+}
+
+/** Of a payment: what had become credit, and was given back or is about to be. */
+export async function creditGivenBack(tx: Tx, paymentId: string): Promise<number> {
+  const [given] = await tx
+    .select({ creditMinor: sql<number>`coalesce(sum(${refunds.creditMinor}), 0)::int8`.mapWith(Number) })
+    .from(refunds)
+    .where(and(eq(refunds.paymentId, paymentId), ne(refunds.status, 'failed')));
+  return given?.creditMinor ?? 0;
 }

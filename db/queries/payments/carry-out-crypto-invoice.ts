@@ -1,7 +1,7 @@
 /**
  * What was decided about an invoice in coins becomes real: the books follow, and who has to know is told. The books are
- * compared with the decision, not moved by its events: coins that are settled and not booked are booked, and a payment whose
- * settlement does not stand is taken back. Messages go by events, once each.
+ * compared with the decision, not moved by its events: coins that are settled and not booked are booked, and what is booked and
+ * lost for good is taken back, all of it where the settlement does not stand. Messages go by events, once each.
  *
  * Why it is safe to run twice: all of it is one transaction under the customer's lock and then the invoice's. What the books
  * count is a column of the row that the same transaction writes, a payment is unique by the invoice and a number, an event is
@@ -10,6 +10,7 @@
  */
 import { and, asc, eq, isNull, like, sql } from 'drizzle-orm';
 import { money } from '../../../domain/money.ts';
+import { isSettled } from '../../../domain/payments/crypto-invoice.ts';
 import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoActs, cryptoEvents, cryptoInvoices } from '../../schema/crypto.ts';
@@ -19,6 +20,8 @@ import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice } from './crypto-invoices.ts';
 import { recordReceivedLots } from './crypto-lots.ts';
 import { tellOfCryptoEvent } from './crypto-messages.ts';
+import { lockOffers } from './crypto-offer.ts';
+import { forgivenMinorOf } from './crypto-tolerance.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import type { PaymentRow } from './read-payments.ts';
 import { lockPayment } from './refunds.ts';
@@ -33,10 +36,11 @@ export async function carryOutCryptoInvoice(
 ): Promise<DecidedInvoice> {
   const { invoiceId } = await readCryptoInvoice(tx, cryptoInvoiceId);
   await lockInvoice(tx, invoiceId);
+  await lockOffers(tx, invoiceId);
   const now = at.toISOString();
   const [decided] = await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now, isSignalled: false });
   if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
-  await bookCoins(tx, decided.invoice, at);
+  await bookCoins(tx, decided, at);
   await recordReceivedLots(tx, decided, at);
   await bookPayouts(tx, { cryptoInvoiceId, at });
   const waiting = await tx
@@ -51,11 +55,13 @@ export async function carryOutCryptoInvoice(
   return decided;
 }
 
-async function bookCoins(tx: Tx, invoice: CryptoInvoiceRow, at: Date): Promise<void> {
-  const isSettled = invoice.status === 'settled' || invoice.status === 'final';
-  const units = isSettled ? await settledUnits(tx, invoice) : 0n;
-  if (units > invoice.bookedUnits) await bookMore(tx, invoice, { units, at });
-  if (!isSettled && invoice.bookedUnits > 0n) await takeBackAll(tx, invoice, at);
+async function bookCoins(tx: Tx, { invoice, decision }: DecidedInvoice, at: Date): Promise<void> {
+  const { status, bookedUnits } = invoice;
+  const units = isSettled(status) ? await settledUnits(tx, invoice) : 0n;
+  // Coins that are to be mined again, or deep again, are not lost yet.
+  const securedUnits = isSettled(status) ? decision.securedUnits : 0n;
+  if (units > bookedUnits) await bookMore(tx, invoice, { units, at });
+  else if (securedUnits < bookedUnits) await takeBackTo(tx, invoice, { units: securedUnits, at });
 }
 
 /** An operator who marks an invoice as settled vouches for what was due; what a chain has just dropped is not booked. */
@@ -95,18 +101,29 @@ async function bookMore(
     externalId: `${id}:${earlier.length + 1}`,
     amount: money(afterMinor - beforeMinor, currency),
     forgiveMinor: Math.max(0, dueMinor - afterMinor),
+    forgivenMinor: await forgivenMinorOf(tx, id),
     at,
   });
 }
 
-async function takeBackAll(tx: Tx, { id, flags }: CryptoInvoiceRow, at: Date): Promise<void> {
-  await setBooked(tx, id, 0n);
+async function takeBackTo(
+  tx: Tx,
+  invoice: CryptoInvoiceRow,
+  { units, at }: { units: bigint; at: Date },
+): Promise<void> {
+  const { id, flags, status, bookedUnits, dueMinor } = invoice;
+  await setBooked(tx, id, units);
+  const afterMinor = coinsWorth(units, invoice);
+  let leftMinor = coinsWorth(bookedUnits, invoice) - afterMinor;
+  const forgiveMinor = isSettled(status) ? Math.max(0, dueMinor - afterMinor) : 0;
   const code = flags.includes('double_spent') ? 'double_spent' : 'left_chain';
   // The last one first: what was over goes before what paid the invoice.
   for (const payment of (await bookedPayments(tx, id)).reverse()) {
-    if (payment.returnedAt !== null) continue;
+    const amountMinor = Math.min(leftMinor, payment.amountMinor - payment.returnedMinor);
+    if (amountMinor === 0) continue;
+    leftMinor -= amountMinor;
     const subject = await lockPayment(tx, payment.id);
-    const returned = { amountMinor: payment.amountMinor, code };
+    const returned = { amountMinor, code, forgiveMinor };
     await takeBackPayment(tx, subject, { returned, attempt: null, at });
   }
 }

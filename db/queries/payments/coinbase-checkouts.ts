@@ -22,6 +22,7 @@ import { notFound, type SubscriptionContext } from '../billing/subscriptions.ts'
 import { writeAudit } from '../tenants/audit-log.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { razorpaysPart } from './collected-by-razorpay.ts';
+import { areCoinsUnderWay } from './crypto-offer.ts';
 import { type CheckoutRow, currentCheckout, isUnderWay } from './current-checkout.ts';
 import { currentOrder, knownPayment } from './current-order.ts';
 import { isBeingCharged } from './undecided-charge.ts';
@@ -194,6 +195,7 @@ async function whyNot(
   if (invoice.currency !== 'USD') return 'currency_not_supported';
   if ((await razorpaysPart(tx, context, invoice)).kind === 'collects') return 'collected_by_razorpay';
   if (await isBeingCharged(tx, invoice.id)) return 'charge_in_flight';
+  if (await areCoinsUnderWay(tx, invoice.id)) return 'payment_under_way';
   const order = await currentOrder(tx, invoice.id);
   const isBeingPaid = order !== null && isOrderUnderWay(knownPayment(order), at.toISOString());
   return isBeingPaid ? 'payment_under_way' : null;

@@ -34,8 +34,9 @@ import { writeAudit } from '../tenants/audit-log.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { razorpaysPart } from './collected-by-razorpay.ts';
 import { takeAddress } from './crypto-accounts.ts';
-import { findCurrentOffer, isBeingPaid, withdrawOffer } from './crypto-offer.ts';
+import { findCurrentOffer, isBeingPaid, withdrawCurrentOffer } from './crypto-offer.ts';
 import { quoteNow } from './crypto-quotes.ts';
+import { isPayingAtCoinbase } from './current-checkout.ts';
 import { currentOrder, knownPayment } from './current-order.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import { startOf } from './save-decision.ts';
@@ -79,7 +80,7 @@ export async function createCryptoInvoice(
   if (current !== null) {
     if (isSameOffer(current, { asset, chain, due, at })) return current;
     refuseWhileCoinsCome(current, invoice);
-    await withdrawOffer(tx, current, at);
+    await withdrawCurrentOffer(tx, { invoiceId, at });
   }
   const quoted = await quoteNow(tx, { due, asset, policy, at });
   const { tenantId, customerId } = invoice;
@@ -274,6 +275,8 @@ async function refuseWhilePaid(
   const order = await currentOrder(tx, invoice.id);
   if (order !== null && isUnderWay(knownPayment(order), at.toISOString()))
     throw refusal('payment_under_way', `Invoice ${number} is being paid at Razorpay; wait for the outcome.`);
+  if (await isPayingAtCoinbase(tx, invoice.id, at))
+    throw refusal('payment_under_way', `Invoice ${number} is being paid at Coinbase; wait for the outcome.`);
 }
 
 function refuseWhileCoinsCome(current: CryptoInvoiceRow, { number }: InvoiceRow): void {

@@ -1,5 +1,5 @@
 /** The way in which an invoice is offered for payment in coins at the moment, and how that is taken back. */
-import { and, desc, eq, inArray, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { cryptoActs, cryptoInvoices } from '../../schema/crypto.ts';
@@ -31,6 +31,19 @@ export function isBeingPaid({ status, creditedUnits }: CryptoInvoiceRow): boolea
   return status === 'processing' || creditedUnits > 0n;
 }
 
+/**
+ * Locks every offer of the invoice, in the order in which the watcher of a chain locks those that its block touches: who locks
+ * one and then another would wait for the watcher while it waits for them. Before anything else locks one of them.
+ */
+export async function lockOffers(tx: Tx, invoiceId: string): Promise<void> {
+  await tx
+    .select({ id: cryptoInvoices.id })
+    .from(cryptoInvoices)
+    .where(eq(cryptoInvoices.invoiceId, invoiceId))
+    .orderBy(asc(cryptoInvoices.id))
+    .for('update');
+}
+
 /** What else may pay the invoice has to wait. */
 export async function areCoinsUnderWay(tx: Tx, invoiceId: string): Promise<boolean> {
   return (await currentOffers(tx, invoiceId)).some(isBeingPaid);
@@ -44,13 +57,14 @@ export async function withdrawCurrentOffer(
   tx: Tx,
   { invoiceId, at }: { invoiceId: string; at: Date },
 ): Promise<void> {
+  await lockOffers(tx, invoiceId);
   for (const offer of await currentOffers(tx, invoiceId)) {
     if (!isBeingPaid(offer)) await withdrawOffer(tx, offer, at);
   }
 }
 
 /** Takes an offer back that nobody has paid anything for. What comes all the same is found, and somebody decides about it. */
-export async function withdrawOffer(tx: Tx, { id, tenantId }: CryptoInvoiceRow, at: Date): Promise<void> {
+async function withdrawOffer(tx: Tx, { id, tenantId }: CryptoInvoiceRow, at: Date): Promise<void> {
   const [{ last = 0 } = {}] = await tx
     .select({ last: sql<number>`coalesce(max(${cryptoActs.ordinal}), 0)`.mapWith(Number) })
     .from(cryptoActs)

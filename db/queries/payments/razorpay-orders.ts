@@ -18,6 +18,7 @@ import { notFound, type SubscriptionContext } from '../billing/subscriptions.ts'
 import { writeAudit } from '../tenants/audit-log.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { razorpaysPart } from './collected-by-razorpay.ts';
+import { areCoinsUnderWay } from './crypto-offer.ts';
 import { isPayingAtCoinbase } from './current-checkout.ts';
 import { currentOrder, knownPayment, type OrderRow } from './current-order.ts';
 import { isBeingCharged } from './undecided-charge.ts';
@@ -157,10 +158,11 @@ async function closeOrder(
 async function whyNot(
   tx: Tx,
   { context, invoice }: { context: SubscriptionContext; invoice: InvoiceRow },
-): Promise<'invoice_not_open' | 'charge_in_flight' | 'collected_by_razorpay' | null> {
+): Promise<'invoice_not_open' | 'charge_in_flight' | 'collected_by_razorpay' | 'payment_under_way' | null> {
   if (invoice.status !== 'open') return 'invoice_not_open';
   if ((await razorpaysPart(tx, context, invoice)).kind === 'collects') return 'collected_by_razorpay';
-  return (await isBeingCharged(tx, invoice.id)) ? 'charge_in_flight' : null;
+  if (await isBeingCharged(tx, invoice.id)) return 'charge_in_flight';
+  return (await areCoinsUnderWay(tx, invoice.id)) ? 'payment_under_way' : null;
 }
 
 const messages = {

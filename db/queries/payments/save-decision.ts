@@ -340,8 +340,10 @@ async function signalWorkflows(tx: Tx, decided: readonly DecidedInvoice[]): Prom
 }
 
 /** A run of the invoice's process costs; what only has to be told some time waits for its next look. */
-function asksForMore({ invoice, events }: DecidedInvoice): boolean {
-  if (isSettled(invoice.status) && invoice.confirmedUnits > invoice.bookedUnits) return true;
+function asksForMore({ invoice, decision, events }: DecidedInvoice): boolean {
+  const { status, bookedUnits } = invoice;
+  const isBookedOtherwise = invoice.confirmedUnits > bookedUnits || decision.securedUnits < bookedUnits;
+  if (isSettled(status) && isBookedOtherwise) return true;
   return events.some((event) => !isHarmless(event) && !patient.has(event.kind));
 }
 

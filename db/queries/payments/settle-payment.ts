@@ -64,6 +64,8 @@ export type SettlePaymentInput = {
   bankFeeMinor?: number;
   /** What of the invoice may stay unpaid and is nobody's debt, as the tolerance of a payment in coins; more is owed whole. */
   forgiveMinor?: number;
+  /** What was forgiven in that way before: what comes beyond the invoice pays it first, and only the rest is credit. */
+  forgivenMinor?: number;
   /** The payment whose excess this is, on the rail `credit`. */
   sourcePaymentId?: string;
   /** Business time: what follows from the payment happens now. */
@@ -105,7 +107,12 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
   const dueMinor = invoice.status === 'void' ? 0 : dueOf(invoice).amountMinor;
   const foreign = foreignMoney(input, invoice, dueMinor);
   const amount = foreign?.settled ?? input.amount;
-  const { allocatedMinor, excessMinor } = allocate({ amountMinor: amount.amountMinor, dueMinor });
+  const { allocatedMinor, excessMinor: beyondMinor } = allocate({
+    amountMinor: amount.amountMinor,
+    dueMinor,
+  });
+  const paidAfterAllMinor = Math.min(beyondMinor, input.forgivenMinor ?? 0);
+  const excessMinor = beyondMinor - paidAfterAllMinor;
   const paymentId = newId('pay');
   await tx.insert(payments).values({
     id: paymentId,
@@ -115,7 +122,7 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     rail,
     externalId,
     amountMinor: amount.amountMinor,
-    allocatedMinor,
+    allocatedMinor: allocatedMinor + paidAfterAllMinor,
     currency: amount.currency,
     sourcePaymentId: input.sourcePaymentId ?? null,
     bankFeeMinor: input.bankFeeMinor ?? 0,
@@ -138,6 +145,7 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     allocatedMinor,
     roundingMinor,
     forgivenMinor,
+    paidAfterAllMinor,
     excessMinor,
   });
   await addTimelineEntry(tx, context.subscription, at, {
@@ -149,12 +157,13 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     details: {
       paymentId,
       invoiceId,
-      allocatedMinor,
+      allocatedMinor: allocatedMinor + paidAfterAllMinor,
       excessMinor,
       ...(forgivenMinor > 0 && { forgivenMinor }),
     },
   });
   if (allocatedMinor === 0) {
+    if (excessMinor === 0) return { paymentId, outcome: 'partial', excessMinor };
     await tellOfUnused(tx, context, { invoice, amount, paymentId, at });
     return { paymentId, outcome: 'credited', excessMinor };
   }
@@ -229,6 +238,7 @@ async function postPayment(
     allocatedMinor,
     roundingMinor,
     forgivenMinor,
+    paidAfterAllMinor,
     excessMinor,
   }: {
     input: SettlePaymentInput;
@@ -240,6 +250,7 @@ async function postPayment(
     allocatedMinor: number;
     roundingMinor: number;
     forgivenMinor: number;
+    paidAfterAllMinor: number;
     excessMinor: number;
   },
 ): Promise<void> {
@@ -259,7 +270,7 @@ async function postPayment(
     lines: [
       ...inflowLines(fundsOf(rail), { amount, foreign, bankFeeMinor }),
       { account: 'rounding', amount: money(roundingMinor, amount.currency) },
-      { account: 'crypto_tolerance', amount: money(forgivenMinor, amount.currency) },
+      { account: 'crypto_tolerance', amount: money(forgivenMinor - paidAfterAllMinor, amount.currency) },
       { account: claim, amount: money(taxMinor - settledMinor, amount.currency) },
       { account: 'tax_payable', amount: money(-taxMinor, amount.currency) },
       { account: 'customer_credit', amount: money(-excessMinor, amount.currency) },

@@ -4,14 +4,16 @@
  * credit is left pays it first. The invoice is no other one than before, so there is no credit note. What follows is what
  * follows from any return: a debit that is presented again, or the ladder.
  *
- * Why it is safe to run twice: a payment is taken back once, under the customer's lock; its row remembers it in the
- * transaction that moves the books.
+ * Coins may be lost in parts. What paid no invoice goes first; where nothing is owed again, nobody is chased.
+ *
+ * Why it is safe to run twice: a payment is taken back under the customer's lock, never more of it than is left; its row
+ * remembers how much in the transaction that moves the books.
  */
 import { eq } from 'drizzle-orm';
 import { isTerminal } from '../../../domain/billing/subscription.ts';
-import { money } from '../../../domain/money.ts';
+import { formatMoney, money } from '../../../domain/money.ts';
 import { declineClassOf, declineReasonForCustomer } from '../../../domain/payments/card-payment.ts';
-import { allocate, type ChargeOrigin } from '../../../domain/payments/payment.ts';
+import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
 import { creditUsed } from '../../../domain/payments/smallest-charge.ts';
 import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
@@ -25,32 +27,47 @@ import {
   readInvoice,
   unpaidTaxOf,
 } from '../billing/invoices.ts';
-import { announceSubscription, lockSubscription } from '../billing/subscriptions.ts';
+import { addTimelineEntry, announceSubscription, lockSubscription } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
-import { unspentCredit } from './book-refund.ts';
+import { creditGivenBack, unspentCredit } from './book-refund.ts';
+import { forgivenMinorOf } from './crypto-tolerance.ts';
 import { dunningVariables } from './dunning-message.ts';
 import { applyFailedCharge, type FailedCharge, noticeOf } from './failed-charge.ts';
-import { fundsOf, type LedgerAccount, postToLedger, readFact } from './ledger.ts';
+import { fundsOf, type LedgerAccount, postToLedger } from './ledger.ts';
 import type { RefundContext } from './refunds.ts';
+import { rejectLostPayouts } from './reject-lost-payouts.ts';
 import { settlePayment } from './settle-payment.ts';
 
 export type TakenBack = {
-  /** What does not stand, and why, as a code (`R01`, `double_spent`). */
-  returned: { amountMinor: number; code: string };
+  /**
+   * What (more) of it does not stand, and why, as a code (`R01`, `double_spent`). `forgiveMinor`: what of the invoice may be
+   * unpaid then and is nobody's debt, as the tolerance of a payment in coins; nothing unless given.
+   */
+  returned: { amountMinor: number; code: string; forgiveMinor?: number };
   /** The charge that stands for it; null for money that came unasked. */
   attempt: { id: string; origin: ChargeOrigin; paymentMethodId: string } | null;
   at: Date;
 };
 
-/** Changes nothing where it was taken back before. */
+/** Changes nothing where all of it was taken back before. */
 export async function takeBackPayment(
   tx: Tx,
   subject: RefundContext,
   { returned, attempt, at }: TakenBack,
 ): Promise<void> {
-  if (subject.payment.returnedAt !== null) return;
+  const { payment } = subject;
+  if (payment.returnedMinor === payment.amountMinor) return;
   const { code } = returned;
-  const reopened = await takeBack(tx, subject, { returned, at });
+  if (payment.rail === 'crypto') await rejectLostPayouts(tx, subject, at);
+  const { invoice: reopened, returnedMinor, unpaidMinor } = await takeBack(tx, subject, { returned, at });
+  if (unpaidMinor === 0 && attempt === null) {
+    await addTimelineEntry(tx, subject.context.subscription, at, {
+      kind: 'payment_returned',
+      message: `${formatMoney(money(returnedMinor, payment.currency))} received for invoice ${reopened.number} does not stand (${code}); the invoice did not need it.`,
+      details: { invoiceId: reopened.id, paymentId: payment.id, returnedMinor },
+    });
+    return;
+  }
   const { invoice, context } = await payFromWhatIsLeft(tx, subject, { invoice: reopened, at });
   const subjectOfNotice = attempt === null ? { takenBackPaymentId: subject.payment.id } : {};
   const failed = {
@@ -92,33 +109,33 @@ async function payFromWhatIsLeft(
   return { invoice: await readInvoice(tx, invoice.id), context: await lockSubscription(tx, subscription.id) };
 }
 
-/** The books, payment and invoice. Returns the invoice as it is then: open again, unless it had been given up before. */
+/** The books, payment and invoice. Returns the invoice as it is then: what is unpaid opens it, unless it had been given up before. */
 async function takeBack(
   tx: Tx,
   subject: RefundContext,
   { returned, at }: Pick<TakenBack, 'returned' | 'at'>,
-): Promise<InvoiceRow> {
+): Promise<{ invoice: InvoiceRow; returnedMinor: number; unpaidMinor: number }> {
   const { payment, invoice, context } = subject;
-  const returnedMinor = Math.min(returned.amountMinor, payment.amountMinor);
-  const { allocatedMinor, excessMinor } = allocate({
-    amountMinor: returnedMinor,
-    dueMinor: payment.allocatedMinor,
-  });
-  const creditMinor = Math.min(excessMinor, await unspentCredit(tx, payment, context));
+  const leftMinor = payment.amountMinor - payment.returnedMinor;
+  const returnedMinor = Math.min(returned.amountMinor, leftMinor);
+  const givenMinor = await creditGivenBack(tx, payment.id);
+  const freeMinor = Math.min(returnedMinor, Math.max(0, leftMinor - payment.allocatedMinor - givenMinor));
+  const allocatedMinor = Math.min(returnedMinor - freeMinor, payment.allocatedMinor);
+  const excessMinor = returnedMinor - allocatedMinor;
+  const creditMinor = Math.min(freeMinor, await unspentCredit(tx, payment, context));
   await tx
     .update(payments)
     .set({
       returnedAt: at,
-      returnedMinor,
+      returnedMinor: payment.returnedMinor + returnedMinor,
       returnCode: returned.code,
       allocatedMinor: payment.allocatedMinor - allocatedMinor,
     })
     .where(eq(payments.id, payment.id));
   await addCredit(tx, payment.customerId, -creditMinor);
-  // The tolerance was granted with the payment, and goes with the last of it.
-  const isWhole = returnedMinor === payment.amountMinor;
-  const forgivenMinor = isWhole ? await forgivenWith(tx, payment.id) : 0;
-  const unpaidMinor = allocatedMinor + forgivenMinor;
+  const forgivenBefore = payment.rail === 'crypto' ? await forgivenMinorOf(tx, cryptoInvoiceOf(payment)) : 0;
+  const forgivenAfter = Math.min(forgivenBefore + allocatedMinor, returned.forgiveMinor ?? 0);
+  const unpaidMinor = allocatedMinor + forgivenBefore - forgivenAfter;
   const reopened = await reopen(tx, invoice, { unpaidMinor, at });
 
   // What was given up as bad debt, and paid after all, is bad debt again; its tax is not owed any more.
@@ -130,25 +147,24 @@ async function takeBack(
   await postToLedger(tx, {
     tenantId: payment.tenantId,
     kind: 'payment_returned',
-    reference: payment.id,
+    reference: payment.returnedMinor === 0 ? payment.id : `${payment.id}:${payment.returnedMinor}`,
     at,
     lines: [
       { account: fundsOf(payment.rail), amount: negative(amount) },
       { account: claim, amount: money(unpaidMinor - taxMinor, currency) },
-      { account: 'crypto_tolerance', amount: money(-forgivenMinor, currency) },
+      { account: 'crypto_tolerance', amount: money(forgivenAfter - forgivenBefore, currency) },
       { account: 'tax_payable', amount: money(taxMinor, currency) },
       { account: 'customer_credit', amount: money(creditMinor, currency) },
-      // It has paid other invoices since, which stay paid.
+      // It has paid other invoices since, which stay paid, or was given back.
       { account: 'bad_debt', amount: money(excessMinor - creditMinor, currency) },
     ],
   });
-  return reopened;
+  return { invoice: reopened, returnedMinor, unpaidMinor };
 }
 
-async function forgivenWith(tx: Tx, paymentId: string): Promise<number> {
-  const lines = await readFact(tx, { kind: 'payment', reference: paymentId });
-  const forgiven = lines.filter(({ account }) => account === 'crypto_tolerance');
-  return forgiven.reduce((total, { amount }) => total + amount.amountMinor, 0);
+/** The invoice in coins, whose id the payment's reference begins with. */
+function cryptoInvoiceOf({ externalId }: RefundContext['payment']): string {
+  return externalId.split(':')[0] ?? externalId;
 }
 
 async function reopen(
