@@ -221,7 +221,12 @@ async function readAgain(
     await recordBlockAgain(db, lease, { block, now: clock() });
     parent = block.hash;
   }
-  if (last >= height) await underLease(db, lease, (tx) => setChain(tx, chain, { rescanFrom: null }));
+  if (last < height) return;
+  const end = rescanFrom + heights.length;
+  await underLease(db, lease, async (tx, row) => {
+    // Somebody may have asked for a lower height in the meantime.
+    if (row.rescanFrom === end) await setChain(tx, chain, { rescanFrom: null });
+  });
 }
 
 const AGAIN_AT_ONCE = 50;

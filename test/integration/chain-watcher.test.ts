@@ -172,6 +172,27 @@ describe('a reorganisation', () => {
     expect(await scene.standing(id)).toBe('processing');
   });
 
+  it('that mines a contract’s transfer again with less keeps no more than that', async () => {
+    const evm = createStillChain({ clock: scene.now }).node();
+    const { id, target } = await scene.offer({ chain: 'ethereum', asset: 'USDC', dueUnits: 100_000_000n });
+    const ethereum = await scene.watch(evm, { chain: 'ethereum' });
+    await ethereum.poll();
+    const paying = evmTransaction([{ to: target, units: 100_000_000n, asset: 'USDC', token: '0xusdc' }]);
+    evm.mine([paying]);
+    await ethereum.poll();
+    expect(await scene.standing(id)).toBe('processing');
+    const poorer = { ...paying, transfers: paying.transfers.map((each) => ({ ...each, units: 1n })) };
+    evm.reorganise(1, [[poorer], []]);
+    await ethereum.poll();
+    expect(await scene.payments(id)).toEqual(['1 mined @1']);
+    expect((await scene.invoice(id)).creditedUnits).toBe(1n);
+    const elsewhere = { ...paying, transfers: paying.transfers.map((each) => ({ ...each, to: '0xother' })) };
+    evm.reorganise(2, [[elsewhere], [], []]);
+    await ethereum.poll();
+    expect((await scene.invoice(id)).creditedUnits).toBe(0n);
+    expect(await rivals(id)).toEqual([`${paying.txid} @1`]);
+  });
+
   it('deeper than what is kept is found by ever fewer blocks', async () => {
     const { id, target } = await scene.offer({ expiresIn: 60 });
     const paying = bitcoinTransaction([{ to: target, units: DUE }]);
@@ -618,6 +639,24 @@ describe('reading again', () => {
     const before = await scene.everything();
     await rescan();
     expect(await scene.everything()).toEqual(before);
+    expect((await scene.chain()).rescanFrom).toBeNull();
+  });
+
+  it('from a lower height, asked for while it is under way, is not forgotten', async () => {
+    node.mineEmpty(60);
+    await watcher.poll();
+    const rescan = (fromHeight: number) =>
+      withSystem(scene.db, (tx) => rescanChain(tx, { chain: 'bitcoin', fromHeight }));
+    await rescan(40);
+    const asked: Promise<unknown>[] = [];
+    node.onCall((method) => {
+      if (method === 'block' && asked.length === 0) asked.push(rescan(3));
+    });
+    await watcher.poll();
+    await Promise.all(asked);
+    expect((await scene.chain()).rescanFrom).toBe(3);
+    node.onCall(null);
+    for (let i = 0; i < 2; i += 1) await watcher.poll();
     expect((await scene.chain()).rescanFrom).toBeNull();
   });
 
