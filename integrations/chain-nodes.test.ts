@@ -93,6 +93,7 @@ function node(name: string, state: State = {}): ChainNode {
     block: () => answer(null),
     mempool: () => answer([]),
     pending: () => answer([]),
+    used: () => answer([]),
     find: () => answer(null),
     feeRate: () => answer(null),
   };

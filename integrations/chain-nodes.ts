@@ -45,6 +45,7 @@ export function firstThatAnswers(nodes: readonly ChainNode[]): ChainNode {
     block: (hash) => ask((node) => node.block(hash)),
     mempool: () => ask((node) => node.mempool()),
     pending: (txids) => ask((node) => node.pending(txids)),
+    used: (spends) => ask((node) => node.used(spends)),
     find: (txid) => ask((node) => node.find(txid)),
     feeRate: () => ask((node) => node.feeRate()),
   };

@@ -249,11 +249,29 @@ async function readMempool({ db, lease, node, mempool, clock, signal }: Poll): P
   return mempool.read(node, async (fresh) => {
     signal.throwIfAborted();
     const { transactions } = await withSystem(db, (tx) => findTouching(tx, lease.chain, fresh));
-    if (transactions.length === 0) return;
-    const ancestors: ChainTransaction[] =
-      familyOf(lease.chain) === 'bitcoin' ? await unminedAncestors(node, transactions) : [];
-    await recordMempool(db, lease, { transactions, ancestors, now: clock() });
+    if (transactions.length === 0) return [];
+    const { alive, dead } = await sorted(node, transactions);
+    if (alive.length > 0) {
+      const ancestors: ChainTransaction[] =
+        familyOf(lease.chain) === 'bitcoin' ? await unminedAncestors(node, alive) : [];
+      await recordMempool(db, lease, { transactions: alive, ancestors, now: clock() });
+    }
+    // A reorganisation may bring them back to life.
+    return dead;
   });
+}
+
+/** Nodes keep what can no longer be mined: it spends what a block has spent, and may never have been seen alive. */
+async function sorted(
+  node: ChainNode,
+  transactions: readonly ChainTransaction[],
+): Promise<{ alive: ChainTransaction[]; dead: string[] }> {
+  const used = new Set(await node.used(transactions.flatMap(({ spends }) => spends)));
+  const isDead = ({ spends }: ChainTransaction) => spends.some((spend) => used.has(spend));
+  return {
+    alive: transactions.filter((each) => !isDead(each)),
+    dead: transactions.filter(isDead).map(({ txid }) => txid),
+  };
 }
 
 /** Keeps what the nodes say, and whether the chain can be trusted by it. */

@@ -7,12 +7,14 @@
 import type { ChainNode, ChainTransaction } from '../../domain/payments/chain-node.ts';
 
 export type MempoolReader = {
-  /** Hands over what is new, piece by piece. Returns the ids of all that waits. */
-  read(
-    node: ChainNode,
-    handle: (transactions: readonly ChainTransaction[]) => Promise<void>,
-  ): Promise<readonly string[]>;
+  /**
+   * Hands over what is new, piece by piece. Returns the ids of all that waits. Those whose ids `handle` returns are handed over
+   * again next time.
+   */
+  read(node: ChainNode, handle: Handle): Promise<readonly string[]>;
 };
+
+type Handle = (transactions: readonly ChainTransaction[]) => Promise<readonly string[]>;
 
 /** Transactions asked for at once. */
 const PIECE = 200;
@@ -24,13 +26,11 @@ export function createMempoolReader({ piece = PIECE }: { piece?: number } = {}):
   let triesOf = new Map<string, number>();
   let fetched: { ids: readonly string[]; transactions: readonly ChainTransaction[] } | null = null;
 
-  const handOver = async (
-    taken: NonNullable<typeof fetched>,
-    handle: (transactions: readonly ChainTransaction[]) => Promise<void>,
-  ) => {
-    if (taken.transactions.length > 0) await handle(taken.transactions);
+  const handOver = async (taken: NonNullable<typeof fetched>, handle: Handle) => {
+    const again = new Set(taken.transactions.length > 0 ? await handle(taken.transactions) : []);
     const given = new Set(taken.transactions.map(({ txid }) => txid));
     for (const id of taken.ids) {
+      if (again.has(id)) continue;
       const tries = (triesOf.get(id) ?? 0) + 1;
       if (given.has(id) || tries >= TRIES) seen.add(id);
       else triesOf.set(id, tries);

@@ -165,12 +165,12 @@ const broadcast = route({
   scope: 'billing:write',
   summary: 'Tell the transaction by which a payout was sent',
   description:
-    'You send it from your own wallet. It is confirmed once the chain has a transaction of this id that pays the address as much.',
+    'You send it from your own wallet. It is confirmed once the chain has a transaction of this id that pays the address as much. Where you raised its fee, which makes it another transaction, tell that one as well.',
   params,
   body: z.strictObject({
     txid: z
       .string()
-      .regex(/^(?:0x)?[0-9a-f]{64}$/i, 'must be the id of a transaction')
+      .regex(/^(?:0x)?[0-9a-fA-F]{64}$/, 'must be the id of a transaction')
       .meta({ description: '64 hex digits; with 0x in front on EVM chains.' }),
   }),
   example: { txid: '4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b' },

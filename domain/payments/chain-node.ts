@@ -73,6 +73,8 @@ export type ChainNode = {
   mempool(): Promise<readonly string[]>;
   /** Those of the transactions the node (still) knows, unmined ones. Transfers made by contracts are unknown before they are mined. */
   pending(txids: readonly string[]): Promise<readonly ChainTransaction[]>;
+  /** Those of these spends that a transaction of the active chain has used up: whatever else spends them is dead. */
+  used(spends: readonly string[]): Promise<readonly string[]>;
   /** Null where the node does not know it. */
   find(txid: string): Promise<FoundTransaction | null>;
   /** What a transaction costs now: Bitcoin satoshi per vbyte, EVM wei per gas; null where the node has no estimate. */

@@ -37,6 +37,9 @@ export const transaction = z.object({
   confirmations: z.int().optional(),
 });
 
+/** What it holds is known already. */
+export const unspent = z.object({}).nullable();
+
 /** What the call was answered with. Throws where it was refused. */
 export function take<Shape extends z.ZodType>(
   name: string,

@@ -26,6 +26,7 @@ import {
   toFeeRate,
   toTransaction,
   transaction,
+  unspent,
 } from './answers.ts';
 import { parseBlock, type RawBlock } from './raw-block.ts';
 import { createBitcoinRpc, type RpcAnswer, type RpcCall, unreadable } from './rpc.ts';
@@ -135,6 +136,24 @@ export function createBitcoinNode({ url, network, timeoutMs = 15_000 }: BitcoinN
       return known;
     },
 
+    async used(spends) {
+      const used: string[] = [];
+      for (let from = 0; from < spends.length; from += BATCH_MAX) {
+        const piece = spends.slice(from, from + BATCH_MAX);
+        const outputs = await askAll(piece.map(calls.output));
+        const missing = piece.filter(
+          (spend, position) => take(name, calls.output(spend), unspent, outputs[position]) === null,
+        );
+        // Of a transaction that is mined: it is spent. Of any other one it is not there yet.
+        const made = missing.length === 0 ? [] : await askAll(missing.map(makerOf));
+        for (const [position, spend] of missing.entries()) {
+          const json = takeIfKnown(name, makerOf(spend), transaction, made[position]);
+          if (json?.blockhash && json.confirmations !== 0) used.push(spend);
+        }
+      }
+      return used;
+    },
+
     async find(given) {
       const txid = given.toLowerCase();
       if (!isHash(txid)) return null;
@@ -160,10 +179,24 @@ const calls = {
   block: (blockHash: string): RpcCall => ({ method: 'getblock', params: [blockHash, 0] }),
   header: (blockHash: string): RpcCall => ({ method: 'getblockheader', params: [blockHash, true] }),
   transaction: (txid: string): RpcCall => ({ method: 'getrawtransaction', params: [txid, 1] }),
+  /** Without what waits to be mined; null where it is spent, or was never there. */
+  output: (spend: string): RpcCall => {
+    const [txid, vout] = outpointOf(spend);
+    return { method: 'gettxout', params: [txid, vout, false] };
+  },
   smartFee: { method: 'estimatesmartfee', params: [FEE_TARGET_BLOCKS] },
   /** Of btcd, and of Core before 0.17. */
   fee: { method: 'estimatefee', params: [FEE_TARGET_BLOCKS] },
 };
+
+function makerOf(spend: string): RpcCall {
+  return calls.transaction(outpointOf(spend)[0]);
+}
+
+function outpointOf(spend: string): [txid: string, vout: number] {
+  const colon = spend.lastIndexOf(':');
+  return [spend.slice(0, colon), Number(spend.slice(colon + 1))];
+}
 
 /** Repeats what ended undefined, because two answers did not belong to the same state of the chain. */
 async function whenSettled<Result>(

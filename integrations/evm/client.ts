@@ -147,6 +147,21 @@ export function createEvmNode({ url, chain, network, usdc, timeoutMs = 20_000 }:
       return (await waiting(txids)).map((transaction) => pendingTransaction(transaction, known));
     },
 
+    async used(spends) {
+      await checkNetwork();
+      const counts = await requests.askAll(
+        shapes.quantity,
+        spends.map((spend) => ({
+          method: 'eth_getTransactionCount',
+          params: [spend.slice(0, spend.lastIndexOf(':')), 'latest'],
+        })),
+      );
+      return spends.filter((spend, position) => {
+        const count = counts[position];
+        return count !== undefined && BigInt(spend.slice(spend.lastIndexOf(':') + 1)) < count;
+      });
+    },
+
     async find(txid) {
       const transaction = await read(shapes.transaction.nullable(), 'eth_getTransactionByHash', txid);
       if (transaction === null) return null;

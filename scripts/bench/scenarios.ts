@@ -4,10 +4,13 @@
  */
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import { historiesOf } from '../../test/stories/histories.ts';
+import { offerCoins } from '../../test/stories/offers.ts';
+import { newCustomer } from '../../test/stories/people.ts';
 import { createWorld, type World } from '../../test/stories/world.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { cardPaymentWorkflowId } from '../../workflows/payments/card-payment.contract.ts';
+import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
 import { refundWorkflowId } from '../../workflows/payments/refund.contract.ts';
 import { type Cost, costOf } from './count-actions.ts';
 
@@ -18,7 +21,15 @@ export type Scenario = { name: string; vendorCalls: number } & Cost;
 /** Plays every scenario in a world of its own. */
 export async function runScenarios(): Promise<Scenario[]> {
   const scenarios: Scenario[] = [];
-  for (const play of [trialConverts, quietMonth, dunning30Days, upgrade, recoveredRenewal, refund]) {
+  for (const play of [
+    trialConverts,
+    quietMonth,
+    dunning30Days,
+    upgrade,
+    recoveredRenewal,
+    refund,
+    cryptoPaid,
+  ]) {
     const world = await createWorld();
     try {
       scenarios.push(await play(world));
@@ -116,6 +127,31 @@ async function refund(world: World): Promise<Scenario> {
   if (status !== 'succeeded') throw new Error(`The refund is ${status}`);
   const process = costOf(await runsOf(world.client, refundWorkflowId(id)));
   return { name: 'refund', ...sum(process, await webhooks()), vendorCalls: totalCalls(world) - callsBefore };
+}
+
+/**
+ * An invoice that is offered for coins, paid and three blocks deep within the quarter of an hour. What the subscription's
+ * process does of it is part of a payment on any rail, and the watcher's own actions are not those of an invoice.
+ */
+async function cryptoPaid(world: World): Promise<Scenario> {
+  const chain = await world.watchChain();
+  const customerId = await newCustomer(world);
+  const { id: subscriptionId } = await world.ok('POST', '/v1/subscriptions', {
+    customerId,
+    planCode: 'pro-monthly',
+    start: 'payment',
+  });
+  const callsBefore = totalCalls(world);
+  const { id, toMinute } = await offerCoins(world, String(subscriptionId));
+  await chain.pay(id);
+  await toMinute(4);
+  await chain.mine();
+  await toMinute(12);
+  await chain.mine(2);
+  await toMinute(16);
+  await expectStatus(world, String(subscriptionId), 'active');
+  const process = costOf(await runsOf(world.client, cryptoInvoiceWorkflowId(id)));
+  return { name: 'crypto-paid', ...process, vendorCalls: totalCalls(world) - callsBefore };
 }
 
 /** What the processes cost from now on, their webhooks and calls to the vendor included. */

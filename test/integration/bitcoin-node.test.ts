@@ -119,6 +119,11 @@ describe('one node', () => {
     const child = await btcd.wallet.pay({ to: shop.address, units: 70_000n }, { coins: [change] });
     const [found] = await btcd.node.pending([child.txid]);
     expect(found?.spends).toEqual([`${parent.txid}:1`]);
+    // What is not mined has used up nothing, and neither is what it makes there to be used.
+    const spends = [...parent.coins.map(({ txid, vout }) => `${txid}:${vout}`), `${parent.txid}:1`];
+    expect(await btcd.node.used(spends)).toEqual([]);
+    await btcd.mine(1);
+    expect(await btcd.node.used([...spends, `${child.txid}:0`, `${nobodysHash}:0`])).toEqual(spends);
   });
 
   it('a block that leaves the chain stays readable, and its payments wait again', async () => {

@@ -369,6 +369,27 @@ describe('two nodes', () => {
     expect(await scene.books(offered)).toMatchObject({ ...unpaid, mails: expect.anything() });
   });
 
+  it('one of which confirmed a double spend before we saw what it killed: nothing was ever paid', async () => {
+    const offered = await scene.offered();
+    const payment = await pay(offered, DUE);
+    await btcd.mine(1);
+    const away = await rival.wallet.pay({ to: elsewhere, units: DUE }, { coins: payment.coins });
+    await rival.mine(2);
+    await joined();
+    expect(await btcd.node.mempool()).toContain(payment.txid);
+    for (let looks = 0; looks < 2; looks += 1) {
+      await watcher.poll();
+      expect(await scene.state(offered)).toMatchObject({ is: 'awaiting', payments: [], events: [] });
+    }
+    const spends = payment.coins.map(({ txid, vout }) => `${txid}:${vout}`);
+    expect(await btcd.node.used([...spends, `${payment.txid}:0`])).toEqual(spends);
+    // The branch of the double spend leaves the chain: what it had killed is back in its block.
+    await btcd.invalidate((await btcd.node.find(away.txid))?.block?.hash ?? '');
+    await btcd.mine(2);
+    await watcher.poll();
+    expect(await scene.state(offered)).toMatchObject({ is: 'settled', payments: [`${DUE} confirmed +1`] });
+  });
+
   it('one of which takes a settled payment out of three blocks: the chain is paused, and it settles no second time', async () => {
     const [settled, waiting] = [await scene.offered(), await scene.offered()];
     await pay(settled, DUE);

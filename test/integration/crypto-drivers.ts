@@ -89,7 +89,7 @@ async function unlessRefused<Result>(send: () => Promise<Result>): Promise<Resul
   } catch (error) {
     if (
       error instanceof VendorError ||
-      (error instanceof Error && /nonce|underpriced/i.test(error.message))
+      (error instanceof Error && /nonce|underpriced|already imported/i.test(error.message))
     ) {
       return null;
     }
@@ -105,9 +105,14 @@ export async function startEthereumDriver(): Promise<ChainDriver> {
   const senders = (await wallet.rpc<Hex[]>('eth_accounts')).slice(1, 9);
   for (const sender of senders) await wallet.sendToken(sender, 100_000_000_000n);
   const node = createEvmNode({ url, chain: 'ethereum', network: 'local', usdc: localUsdc });
+  const end = Promise.withResolvers<void>();
+  const begun = Promise.withResolvers<void>();
+  const still = wallet.withoutMining(async () => {
+    begun.resolve();
+    await end.promise;
+  });
+  await begun.promise;
   let turn = 0;
-  // For good: what the wallet sends is not waited for.
-  const lasting = <Result>(work: () => Promise<Result>) => wallet.withoutMining(work);
 
   const send = ({ to, units, asset }: Payee, how: { from: Hex; nonce: number; gasPrice: bigint }) =>
     asset === 'ETH' ? wallet.sendEth(to as Hex, units, how) : wallet.sendToken(to as Hex, units, how);
@@ -141,17 +146,21 @@ export async function startEthereumDriver(): Promise<ChainDriver> {
     node,
     assets: ['ETH', 'USDC'],
     dust,
-    pay: (payee) => lasting(() => pay(payee)),
+    pay,
     mine: async (blocks) => void (await wallet.mine(blocks)),
     reorganise: (depth, keeps) => reorganise(depth, keeps),
     async doubleSpend(payee, depth, whenMined) {
-      const payment = await lasting(() => pay(payee));
+      const payment = await pay(payee);
       await wallet.mine(depth);
       await whenMined();
       await reorganise(depth, (txid) => txid !== payment.txid);
-      await lasting(() => payment.sendAway());
+      await payment.sendAway();
       await wallet.mine(1);
     },
-    stop,
+    async stop() {
+      end.resolve();
+      await still;
+      await stop();
+    },
   };
 }

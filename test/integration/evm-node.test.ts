@@ -140,6 +140,8 @@ describe('a payment in a block', () => {
     const nonce = await wallet.nextNonce();
     const { spends } = await minedBy(wallet.sendEth(receiver(), 1n));
     expect(spends).toEqual([`${wallet.payer.toLowerCase()}:${nonce}`]);
+    const next = `${wallet.payer.toLowerCase()}:${nonce + 1}`;
+    expect(await node.used([...spends, next])).toEqual(spends);
   });
 });
 

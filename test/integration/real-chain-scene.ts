@@ -3,13 +3,13 @@
  * test tells it to. The clock is the test's own and begins long before that of the nodes, so that what is seen first counts
  * from the look that saw it; `startClock` sets another beginning.
  */
+import { randomBytes } from 'node:crypto';
 import { HDKey } from '@scure/bip32';
 import { and, asc, eq, like } from 'drizzle-orm';
 import { type Poll, type PollResult, pollChain } from '../../activities/payments/chain-poll.ts';
 import { createCryptoInvoiceActivities } from '../../activities/payments/crypto-invoice.ts';
 import { createMempoolReader, type MempoolReader } from '../../activities/payments/mempool-reader.ts';
 import { type Database, withSystem, withTenant } from '../../db/client.ts';
-import { newId } from '../../db/ids.ts';
 import { type ChainRow, takeLease } from '../../db/queries/payments/chain-cursor.ts';
 import { addCryptoAccount } from '../../db/queries/payments/crypto-accounts.ts';
 import { requestCryptoAct } from '../../db/queries/payments/crypto-acts.ts';
@@ -100,6 +100,7 @@ export async function createRealChainScene(): Promise<RealChainScene> {
     nowMs = at.getTime();
     await setPrices(scene, { at: at.toISOString() });
   };
+  await startClock(now());
   const chain = (name: ChainName = 'bitcoin') =>
     withSystem(db, async (tx) => {
       const [row] = await tx.select().from(chains).where(eq(chains.name, name));
@@ -198,10 +199,9 @@ async function addLocalAccount(
   tenantId: string,
   { family, at }: { family: ChainFamily; at: Date },
 ): Promise<void> {
-  const seed = Buffer.from(newId('tst'));
   const testnet = { private: 0x04358394, public: 0x043587cf };
   const path = family === 'bitcoin' ? "m/84'/1'/0'" : "m/44'/60'/0'";
-  const text = HDKey.fromMasterSeed(seed, testnet).derive(path).publicExtendedKey;
+  const text = HDKey.fromMasterSeed(randomBytes(32), testnet).derive(path).publicExtendedKey;
   const read = readAccountKey(text, { family, network: 'local' });
   if (!read.ok) throw new Error(read.message);
   const key = read.account;

@@ -3,6 +3,8 @@
  * can take and that is not here is not protected: add it, and record again with `npm run record-histories`.
  */
 import { taskQueues } from '../../domain/operations/task-queues.ts';
+import { chainWatcherWorkflowId, chainWatcherWorkflowType } from '../../workflows/payments/chain-watcher.contract.ts';
+import { offerCoins } from '../stories/offers.ts';
 import {
   invoicesOf,
   newCustomer,
@@ -26,6 +28,9 @@ export const jobs = [
   'exchangeRates',
   'dailyInvoiceRun',
 ] as const;
+
+/** The processes of the installation, which no tenant's row names. */
+export const installation = [chainWatcherWorkflowId('bitcoin')];
 
 const ask = (world: World, subscriptionId: string, act: string, body: object = {}) =>
   world.ok('POST', `/v1/subscriptions/${subscriptionId}/${act}`, body);
@@ -263,6 +268,60 @@ export const paths: Readonly<Record<string, Path>> = {
     await bankSays(world, 'R01');
     await world.advance({ days: 2 });
     await bankSays(world, 'succeeded');
+  },
+
+  'checkout-at-coinbase-paid': async (world) => {
+    const id = await subscribe(world, { start: 'payment' });
+    const { id: invoiceId } = (await invoicesOf(world, id)).at(-1);
+    await world.ok('POST', `/v1/invoices/${invoiceId}/coinbase_checkouts`, {});
+    const made = world.coinbase.effects().findLast(({ op }) => op === 'checkouts.create');
+    await world.advance({ minutes: 10 });
+    world.coinbase.pay({ checkoutId: made?.objectId ?? '' });
+    await world.settle();
+  },
+
+  'paid-in-coins': async (world) => {
+    const chain = await world.watchChain();
+    const { id } = await offerCoins(world, await subscribe(world, { start: 'payment' }));
+    await chain.pay(id);
+    await chain.mine(3);
+  },
+
+  'quote-in-coins-expires-and-is-paid-late': async (world) => {
+    const chain = await world.watchChain();
+    const offer = await offerCoins(world, await subscribe(world, { start: 'payment' }));
+    await world.advance({ minutes: 30 });
+    await chain.pay(offer.id);
+    await chain.mine(3);
+    const { payments } = await offer.read();
+    await offer.decide('accept', { paymentKeys: payments.map(({ key }: { key: string }) => key) });
+  },
+
+  'coins-wait-for-a-block-and-are-spent-elsewhere': async (world) => {
+    const chain = await world.watchChain();
+    const { id } = await offerCoins(world, await subscribe(world, { start: 'payment' }));
+    const payment = await chain.pay(id);
+    await world.advance({ minutes: 130 });
+    await chain.replace(payment);
+    await world.advance({ days: 1 });
+  },
+
+  'dunning-recovered-in-coins': async (world) => {
+    const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
+    await world.advance({ days: 31 + 2 });
+    const chain = await world.watchChain();
+    const { id: offered } = await offerCoins(world, id);
+    await chain.pay(offered);
+    await world.advance({ minutes: 40 });
+    await chain.mine(3);
+  },
+
+  'chain-without-a-node': async (world) => {
+    await world.client.workflow.execute(chainWatcherWorkflowType, {
+      taskQueue: taskQueues.operations,
+      workflowId: chainWatcherWorkflowId('bitcoin'),
+      args: [{ chain: 'bitcoin' }],
+    });
   },
 
   'jobs-of-the-schedules': async (world) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { historiesOf } from '../stories/histories.ts';
 import { createObserver } from '../stories/idle.ts';
 import { createWorld } from '../stories/world.ts';
-import { jobs, type Path, paths } from './paths.ts';
+import { installation, jobs, type Path, paths } from './paths.ts';
 import {
   type RecordedRun,
   readRuns,
@@ -51,7 +51,7 @@ async function play(path: Path): Promise<RecordedRun[]> {
     const { db, client, tenantId } = world;
     const own = await createObserver({ db, client, tenantId }).workflowIds();
     const runs: RecordedRun[] = [];
-    for await (const run of historiesOf(client, [...own, ...jobs])) runs.push(run);
+    for await (const run of historiesOf(client, [...own, ...jobs, ...installation])) runs.push(run);
     return runs;
   } finally {
     await world.close();

@@ -91,6 +91,7 @@ function createNode({ name, blocks, add, first, clock }: Shared): StillNode {
     block: 0,
     mempool: 0,
     pending: 0,
+    used: 0,
     find: 0,
     feeRate: 0,
   };
@@ -134,6 +135,13 @@ function createNode({ name, blocks, add, first, clock }: Shared): StillNode {
     block: (hash) => answer('block', () => blocks.get(hash) ?? null),
     mempool: () => answer('mempool', () => [...mempool.keys()]),
     pending: (txids) => answer('pending', () => txids.flatMap((txid) => mempool.get(txid) ?? [])),
+    used: (spends) =>
+      answer('used', () => {
+        const mined = new Set(
+          active.flatMap(({ transactions }) => transactions.flatMap((each) => each.spends)),
+        );
+        return spends.filter((spend) => mined.has(spend));
+      }),
     find: (txid) =>
       answer('find', (): FoundTransaction | null => {
         for (const block of active) {
