@@ -181,11 +181,14 @@ describe('a reorganisation', () => {
     evm.mine([paying]);
     await ethereum.poll();
     expect(await scene.standing(id)).toBe('processing');
-    const poorer = { ...paying, transfers: paying.transfers.map((each) => ({ ...each, units: 1n })) };
+    const poorer = {
+      ...paying,
+      transfers: paying.transfers.map((each) => ({ ...each, units: 60_000_000n })),
+    };
     evm.reorganise(1, [[poorer], []]);
     await ethereum.poll();
-    expect(await scene.payments(id)).toEqual(['1 mined @1']);
-    expect((await scene.invoice(id)).creditedUnits).toBe(1n);
+    expect(await scene.payments(id)).toEqual(['60000000 mined @1']);
+    expect((await scene.invoice(id)).creditedUnits).toBe(60_000_000n);
     const elsewhere = { ...paying, transfers: paying.transfers.map((each) => ({ ...each, to: '0xother' })) };
     evm.reorganise(2, [[elsewhere], [], []]);
     await ethereum.poll();
