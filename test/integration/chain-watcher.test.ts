@@ -384,6 +384,89 @@ describe('a node', () => {
     expect((await scene.chain()).freshUntil).toEqual(freshUntil);
   });
 
+  it('that is far behind, or before where we began, does so neither', async () => {
+    node.mineEmpty(950);
+    await watcher.poll();
+    const { hash, freshUntil, tipHeight } = await scene.chain();
+    for (const height of [501, 3]) {
+      const late = chain.node('late:8332');
+      late.follow(node);
+      late.rewindTo(height);
+      await scene.sql('delete from chain_blocks where height < 10 or height = 501');
+      await expect(watcher.poll({ node: late })).rejects.toThrow(/late:8332 is behind/);
+    }
+    const row = await scene.chain();
+    expect([row.hash, row.freshUntil, row.tipHeight, row.pausedAt]).toEqual([
+      hash,
+      freshUntil,
+      tipHeight,
+      null,
+    ]);
+  });
+
+  it('that stands still while the other goes on lets nothing expire', async () => {
+    const { id, target } = await scene.offer();
+    const other = chain.node('other:8332');
+    other.follow(node);
+    other.mine([bitcoinTransaction([{ to: target, units: DUE }])]);
+    scene.pass({ minutes: 16 });
+    const { freshUntil } = await scene.chain();
+    await expect(watcher.poll({ second: other })).rejects.toThrow(
+      'still:8332 stands still at block 10, and other:8332 has 11.',
+    );
+    expect([await scene.standing(id), (await scene.chain()).freshUntil]).toEqual(['awaiting', freshUntil]);
+    await watcher.poll({ node: other, second: node });
+    expect([await scene.standing(id), await scene.payments(id)]).toEqual([
+      'processing',
+      ['100000 mined @11'],
+    ]);
+  });
+
+  it('that receives the block in the meantime does not stand still, but is not fresh yet', async () => {
+    const other = chain.node('other:8332');
+    other.follow(node);
+    other.mine();
+    const { freshUntil } = await scene.chain();
+    scene.pass({ minutes: 1 });
+    node.onCall((method) => {
+      if (method === 'mempool') node.follow(other);
+    });
+    expect(await watcher.poll({ second: other })).toMatchObject({ tip: 10 });
+    expect((await scene.chain()).freshUntil).toEqual(freshUntil);
+    node.onCall(null);
+    await watcher.poll({ second: other });
+    expect((await scene.chain()).freshUntil).toEqual(scene.now());
+  });
+
+  it('without traces reads no block of a chain that another one traces', async () => {
+    const ethereum = createStillChain({ clock: scene.now });
+    const [traced, blind] = [ethereum.node('traced:8545'), ethereum.node('blind:8545')];
+    traced.setTraces(true);
+    blind.setTraces(false);
+    const { id, target } = await scene.offer({ chain: 'ethereum', asset: 'ETH', dueUnits: 10n ** 18n });
+    const evm = await scene.watch(blind, { chain: 'ethereum' });
+    await evm.poll();
+    const paying = evmTransaction([{ to: target, units: 10n ** 18n, asset: 'ETH', token: null }]);
+    const call = {
+      ...paying,
+      transfers: paying.transfers.map((each) => ({ ...each, key: `${paying.txid}:call:0` })),
+    };
+    traced.mine([call]);
+    await evm.poll({ node: traced });
+    expect(await scene.payments(id)).toEqual(['1000000000000000000 mined @1']);
+    traced.reorganise(1, [[], [call]]);
+    blind.follow(traced);
+    await expect(evm.poll()).rejects.toMatchObject({
+      name: 'VendorError',
+      message: expect.stringMatching(/^blind:8545 does not trace calls, and block 1 is not read without/),
+    });
+    await evm.poll({ node: traced });
+    expect(await scene.payments(id)).toEqual(['1000000000000000000 mined @2']);
+    expect(await rivals(id)).toEqual(["null @null"]);
+    await withSystem(scene.db, (tx) => rescanChain(tx, { chain: 'ethereum', fromHeight: 1 }));
+    await expect(evm.poll()).rejects.toThrow(/^blind:8545 does not trace calls/);
+  });
+
   it('on another network is not read at all', async () => {
     node.setWrongNetwork(true);
     node.mine();
@@ -560,6 +643,26 @@ describe('a watch', () => {
     await watch([dead], alone.signal, () => setImmediate(() => alone.abort()));
     const row = await scene.chain();
     expect([row.failure, row.failingSince]).toEqual(['dead:8332 does not answer.', since]);
+  });
+
+  it('stays with its node where the database fails', async () => {
+    const other = chain.node('other:8332');
+    node.mine();
+    other.follow(node);
+    await scene.sql(`create function fail() returns trigger language plpgsql as $$
+      begin raise exception using errcode = '40P01', message = 'deadlock detected'; end $$`);
+    await scene.sql('create trigger fail before insert on chain_blocks execute function fail()');
+    await scene.sql('update chains set lease_until = null');
+    const stop = new AbortController();
+    const results: string[] = [];
+    const mended: Promise<void>[] = [];
+    await watch([node, other], stop.signal, (result) => {
+      results.push(result instanceof Error ? 'failed' : 'read');
+      if (results.length === 1) mended.push(scene.sql('drop trigger fail on chain_blocks'));
+      if (results.at(-1) === 'read') stop.abort();
+    });
+    await Promise.all(mended);
+    expect([results, (await scene.chain()).node]).toEqual([['failed', 'read'], 'still:8332']);
   });
 
   it('ends at once when it is told to, and lets the next one begin', async () => {
