@@ -370,6 +370,35 @@ describe('an expiry', () => {
   });
 });
 
+describe('a payment under way', () => {
+  const paying = (to: string, spends: string[]) => bitcoinTransaction([{ to, units: DUE }], { spends });
+
+  it('tells a process that has ended already to look after it', async () => {
+    const { id, target } = await scene.offer();
+    const promised = paying(target, ['coin:0']);
+    node.send(promised);
+    await watcher.poll();
+    node.send(paying('elsewhere', ['coin:0']));
+    await watcher.poll();
+    scene.pass({ minutes: 16 });
+    await watcher.poll();
+    expect(await scene.standing(id)).toMatch(/^expired/);
+    const before = await scene.signals(id);
+    node.send(promised);
+    await watcher.poll();
+    expect(await scene.standing(id)).toMatch(/^processing/);
+    expect(await scene.signals(id)).toBe(before + 1);
+  });
+
+  it('tells one that waits for the chain, once its quote is over', async () => {
+    const { id, target } = await scene.offer();
+    scene.pass({ minutes: 16 });
+    node.mine([paying(target, ['coin:0'])], { time: '2026-03-01T12:14:00.000Z' });
+    await watcher.poll();
+    expect([await scene.standing(id), await scene.signals(id)]).toEqual(['processing', 1]);
+  });
+});
+
 describe('a node', () => {
   it('that is behind takes nothing out of the chain, and nothing is known to be fresh by it', async () => {
     const { id, target } = await scene.offer();
@@ -462,7 +491,7 @@ describe('a node', () => {
     });
     await evm.poll({ node: traced });
     expect(await scene.payments(id)).toEqual(['1000000000000000000 mined @2']);
-    expect(await rivals(id)).toEqual(["null @null"]);
+    expect(await rivals(id)).toEqual(['null @null']);
     await withSystem(scene.db, (tx) => rescanChain(tx, { chain: 'ethereum', fromHeight: 1 }));
     await expect(evm.poll()).rejects.toThrow(/^blind:8545 does not trace calls/);
   });
