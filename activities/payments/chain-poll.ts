@@ -100,7 +100,7 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
 
   // Another one knows of blocks that this one has not: what is in them is not known either.
   const isOutrun = theirs !== null && theirs - tip.height > OUTRUN_MAX[familyOf(lease.chain)];
-  const isFrozen = isOutrun && (await node.tip()).height <= tip.height;
+  const isFrozen = isOutrun && (await standsStill(poll, tip));
   const isComplete = read.at.height === tip.height && !isOutrun;
   await learn(poll, {
     tip,
@@ -132,6 +132,12 @@ async function heightOf(node: ChainNode | null): Promise<number | null> {
   } catch {
     return null;
   }
+}
+
+/** Where both follow different branches, that is what is said; and the block may have come just after the look began. */
+async function standsStill(poll: Poll, tip: BlockRef): Promise<boolean> {
+  const [now, agree] = await Promise.all([poll.node.tip(), nodesAgree(poll, tip)]);
+  return now.height <= tip.height && agree !== false;
 }
 
 function cursorOf({ height, hash }: ChainRow): BlockRef | null {
