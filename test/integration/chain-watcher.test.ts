@@ -451,6 +451,18 @@ describe('a node', () => {
     ]);
   });
 
+  it('that is on a shorter branch than the other is no frozen one, but nothing is fresh by it', async () => {
+    const other = chain.node('other:8332');
+    other.follow(node);
+    node.mineEmpty(2);
+    other.mineEmpty(3);
+    const { freshUntil } = await scene.chain();
+    scene.pass({ minutes: 1 });
+    expect(await watcher.poll({ second: other })).toMatchObject({ height: 12 });
+    const row = await scene.chain();
+    expect([row.freshUntil, row.disagreeingSince]).toEqual([freshUntil, scene.now()]);
+  });
+
   it('that receives the block in the meantime does not stand still, but is not fresh yet', async () => {
     const other = chain.node('other:8332');
     other.follow(node);
