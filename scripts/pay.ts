@@ -6,6 +6,8 @@
  *   --twice      the same once more
  *   --late       when the time to pay is over (it is waited for)
  *   --blocks n   so many blocks are mined afterwards; as many as the invoice asks for unless told otherwise
+ *
+ * Of an invoice that is being paid already it mines the blocks only.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -24,30 +26,26 @@ import { progress, runScript } from './terminal.ts';
 
 await runScript(async () => {
   loadEnvironmentFile();
-  const { invoice: named, part, twice, late, blocks } = readArguments();
+  const wish = readArguments();
   const config = loadConfig();
   if (!(await postgresIsReady(config.database.url))) {
     throw new Error('The product does not run here; start it with npm start, in another terminal.');
   }
   const db = createDatabase({ url: config.database.url, max: 1 });
   try {
-    const invoice = await findInvoice(db, named);
-    const { asset, address, chain, dueUnits, creditedUnits, expiresAt, status } = invoice;
+    const invoice = await findInvoice(db, wish.invoice);
+    const { asset, address, chain, expiresAt } = invoice;
     if (invoice.network !== 'local')
       throw new Error('This invoice is for coins of value: pay it with your wallet.');
     const payer = await createPayer(config, chain);
-    if (status !== 'awaiting' && !late && !twice) {
-      throw new Error(`The invoice is ${status}; pay it all the same with --late or --twice.`);
-    }
-    const missing = dueUnits > creditedUnits ? dueUnits - creditedUnits : dueUnits;
-    const units = part === undefined ? missing : partOf(dueUnits, part);
-    if (late) await untilLate(expiresAt);
+    const payments = paymentsOf(invoice, wish);
+    if (wish.late) await untilLate(expiresAt);
 
-    for (let times = twice ? 2 : 1; times > 0; times -= 1) {
+    for (const units of payments) {
       const txid = await payer.pay({ asset, address, units });
       progress(`Paid ${formatCoins(units, asset)} to ${address}: ${txid}`);
     }
-    const mined = blocks ?? blocksFor(invoice);
+    const mined = wish.blocks ?? blocksFor(invoice);
     await payer.mine(mined);
     progress(`Mined ${mined} blocks of ${titleOf(chain)}.`);
   } finally {
@@ -87,7 +85,7 @@ function readArguments(): Wish {
 
 async function findInvoice(db: Database, named: string) {
   const token = named.startsWith('cin_') ? await tokenOf(db, named) : /[\w-]{32}(?=[/?#]*$)/.exec(named)?.[0];
-  const checkout = token === undefined ? null : await readCheckout(db, token);
+  const checkout = token === undefined ? null : await readCheckout(db, token, new Date());
   if (checkout === null)
     throw new Error('There is no such invoice in coins; copy its link or its id once more.');
   return checkout.cryptoInvoice;
@@ -98,6 +96,20 @@ async function tokenOf(db: Database, id: string): Promise<string | undefined> {
     tx.select({ token: cryptoInvoices.checkoutToken }).from(cryptoInvoices).where(eq(cryptoInvoices.id, id)),
   );
   return row?.token;
+}
+
+/** What is missing, or the part that was asked for. Throws where nothing more is expected. */
+function paymentsOf(
+  { status, dueUnits, creditedUnits }: { status: string; dueUnits: bigint; creditedUnits: bigint },
+  { part, twice, late }: Wish,
+): bigint[] {
+  const missing = dueUnits > creditedUnits ? dueUnits - creditedUnits : dueUnits;
+  const units = part === undefined ? missing : partOf(dueUnits, part);
+  if (twice) return [units, units];
+  if (late || status === 'awaiting') return [units];
+  // What is under way needs blocks only.
+  if (status === 'processing' && part === undefined) return [];
+  throw new Error(`The invoice is ${status}; pay it all the same with --late or --twice.`);
 }
 
 async function untilLate(expiresAt: Date): Promise<void> {

@@ -83,9 +83,11 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
   }
 
   const reorgDepth = cursor.height - ground.at.height;
-  if (reorgDepth > 0) {
-    // Said before anything is decided by the new branch.
+  if (reorgDepth > 0 || before.disagreeingSince !== null) {
+    // Said before anything is decided by the blocks that come.
     await learn(poll, { tip, reorgDepth, isFinalKept, isBehind: false });
+  }
+  if (reorgDepth > 0) {
     await recordReorganisation(db, lease, { ancestor: ground.at, newTip: tip.height, now: clock() });
   }
   if (finalized !== null) {

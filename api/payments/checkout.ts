@@ -17,11 +17,12 @@ const tokenForm = /^[\w-]{32}$/;
 export function serveCheckout(deps: ApiDependencies): Router {
   const { db, log, clock, config } = deps;
   const pageOf = async (token: string) => {
-    const checkout = await readCheckout(db, token);
+    const now = clock();
+    const checkout = await readCheckout(db, token, now);
     return checkout === null
       ? null
       : checkoutPage(checkout, {
-          now: clock(),
+          now,
           token: config.chains.watched[checkout.cryptoInvoice.chain].usdc,
         });
   };

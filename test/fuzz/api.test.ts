@@ -47,7 +47,7 @@ describe.skipIf(python === undefined)(`whatever is sent to the API (FUZZ_SEED=${
     progress(`schemathesis tests ${operations.length} operations with the seed ${seed} …`);
     result = await fuzz({ ...settings, url: product.stack.urls.api });
     progress(`schemathesis sent ${result.cases} requests`);
-  }, 900_000);
+  }, 1_500_000);
   afterAll(async () => {
     await product?.close();
     await rm(folder, { recursive: true, force: true });

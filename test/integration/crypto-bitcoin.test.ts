@@ -472,12 +472,11 @@ describe('two nodes', () => {
     expect(await scene.chain()).toMatchObject({ pauseReason: null, disagreeingSince: scene.now() });
     const since = scene.now().toISOString();
     await scene.pass({ minutes: 31 });
-    await watcher.poll({ second: rival.node });
-    expect((await scene.chain()).pauseReason).toBe(`two nodes have disagreed since ${since}`);
-    expect((await scene.state(unpaidOne)).is).toBe('awaiting');
     await btcd.mine(4);
     await watcher.poll({ second: rival.node });
+    expect((await scene.chain()).pauseReason).toBe(`two nodes have disagreed since ${since}`);
     expect((await scene.state(settling)).is).toBe('processing [paused]');
+    expect((await scene.state(unpaidOne)).is).toBe('awaiting');
 
     await joined();
     await watcher.poll({ second: rival.node });

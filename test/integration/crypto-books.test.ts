@@ -6,6 +6,7 @@ import { withTenant } from '../../db/client.ts';
 import { closeInvoice } from '../../db/queries/billing/close-invoice.ts';
 import type { CryptoInvoiceRow } from '../../db/queries/payments/observe-chain.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
+import { subscriptions } from '../../db/schema/billing.ts';
 import { money } from '../../domain/money.ts';
 import { createScene, type OpenInvoice, type Scene } from './collection-scene.ts';
 import {
@@ -143,6 +144,7 @@ describe('an invoice paid in coins', () => {
     expect(await booksOf(scene, invoice)).toMatchObject({
       invoice: 'open 0/2900',
       subscription: 'past_due',
+      ladder: 'suspended',
       payments: ['2842 (0) double_spent'],
       cashMinor: 0,
       toleranceMinor: 0,
@@ -150,6 +152,23 @@ describe('an invoice paid in coins', () => {
     });
     const { mails } = await booksOf(scene, invoice);
     expect(mails.filter((mail) => mail === 'crypto_payment_reversed')).toHaveLength(1);
+  });
+
+  it('whose coins are spent elsewhere takes the access that another unpaid invoice had left', async () => {
+    await offered();
+    const key = await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await withTenant(scene.db, invoice.tenantId, (tx) =>
+      tx.update(subscriptions).set({ status: 'past_due', ladder: 'grace' }),
+    );
+    await setChain(scene, { height: 110, at: minutesAfter(100) });
+    await loseTo(scene, coins, { key, height: 101, at: minutesAfter(100) });
+    for (let i = 0; i < 2; i += 1) await carryOut(scene, coins, minutesAfter(101));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'open 0/2900',
+      subscription: 'past_due',
+      ladder: 'suspended',
+    });
   });
 
   it('that settles again after a reversal is booked as another payment', async () => {

@@ -239,6 +239,7 @@ export function booksOf(
     return {
       invoice: `${invoice.status} ${invoice.paidMinor}/${invoice.totalMinor}`,
       subscription: subscription?.status,
+      ladder: subscription?.ladder,
       payments: received.map(
         ({ amountMinor, allocatedMinor, returnCode }) =>
           `${amountMinor} (${allocatedMinor})${returnCode === null ? '' : ` ${returnCode}`}`,

@@ -81,9 +81,14 @@ test.each([
   const offered = () => post(`/v1/invoices/${invoice.id}/crypto_invoices`, { asset }).catch(() => undefined);
   // Its chain may not have been read yet.
   expect(await eventually(async () => (await offered()) !== undefined, 30_000)).toBe(true);
-  const { checkoutUrl } = await offered();
+  const { id, checkoutUrl } = await offered();
+  const sent = await finish(runCommand(['pay', checkoutUrl, '--blocks', '0'], settings));
+  expect(sent.stderr).toMatch(new RegExp(`^Paid [\\d.]+ ${asset} to `, 'm'));
+  const isSeen = async () => (await get(`/v1/crypto_invoices/${id}`)).status === 'processing';
+  expect(await eventually(isSeen, 30_000)).toBe(true);
+  // What is being paid already is not paid again.
   const { code, stderr } = await finish(runCommand(['pay', checkoutUrl], settings));
-  expect(stderr).toContain(mined);
+  expect(stderr.trim()).toBe(mined);
   expect(code).toBe(0);
   const isPaid = async () => (await get(`/v1/invoices/${invoice.id}`)).status === 'paid';
   expect(await eventually(isPaid, 30_000)).toBe(true);

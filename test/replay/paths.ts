@@ -3,7 +3,14 @@
  * can take and that is not here is not protected: add it, and record again with `npm run record-histories`.
  */
 import { taskQueues } from '../../domain/operations/task-queues.ts';
-import { chainWatcherWorkflowId, chainWatcherWorkflowType } from '../../workflows/payments/chain-watcher.contract.ts';
+import {
+  chainWatcherWorkflowId,
+  chainWatcherWorkflowType,
+} from '../../workflows/payments/chain-watcher.contract.ts';
+import {
+  cryptoLookupWorkflowId,
+  cryptoLookupWorkflowType,
+} from '../../workflows/payments/crypto-lookup.contract.ts';
 import { offerCoins } from '../stories/offers.ts';
 import {
   invoicesOf,
@@ -30,7 +37,7 @@ export const jobs = [
 ] as const;
 
 /** The processes of the installation, which no tenant's row names. */
-export const installation = [chainWatcherWorkflowId('bitcoin')];
+export const installation = [chainWatcherWorkflowId('bitcoin'), cryptoLookupWorkflowId('recorded')];
 
 const ask = (world: World, subscriptionId: string, act: string, body: object = {}) =>
   world.ok('POST', `/v1/subscriptions/${subscriptionId}/${act}`, body);
@@ -287,6 +294,13 @@ export const paths: Readonly<Record<string, Path>> = {
     await chain.mine(3);
   },
 
+  // What comes after its end is another run, which is the one that the next path leaves.
+  'quote-in-coins-expires': async (world) => {
+    await world.watchChain();
+    await offerCoins(world, await subscribe(world, { start: 'payment' }));
+    await world.advance({ minutes: 30 });
+  },
+
   'quote-in-coins-expires-and-is-paid-late': async (world) => {
     const chain = await world.watchChain();
     const offer = await offerCoins(world, await subscribe(world, { start: 'payment' }));
@@ -321,6 +335,14 @@ export const paths: Readonly<Record<string, Path>> = {
       taskQueue: taskQueues.operations,
       workflowId: chainWatcherWorkflowId('bitcoin'),
       args: [{ chain: 'bitcoin' }],
+    });
+  },
+
+  'transaction-looked-up': async ({ client, tenantId }) => {
+    await client.workflow.execute(cryptoLookupWorkflowType, {
+      taskQueue: taskQueues.operations,
+      workflowId: cryptoLookupWorkflowId('recorded'),
+      args: [{ tenantId, txid: 'ab'.repeat(32), chain: 'bitcoin' }],
     });
   },
 

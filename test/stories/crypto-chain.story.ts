@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StoryChain } from './chain.ts';
 import { type Offer, offerCoins } from './offers.ts';
 import { readSubscription, subscribe, useCard } from './people.ts';
+import { recovers, retryWithoutCard } from './phrases.ts';
 import { createWorld, type World } from './world.ts';
 
 let world: World;
@@ -126,20 +127,12 @@ describe('a chain that changes its mind', () => {
       '00:10 crypto_reorged',
     ]);
     expect(await standing()).toBe('settled');
-    expect(await events()).toEqual([
-      'payment_seen',
-      'processing',
-      'settled',
-      'reorged',
-      'paused',
-      'resumed',
-      'reorg_healed',
-    ]);
+    expect(await events()).toEqual(['payment_seen', 'processing', 'settled', 'reorged', 'reorg_healed']);
   });
 
   it('coins that go elsewhere after they had paid take access and revenue with them once, and a card pays afterwards', async () => {
     await world.advance({ days: 2 });
-    const { id, toMinute, happened, standing, subscriptionId, invoiceId } = await firstInvoice();
+    const { id, toMinute, happened, standing, events, subscriptionId, invoiceId } = await firstInvoice();
     const payment = await chain.pay(id);
     await toMinute(5);
     await chain.mine(3);
@@ -147,7 +140,7 @@ describe('a chain that changes its mind', () => {
     await chain.reorganise(3, [[chain.rivalOf(payment)], [], [], []]);
     await toMinute(35);
     await chain.mine(10);
-    expect(await standing()).toBe('invalid [double_spent]');
+    expect(await standing()).toBe('invalid [double_spent, double_spend_attempt]');
     await toMinute(60);
     expect(await world.ok('GET', `/v1/invoices/${invoiceId}`)).toMatchObject({
       status: 'open',
@@ -156,7 +149,56 @@ describe('a chain that changes its mind', () => {
     await useCard(world, subscriptionId, 'succeeded');
     await toMinute(90);
 
-    expect(await happened()).toEqual(['00:00 coins 0.00048334 BTC sent', ...activated('00:05')]);
+    expect(await happened()).toEqual([
+      '00:00 coins 0.00048334 BTC sent',
+      ...activated('00:05'),
+      '00:30 crypto_reorged',
+      '00:30 crypto_double_spend_attempt',
+      '00:35 payment_returned',
+      '00:35 past_due',
+      '00:35 access suspended',
+      '00:35 crypto_settlement_reversed',
+      '00:35 crypto_double_spent',
+      '00:35 mail crypto_payment_reversed sent',
+      '01:00 charge USD 29.00 succeeded',
+      '01:00 payment_method_changed',
+      ...recovers('01:00'),
+    ]);
     expect(await readSubscription(world, subscriptionId)).toMatchObject({ status: 'active', access: 'full' });
+    expect(await events()).toEqual([
+      'payment_seen',
+      'processing',
+      'settled',
+      'reorged',
+      'double_spend_attempt',
+      'settlement_reversed',
+      'double_spent',
+    ]);
+  });
+
+  it('coins that went elsewhere are asked for by the ladder, which takes no access twice', async () => {
+    await world.advance({ days: 2 });
+    const { id, toMinute, happened, subscriptionId } = await firstInvoice();
+    const payment = await chain.pay(id);
+    await toMinute(2);
+    await chain.mine(3);
+    await toMinute(4);
+    await chain.reorganise(3, [[chain.rivalOf(payment)], [], [], []]);
+    await chain.mine(10);
+    await toMinute(15 * 24 * 60);
+
+    expect(await readSubscription(world, subscriptionId)).toMatchObject({
+      status: 'past_due',
+      access: 'suspended',
+    });
+    const later = (await happened()).filter((line) => line.startsWith('day '));
+    // No card is on file; access is gone already when the ladder comes to it.
+    expect(later.map((line) => line.replace(/ [+]\d\d:\d\d/, ''))).toEqual([
+      ...retryWithoutCard(1, 'payment_failed_1'),
+      ...retryWithoutCard(3, 'payment_failed_2'),
+      ...retryWithoutCard(5, 'payment_failed_final'),
+      'day 7 mail account_restricted sent',
+      'day 14 mail account_suspended sent',
+    ]);
   });
 });

@@ -26,7 +26,7 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .copied button { flex: none; }
 .copied { display: flex; align-items: center; justify-content: space-between; gap: .75rem; }
 code { font: .95rem ui-monospace, monospace; overflow-wrap: anywhere; }
-button, .wallet { font: inherit; padding: .4rem .8rem; border-radius: 8px; border: 1px solid var(--line);
+button, .wallet { font: inherit; white-space: nowrap; padding: .4rem .8rem; border-radius: 8px; border: 1px solid var(--line);
   background: var(--back); color: var(--ink); cursor: pointer; }
 .wallet { display: block; padding: .7rem; text-decoration: none; background: #175cd3; border-color: #175cd3; color: #fff;
   text-align: center; font-weight: 600; }

@@ -31,6 +31,7 @@ function checkoutOf({ cryptoInvoice, ...differs }: Differs = {}): Checkout {
     payments: [],
     height: 100,
     isPaused: false,
+    gas: null,
     ...differs,
     cryptoInvoice: {
       id: 'cin_1',
@@ -417,5 +418,34 @@ describe('names that somebody chose', () => {
 
   it('do not leave the place of the path either', () => {
     expect(renderCheckout(pageOf(), hostile)).toContain(`data-events="${escaped}/events"`);
+  });
+});
+
+describe('of fees the page speaks', () => {
+  const usdc = {
+    chain: 'ethereum',
+    asset: 'USDC',
+    address: '0x9858EfFD232B4033E47d90003D41EC34EcaEda94',
+  } as const;
+  const noticeAt = (gwei: bigint) =>
+    checkoutPage(
+      checkoutOf({ cryptoInvoice: usdc, gas: { weiPerGas: gwei * 10n ** 9n, etherRate: '3000' } }),
+      {
+        now: quotedAt,
+        token: null,
+      },
+    ).feeNotice;
+
+  it('where sending the token costs more than a twentieth of it, and names what costs less', () => {
+    expect(noticeAt(40n)).toBe(
+      'Sending USDC on Ethereum costs about USD 7.80 in fees now. USDC on Base or Polygon, or Bitcoin, may cost less: ask for one of these instead.',
+    );
+  });
+
+  it('not where it costs little, and not where nobody knows', () => {
+    expect(noticeAt(20n)).toBeNull();
+    expect(
+      checkoutPage(checkoutOf({ cryptoInvoice: usdc }), { now: quotedAt, token: null }).feeNotice,
+    ).toBeNull();
   });
 });

@@ -3,6 +3,7 @@ import type { Checkout } from '../../../db/queries/payments/read-checkout.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { type CryptoAsset, coinsOf, formatCoins } from '../../../domain/payments/crypto-asset.ts';
 import { type ChainName, titleOf } from '../../../domain/payments/crypto-chain.ts';
+import { isFeeHigh, tokenFeeUsdMinor } from '../../../domain/payments/crypto-fee.ts';
 import type { CryptoInvoiceFlag, CryptoInvoiceStatus } from '../../../domain/payments/crypto-invoice.ts';
 import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
 import { paymentUri } from '../../../domain/payments/crypto-uri.ts';
@@ -35,6 +36,7 @@ export function checkoutPage(
       network === 'mainnet'
         ? null
         : `This is a ${network === 'local' ? 'local' : 'test'} network: coins are worth nothing here. Do not send real ones.`,
+    feeNotice: feeNotice(checkout),
     coins: coinsOf(units, asset),
     address,
     olderAddress,
@@ -53,6 +55,15 @@ export function checkoutPage(
     })),
     help: helpWith({ asset, chain, hasOlderAddress: olderAddress !== null, isReal: network === 'mainnet' }),
   };
+}
+
+/** Where the fee is a large part of what is paid, another way is worth asking for. */
+function feeNotice({ cryptoInvoice: { asset, chain, usdMinor, policy }, gas }: Checkout): string | null {
+  if (gas === null) return null;
+  const feeUsdMinor = tokenFeeUsdMinor(gas);
+  if (!isFeeHigh({ feeUsdMinor, usdMinor }, policy)) return null;
+  const fee = formatMoney(money(feeUsdMinor, 'USD'));
+  return `Sending ${asset} on ${titleOf(chain)} costs about ${fee} in fees now. ${asset} on Base or Polygon, or Bitcoin, may cost less: ask for one of these instead.`;
 }
 
 /** Nobody is asked to pay: the chain cannot be trusted now, or the time is over and it is not yet known what came in it. */

@@ -17,6 +17,8 @@ export type CheckoutPage = {
   chain: string;
   /** Where coins are worth nothing: what the page says of it; null on a real network. */
   testNotice: string | null;
+  /** What a customer should know of fees before paying; null where there is nothing. */
+  feeNotice: string | null;
   /** What is left to pay, as a decimal of whole coins. */
   coins: string;
   address: string;
@@ -98,6 +100,7 @@ function renderPayment(page: CheckoutPage): string {
 <dt>Rate</dt>
 <dd>${escapeHtml(page.rate)}</dd>
 </dl>
+${page.feeNotice === null ? '' : `<p class="fee">${escapeHtml(page.feeNotice)}</p>`}
 <p><a class="wallet" href="${escapeHtml(page.link)}">Open in your wallet</a></p>
 ${page.olderAddress === null ? '' : `<details><summary>My wallet does not accept this address</summary><p>Send the same amount to this one instead: <code>${escapeHtml(page.olderAddress)}</code></p></details>`}
 </section>`;

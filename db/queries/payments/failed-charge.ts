@@ -239,14 +239,15 @@ async function fallPastDue(
   const firstFailedAt = invoice.firstFailedAt ?? at;
   await tx.update(invoices).set({ firstFailedAt }).where(eq(invoices.id, invoice.id));
   const opened = await openCase(tx, context, { invoice, firstFailedAt, at });
+  const ladder = failed.takenBackPaymentId === undefined ? 'grace' : 'suspended';
   const after =
     subscription.status === 'past_due'
-      ? context
+      ? await suspendedFor(tx, context, failed)
       : await changeSubscription(tx, context, {
           set: {
             ...statusChange(context, 'payment_failed', at),
             ...(subscription.status === 'trialing' && firstPeriod(invoice)),
-            ladder: 'grace',
+            ladder,
           },
           at,
           entry: {
@@ -256,12 +257,28 @@ async function fallPastDue(
           },
         });
   // Where an earlier invoice drives the customer's ladder already, its dates are the ones that come.
-  const ladder = await caseState(tx, context.tenant, opened);
-  const nextTry = stepAheadInWords(ladder, ladder.nextStepIndex, {
+  const state = await caseState(tx, context.tenant, opened);
+  const nextTry = stepAheadInWords(state, state.nextStepIndex, {
     cardRefused: failed.declineClass === 'hard',
   });
-  await notifyFailure(tx, after, failed, nextTry);
+  const nextStep = ladder === 'suspended' ? `access stays suspended, and ${nextTry}` : nextTry;
+  await notifyFailure(tx, after, failed, nextStep);
   return after;
+}
+
+/** Coins that went elsewhere have bought nothing: there is no grace for what was had for them. */
+async function suspendedFor(
+  tx: Tx,
+  context: SubscriptionContext,
+  { invoice, takenBackPaymentId, at }: FailedCharge,
+): Promise<SubscriptionContext> {
+  if (takenBackPaymentId === undefined || context.subscription.ladder === 'suspended') return context;
+  const message = `Access is suspended: the coins that had paid invoice ${invoice.number} are gone.`;
+  return changeSubscription(tx, context, {
+    set: { ladder: 'suspended' },
+    at,
+    entry: { kind: 'access_suspended', message, details: { invoiceId: invoice.id } },
+  });
 }
 
 /**

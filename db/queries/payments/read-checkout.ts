@@ -1,9 +1,10 @@
 /** What the public page of an invoice in coins is made of. Who knows its token sees it, and needs no account. */
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
-import { type Database, withSystem, withTenant } from '../../client.ts';
+import { type Database, type Tx, withSystem, withTenant } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { chains, cryptoAddresses, cryptoInvoices, cryptoPayments } from '../../schema/crypto.ts';
 import { currentTenant } from '../tenants/tenants.ts';
+import { readUsdRates } from './usd-rates.ts';
 
 export type Checkout = {
   seller: string;
@@ -15,10 +16,12 @@ export type Checkout = {
   /** How far its chain has been read; null before it ever was. */
   height: number | null;
   isPaused: boolean;
+  /** What a unit of gas costs on its chain, and an ether in dollars; null where it is not known or plays no part. */
+  gas: { weiPerGas: bigint; etherRate: string } | null;
 };
 
 /** Null for a token that opens nothing. */
-export async function readCheckout(db: Database, token: string): Promise<Checkout | null> {
+export async function readCheckout(db: Database, token: string, now: Date): Promise<Checkout | null> {
   const tenantId = await withSystem(db, async (tx) => {
     const [found] = await tx
       .select({ tenantId: cryptoInvoices.tenantId })
@@ -54,8 +57,21 @@ export async function readCheckout(db: Database, token: string): Promise<Checkou
         .orderBy(asc(cryptoPayments.effectiveAt), asc(cryptoPayments.key)),
       height: chain?.height ?? null,
       isPaused: chain?.pausedAt != null,
+      gas: await gasOf(tx, cryptoInvoice, { weiPerGas: chain?.feeRate ?? null, now }),
     };
   });
+}
+
+/** Tokens are paid for in the chain's own coin: on Ethereum that is dear at times. */
+async function gasOf(
+  tx: Tx,
+  { chain, asset, policy }: Checkout['cryptoInvoice'],
+  { weiPerGas, now }: { weiPerGas: bigint | null; now: Date },
+): Promise<Checkout['gas']> {
+  if (chain !== 'ethereum' || asset === 'ETH' || weiPerGas === null) return null;
+  const rates = await readUsdRates(tx, { maxAgeSeconds: policy.rateMaxAgeSeconds });
+  const etherRate = rates('ETH', now.toISOString());
+  return etherRate === null ? null : { weiPerGas, etherRate };
 }
 
 /**
