@@ -58,10 +58,10 @@ export type PollResult = { height: number; tip: number; blocks: number; payments
 
 /** Throws a `VendorError` where the node cannot be asked, a `LeaseLostError` where somebody else watches by now. */
 export async function pollChain(poll: Poll): Promise<PollResult> {
-  const { db, lease, node, clock } = poll;
+  const { db, lease, node, second, clock } = poll;
   const began = clock();
   await node.checkNetwork();
-  const [tip, finalized] = await Promise.all([node.tip(), node.finalized()]);
+  const [tip, finalized, theirs] = await Promise.all([node.tip(), node.finalized(), heightOf(second)]);
 
   const before = await underLease(db, lease, async (_tx, chain) => chain);
   const cursor = cursorOf(before) ?? (await begin(poll, tip));
@@ -94,22 +94,52 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
     const { height: finalizedHeight, hash: finalizedHash } = finalized;
     await underLease(db, lease, (tx) => setChain(tx, lease.chain, { finalizedHeight, finalizedHash }));
   }
-  const read = await readUp(poll, { from: ground.at, tip });
-  await readAgain(poll, { rescanFrom: before.rescanFrom, height: read.at.height });
+  const traces = { isSeen: before.tracesSeen };
+  const read = await readUp(poll, { from: ground.at, tip, traces });
+  await readAgain(poll, { rescanFrom: before.rescanFrom, height: read.at.height, traces });
   const waiting = await readMempool(poll);
   await recordStillWaiting(db, lease, { txids: waiting, now: clock() });
 
-  const isComplete = read.at.height === tip.height;
+  // Another one knows of blocks that this one has not: what is in them is not known either.
+  const isOutrun = theirs !== null && theirs - tip.height > OUTRUN_MAX[familyOf(lease.chain)];
+  const isFrozen = isOutrun && (await standsStill(poll, tip));
+  const isComplete = read.at.height === tip.height && !isOutrun;
   await learn(poll, {
     tip,
     reorgDepth: 0,
     isFinalKept,
-    isBehind: false,
+    isBehind: isFrozen,
     ...(isComplete && { freshUntil: began }),
   });
   await decideExpired(db, lease, { now: clock() });
   await followPayouts(poll, read.at.height);
+  if (isFrozen) {
+    throw new VendorError({
+      code: 'vendor_unavailable',
+      message: `${node.name} stands still at block ${tip.height}, and ${second?.name} has ${theirs}.`,
+    });
+  }
   return { height: read.at.height, tip: tip.height, blocks: read.blocks, payments: read.payments };
+}
+
+/** Blocks that one node may have before another one, while they travel. */
+const OUTRUN_MAX = { bitcoin: 0, evm: 3 } as const;
+
+/** Null where there is no such node, or it does not answer: nobody depends on it. */
+async function heightOf(node: ChainNode | null): Promise<number | null> {
+  if (node === null) return null;
+  try {
+    await node.checkNetwork();
+    return (await node.tip()).height;
+  } catch {
+    return null;
+  }
+}
+
+/** Where both follow different branches, that is what is said; and the block may have come just after the look began. */
+async function standsStill(poll: Poll, tip: BlockRef): Promise<boolean> {
+  const [now, agree] = await Promise.all([poll.node.tip(), nodesAgree(poll, tip)]);
+  return now.height <= tip.height && agree !== false;
 }
 
 function cursorOf({ height, hash }: ChainRow): BlockRef | null {
@@ -156,9 +186,12 @@ async function findGround(
     return { kind: 'at', at: cursor };
   }
   if (tip.height < cursor.height) {
-    const ours = await withSystem(db, (tx) => keptHashes(tx, { chain, heights: [tip.height] }));
-    // One of ours: the node has not caught up yet, which takes nothing out of the chain.
-    if (ours.get(tip.height) === tip.hash) return { kind: 'behind' };
+    const below = tip.height + 1;
+    const [highest] = await withSystem(db, (tx) => keptBlocks(tx, { chain, below, limit: 1 }));
+    // On our chain as far as can be told: the node has not caught up yet, which takes nothing out of the chain.
+    if (highest === undefined || (await node.hashAt(highest.height)) === highest.hash) {
+      return { kind: 'behind' };
+    }
   }
   for (let below = Math.min(cursor.height, tip.height + 1); ; ) {
     const blocks = await withSystem(db, (tx) => keptBlocks(tx, { chain, below, limit: WALK }));
@@ -176,7 +209,7 @@ const WALK = 64;
 /** Oldest first; ends early where the chain moves under our feet, and the next poll goes on from there. */
 async function readUp(
   poll: Poll,
-  { from, tip }: { from: BlockRef; tip: BlockRef },
+  { from, tip, traces }: { from: BlockRef; tip: BlockRef; traces: Traces },
 ): Promise<{ at: BlockRef; blocks: number; payments: number }> {
   const { db, lease, clock, signal } = poll;
   const read = { at: from, blocks: 0, payments: 0 };
@@ -185,6 +218,7 @@ async function readUp(
     signal.throwIfAborted();
     const block = await next;
     if (block === null) return read;
+    await heedTraces(poll, { height: block.height, traces });
     // The next one comes while this one is written.
     next = block.height < tip.height ? fetchBlock(poll, block.height + 1, tip) : null;
     next?.catch(() => {});
@@ -197,6 +231,29 @@ async function readUp(
   return read;
 }
 
+/** Whether the chain's nodes have ever told of coins that contracts send on. */
+type Traces = { isSeen: boolean };
+
+/**
+ * Such payments are known once a node has told of them. A block by a node that does not would take them for gone, and miss
+ * the next ones in silence: it is refused, until one that does reads on. Kept before the block is.
+ */
+async function heedTraces(
+  { db, lease, node }: Poll,
+  { height, traces }: { height: number; traces: Traces },
+): Promise<void> {
+  if (node.tracesCalls === true && !traces.isSeen) {
+    await underLease(db, lease, (tx) => setChain(tx, lease.chain, { tracesSeen: true }));
+    traces.isSeen = true;
+  }
+  if (node.tracesCalls === false && traces.isSeen) {
+    throw new VendorError({
+      code: 'vendor_rejected_request',
+      message: `${node.name} does not trace calls, and block ${height} is not read without: what contracts send on would be missed. Name a node with debug_traceBlockByHash or trace_block.`,
+    });
+  }
+}
+
 async function fetchBlock({ node }: Poll, height: number, tip: BlockRef): Promise<ChainBlock | null> {
   const hash = height === tip.height ? tip.hash : await node.hashAt(height);
   return hash === null ? null : node.block(hash);
@@ -204,9 +261,10 @@ async function fetchBlock({ node }: Poll, height: number, tip: BlockRef): Promis
 
 /** Blocks that an operator wants read again; a few at a time, so that new ones do not wait. */
 async function readAgain(
-  { db, lease, node, clock, signal }: Poll,
-  { rescanFrom, height }: { rescanFrom: number | null; height: number },
+  poll: Poll,
+  { rescanFrom, height, traces }: { rescanFrom: number | null; height: number; traces: Traces },
 ): Promise<void> {
+  const { db, lease, node, clock, signal } = poll;
   const { chain } = lease;
   if (rescanFrom === null) return;
   const last = Math.min(height, rescanFrom + AGAIN_AT_ONCE - 1);
@@ -220,10 +278,16 @@ async function readAgain(
     const isOurs = block !== null && (ours.get(at) ?? block.hash) === block.hash;
     // A reorganisation under way: the next poll finds it first.
     if (!isOurs || (parent !== null && block.parentHash !== parent)) return;
+    await heedTraces(poll, { height: at, traces });
     await recordBlockAgain(db, lease, { block, now: clock() });
     parent = block.hash;
   }
-  if (last >= height) await underLease(db, lease, (tx) => setChain(tx, chain, { rescanFrom: null }));
+  if (last < height) return;
+  const end = rescanFrom + heights.length;
+  await underLease(db, lease, async (tx, row) => {
+    // Somebody may have asked for a lower height in the meantime.
+    if (row.rescanFrom === end) await setChain(tx, chain, { rescanFrom: null });
+  });
 }
 
 const AGAIN_AT_ONCE = 50;
@@ -292,7 +356,7 @@ async function learn(
   const [agree, feeRate, tipTime] = await Promise.all([
     nodesAgree(poll, tip),
     node.feeRate().catch(() => null),
-    timeOf(poll, tip),
+    isBehind ? null : timeOf(poll, tip),
   ]);
   const now = clock();
   const resumed = await underLease(db, lease, async (tx, chain) => {
@@ -311,7 +375,7 @@ async function learn(
       policy,
     );
     const next: Partial<ChainRow> = {
-      tipHeight: tip.height,
+      ...(!isBehind && { tipHeight: tip.height }),
       ...(tipTime !== null && { tipTime }),
       ...(freshUntil !== undefined && { freshUntil }),
       ...(feeRate !== null && { feeRate }),

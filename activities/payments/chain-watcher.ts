@@ -139,8 +139,8 @@ async function pollUntil(
     watch.onPoll?.(result);
     if (result instanceof Error) {
       failures += 1;
-      // The next node may know better.
-      turn += 1;
+      // The next node may know better; of a failure of ours it knows nothing.
+      if (result instanceof VendorError) turn += 1;
       await sayFailure({ ...watch, clock }, lease, result);
       await rest(delayOf(result, failures), signal);
     } else {

@@ -245,6 +245,8 @@ export const chains = pgTable('chains', {
   failingSince: instant(),
   /** Whether the node tells of coins that contracts send on; null where that is not known, or nobody pays so. */
   tracesCalls: boolean(),
+  /** A node of it told of them once: none that does not is read any more. */
+  tracesSeen: boolean().notNull().default(false),
   /** Smallest unit per vbyte or gas; null where the node has no estimate. */
   feeRate: units(),
   pausedAt: instant(),

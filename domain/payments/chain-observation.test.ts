@@ -22,6 +22,7 @@ const target: OwnTarget = {
   asset: 'BTC',
   minDueUnits: 98_000n,
   dustUsdMinor: 100,
+  toleranceBps: 200,
 };
 
 const known: OwnPayment = {
@@ -132,6 +133,49 @@ describe('a replacement', () => {
     expect(payments).toEqual([
       { ...known, rival: { txid: 'bb', height: null } },
       { ...known, key: 'bb:0', txid: 'bb', seenAt: later },
+    ]);
+  });
+
+  it.each([
+    ['as much as', 100_000n, 100_000n, noon],
+    ['no more than the tolerance above', 98_000n, 100_000n, noon],
+    ['more than', 97_999n, 100_000n, later],
+    ['far more than the dust of', 546n, 100_000n, later],
+  ])('of %s what it replaces has the time of a promise as large', (_name, before, units, effectiveAt) => {
+    const { payments } = seenBeside({
+      payments: [{ ...known, units: before }],
+      transactions: [transaction('bb', { units })],
+      usdRateAt: () => '90000',
+    });
+    const successor = payments.find(({ key }) => key === 'bb:0');
+    expect([successor?.effectiveAt, successor?.usdRate]).toEqual([
+      effectiveAt,
+      effectiveAt === noon ? '100000' : '90000',
+    ]);
+  });
+
+  it('of two payments by one counts from when both were there', () => {
+    const half = { ...known, units: 50_000n };
+    const second = { ...half, key: 'cc:0', txid: 'cc', effectiveAt: '2026-03-01T12:10:00.000Z' };
+    const both = { spends: ['coin:0', 'coin:1'] };
+    const spends = [...knownSpends, { spend: 'coin:1', txid: 'cc', parentTxid: 'coin' }];
+    const { payments } = seen({ payments: [half, second], spends, transactions: [transaction('bb', both)] });
+    expect(payments.find(({ key }) => key === 'bb:0')?.effectiveAt).toBe('2026-03-01T12:10:00.000Z');
+    // One that had been replaced by the other promised nothing beside it.
+    const replaced = { ...half, rival: { txid: 'cc', height: null } };
+    const again = seen({ payments: [replaced, second], spends, transactions: [transaction('bb', both)] });
+    expect(again.payments.find(({ key }) => key === 'bb:0')?.effectiveAt).toBe(later);
+  });
+
+  it('by several outputs shares what it inherits among them', () => {
+    const twice = {
+      ...transaction('bb'),
+      transfers: [0, 1].map((n) => ({ ...known, key: `bb:${n}`, to: 'ours' })),
+    };
+    const { payments } = seenBeside({ transactions: [twice] });
+    expect(payments.slice(1).map(({ key, effectiveAt }) => [key, effectiveAt])).toEqual([
+      ['bb:0', noon],
+      ['bb:1', later],
     ]);
   });
 
@@ -271,6 +315,33 @@ describe('a block', () => {
     expect(seenBeside({ block, transactions: [failed] }).payments).toEqual([
       { ...known, rival: { txid: 'aa', height: 100 } },
     ]);
+  });
+
+  it.each([
+    ['fewer', 1n, noon],
+    ['somewhat more', 101_000n, noon],
+    ['far more, which count from now', 900_000n, later],
+  ])('that mines it with %s units says what it is worth', (_name, units, effectiveAt) => {
+    const { payments } = seenBeside({
+      block,
+      transactions: [transaction('aa', { units })],
+      usdRateAt: () => '100000',
+    });
+    expect(payments).toEqual([{ ...known, units, block: minedAt, effectiveAt }]);
+  });
+
+  it.each([
+    ['to somebody else', { to: 'other' }],
+    ['in another asset', { asset: 'ETH' as const }],
+    ['by another token', { token: '0xspam' }],
+  ])('that mines it %s ends it, and a later one brings it back', (_name, differs) => {
+    const paying = transaction('aa');
+    const other = { ...paying, transfers: paying.transfers.map((transfer) => ({ ...transfer, ...differs })) };
+    const ended = { ...known, rival: { txid: 'aa', height: 100 } };
+    expect(seenBeside({ block, transactions: [other] }).payments).toEqual([ended]);
+    const [freed] = leaveChain([ended], { ancestor: 99, now: later });
+    const again = seenBeside({ block, payments: [freed ?? ended], transactions: [paying] });
+    expect(again.payments).toEqual([{ ...known, block: minedAt }]);
   });
 
   it('never kills what another block has mined', () => {

@@ -28,6 +28,8 @@ export type OwnTarget = {
   asset: CryptoAsset;
   minDueUnits: bigint;
   dustUsdMinor: number;
+  /** Of an amount, in hundredths of a percent: what a payment may lack. */
+  toleranceBps: number;
 };
 
 /** What a transaction that concerns us uses up. `parentTxid`: whose output it is; null where spends name no parent (EVM). */
@@ -109,7 +111,14 @@ function mine(state: State, transaction: ChainTransaction, block: BlockRef & { t
 
   for (const transfer of transaction.transfers) {
     const known = state.payments.get(transfer.key);
-    const payment = known ?? state.begin(transaction, transfer, inherited);
+    if (known !== undefined && !isSameMoney(known, transfer)) {
+      lose(state, known, { txid, height: block.height });
+      continue;
+    }
+    const payment =
+      known === undefined
+        ? state.begin(transaction, transfer, inherited)
+        : state.withUnits(known, transfer.units);
     if (payment === null) continue;
     state.put({
       ...payment,
@@ -131,6 +140,11 @@ function mine(state: State, transaction: ChainTransaction, block: BlockRef & { t
   }
   revive(state, transaction, before);
   for (const child of state.paymentsBuiltOn(txid)) state.put({ ...child, unconfirmedParent: null });
+}
+
+/** What a contract sends on may depend on the block that it runs in: mined again, it may go to somebody else. */
+function isSameMoney({ target, asset, token }: OwnPayment, transfer: ChainTransfer): boolean {
+  return target === transfer.to && asset === transfer.asset && token === transfer.token;
 }
 
 /** The transaction waits to be mined. */
@@ -277,21 +291,24 @@ class State {
 
   /** A payment that was not known; null for a transfer that is not to us, or is one worthless payment too many. */
   begin(
-    { txid }: ChainTransaction,
+    transaction: ChainTransaction,
     transfer: ChainTransfer,
     predecessors: readonly OwnPayment[],
   ): OwnPayment | null {
-    const { targets, chain, now, block, usdRateAt } = this.observation;
+    const { targets, chain, usdRateAt } = this.observation;
     const target = targets.get(transfer.to);
     if (target === undefined || transfer.units <= 0n) return null;
-    const first = { effectiveAt: earlier(now, block?.time ?? now), usdRate: null };
-    const { effectiveAt, usdRate } = predecessors
+    const { txid } = transaction;
+    const alike = predecessors
       .filter(({ cryptoInvoiceId }) => cryptoInvoiceId === target.cryptoInvoiceId)
-      .filter(({ asset, token }) => asset === transfer.asset && token === transfer.token)
-      .reduce<Pick<OwnPayment, 'effectiveAt' | 'usdRate'>>(
-        (a, b) => (Date.parse(b.effectiveAt) < Date.parse(a.effectiveAt) ? b : a),
-        first,
-      );
+      .filter(({ asset, token }) => asset === transfer.asset && token === transfer.token);
+    const units = this.#unitsUpTo(transaction, transfer, target);
+    const { effectiveAt, usdRate } = inheritance(alike, { units, ...target }).reduce<
+      Pick<OwnPayment, 'effectiveAt' | 'usdRate'>
+    >((a, b) => (Date.parse(b.effectiveAt) < Date.parse(a.effectiveAt) ? b : a), {
+      effectiveAt: this.#firstSight(),
+      usdRate: null,
+    });
     const payment: OwnPayment = {
       key: transfer.key,
       chain,
@@ -313,6 +330,23 @@ class State {
     return this.#hasRoomFor(payment, target) ? payment : null;
   }
 
+  /** With what the block says it is. What is more than was promised counts from now, like any payment. */
+  withUnits(payment: OwnPayment, units: bigint): OwnPayment {
+    const { targets, usdRateAt } = this.observation;
+    const { asset } = payment;
+    const toleranceBps = targets.get(payment.target)?.toleranceBps ?? 0;
+    if (units === payment.units || covers(payment.units, { units, toleranceBps })) {
+      return { ...payment, units };
+    }
+    const effectiveAt = this.#firstSight();
+    return {
+      ...payment,
+      units,
+      effectiveAt,
+      usdRate: asset === null ? null : usdRateAt(asset, effectiveAt),
+    };
+  }
+
   put(payment: OwnPayment): void {
     this.payments.set(payment.key, payment);
     this.#index(payment);
@@ -329,6 +363,21 @@ class State {
       const before = this.#before.get(payment.key);
       return before === undefined || !isSame(before, payment);
     });
+  }
+
+  #firstSight(): string {
+    const { now, block } = this.observation;
+    return earlier(now, block?.time ?? now);
+  }
+
+  /** What the transaction pays the invoice up to this transfer: several share what they inherit. */
+  #unitsUpTo({ transfers }: ChainTransaction, transfer: ChainTransfer, target: OwnTarget): bigint {
+    const { targets } = this.observation;
+    return transfers
+      .slice(0, transfers.indexOf(transfer) + 1)
+      .filter(({ to }) => targets.get(to)?.cryptoInvoiceId === target.cryptoInvoiceId)
+      .filter(({ asset, token }) => asset === transfer.asset && token === transfer.token)
+      .reduce((sum, { units }) => sum + units, 0n);
   }
 
   #hasRoomFor(payment: OwnPayment, target: OwnTarget): boolean {
@@ -358,6 +407,33 @@ class State {
 }
 
 /**
+ * The predecessors whose time a successor of so many units has: those whose transaction promised as much by itself, and all
+ * that were alive if together they did. Whoever had promised little may not wait for the price and then pay at the old rate.
+ */
+function inheritance(
+  predecessors: readonly OwnPayment[],
+  wanted: { units: bigint; toleranceBps: number },
+): OwnPayment[] {
+  const promised = (payments: readonly OwnPayment[]) =>
+    covers(
+      payments.reduce((sum, { units }) => sum + units, 0n),
+      wanted,
+    );
+  const alone = [...Map.groupBy(predecessors, ({ txid }) => txid).values()].filter(promised).flat();
+  if (alone.length > 0) return alone;
+  const alive = predecessors.filter(({ rival }) => rival === null);
+  if (!promised(alive)) return [];
+  // They promised as much only when the last of them was there.
+  return [alive.reduce((a, b) => (Date.parse(b.effectiveAt) > Date.parse(a.effectiveAt) ? b : a))];
+}
+
+function covers(promised: bigint, { units, toleranceBps }: { units: bigint; toleranceBps: number }): boolean {
+  return promised * ALL_BPS >= units * (ALL_BPS - BigInt(toleranceBps));
+}
+
+const ALL_BPS = 10_000n;
+
+/**
  * Worth less than the policy's dust, or, where no price is known, less than it costs anywhere to move: the same bound that
  * counts how many an invoice has.
  */
@@ -382,6 +458,7 @@ function usdMinorFloor(units: bigint, asset: CryptoAsset, usdRate: string): bigi
 
 function isSame(a: OwnPayment, b: OwnPayment): boolean {
   return (
+    a.units === b.units &&
     a.block?.height === b.block?.height &&
     a.block?.hash === b.block?.hash &&
     a.effectiveAt === b.effectiveAt &&

@@ -1,6 +1,6 @@
 /**
  * Coins that contracts send on leave no log: they are found by running a block's transactions again, which not every node
- * offers. What it offers is learned with the first block. From then on a node that had traces must have them: a block without
+ * offers. What it offers is learned with the first block, and asked again now and then where that was nothing. From then on a node that had traces must have them: a block without
  * would lose payments in silence.
  */
 import { z } from 'zod';
@@ -21,16 +21,18 @@ export type CallTraces = {
   ofBlock(block: shapes.RpcBlock): Promise<InternalTransfers | null>;
 };
 
-export function createCallTraces(requests: EvmRequests): CallTraces {
+export function createCallTraces(requests: EvmRequests, clock: () => number = Date.now): CallTraces {
   let way: Way | null | undefined;
+  let askedAt = 0;
   return {
     get offered() {
       return way === undefined ? null : way !== null;
     },
 
     async ofBlock(block) {
-      if (way === null || block.transactions.length === 0) return new Map();
-      if (way !== undefined) return way(requests, block);
+      if (block.transactions.length === 0) return new Map();
+      if (way === null && clock() - askedAt < ASK_AGAIN_MS) return new Map();
+      if (way) return way(requests, block);
       for (const candidate of [byCallTracer, byTraceModule]) {
         const traces = await unlessNotOffered(candidate(requests, block));
         if (traces === 'not_offered') continue;
@@ -38,10 +40,14 @@ export function createCallTraces(requests: EvmRequests): CallTraces {
         return traces;
       }
       way = null;
+      askedAt = clock();
       return new Map();
     },
   };
 }
+
+/** A provider may have sent one question to a node that offers less than its others. */
+const ASK_AGAIN_MS = 60_000;
 
 type Way = (requests: EvmRequests, block: shapes.RpcBlock) => Promise<InternalTransfers | null>;
 

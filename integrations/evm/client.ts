@@ -26,6 +26,8 @@ export type EvmConnection = {
   /** The contract whose transfers are USDC; null where there is none. */
   usdc: string | null;
   timeoutMs?: number;
+  /** Milliseconds. */
+  clock?: () => number;
 };
 
 export type EvmNode = ChainNode & {
@@ -36,14 +38,21 @@ export type EvmNode = ChainNode & {
   readonly tracesCalls: boolean | null;
 };
 
-export function createEvmNode({ url, chain, network, usdc, timeoutMs = 20_000 }: EvmConnection): EvmNode {
+export function createEvmNode({
+  url,
+  chain,
+  network,
+  usdc,
+  timeoutMs = 20_000,
+  clock,
+}: EvmConnection): EvmNode {
   const requests = createEvmRequests({ url, timeoutMs });
   const known: KnownAssets = {
     coin: chain === 'polygon' ? null : 'ETH',
     usdc: usdc?.toLowerCase() ?? null,
   };
   const receiptsOf = createBlockReceipts(requests);
-  const traces = assetsOn(chain).includes('ETH') ? createCallTraces(requests) : null;
+  const traces = assetsOn(chain).includes('ETH') ? createCallTraces(requests, clock) : null;
 
   let checked = false;
   const checkNetwork = async () => {
@@ -69,7 +78,8 @@ export function createEvmNode({ url, chain, network, usdc, timeoutMs = 20_000 }:
   const block: ChainNode['block'] = async (hash) => {
     const found = await read(shapes.block.nullable(), 'eth_getBlockByHash', hash, true);
     if (found === null) return null;
-    const [receipts, internal] = await Promise.all([receiptsOf(found), traces?.ofBlock(found)]);
+    const traced = traces?.ofBlock(found) ?? Promise.resolve(new Map());
+    const [receipts, internal] = await Promise.all([receiptsOf(found, traced), traced]);
     if (receipts === null || internal === null) return null;
     const listed = new Set(found.transactions.map((transaction) => transaction.hash));
     return {
@@ -82,7 +92,7 @@ export function createEvmNode({ url, chain, network, usdc, timeoutMs = 20_000 }:
           minedTransaction({
             transaction,
             receipt: receipts.get(transaction.hash),
-            internal: internal?.get(transaction.hash) ?? [],
+            internal: internal.get(transaction.hash) ?? [],
             known,
           }),
         ),

@@ -1,19 +1,24 @@
 /** The receipts of a block: which transactions succeeded, and the logs they left. */
 import { z } from 'zod';
 import { VendorError } from '../../domain/errors.ts';
+import type { InternalTransfers } from './call-traces.ts';
 import { type EvmRequests, NodeRefusal } from './requests.ts';
 import * as shapes from './shapes.ts';
 import { transferTopic } from './transactions.ts';
 
-/** By transaction: of all that may have moved something. Null for a block that left the chain, where the node cannot tell any more. */
+/**
+ * By transaction: of all that may have moved something, those with `traced` transfers among them. Null for a block that left the
+ * chain, where the node cannot tell any more.
+ */
 export type BlockReceipts = (
   block: shapes.RpcBlock,
+  traced: Promise<InternalTransfers | null>,
 ) => Promise<ReadonlyMap<string, shapes.RpcReceipt> | null>;
 
 /** In one request where the node offers that, else in batches; which of them is learned with the first block. */
 export function createBlockReceipts(requests: EvmRequests): BlockReceipts {
   let offersWhole = true;
-  return async (block) => {
+  return async (block, traced) => {
     if (block.transactions.length === 0) return new Map();
     if (offersWhole) {
       try {
@@ -23,7 +28,8 @@ export function createBlockReceipts(requests: EvmRequests): BlockReceipts {
         offersWhole = false;
       }
     }
-    return byTransaction(block, await oneByOne(requests, block));
+    const internal = await traced;
+    return internal === null ? null : byTransaction(block, await oneByOne(requests, { block, internal }));
   };
 }
 
@@ -36,12 +42,16 @@ async function whole(requests: EvmRequests, block: shapes.RpcBlock): Promise<sha
   return receipts;
 }
 
-/** Those with coins or with a token's transfer; what else failed or not moved nothing. */
-async function oneByOne(requests: EvmRequests, block: shapes.RpcBlock): Promise<shapes.RpcReceipt[]> {
+/** Those with coins, by a contract as well, or with a token's transfer; what else failed or not moved nothing. */
+async function oneByOne(
+  requests: EvmRequests,
+  { block, internal }: { block: shapes.RpcBlock; internal: InternalTransfers },
+): Promise<shapes.RpcReceipt[]> {
   const filter = { blockHash: block.hash, topics: [transferTopic] };
   const logs = await requests.ask(z.array(shapes.log), 'eth_getLogs', filter);
   const wanted = new Set([
     ...block.transactions.filter(({ value }) => value > 0n).map(({ hash }) => hash),
+    ...internal.keys(),
     ...logs.map(({ transactionHash }) => transactionHash),
   ]);
   const receipts = await requests.askAll(

@@ -172,6 +172,30 @@ describe('a reorganisation', () => {
     expect(await scene.standing(id)).toBe('processing');
   });
 
+  it('that mines a contract’s transfer again with less keeps no more than that', async () => {
+    const evm = createStillChain({ clock: scene.now }).node();
+    const { id, target } = await scene.offer({ chain: 'ethereum', asset: 'USDC', dueUnits: 100_000_000n });
+    const ethereum = await scene.watch(evm, { chain: 'ethereum' });
+    await ethereum.poll();
+    const paying = evmTransaction([{ to: target, units: 100_000_000n, asset: 'USDC', token: '0xusdc' }]);
+    evm.mine([paying]);
+    await ethereum.poll();
+    expect(await scene.standing(id)).toBe('processing');
+    const poorer = {
+      ...paying,
+      transfers: paying.transfers.map((each) => ({ ...each, units: 60_000_000n })),
+    };
+    evm.reorganise(1, [[poorer], []]);
+    await ethereum.poll();
+    expect(await scene.payments(id)).toEqual(['60000000 mined @1']);
+    expect((await scene.invoice(id)).creditedUnits).toBe(60_000_000n);
+    const elsewhere = { ...paying, transfers: paying.transfers.map((each) => ({ ...each, to: '0xother' })) };
+    evm.reorganise(2, [[elsewhere], [], []]);
+    await ethereum.poll();
+    expect((await scene.invoice(id)).creditedUnits).toBe(0n);
+    expect(await rivals(id)).toEqual([`${paying.txid} @1`]);
+  });
+
   it('deeper than what is kept is found by ever fewer blocks', async () => {
     const { id, target } = await scene.offer({ expiresIn: 60 });
     const paying = bitcoinTransaction([{ to: target, units: DUE }]);
@@ -346,6 +370,35 @@ describe('an expiry', () => {
   });
 });
 
+describe('a payment under way', () => {
+  const paying = (to: string, spends: string[]) => bitcoinTransaction([{ to, units: DUE }], { spends });
+
+  it('tells a process that has ended already to look after it', async () => {
+    const { id, target } = await scene.offer();
+    const promised = paying(target, ['coin:0']);
+    node.send(promised);
+    await watcher.poll();
+    node.send(paying('elsewhere', ['coin:0']));
+    await watcher.poll();
+    scene.pass({ minutes: 16 });
+    await watcher.poll();
+    expect(await scene.standing(id)).toMatch(/^expired/);
+    const before = await scene.signals(id);
+    node.send(promised);
+    await watcher.poll();
+    expect(await scene.standing(id)).toMatch(/^processing/);
+    expect(await scene.signals(id)).toBe(before + 1);
+  });
+
+  it('tells one that waits for the chain, once its quote is over', async () => {
+    const { id, target } = await scene.offer();
+    scene.pass({ minutes: 16 });
+    node.mine([paying(target, ['coin:0'])], { time: '2026-03-01T12:14:00.000Z' });
+    await watcher.poll();
+    expect([await scene.standing(id), await scene.signals(id)]).toEqual(['processing', 1]);
+  });
+});
+
 describe('a node', () => {
   it('that is behind takes nothing out of the chain, and nothing is known to be fresh by it', async () => {
     const { id, target } = await scene.offer();
@@ -358,6 +411,101 @@ describe('a node', () => {
     await expect(watcher.poll({ node: late })).rejects.toThrow(/late:8332 is behind/);
     expect(await scene.payments(id)).toEqual(['100000 mined @11']);
     expect((await scene.chain()).freshUntil).toEqual(freshUntil);
+  });
+
+  it('that is far behind, or before where we began, does so neither', async () => {
+    node.mineEmpty(950);
+    await watcher.poll();
+    const { hash, freshUntil, tipHeight } = await scene.chain();
+    for (const height of [501, 3]) {
+      const late = chain.node('late:8332');
+      late.follow(node);
+      late.rewindTo(height);
+      await scene.sql('delete from chain_blocks where height < 10 or height = 501');
+      await expect(watcher.poll({ node: late })).rejects.toThrow(/late:8332 is behind/);
+    }
+    const row = await scene.chain();
+    expect([row.hash, row.freshUntil, row.tipHeight, row.pausedAt]).toEqual([
+      hash,
+      freshUntil,
+      tipHeight,
+      null,
+    ]);
+  });
+
+  it('that stands still while the other goes on lets nothing expire', async () => {
+    const { id, target } = await scene.offer();
+    const other = chain.node('other:8332');
+    other.follow(node);
+    other.mine([bitcoinTransaction([{ to: target, units: DUE }])]);
+    scene.pass({ minutes: 16 });
+    const { freshUntil } = await scene.chain();
+    await expect(watcher.poll({ second: other })).rejects.toThrow(
+      'still:8332 stands still at block 10, and other:8332 has 11.',
+    );
+    expect([await scene.standing(id), (await scene.chain()).freshUntil]).toEqual(['awaiting', freshUntil]);
+    await watcher.poll({ node: other, second: node });
+    expect([await scene.standing(id), await scene.payments(id)]).toEqual([
+      'processing',
+      ['100000 mined @11'],
+    ]);
+  });
+
+  it('that is on a shorter branch than the other is no frozen one, but nothing is fresh by it', async () => {
+    const other = chain.node('other:8332');
+    other.follow(node);
+    node.mineEmpty(2);
+    other.mineEmpty(3);
+    const { freshUntil } = await scene.chain();
+    scene.pass({ minutes: 1 });
+    expect(await watcher.poll({ second: other })).toMatchObject({ height: 12 });
+    const row = await scene.chain();
+    expect([row.freshUntil, row.disagreeingSince]).toEqual([freshUntil, scene.now()]);
+  });
+
+  it('that receives the block in the meantime does not stand still, but is not fresh yet', async () => {
+    const other = chain.node('other:8332');
+    other.follow(node);
+    other.mine();
+    const { freshUntil } = await scene.chain();
+    scene.pass({ minutes: 1 });
+    node.onCall((method) => {
+      if (method === 'mempool') node.follow(other);
+    });
+    expect(await watcher.poll({ second: other })).toMatchObject({ tip: 10 });
+    expect((await scene.chain()).freshUntil).toEqual(freshUntil);
+    node.onCall(null);
+    await watcher.poll({ second: other });
+    expect((await scene.chain()).freshUntil).toEqual(scene.now());
+  });
+
+  it('without traces reads no block of a chain that another one traces', async () => {
+    const ethereum = createStillChain({ clock: scene.now });
+    const [traced, blind] = [ethereum.node('traced:8545'), ethereum.node('blind:8545')];
+    traced.setTraces(true);
+    blind.setTraces(false);
+    const { id, target } = await scene.offer({ chain: 'ethereum', asset: 'ETH', dueUnits: 10n ** 18n });
+    const evm = await scene.watch(blind, { chain: 'ethereum' });
+    await evm.poll();
+    const paying = evmTransaction([{ to: target, units: 10n ** 18n, asset: 'ETH', token: null }]);
+    const call = {
+      ...paying,
+      transfers: paying.transfers.map((each) => ({ ...each, key: `${paying.txid}:call:0` })),
+    };
+    traced.mine([call]);
+    await evm.poll({ node: traced });
+    expect(await scene.payments(id)).toEqual(['1000000000000000000 mined @1']);
+    traced.reorganise(1, [[], [call]]);
+    blind.follow(traced);
+    await expect(evm.poll()).rejects.toMatchObject({
+      name: 'VendorError',
+      message: expect.stringMatching(/^blind:8545 does not trace calls, and block 1 is not read without/),
+    });
+    await evm.poll({ node: traced });
+    expect(await scene.payments(id)).toEqual(['1000000000000000000 mined @2']);
+    expect(await rivals(id)).toEqual(['null @null']);
+    await withSystem(scene.db, (tx) => rescanChain(tx, { chain: 'ethereum', fromHeight: 1 }));
+    await expect(evm.poll()).rejects.toThrow(/^blind:8545 does not trace calls/);
   });
 
   it('on another network is not read at all', async () => {
@@ -538,6 +686,26 @@ describe('a watch', () => {
     expect([row.failure, row.failingSince]).toEqual(['dead:8332 does not answer.', since]);
   });
 
+  it('stays with its node where the database fails', async () => {
+    const other = chain.node('other:8332');
+    node.mine();
+    other.follow(node);
+    await scene.sql(`create function fail() returns trigger language plpgsql as $$
+      begin raise exception using errcode = '40P01', message = 'deadlock detected'; end $$`);
+    await scene.sql('create trigger fail before insert on chain_blocks execute function fail()');
+    await scene.sql('update chains set lease_until = null');
+    const stop = new AbortController();
+    const results: string[] = [];
+    const mended: Promise<void>[] = [];
+    await watch([node, other], stop.signal, (result) => {
+      results.push(result instanceof Error ? 'failed' : 'read');
+      if (results.length === 1) mended.push(scene.sql('drop trigger fail on chain_blocks'));
+      if (results.at(-1) === 'read') stop.abort();
+    });
+    await Promise.all(mended);
+    expect([results, (await scene.chain()).node]).toEqual([['failed', 'read'], 'still:8332']);
+  });
+
   it('ends at once when it is told to, and lets the next one begin', async () => {
     const stop = new AbortController();
     await scene.sql('update chains set lease_until = null');
@@ -618,6 +786,24 @@ describe('reading again', () => {
     const before = await scene.everything();
     await rescan();
     expect(await scene.everything()).toEqual(before);
+    expect((await scene.chain()).rescanFrom).toBeNull();
+  });
+
+  it('from a lower height, asked for while it is under way, is not forgotten', async () => {
+    node.mineEmpty(60);
+    await watcher.poll();
+    const rescan = (fromHeight: number) =>
+      withSystem(scene.db, (tx) => rescanChain(tx, { chain: 'bitcoin', fromHeight }));
+    await rescan(40);
+    const asked: Promise<unknown>[] = [];
+    node.onCall((method) => {
+      if (method === 'block' && asked.length === 0) asked.push(rescan(3));
+    });
+    await watcher.poll();
+    await Promise.all(asked);
+    expect((await scene.chain()).rescanFrom).toBe(3);
+    node.onCall(null);
+    for (let i = 0; i < 2; i += 1) await watcher.poll();
     expect((await scene.chain()).rescanFrom).toBeNull();
   });
 

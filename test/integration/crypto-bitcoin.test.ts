@@ -544,7 +544,7 @@ describe('on the clock of the chain', () => {
       units: all,
       payments: [`${DUE} confirmed +1`],
       events: ['payment_seen', 'processing', 'settled', 'finalised'],
-      signals: 2,
+      signals: 3,
     });
     const block = await btcd.node.block(hash);
     expect((await scene.payments(offered)).map((each) => each.effectiveAt.toISOString())).toEqual([

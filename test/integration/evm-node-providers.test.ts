@@ -57,6 +57,19 @@ describe('a node that offers less', () => {
     expect(front.methods()).toContain('eth_getTransactionReceipt');
   });
 
+  it('by receipts one at a time tells of ether from a contract that was called without any', async () => {
+    const calls = [{ type: 'CALL', to: receiver, value: '0x26' }];
+    await using front = await frontOf({
+      without: ['eth_getBlockReceipts'],
+      answers: { debug_traceBlockByHash: { result: [{ result: { type: 'CALL', calls } }] } },
+    });
+    const txid = await wallet.sendEth(receiver, 0n);
+    const told = await nodeAt(front.url).block((await node.tip()).hash);
+    expect(told?.transactions.flatMap(({ transfers }) => transfers)).toEqual([
+      { key: `${txid}:call:0`, to: receiver, asset: 'ETH', token: null, units: 38n },
+    ]);
+  });
+
   it('by having no traces tells the rest, and that it has none', async () => {
     await using front = await frontOf({ without: ['debug_traceBlockByHash', 'trace_block'] });
     const other = nodeAt(front.url);
@@ -68,6 +81,21 @@ describe('a node that offers less', () => {
       transfersOf(await node.block(hash)).filter(({ key }) => !key.includes(':call:')),
     );
     expect(other.tracesCalls).toBe(false);
+  });
+
+  it('for a moment is asked again a minute later', async () => {
+    await using front = await frontOf({ without: ['debug_traceBlockByHash', 'trace_block'] });
+    let now = 0;
+    const other = nodeAt(front.url, { clock: () => now });
+    const hash = await payments();
+    await other.block(hash);
+    front.offer('trace_block');
+    now = 59_999;
+    await other.block(hash);
+    expect(other.tracesCalls).toBe(false);
+    now = 60_000;
+    expect(await other.block(hash)).toEqual(await node.block(hash));
+    expect(other.tracesCalls).toBe(true);
   });
 
   it('than before is refused: a block without its traces would lose payments', async () => {
@@ -257,6 +285,7 @@ async function frontOf({
     methods: () => [...asked],
     lastRequest: () => last,
     without: (...methods: string[]) => methods.forEach((method) => void lacks.add(method)),
+    offer: (method: string) => lacks.delete(method),
     answerAgain: (method: string) => own.delete(method),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();

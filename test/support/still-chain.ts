@@ -38,6 +38,8 @@ export type StillNode = ChainNode & {
   /** It is a node of something else. */
   setWrongNetwork(isWrong: boolean): void;
   setFinalized(height: number | null): void;
+  /** Whether it tells of coins that contracts send on; false leaves them out of its blocks. */
+  setTraces(tracesCalls: boolean | null): void;
   /** What waits to be mined, without a call. */
   waiting(): ChainTransaction[];
   /** The end of its active chain, without a call. */
@@ -82,6 +84,7 @@ function createNode({ name, blocks, add, first, clock }: Shared): StillNode {
   const failures = new Map<NodeMethod, { times: number; error: Error }>();
   let isWrongNetwork = false;
   let finalizedHeight: number | null = null;
+  let tracesCalls: boolean | null = null;
   let hook: ((method: NodeMethod) => void) | null = null;
   const calls: StillNode['calls'] = {
     checkNetwork: 0,
@@ -117,6 +120,9 @@ function createNode({ name, blocks, add, first, clock }: Shared): StillNode {
   const node: StillNode = {
     name,
     calls,
+    get tracesCalls() {
+      return tracesCalls;
+    },
     checkNetwork: () =>
       answer('checkNetwork', () => {
         if (!isWrongNetwork) return;
@@ -132,7 +138,11 @@ function createNode({ name, blocks, add, first, clock }: Shared): StillNode {
         return block === undefined ? null : ref(block);
       }),
     hashAt: (height) => answer('hashAt', () => active[height]?.hash ?? null),
-    block: (hash) => answer('block', () => blocks.get(hash) ?? null),
+    block: (hash) =>
+      answer('block', () => {
+        const block = blocks.get(hash) ?? null;
+        return block === null || tracesCalls !== false ? block : withoutCalls(block);
+      }),
     mempool: () => answer('mempool', () => [...mempool.keys()]),
     pending: (txids) => answer('pending', () => txids.flatMap((txid) => mempool.get(txid) ?? [])),
     used: (spends) =>
@@ -206,6 +216,9 @@ function createNode({ name, blocks, add, first, clock }: Shared): StillNode {
     setFinalized(height) {
       finalizedHeight = height;
     },
+    setTraces(next) {
+      tracesCalls = next;
+    },
     onCall(next) {
       hook = next;
     },
@@ -213,6 +226,14 @@ function createNode({ name, blocks, add, first, clock }: Shared): StillNode {
     peek: () => ref(tip()),
   };
   return node;
+}
+
+function withoutCalls(block: ChainBlock): ChainBlock {
+  const transactions = block.transactions.map((transaction) => ({
+    ...transaction,
+    transfers: transaction.transfers.filter(({ key }) => !key.includes(':call:')),
+  }));
+  return { ...block, transactions };
 }
 
 function unreachable(name: string): VendorError {

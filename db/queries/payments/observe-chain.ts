@@ -144,6 +144,7 @@ function ownTarget(target: string, invoice: CryptoInvoiceRow): OwnTarget {
     asset: invoice.asset,
     minDueUnits: invoice.minDueUnits,
     dustUsdMinor: invoice.policy.dustUsdMinor,
+    toleranceBps: invoice.policy.toleranceBps,
   };
 }
 

@@ -75,7 +75,7 @@ export function recordBlockAgain(
   lease: ChainLease,
   { block, now }: { block: ChainBlock; now: Date },
 ): Promise<number> {
-  return underLease(db, lease, async (tx) => {
+  return underLease(db, lease, async (tx, { rescanFrom }) => {
     const payments = await recordSeen(tx, lease, {
       block,
       transactions: block.transactions,
@@ -83,7 +83,8 @@ export function recordBlockAgain(
       now,
       toHeight: null,
     });
-    await setChain(tx, lease.chain, { rescanFrom: block.height + 1 });
+    // Somebody may have asked for a lower height in the meantime.
+    if (rescanFrom === block.height) await setChain(tx, lease.chain, { rescanFrom: block.height + 1 });
     return payments;
   });
 }
@@ -320,6 +321,8 @@ async function savePayments(tx: SystemTx, payments: readonly OwnPayment[]): Prom
       .onConflictDoUpdate({
         target: [cryptoPayments.chain, cryptoPayments.key],
         set: {
+          units: excluded('units'),
+          usdRate: excluded('usd_rate'),
           height: excluded('height'),
           blockHash: excluded('block_hash'),
           effectiveAt: excluded('effective_at'),

@@ -92,7 +92,7 @@ export async function saveDecisions(
     savePaymentStatuses(tx, payments, decided),
     saveEvents(tx, decided, now),
   ]);
-  if (isSignalled) await signalWorkflows(tx, decided);
+  if (isSignalled) await signalWorkflows(tx, { before: invoices, decided, now });
   return decided;
 }
 
@@ -327,8 +327,15 @@ function detailsOf({ payment, creditedUnits, excessUnits, missingUnits }: Crypto
   return { payment, creditedUnits, excessUnits, missingUnits };
 }
 
-async function signalWorkflows(tx: Tx, decided: readonly DecidedInvoice[]): Promise<void> {
-  const waiting = decided.filter(asksForMore);
+async function signalWorkflows(
+  tx: Tx,
+  {
+    before,
+    decided,
+    now,
+  }: { before: readonly CryptoInvoiceRow[]; decided: readonly DecidedInvoice[]; now: string },
+): Promise<void> {
+  const waiting = decided.filter((each, i) => asksForMore(each, { before: before[i], now }));
   const byTenant = Map.groupBy(waiting, ({ invoice }) => invoice.tenantId);
   for (const [tenantId, invoices] of byTenant) {
     await appendOutbox(
@@ -340,14 +347,22 @@ async function signalWorkflows(tx: Tx, decided: readonly DecidedInvoice[]): Prom
 }
 
 /** A run of the invoice's process costs; what only has to be told some time waits for its next look. */
-function asksForMore({ invoice, decision, events }: DecidedInvoice): boolean {
+function asksForMore(
+  { invoice, decision, events }: DecidedInvoice,
+  { before, now }: { before: CryptoInvoiceRow | undefined; now: string },
+): boolean {
   const { status, bookedUnits } = invoice;
   const isBookedOtherwise = invoice.confirmedUnits > bookedUnits || decision.securedUnits < bookedUnits;
   if (isSettled(status) && isBookedOtherwise) return true;
-  return events.some((event) => !isHarmless(event) && !patient.has(event.kind));
+  // Before the expiry its process looks again then. Later it has ended, or waits to be told.
+  const hasLookAhead = before?.status === 'awaiting' && Date.parse(now) <= before.expiresAt.getTime();
+  return events.some(
+    (event) =>
+      !isHarmless(event) && !patient.has(event.kind) && (event.kind !== 'processing' || !hasLookAhead),
+  );
 }
 
-const patient: ReadonlySet<CryptoEvent['kind']> = new Set(['payment_seen', 'processing', 'partial_payment']);
+const patient: ReadonlySet<CryptoEvent['kind']> = new Set(['payment_seen', 'partial_payment']);
 
 /** What an invoice's process is started with. */
 export function startOf({ id, tenantId, customerId, expiresAt }: CryptoInvoiceRow): CryptoInvoiceInput {

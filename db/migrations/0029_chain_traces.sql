@@ -1,0 +1,1 @@
+ALTER TABLE "chains" ADD COLUMN "traces_seen" boolean DEFAULT false NOT NULL;
