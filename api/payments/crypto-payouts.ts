@@ -165,7 +165,7 @@ const broadcast = route({
   scope: 'billing:write',
   summary: 'Tell the transaction by which a payout was sent',
   description:
-    'You send it from your own wallet. It is confirmed once the chain has a transaction of this id that pays the address as much.',
+    'You send it from your own wallet. It is confirmed once the chain has a transaction of this id that pays the address as much. Where you raised its fee, which makes it another transaction, tell that one as well.',
   params,
   body: z.strictObject({
     txid: z

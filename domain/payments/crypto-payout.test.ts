@@ -16,7 +16,7 @@ const acts: readonly PayoutAct[] = ['approve', 'reject', 'broadcast'];
 const may: Record<PayoutAct, readonly CryptoPayoutStatus[]> = {
   approve: ['requested'],
   reject: ['requested', 'approved'],
-  broadcast: ['approved'],
+  broadcast: ['approved', 'broadcast'],
 };
 
 const sentences: Record<CryptoPayoutStatus, string> = {

@@ -21,7 +21,8 @@ const allowed: Record<PayoutAct, readonly CryptoPayoutStatus[]> = {
   approve: ['requested'],
   // Until it is sent, somebody may think again.
   reject: ['requested', 'approved'],
-  broadcast: ['approved'],
+  // Told again where the fee was raised: that is another transaction in the first one's stead.
+  broadcast: ['approved', 'broadcast'],
 };
 
 export const statusAfter = {

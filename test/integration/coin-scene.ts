@@ -31,7 +31,7 @@ export type CoinScene = InvoiceScene & {
 };
 
 /** Where blocks are when an offer is made, and how many follow until a payment is deep enough. */
-export const HEIGHT = 100;
+const HEIGHT = 100;
 
 export async function createCoinScene(
   options: Parameters<typeof createInvoiceScene>[0] = {},

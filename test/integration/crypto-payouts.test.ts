@@ -412,6 +412,44 @@ describe('the transaction of a payout', () => {
     expect(await seen(payout)).toEqual({ status: 'broadcast', height: null, isTold: false });
   });
 
+  it('whose fee was raised is told again, until a block has one of them', async () => {
+    await paidTooMuch();
+    const { node, poll } = await watch();
+    const payout = await approved();
+    const [first, second] = [await sending(payout), await sending(payout)];
+    await act(payout.id, 'broadcast', { txid: first.txid });
+    expect((await act(payout.id, 'broadcast', { txid: second.txid })).body).toMatchObject({
+      status: 'broadcast',
+      txid: second.txid,
+    });
+    expect((await act(payout.id, 'reject', { reason: 'too late' })).body.reason).toBe('payout_broadcast');
+    node.mine([second]);
+    node.mineEmpty(2);
+    await poll();
+    expect(await act(payout.id, 'broadcast', { txid: first.txid })).toMatchObject({
+      status: 409,
+      body: { reason: 'transaction_mined' },
+    });
+    const changes = await moved(() => carryOut(scene, coins, scene.now().toISOString()));
+    expect(changes).toEqual({ 'cash:crypto': -45_000, refunds_pending: 45_000 });
+    expect(await act(payout.id, 'broadcast', { txid: first.txid })).toMatchObject({
+      status: 409,
+      body: { reason: 'payout_confirmed' },
+    });
+  });
+
+  it('that replaces another one dismisses the payment it gives back once', async () => {
+    coins = await scene.offered();
+    await readTo(scene, coins, { height: 101, at: minutesAfter(16) });
+    const paymentKey = await scene.paid(coins, coins.dueUnits, { minutes: 17 });
+    const payout = await approved({ paymentKey });
+    for (const n of [21, 22]) {
+      expect((await act(payout.id, 'broadcast', { txid: txid(n) })).status).toBe(200);
+    }
+    const acts = await scene.api.sql('SELECT act FROM crypto_acts WHERE crypto_invoice_id = $1', [coins.id]);
+    expect(acts.map(({ act: made }) => made.kind)).toEqual(['dismiss']);
+  });
+
   it('whose block leaves the chain waits again, and is booked when it is mined anew', async () => {
     await paidTooMuch();
     const { node, poll } = await watch();

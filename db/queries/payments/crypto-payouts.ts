@@ -5,7 +5,7 @@
  *
  * Why it is safe to run twice: everything happens under the locks of the customer and then of the invoice in coins. A payment
  * has one payout that was not rejected, an invoice's money at most one under way (the database says so too), and each step is
- * taken from the status before it only. Dying before a commit leaves the step to be asked for again under the same key.
+ * taken from the status before it only; a transaction is told anew only while no block has the one before. Dying before a commit leaves the step to be asked for again under the same key.
  */
 import { and, asc, eq, gt, inArray, max, sql } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
@@ -101,7 +101,8 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
   return row;
 }
 
-/** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`; `payment_lost`, `transaction_unusable`, `transaction_known`). */
+/** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`; `payment_lost`, `transaction_unusable`,
+ * `transaction_mined`, `transaction_known`). */
 export async function actOnPayout(
   tx: Tx,
   {
@@ -139,7 +140,7 @@ export async function actOnPayout(
     .returning();
   if (row === undefined) throw new Error(`Payout ${id} disappeared`);
   if (act === 'reject') await releaseHeld(tx, row, at);
-  if (act === 'broadcast') await dismissPayment(tx, row, { actor, at });
+  if (act === 'broadcast' && payout.status === 'approved') await dismissPayment(tx, row, { actor, at });
   await audit(tx, row, { action: pastOf[act], actor, reason, at });
   return row;
 }
@@ -341,6 +342,12 @@ async function refuseLost(tx: Tx, { cryptoInvoiceId, paymentKey, refundId }: Cry
 }
 
 async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string): Promise<void> {
+  if (payout.height !== null) {
+    throw refusal(
+      'transaction_mined',
+      `Transaction ${payout.txid} is in a block and pays it; no other one takes its place.`,
+    );
+  }
   if (!isTransactionOn(payout.chain, txid)) {
     throw refusal(
       'transaction_unusable',
@@ -428,7 +435,7 @@ const pastOf = { approve: 'approved', reject: 'rejected', broadcast: 'broadcast'
 
 function audit(
   tx: Tx,
-  { id, tenantId, cryptoInvoiceId, units, asset }: CryptoPayoutRow,
+  { id, tenantId, cryptoInvoiceId, units, asset, txid }: CryptoPayoutRow,
   { action, actor, reason, at }: { action: string; actor: string; reason?: string | undefined; at: Date },
 ): Promise<void> {
   return writeAudit(tx, {
@@ -438,7 +445,7 @@ function audit(
     entityType: 'crypto_payout',
     entityId: id,
     ...(reason !== undefined && { reason }),
-    details: { cryptoInvoiceId, asset, units: units.toString() },
+    details: { cryptoInvoiceId, asset, units: units.toString(), ...(txid !== null && { txid }) },
     at,
   });
 }
