@@ -87,6 +87,7 @@ describe('paying', () => {
         isLate: false,
         confirmations: 2,
         creditedUnits: 100_000n,
+        countedUnits: 100_000n,
         wrong: null,
         replacedBy: null,
       },

@@ -80,8 +80,11 @@ export type CryptoAct =
   | { kind: 'accept'; paymentKeys: string[]; at: string; rate: 'locked' | 'received' }
   /** It counts no (longer): it goes back, or nobody wants it. */
   | { kind: 'dismiss'; paymentKeys: string[]; at: string }
-  /** Stands until the next mark; `mark_invalid` and `cancel` only until money is accepted. */
-  | { kind: 'mark_settled' | 'mark_invalid'; at: string; txid: string | null }
+  /**
+   * Stands until the next mark; `mark_invalid` and `cancel` only until money is accepted. `isVouched`: nothing here says that
+   * the transaction pays enough, somebody does.
+   */
+  | { kind: 'mark_settled' | 'mark_invalid'; at: string; txid: string | null; isVouched?: boolean }
   /** Of what is not paid; one that is being paid or was paid is not cancelled. */
   | { kind: 'cancel'; at: string };
 
@@ -106,6 +109,8 @@ export type DecidedPayment = {
   confirmations: number;
   /** What of it is in `creditedUnits`; 0n for what counts for nothing. */
   creditedUnits: bigint;
+  /** What it counts for wherever it is, so also while it is out of the chain; 0n for what counts for nothing. */
+  countedUnits: bigint;
   /** Why it is not what was asked for: another asset of ours, another chain, or a token that is none of ours. */
   wrong: 'asset' | 'chain' | 'token' | null;
   /** The transaction that pays us in its stead. */
@@ -426,7 +431,22 @@ function isNoticed(standing: Standing): boolean {
   return standing.isAlive && !standing.isDust && !standing.isDismissed;
 }
 
-function asDecided({ payment, status, isLate, confirmations, creditedUnits, wrong, replacedBy }: Standing) {
+function asDecided(standing: Standing): DecidedPayment {
+  const { payment, status, isLate, confirmations, creditedUnits, wrong, replacedBy } = standing;
   const { key, chain, txid, asset, units } = payment;
-  return { key, chain, txid, asset, units, status, isLate, confirmations, creditedUnits, wrong, replacedBy };
+  const countedUnits = standing.isCounted ? standing.countedUnits : 0n;
+  return {
+    key,
+    chain,
+    txid,
+    asset,
+    units,
+    status,
+    isLate,
+    confirmations,
+    creditedUnits,
+    countedUnits,
+    wrong,
+    replacedBy,
+  };
 }

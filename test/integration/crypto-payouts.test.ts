@@ -307,7 +307,99 @@ describe('a payment that does not count', () => {
     await act(payout.id, 'reject', { reason: 'accepted after all' });
     expect((await accept(paymentKey)).status).toBe(201);
     expect(await rowOf(scene, coins)).toMatchObject({ status: 'settled' });
-    expect(await ask({ paymentKey })).toMatchObject({ status: 409, body: { reason: 'payment_counts' } });
+    expect(await ask({ paymentKey })).toMatchObject({ status: 409, body: { reason: 'payment_booked' } });
+  });
+
+  it('is not made to count while it goes back: neither by an extension nor by a mark', async () => {
+    const paymentKey = await paidLate();
+    const payout = await approved({ paymentKey });
+    const [{ txid: paying }] = await scene.api.sql('SELECT txid FROM crypto_payments WHERE key = $1', [
+      paymentKey,
+    ]);
+    const path = `/v1/crypto_invoices/${coins.id}`;
+    const before = await scene.api.rowCounts();
+    for (const [name, body] of [
+      ['extend', { reason: 'more time' }],
+      ['mark_settled', { reason: 'seen', txid: paying }],
+      ['mark_settled', { reason: 'seen', txid: txid(5), force: true }],
+    ] as const) {
+      expect(await scene.request('POST', `${path}/${name}`, body)).toMatchObject({
+        status: 409,
+        body: { reason: 'payment_goes_back' },
+      });
+    }
+    expect(await scene.api.rowCounts()).toEqual(before);
+    await act(payout.id, 'reject', { reason: 'it counts after all' });
+    expect(
+      (await scene.request('POST', `${path}/mark_settled`, { reason: 'seen', txid: paying })).status,
+    ).toBe(201);
+    expect(await rowOf(scene, coins)).toMatchObject({
+      status: 'settled',
+      creditedUnits: coins.dueUnits,
+      bookedUnits: coins.dueUnits,
+    });
+    expect(await ask({ paymentKey })).toMatchObject({ status: 409, body: { reason: 'payment_booked' } });
+  });
+
+  it('and counts by the time its payout is approved, is not given back', async () => {
+    const paymentKey = await paidLate();
+    const { id } = (await ask({ paymentKey })).body;
+    await scene.api.sql('UPDATE crypto_invoices SET expires_at = $2 WHERE id = $1', [
+      coins.id,
+      minutesAfter(30),
+    ]);
+    expect(await act(id, 'approve')).toMatchObject({ status: 409, body: { reason: 'payment_counts' } });
+    expect((await act(id, 'reject', { reason: 'it counts' })).status).toBe(200);
+  });
+
+  it('in another coin goes back at the depth of its chain, and no block earlier', async () => {
+    coins = await scene.offered({ asset: 'USDC' });
+    const at = minutesAfter(5);
+    const paymentKey = await pay(scene, coins, { units: 10n ** 18n, at, height: 101, asset: 'ETH' });
+    const address = '0x9858EfFD232B4033E47d90003D41EC34EcaEda94';
+    await readTo(scene, coins, { height: 111, at });
+    expect(await ask({ paymentKey, address })).toMatchObject({
+      status: 409,
+      body: { reason: 'payment_unconfirmed' },
+    });
+    await readTo(scene, coins, { height: 112, at });
+    const { status, body } = await ask({ paymentKey, address });
+    expect({ status, amount: body.amount }).toEqual({ status: 201, amount: '1' });
+    // It was mined anew meanwhile, higher up.
+    await scene.api.sql('UPDATE crypto_payments SET height = 102 WHERE key = $1', [paymentKey]);
+    const { token } = await scene.api.key(scene.tenant.tenantId, ['billing:write']);
+    const approve = () =>
+      scene.api.request('POST', `/v1/crypto_payouts/${body.id}/approve`, { token, body: {} });
+    expect(await approve()).toMatchObject({ status: 409, body: { reason: 'payment_unconfirmed' } });
+    await readTo(scene, coins, { height: 113, at });
+    expect(await approve()).toMatchObject({ status: 200, body: { status: 'approved' } });
+  });
+
+  it('any more, and did before, does not go back once more', async () => {
+    coins = await scene.offered();
+    const paymentKey = await scene.paid(coins, coins.dueUnits);
+    const payout = await approved({ amountMinor: 30_000 });
+    await act(payout.id, 'broadcast', { txid: txid(31) });
+    const path = `/v1/crypto_invoices/${coins.id}`;
+    await scene.ok('POST', `${path}/mark_invalid`, { reason: 'stolen' });
+    await scene.ok('POST', `${path}/dismiss`, { paymentKeys: [paymentKey], reason: 'stolen' });
+    expect(await ask({ paymentKey })).toMatchObject({ status: 409, body: { reason: 'payout_under_way' } });
+  });
+
+  it('is none that is in the books: it is neither dismissed nor given back beside them', async () => {
+    coins = await scene.offered();
+    const paymentKey = await scene.paid(coins, coins.dueUnits);
+    const before = await scene.api.rowCounts();
+    const dismissed = await scene.request('POST', `/v1/crypto_invoices/${coins.id}/dismiss`, {
+      paymentKeys: [paymentKey],
+      reason: 'goes back',
+    });
+    for (const answer of [dismissed, await ask({ paymentKey })]) {
+      expect(answer).toMatchObject({ status: 409, body: { reason: 'payment_booked' } });
+      expect(answer.body.detail).toContain('amountMinor');
+      expect(answer.body.detail).not.toContain('dismiss');
+    }
+    expect(await scene.api.rowCounts()).toEqual(before);
   });
 
   it('and does count elsewhere, is dismissed first: a part that came before the time was over', async () => {

@@ -6,13 +6,14 @@
  * Why it is safe to run twice: an act is a row that is decided once, under the customer's lock; what follows is carried out in
  * the same transaction. The caller's idempotency key is in it, too.
  */
-import { and, asc, eq, inArray, lt, max, sql } from 'drizzle-orm';
-import type { CryptoAct } from '../../../domain/payments/crypto-invoice.ts';
+import { and, asc, eq, inArray, isNotNull, lt, max, sql } from 'drizzle-orm';
+import { type CryptoAct, isSettled } from '../../../domain/payments/crypto-invoice.ts';
 import { APPROVAL_USD_MINOR } from '../../../domain/payments/crypto-policy.ts';
+import { fiatValueOf } from '../../../domain/payments/crypto-quote.ts';
 import { lookAtCryptoInvoice } from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { cryptoActs, cryptoInvoices, cryptoPayments } from '../../schema/crypto.ts';
+import { cryptoActs, cryptoEvents, cryptoInvoices, cryptoPayments } from '../../schema/crypto.ts';
 import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import { notFound } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
@@ -21,12 +22,14 @@ import { carryOutCryptoInvoice } from './carry-out-crypto-invoice.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice, refusal, watchedChain } from './crypto-invoices.ts';
 import { findCurrentOffer } from './crypto-offer.ts';
-import { paymentsGoingBack } from './crypto-payouts.ts';
+import { paymentsGoingBack, paymentsToSendBack } from './crypto-payouts.ts';
 import { quoteNow } from './crypto-quotes.ts';
 import { type CryptoInvoiceRow, lockCryptoInvoices } from './observe-chain.ts';
-import { startOf } from './save-decision.ts';
+import { readDecisions, startOf } from './save-decision.ts';
 
 export type CryptoActRow = typeof cryptoActs.$inferSelect;
+
+type PaymentRow = typeof cryptoPayments.$inferSelect;
 
 /** Who asks for what, and why. */
 type Asked = { cryptoInvoiceId: string; reason: string; actor: string; at: Date };
@@ -42,7 +45,7 @@ export type ActWish = Asked &
 
 /**
  * Decides, or asks for the second person. Throws `not_found`, and `state_conflict` with the reasons `payment_unknown`,
- * `payment_goes_back`, `transaction_does_not_pay`, `invoice_being_paid` and `act_waiting`.
+ * `payment_goes_back`, `payment_booked`, `rate_unknown`, `transaction_does_not_pay`, `invoice_being_paid` and `act_waiting`.
  */
 export async function requestCryptoAct(tx: Tx, wish: ActWish): Promise<CryptoActRow> {
   const { cryptoInvoiceId, reason, actor, at, kind } = wish;
@@ -56,6 +59,10 @@ export async function requestCryptoAct(tx: Tx, wish: ActWish): Promise<CryptoAct
   }
   const weighed = await weigh(tx, invoice, wish);
   const needsSecond = weighed.isUnproven || weighed.usdMinor >= APPROVAL_USD_MINOR;
+  if (!needsSecond) {
+    const asked = { reason, requestedBy: actor, requestedAt: at, decidedBy: actor, at };
+    await acceptMarked(tx, invoice, { act: weighed.act, ...asked });
+  }
   const [row] = await tx
     .insert(cryptoActs)
     .values({
@@ -77,13 +84,16 @@ export async function requestCryptoAct(tx: Tx, wish: ActWish): Promise<CryptoAct
   return row;
 }
 
-/** By another one than who asked. Throws `not_found`, and `state_conflict`: `second_person_required`, `act_decided`. */
+/**
+ * By another one than who asked; what is approved is weighed again. Throws `not_found`, and `state_conflict`:
+ * `second_person_required`, `act_decided`, and the reasons for which an act is refused when it is asked for.
+ */
 export async function decideCryptoAct(
   tx: Tx,
   { actId, as, actor, at }: { actId: string; as: 'approved' | 'rejected'; actor: string; at: Date },
 ): Promise<CryptoActRow> {
   const { cryptoInvoiceId } = await readAct(tx, actId);
-  await lockAll(tx, cryptoInvoiceId);
+  const invoice = await lockAll(tx, cryptoInvoiceId);
   const asked = await readAct(tx, actId);
   if (asked.status !== 'requested') throw refusal('act_decided', `The act was ${asked.status} before.`);
   if (as === 'approved' && asked.requestedBy === actor) {
@@ -93,8 +103,9 @@ export async function decideCryptoAct(
     );
   }
   const isApproved = as === 'approved';
-  if (isApproved && asked.act.kind === 'accept') {
-    await refuseGoingBack(tx, cryptoInvoiceId, asked.act.paymentKeys);
+  if (isApproved) {
+    await weighAgain(tx, invoice, asked);
+    await acceptMarked(tx, invoice, { ...asked, decidedBy: actor, at });
   }
   const [row] = await tx
     .update(cryptoActs)
@@ -118,7 +129,7 @@ export async function decideCryptoAct(
 
 /**
  * A new quote at the rate of now, at the same address: what came late counts as on time. Throws `not_found`, and
- * `state_conflict` with `invoice_not_open`, `not_extendable`, `payment_under_way` and the reasons of a quote.
+ * `state_conflict` with `invoice_not_open`, `not_extendable`, `payment_under_way`, `payment_goes_back` and the reasons of a quote.
  */
 export async function extendCryptoInvoice(
   tx: Tx,
@@ -136,6 +147,7 @@ export async function extendCryptoInvoice(
   const current = await findCurrentOffer(tx, coins.invoiceId);
   if (current !== null && current.id !== cryptoInvoiceId)
     throw refusal('payment_under_way', `The invoice is offered anew already (${current.id}).`);
+  await refuseAnyGoingBack(tx, cryptoInvoiceId);
   const { policy: usual } = await watchedChain(tx, coins.chain, at);
   const policy = { ...usual, quoteMinutes: coins.policy.quoteMinutes };
   const quoted = await quoteNow(tx, { due: dueOf(invoice), asset: coins.asset, policy, at });
@@ -154,6 +166,16 @@ export async function extendCryptoInvoice(
     .where(eq(cryptoInvoices.id, cryptoInvoiceId))
     .returning();
   if (row === undefined) throw notFound('crypto invoice', cryptoInvoiceId);
+  // By the time it is decided it awaits its payment already, so the decision cannot tell.
+  await tx.insert(cryptoEvents).values({
+    id: newId('cev'),
+    tenantId: row.tenantId,
+    cryptoInvoiceId,
+    version: row.version,
+    key: `extended:${row.version}`,
+    kind: 'extended',
+    at,
+  });
   await writeAudit(tx, {
     tenantId: row.tenantId,
     actor,
@@ -211,13 +233,14 @@ async function weigh(
   switch (wish.kind) {
     case 'accept': {
       const { kind, paymentKeys, rate } = wish;
-      const worthMinor = await worthOf(tx, invoice, paymentKeys);
+      const worthMinor = await worthOf(tx, invoice, { keys: paymentKeys, rate });
       await refuseGoingBack(tx, invoice.id, paymentKeys);
       return { act: { kind, paymentKeys, at, rate }, usdMinor: worthMinor, isUnproven: false };
     }
     case 'dismiss': {
       const { kind, paymentKeys } = wish;
-      await worthOf(tx, invoice, paymentKeys);
+      await readNamed(tx, invoice.id, paymentKeys);
+      await refuseBooked(tx, invoice, { paymentKeys, at });
       return { act: { kind, paymentKeys, at }, usdMinor: 0, isUnproven: false };
     }
     case 'cancel':
@@ -229,26 +252,74 @@ async function weigh(
       return { act: { kind: 'mark_invalid', at, txid: null }, usdMinor, isUnproven: false };
     case 'mark_settled': {
       const { txid, force } = wish;
-      const isProven = await isPaidBy(tx, invoice, txid);
-      if (!isProven && !force) {
-        throw refusal(
-          'transaction_does_not_pay',
-          'No such transaction that is in a block and pays this invoice enough is known here. Send force to vouch for it: a second person has to approve that.',
-        );
-      }
-      return { act: { kind: 'mark_settled', at, txid }, usdMinor, isUnproven: !isProven };
+      const paying = await paidBy(tx, invoice, txid);
+      const isProven = isEnough(paying, invoice);
+      if (!isProven && !force) throw doesNotPay();
+      await refuseAnyGoingBack(tx, invoice.id);
+      const keys = paying.map(({ key }) => key);
+      await refuseGoingBack(tx, invoice.id, keys);
+      // Its payments are accepted with it, however much they are.
+      const worthMinor = await worthOf(tx, invoice, { keys, rate: 'locked' });
+      return {
+        act: { kind: 'mark_settled', at, txid, ...(!isProven && { isVouched: true }) },
+        usdMinor: Math.max(usdMinor, worthMinor),
+        isUnproven: !isProven,
+      };
     }
     default:
       return wish satisfies never;
   }
 }
 
-/** In cents of US dollars, at the rate of the quote; what is in another asset counts as the whole invoice. */
-async function worthOf(tx: Tx, invoice: CryptoInvoiceRow, keys: readonly string[]): Promise<number> {
+/**
+ * What was accepted counts for, together with all that was accepted before: in cents of US dollars, rounded up, at the rate of
+ * the quote or of when it came, whichever is more. Throws `rate_unknown` where a payment would count for nothing.
+ */
+async function worthOf(
+  tx: Tx,
+  invoice: CryptoInvoiceRow,
+  { keys, rate }: { keys: readonly string[]; rate: 'locked' | 'received' },
+): Promise<number> {
+  const named = await readNamed(tx, invoice.id, keys);
+  const unknown = named.find(
+    ({ asset, usdRate }) =>
+      asset === null || (usdRate === null && (asset !== invoice.asset || rate === 'received')),
+  );
+  if (unknown !== undefined) {
+    throw refusal(
+      'rate_unknown',
+      unknown.asset === invoice.asset
+        ? `Nobody knows what payment ${unknown.key} was worth when it came: accept it at the rate of the quote (rate locked).`
+        : `Nobody knows what payment ${unknown.key} was worth when it came, so it would count for nothing: give it back by a payout, or mark the invoice as settled by its transaction (mark_settled with force).`,
+    );
+  }
+  const earlier = await acceptedBefore(tx, invoice.id);
+  const others = earlier.filter(({ key }) => !keys.includes(key));
+  return [...named, ...others].reduce((sum, payment) => sum + usdMinorOf(payment, invoice), 0);
+}
+
+function usdMinorOf({ asset, units, usdRate }: PaymentRow, invoice: CryptoInvoiceRow): number {
+  if (asset === null) return 0;
+  const { usdMinor, dueUnits } = invoice;
+  const quoted = asset === invoice.asset ? Number((units * BigInt(usdMinor) + dueUnits - 1n) / dueUnits) : 0;
+  const rate = usdRate ?? (asset === 'USDC' ? '1' : null);
+  return rate === null ? quoted : Math.max(quoted, fiatValueOf(units, rate, asset, 'USD'));
+}
+
+async function acceptedBefore(tx: Tx, cryptoInvoiceId: string): Promise<PaymentRow[]> {
+  const rows = await tx
+    .select({ act: cryptoActs.act })
+    .from(cryptoActs)
+    .where(and(eq(cryptoActs.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoActs.status, 'approved')));
+  const keys = rows.flatMap(({ act }) => (act.kind === 'accept' ? act.paymentKeys : []));
+  return readNamed(tx, cryptoInvoiceId, [...new Set(keys)]);
+}
+
+async function readNamed(tx: Tx, cryptoInvoiceId: string, keys: readonly string[]): Promise<PaymentRow[]> {
   const rows = await tx
     .select()
     .from(cryptoPayments)
-    .where(and(eq(cryptoPayments.cryptoInvoiceId, invoice.id), inArray(cryptoPayments.key, [...keys])));
+    .where(and(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoiceId), inArray(cryptoPayments.key, [...keys])));
   const missing = keys.filter((key) => !rows.some((row) => row.key === key));
   if (missing.length > 0) {
     throw refusal(
@@ -256,26 +327,51 @@ async function worthOf(tx: Tx, invoice: CryptoInvoiceRow, keys: readonly string[
       `The invoice has no such payments: ${missing.join(', ')}. Its payments list their keys.`,
     );
   }
-  if (rows.some(({ asset }) => asset !== invoice.asset)) return invoice.usdMinor;
-  const units = rows.reduce((sum, row) => sum + row.units, 0n);
-  return Number((units * BigInt(invoice.usdMinor)) / invoice.dueUnits);
+  return rows;
+}
+
+/** What the books rest on is taken out of them by a refund, never beside them. */
+async function refuseBooked(
+  tx: Tx,
+  invoice: CryptoInvoiceRow,
+  { paymentKeys, at }: { paymentKeys: readonly string[]; at: string },
+): Promise<void> {
+  const decided = (await readDecisions(tx, { ids: [invoice.id], now: at })).get(invoice.id);
+  if (decided === undefined) throw notFound('crypto invoice', invoice.id);
+  const { status, payments } = decided.decision;
+  if (!isSettled(status) && !isSettled(invoice.status)) return;
+  const booked = payments.find(({ key, countedUnits }) => countedUnits > 0n && paymentKeys.includes(key));
+  if (booked === undefined) return;
+  throw refusal(
+    'payment_booked',
+    `Payment ${booked.key} has paid the invoice and is in the books: ask for a payout with amountMinor to give that much back, or mark the invoice as invalid.`,
+  );
+}
+
+/** Whether a payout that is not sent yet gives any payment back: nothing may make that payment count meanwhile. */
+async function refuseAnyGoingBack(tx: Tx, cryptoInvoiceId: string): Promise<void> {
+  const [key] = await paymentsToSendBack(tx, cryptoInvoiceId);
+  if (key !== undefined) throw goesBack(key);
 }
 
 /** What a payout gives back, or has given back, counts for nothing here. */
 async function refuseGoingBack(tx: Tx, cryptoInvoiceId: string, keys: readonly string[]): Promise<void> {
   const goingBack = await paymentsGoingBack(tx, cryptoInvoiceId);
   const key = keys.find((each) => goingBack.has(each));
-  if (key === undefined) return;
-  throw refusal(
+  if (key !== undefined) throw goesBack(key);
+}
+
+function goesBack(key: string): Error {
+  return refusal(
     'payment_goes_back',
     `A payout gives payment ${key} back; reject that payout first, if it was not sent yet.`,
   );
 }
 
-async function isPaidBy(tx: Tx, invoice: CryptoInvoiceRow, txid: string): Promise<boolean> {
-  const { id, chain, asset, minDueUnits } = invoice;
-  const rows = await tx
-    .select({ units: cryptoPayments.units, height: cryptoPayments.height })
+/** What a transaction that is in a block pays the invoice as it was asked for. */
+function paidBy(tx: Tx, { id, chain, asset }: CryptoInvoiceRow, txid: string): Promise<PaymentRow[]> {
+  return tx
+    .select()
     .from(cryptoPayments)
     .where(
       and(
@@ -283,10 +379,63 @@ async function isPaidBy(tx: Tx, invoice: CryptoInvoiceRow, txid: string): Promis
         eq(cryptoPayments.chain, chain),
         eq(cryptoPayments.asset, asset),
         eq(cryptoPayments.txid, txid.toLowerCase()),
+        isNotNull(cryptoPayments.height),
       ),
     );
-  const mined = rows.filter(({ height }) => height !== null);
-  return mined.reduce((sum, { units }) => sum + units, 0n) >= minDueUnits;
+}
+
+function isEnough(payments: readonly PaymentRow[], { minDueUnits }: CryptoInvoiceRow): boolean {
+  return payments.reduce((sum, { units }) => sum + units, 0n) >= minDueUnits;
+}
+
+function doesNotPay(): Error {
+  return refusal(
+    'transaction_does_not_pay',
+    'No such transaction that is in a block and pays this invoice enough is known here. Send force to vouch for it: a second person has to approve that.',
+  );
+}
+
+/** The payments of the transaction that an invoice is marked with count, so that nobody gives them back later. */
+async function acceptMarked(tx: Tx, invoice: CryptoInvoiceRow, mark: Mark): Promise<void> {
+  const { act, reason, requestedBy, requestedAt, decidedBy, at } = mark;
+  if (act.kind !== 'mark_settled' || act.txid === null) return;
+  const paymentKeys = (await paidBy(tx, invoice, act.txid)).map(({ key }) => key);
+  if (paymentKeys.length === 0) return;
+  await tx.insert(cryptoActs).values({
+    id: newId('cact'),
+    tenantId: invoice.tenantId,
+    cryptoInvoiceId: invoice.id,
+    ordinal: await nextOrdinal(tx, invoice.id),
+    act: { kind: 'accept', paymentKeys, at: at.toISOString(), rate: 'locked' },
+    reason,
+    status: 'approved',
+    requestedBy,
+    requestedAt,
+    decidedBy,
+    decidedAt: at,
+  });
+}
+
+type Mark = Pick<CryptoActRow, 'act' | 'reason' | 'requestedBy' | 'requestedAt'> & {
+  decidedBy: string;
+  at: Date;
+};
+
+/** What was true when it was asked for may be true no longer. */
+async function weighAgain(tx: Tx, invoice: CryptoInvoiceRow, { act }: CryptoActRow): Promise<void> {
+  if (act.kind === 'accept') {
+    await worthOf(tx, invoice, { keys: act.paymentKeys, rate: act.rate });
+    await refuseGoingBack(tx, invoice.id, act.paymentKeys);
+  }
+  if (act.kind !== 'mark_settled') return;
+  const paying = await paidBy(tx, invoice, act.txid ?? '');
+  if (act.isVouched !== true && !isEnough(paying, invoice)) throw doesNotPay();
+  await refuseAnyGoingBack(tx, invoice.id);
+  await refuseGoingBack(
+    tx,
+    invoice.id,
+    paying.map(({ key }) => key),
+  );
 }
 
 function waitingActs(tx: Tx, cryptoInvoiceId: string): Promise<CryptoActRow[]> {

@@ -12,6 +12,7 @@ import { and, asc, eq, gt, inArray, max, sql } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
 import { readAddress } from '../../../domain/payments/crypto-address.ts';
 import { familyOf, titleOf } from '../../../domain/payments/crypto-chain.ts';
+import { type DecidedPayment, isSettled } from '../../../domain/payments/crypto-invoice.ts';
 import {
   type CryptoPayoutStatus,
   isTransactionOn,
@@ -37,7 +38,7 @@ import { readCryptoInvoice } from './crypto-invoices.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import { lockPayment, readRefund } from './refunds.ts';
 import { requestRefund } from './request-refund.ts';
-import { decideCryptoInvoices } from './save-decision.ts';
+import { type DecidedInvoice, decideCryptoInvoices } from './save-decision.ts';
 
 export type CryptoPayoutRow = typeof cryptoPayouts.$inferSelect;
 
@@ -56,7 +57,7 @@ export type PayoutWish = {
 
 /**
  * Asks for a payout. Throws `not_found`, and `state_conflict` with the reasons `address_unusable`, `payment_counts`,
- * `payment_unconfirmed`, `payout_under_way`, `nothing_to_give_back`, and those of a refund. Nothing is written then.
+ * `payment_booked`, `payment_unconfirmed`, `payout_under_way`, `nothing_to_give_back`, and those of a refund. Nothing is written then.
  */
 export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPayoutRow> {
   const { invoiceId } = await readCryptoInvoice(tx, wish.cryptoInvoiceId);
@@ -71,7 +72,7 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
   const source =
     wish.paymentKey === undefined
       ? await whatWasPaid(tx, invoice, wish)
-      : uncountedPayment(decided.decision.payments, wish.paymentKey);
+      : await uncountedPayment(tx, decided, wish.paymentKey);
   const { chain, asset } = source;
   const read = readAddress(wish.address, chain, invoice.network);
   if (!read.ok) throw refusal('address_unusable', `The address ${read.message}.`);
@@ -127,7 +128,7 @@ export async function actOnPayout(
   const payout = await lockPayout(tx, id);
   const mistake = payoutMistake(payout, act, actor);
   if (mistake !== null) throw refusal(mistake.reason, mistake.message);
-  if (act === 'approve') await refuseLost(tx, payout);
+  if (act === 'approve') await refuseLost(tx, payout, at);
   if (act === 'broadcast') await refuseTransaction(tx, payout, txid ?? '');
   const [row] = await tx
     .update(cryptoPayouts)
@@ -178,16 +179,26 @@ export function listPayouts(
     .limit(limit);
 }
 
-/** Payments that are about to go back, by their keys: nobody accepts them meanwhile. */
-export async function paymentsGoingBack(tx: Tx, cryptoInvoiceId: string): Promise<ReadonlySet<string>> {
+/** Payments that are about to go back or have gone, by their keys: nobody accepts them. */
+export function paymentsGoingBack(tx: Tx, cryptoInvoiceId: string): Promise<ReadonlySet<string>> {
+  return paymentKeys(tx, cryptoInvoiceId, [...livePayoutStatuses, 'confirmed']);
+}
+
+/** Those of them whose coins are still here. What was sent is dismissed, and comes to count by nothing but an accept. */
+export function paymentsToSendBack(tx: Tx, cryptoInvoiceId: string): Promise<ReadonlySet<string>> {
+  return paymentKeys(tx, cryptoInvoiceId, ['requested', 'approved']);
+}
+
+async function paymentKeys(
+  tx: Tx,
+  cryptoInvoiceId: string,
+  statuses: readonly CryptoPayoutStatus[],
+): Promise<ReadonlySet<string>> {
   const rows = await tx
     .select({ key: cryptoPayouts.paymentKey })
     .from(cryptoPayouts)
     .where(
-      and(
-        eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId),
-        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
-      ),
+      and(eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId), inArray(cryptoPayouts.status, [...statuses])),
     );
   return new Set(rows.flatMap(({ key }) => (key === null ? [] : [key])));
 }
@@ -278,27 +289,83 @@ async function givenBack(tx: Tx, cryptoInvoiceId: string): Promise<{ amountMinor
   };
 }
 
-function uncountedPayment(
-  payments: Awaited<ReturnType<typeof decideCryptoInvoices>>[number]['decision']['payments'],
-  key: string,
-): Source {
-  const payment = payments.find((each) => each.key === key);
+/** Not in the books, and so deep in its chain that giving it back gives nothing away. */
+async function uncountedPayment(tx: Tx, decided: DecidedInvoice, key: string): Promise<Source> {
+  const payment = decided.decision.payments.find((each) => each.key === key);
   if (payment === undefined) throw notFound('payment in coins', key);
-  const { chain, asset, units, status, creditedUnits, confirmations } = payment;
-  if (creditedUnits > 0n) {
-    throw refusal(
-      'payment_counts',
-      'The payment counts for its invoice: dismiss it first, or leave paymentKey out to give back what the invoice was paid.',
-    );
-  }
+  refuseCounted(decided, payment);
+  const { chain, asset, units, status, confirmations } = payment;
+  const depth = decided.invoice.policy.depth[familyOf(chain)].small;
   const isThere = confirmations > 0 && (status === 'confirmed' || status === 'unexpected_asset');
-  if (!isThere || asset === null) {
+  if (!isThere || confirmations < depth || asset === null) {
     throw refusal(
       'payment_unconfirmed',
-      `The payment is ${status}: only coins that the chain has confirmed, and that are worth something, can be given back.`,
+      `The payment is ${status} with ${confirmations} confirmations: only coins that are worth something and have ${depth} of them or more can be given back. Ask again then.`,
     );
   }
+  await refuseGiven(tx, decided, payment);
   return { chain, asset, units, refundId: null };
+}
+
+function refuseCounted({ invoice }: DecidedInvoice, { countedUnits }: DecidedPayment): void {
+  if (countedUnits === 0n) return;
+  if (isSettled(invoice.status)) {
+    throw refusal(
+      'payment_booked',
+      'The payment is in the books of its invoice: leave paymentKey out, and name amountMinor to give back that much of what the invoice was paid.',
+    );
+  }
+  throw refusal(
+    'payment_counts',
+    'The payment counts for its invoice: dismiss it first, or leave paymentKey out to give back what the invoice was paid.',
+  );
+}
+
+/** What was in the books once may have been given back out of them: no more coins leave than came. */
+async function refuseGiven(
+  tx: Tx,
+  { invoice, decision }: DecidedInvoice,
+  payment: DecidedPayment,
+): Promise<void> {
+  const { chain, asset, key } = payment;
+  const given = await tx
+    .select()
+    .from(cryptoPayouts)
+    .where(
+      and(
+        eq(cryptoPayouts.cryptoInvoiceId, invoice.id),
+        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
+      ),
+    );
+  const booked = given.find((each) => each.paymentKey === null);
+  if (booked === undefined) return;
+  const isAlike = (each: { chain: string; asset: string | null }) =>
+    each.chain === chain && each.asset === asset;
+  const sumOf = (each: readonly { units: bigint }[]) => each.reduce((sum, { units }) => sum + units, 0n);
+  const came = sumOf(decision.payments.filter((each) => isAlike(each) && each.confirmations > 0));
+  const left = came - sumOf(given.filter((each) => isAlike(each) && each.paymentKey !== key));
+  // What counted in another coin was given back in that of the invoice.
+  const wasBooked = payment.wrong !== null && (await wasAccepted(tx, invoice.id, key));
+  if (!wasBooked && payment.units <= left) return;
+  throw refusal(
+    'payout_under_way',
+    `Payout ${booked.id} of what the invoice was paid gives coins of it back already (${booked.status}); with this payment, more would leave than came.`,
+  );
+}
+
+async function wasAccepted(tx: Tx, cryptoInvoiceId: string, key: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: cryptoActs.id })
+    .from(cryptoActs)
+    .where(
+      and(
+        eq(cryptoActs.cryptoInvoiceId, cryptoInvoiceId),
+        eq(cryptoActs.status, 'approved'),
+        sql`${cryptoActs.act} ->> 'kind' = 'accept' and ${cryptoActs.act} -> 'paymentKeys' ? ${key}`,
+      ),
+    )
+    .limit(1);
+  return rows.length > 0;
 }
 
 async function refuseSecond(tx: Tx, { cryptoInvoiceId, paymentKey }: PayoutWish): Promise<void> {
@@ -319,27 +386,40 @@ async function refuseSecond(tx: Tx, { cryptoInvoiceId, paymentKey }: PayoutWish)
   }
 }
 
-/** Since it was asked for, the chain may have taken back what is to be given back. */
-async function refuseLost(tx: Tx, { cryptoInvoiceId, paymentKey, refundId }: CryptoPayoutRow): Promise<void> {
-  let isLost: boolean;
-  if (refundId === null) {
-    const [payment] = await tx
-      .select({ height: cryptoPayments.height })
-      .from(cryptoPayments)
-      .where(
-        and(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoPayments.key, paymentKey ?? '')),
-      );
-    isLost = payment === undefined || payment.height === null;
-  } else {
-    const { payment } = await lockPayment(tx, (await readRefund(tx, refundId)).paymentId);
-    isLost = payment.returnedAt !== null;
-  }
-  if (isLost) {
+/** Since it was asked for, the chain may have taken back what is to be given back, or the payment may count by now. */
+async function refuseLost(tx: Tx, payout: CryptoPayoutRow, at: Date): Promise<void> {
+  if (await isLost(tx, payout)) {
     throw refusal(
       'payment_lost',
       'The chain has taken the payment back since the payout was asked for, so there is nothing to give back: reject it.',
     );
   }
+  const { cryptoInvoiceId, paymentKey } = payout;
+  if (paymentKey === null) return;
+  const [decided] = await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now: at.toISOString() });
+  if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
+  const payment = decided.decision.payments.find(({ key }) => key === paymentKey);
+  if (payment !== undefined && payment.countedUnits > 0n) {
+    throw refusal(
+      'payment_counts',
+      'The payment has come to count for its invoice since the payout was asked for: reject it.',
+    );
+  }
+  await uncountedPayment(tx, decided, paymentKey);
+}
+
+async function isLost(tx: Tx, { cryptoInvoiceId, paymentKey, refundId }: CryptoPayoutRow): Promise<boolean> {
+  if (refundId !== null) {
+    const { payment } = await lockPayment(tx, (await readRefund(tx, refundId)).paymentId);
+    return payment.returnedAt !== null;
+  }
+  const [payment] = await tx
+    .select({ height: cryptoPayments.height })
+    .from(cryptoPayments)
+    .where(
+      and(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoPayments.key, paymentKey ?? '')),
+    );
+  return payment === undefined || payment.height === null;
 }
 
 async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string): Promise<void> {
