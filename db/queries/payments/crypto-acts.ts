@@ -21,7 +21,7 @@ import { writeAudit } from '../tenants/audit-log.ts';
 import { carryOutCryptoInvoice } from './carry-out-crypto-invoice.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice, refusal, watchedChain } from './crypto-invoices.ts';
-import { findCurrentOffer } from './crypto-offer.ts';
+import { findCurrentOffer, lockOffers } from './crypto-offer.ts';
 import { paymentsGoingBack, paymentsToSendBack } from './crypto-payouts.ts';
 import { quoteNow } from './crypto-quotes.ts';
 import { type CryptoInvoiceRow, lockCryptoInvoices } from './observe-chain.ts';
@@ -471,6 +471,7 @@ async function lockBoth(
 ): Promise<{ invoice: InvoiceRow; coins: CryptoInvoiceRow }> {
   const { invoiceId } = await readCryptoInvoice(tx, cryptoInvoiceId);
   const { invoice } = await lockInvoice(tx, invoiceId);
+  await lockOffers(tx, invoiceId);
   const [coins] = await lockCryptoInvoices(tx, [cryptoInvoiceId]);
   if (coins === undefined) throw notFound('crypto invoice', cryptoInvoiceId);
   return { invoice, coins };

@@ -35,6 +35,7 @@ import { releaseCredit, unspentCredit } from './book-refund.ts';
 import { bookedPayments } from './carry-out-crypto-invoice.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice } from './crypto-invoices.ts';
+import { lockOffers } from './crypto-offer.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import { lockPayment, readRefund } from './refunds.ts';
 import { requestRefund } from './request-refund.ts';
@@ -62,6 +63,7 @@ export type PayoutWish = {
 export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPayoutRow> {
   const { invoiceId } = await readCryptoInvoice(tx, wish.cryptoInvoiceId);
   await lockInvoice(tx, invoiceId);
+  await lockOffers(tx, invoiceId);
   const [decided] = await decideCryptoInvoices(tx, {
     ids: [wish.cryptoInvoiceId],
     now: wish.at.toISOString(),
@@ -496,6 +498,7 @@ async function lockPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
   const { cryptoInvoiceId } = await readPayout(tx, id);
   const { invoiceId } = await readCryptoInvoice(tx, cryptoInvoiceId);
   await lockInvoice(tx, invoiceId);
+  await lockOffers(tx, invoiceId);
   const [row] = await tx.select().from(cryptoPayouts).where(eq(cryptoPayouts.id, id)).for('update');
   if (row === undefined) throw notFound('payout', id);
   return row;

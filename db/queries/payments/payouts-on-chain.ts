@@ -5,7 +5,7 @@
  * Why it is safe to run twice: all of it only says where a transaction is, and the word that it is deep enough is given in the
  * transaction that notes it. What follows in the books is done once, by whoever carries out the invoice.
  */
-import { and, eq, gt, isNotNull, isNull, lte } from 'drizzle-orm';
+import { and, eq, gt, isNotNull, isNull, lte, sql } from 'drizzle-orm';
 import type { ChainTransaction } from '../../../domain/payments/chain-node.ts';
 import type { ChainName } from '../../../domain/payments/crypto-chain.ts';
 import { isPaidOut } from '../../../domain/payments/crypto-payout.ts';
@@ -18,10 +18,13 @@ import { startOf } from './save-decision.ts';
 
 /** Transactions of payouts that no block has yet; a node is asked for these. */
 export async function payoutsToFind(tx: SystemTx, chain: ChainName): Promise<string[]> {
+  // Whatever is never found must not keep others from being asked for.
   const rows = await tx
-    .selectDistinct({ txid: cryptoPayouts.txid })
+    .select({ txid: cryptoPayouts.txid })
     .from(cryptoPayouts)
     .where(isUnderWay(chain))
+    .groupBy(cryptoPayouts.txid)
+    .orderBy(sql`random()`)
     .limit(FIND_MAX);
   return rows.flatMap(({ txid }) => (txid === null ? [] : [txid]));
 }
@@ -40,7 +43,13 @@ export async function findPayouts(
   for (const payout of waiting) {
     const transaction = byId.get(payout.txid ?? '');
     if (transaction === undefined || !isPaidOut(transaction.transfers, payout)) continue;
-    await tx.update(cryptoPayouts).set({ height }).where(eq(cryptoPayouts.id, payout.id));
+    // Somebody may tell another transaction at this moment.
+    const isStill = and(
+      isUnderWay(chain),
+      eq(cryptoPayouts.id, payout.id),
+      eq(cryptoPayouts.txid, transaction.txid),
+    );
+    await tx.update(cryptoPayouts).set({ height }).where(isStill);
   }
 }
 
