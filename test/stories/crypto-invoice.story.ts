@@ -155,6 +155,7 @@ it('a part of it alone expires, is told, and an extended quote takes the rest', 
     '00:15 crypto_review_opened',
     '00:15 mail crypto_payment_partial sent',
     '00:30 coins 0.00028334 BTC sent',
+    '00:30 crypto_extended',
     ...activated('00:33'),
   ]);
   expect([await standing(), (await state()).status]).toEqual(['settled', 'active']);
