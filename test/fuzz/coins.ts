@@ -111,6 +111,8 @@ export async function populateCoins({
     dismissableKeys: dismissable.keys,
     payableBack: payable.ids.slice(0, 1),
     payableBackKeys: payable.keys.slice(0, 1),
+    approvableActs: acts.slice(0, 1),
+    rejectableActs: acts.slice(1),
     acts,
     payouts,
     approvable: [approvable],

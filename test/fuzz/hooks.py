@@ -50,6 +50,12 @@ def before_call(context, case, kwargs):
         which = chosen % len(COINS[waiting])
         case.path_parameters["cryptoInvoiceId"] = COINS[waiting][which]
         case.body["paymentKeys"] = [COINS[waiting + "Keys"][which]]
+    if operation_id == "requestCryptoPayout" and not is_wrong(case, "body") and not is_wrong(case, "path") and chosen % 4 != 0:
+        case.path_parameters["cryptoInvoiceId"] = COINS["payableBack"][0]
+        case.body.pop("amountMinor", None)
+        case.body["paymentKey"] = COINS["payableBackKeys"][0]
+    if operation_id == "markCryptoInvoiceSettled" and not is_wrong(case, "body") and chosen % 4 != 0:
+        case.body["force"] = True
     if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon", "retireCryptoAccount"):
         for name, value in case.path_parameters.items():
             if value in KEPT_IDS:

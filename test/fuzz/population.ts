@@ -87,12 +87,17 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     const lines = [{ description: 'A workshop', unitMinor: 900 }];
     drafts.push((await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId, lines })).id);
   }
+  // Of a customer whom no request names, so that none erases what the others are about.
   const inCoins: string[] = [];
-  for (const subscriptionId of [...customerOf.keys()]
-    .slice(0, 1)
-    .flatMap((id) => Array(COIN_INVOICES).fill(id))) {
+  const payer = { email: 'payer@example.test', name: 'Payer', currency: 'USD' };
+  const { id: payerId } = await ok(apiKey, 'POST', '/v1/customers', payer);
+  const { id: inCoinsId } = await ok(apiKey, 'POST', '/v1/subscriptions', {
+    customerId: payerId,
+    planCode: 'pro-monthly',
+  });
+  while (inCoins.length < COIN_INVOICES) {
     const lines = [{ description: 'A workshop', unitMinor: 900 }];
-    const { id } = await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId, lines });
+    const { id } = await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId: inCoinsId, lines });
     await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
     inCoins.push(id);
   }
@@ -171,7 +176,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       couponCodes,
       taxRates: await listed('/v1/tax_rates'),
       drafts,
-      invoices: await listed('/v1/invoices'),
+      invoices: (await listed('/v1/invoices')).filter((id) => !inCoins.includes(id)),
       payments: await listed('/v1/payments'),
       refunds: await listed('/v1/refunds'),
       creditNotes: await listed('/v1/credit_notes'),
@@ -239,7 +244,7 @@ const people: readonly Person[] = [
   ...times(6, { plan: 'team-monthly', card: 'pm_card_visa', pool: 'trials' }),
   ...times(6, { ...converted, pool: 'active' }),
   ...times(4, { ...converted, acts: ['convert', 'pause'], pool: 'paused' }),
-  ...times(4, {
+  ...times(6, {
     plan: 'team-monthly',
     card: 'pm_card_visa',
     acts: ['convert', 'change_plan'],
