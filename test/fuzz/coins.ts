@@ -19,7 +19,7 @@ const HEIGHT = 1_000;
 const EACH = 3;
 
 /** Invoices needed: one for each offer. */
-export const COIN_INVOICES = 9 * EACH;
+export const COIN_INVOICES = 10 * EACH;
 
 /** `ok` calls with the key of the run, `byAnother` with another one. */
 export async function populateCoins({
@@ -70,7 +70,8 @@ export async function populateCoins({
     for (const id of ids) keys.push(await payLate(db, tenantId, id));
     return { ids, keys };
   };
-  const [cancellable, extendable, markable, invalidable] = [
+  const [cancellable, extendable, settleable, actedOn, invalidable] = [
+    await offers(),
     await offers(),
     await offers(),
     await offers(),
@@ -83,7 +84,7 @@ export async function populateCoins({
     await paidLate(),
   ];
   const acts: string[] = [];
-  for (const id of markable.slice(0, EACH - 1)) {
+  for (const id of actedOn) {
     const body = { txid: 'f'.repeat(64), force: true, reason: 'seen at the exchange' };
     acts.push((await byAnother('POST', `/v1/crypto_invoices/${id}/mark_settled`, body)).id);
   }
@@ -103,7 +104,7 @@ export async function populateCoins({
     coinInvoices: [...cancellable, ...extendable, ...acceptable.ids, ...payable.ids],
     cancellable,
     extendable,
-    settleable: markable.slice(EACH - 1),
+    settleable,
     invalidable,
     acceptable: acceptable.ids,
     acceptableKeys: acceptable.keys,
@@ -111,8 +112,8 @@ export async function populateCoins({
     dismissableKeys: dismissable.keys,
     payableBack: payable.ids.slice(0, 1),
     payableBackKeys: payable.keys.slice(0, 1),
-    approvableActs: acts.slice(0, 1),
-    rejectableActs: acts.slice(1),
+    approvableActs: acts.slice(1),
+    rejectableActs: acts.slice(0, 1),
     acts,
     payouts,
     approvable: [approvable],

@@ -23,6 +23,14 @@ IDS = json.loads(os.environ["FUZZ_IDS"])
 # Without them nothing would work any more: the API key of the run, the plans that are sold.
 # Invoices in coins with the payments that wait on them.
 COINS = json.loads(os.environ["FUZZ_COINS"])
+# What each of these may be done to: once another one was done, it may not any more.
+OWN_OF_COINS = {
+    "approveCryptoAct": "approvableActs",
+    "rejectCryptoAct": "rejectableActs",
+    "approveCryptoPayout": "approvable",
+    "rejectCryptoPayout": "rejectable",
+    "broadcastCryptoPayout": "sendable",
+}
 KEPT_IDS = set(os.environ["FUZZ_KEPT_IDS"].split(","))
 WEBHOOK_SECRET = os.environ["FUZZ_WEBHOOK_SECRET"].encode()
 RAZORPAY_SECRET = os.environ["FUZZ_RAZORPAY_SECRET"].encode()
@@ -50,6 +58,11 @@ def before_call(context, case, kwargs):
         which = chosen % len(COINS[waiting])
         case.path_parameters["cryptoInvoiceId"] = COINS[waiting][which]
         case.body["paymentKeys"] = [COINS[waiting + "Keys"][which]]
+    own = OWN_OF_COINS.get(operation_id)
+    if own:
+        for name, value in case.path_parameters.items():
+            if value in COINS["acts"] + COINS["payouts"] and value not in COINS[own]:
+                case.path_parameters[name] = COINS[own][chosen % len(COINS[own])]
     if operation_id == "requestCryptoPayout" and not is_wrong(case, "body") and not is_wrong(case, "path") and chosen % 4 != 0:
         case.path_parameters["cryptoInvoiceId"] = COINS["payableBack"][0]
         case.body.pop("amountMinor", None)

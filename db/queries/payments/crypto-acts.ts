@@ -174,6 +174,12 @@ export async function extendCryptoInvoice(
     version: row.version,
     key: `extended:${row.version}`,
     kind: 'extended',
+    details: {
+      payment: null,
+      creditedUnits: String(coins.creditedUnits),
+      excessUnits: '0',
+      missingUnits: String(row.dueUnits - coins.creditedUnits),
+    },
     at,
   });
   await writeAudit(tx, {
