@@ -302,6 +302,8 @@ describe('an operator', () => {
       status: 200,
       body: { status: 'awaiting', address: row.address, due: '0.00096667', quoteOrdinal: 2 },
     });
+    const { data } = await get(`/v1/crypto_invoices/${row.id}/events`);
+    expect(data.map(({ kind }: { kind: string }) => kind)).toContain('extended');
   });
 
   it('cancels what nobody has paid for, and not what is being paid', async () => {
