@@ -16,10 +16,11 @@ type Call = (method: string, path: string, body?: unknown) => Promise<{ id: stri
 /** Read beyond any date that requests meet, so that time decides as it would on a chain that is watched. */
 const READ_UNTIL = new Date('2099-01-01T00:00:00Z');
 const HEIGHT = 1_000;
-const EACH = 3;
+/** What can be done once is there several times, since not every request that does it counts. */
+const EACH = 4;
 
 /** Invoices needed: one for each offer. */
-export const COIN_INVOICES = 10 * EACH;
+export const COIN_INVOICES = 13 * EACH;
 
 /** `ok` calls with the key of the run, `byAnother` with another one. */
 export async function populateCoins({
@@ -77,24 +78,30 @@ export async function populateCoins({
     await offers(),
     await offers(),
   ];
-  const [acceptable, dismissable, payable, going] = [
+  const [acceptable, dismissable, payable, ...going] = [
+    await paidLate(),
+    await paidLate(),
     await paidLate(),
     await paidLate(),
     await paidLate(),
     await paidLate(),
   ];
   const acts: string[] = [];
-  for (const id of actedOn) {
+  for (const id of [...actedOn, ...(await offers())]) {
     const body = { txid: 'f'.repeat(64), force: true, reason: 'seen at the exchange' };
     acts.push((await byAnother('POST', `/v1/crypto_invoices/${id}/mark_settled`, body)).id);
   }
-  const payouts: string[] = [];
-  for (const [index, id] of going.ids.entries()) {
-    const body = { paymentKey: going.keys[index], address: ELSEWHERE, reason: 'came too late' };
-    payouts.push((await ok('POST', `/v1/crypto_invoices/${id}/payouts`, body)).id);
+  const payouts: string[][] = [];
+  for (const { ids, keys } of going) {
+    const asked: string[] = [];
+    for (const [index, id] of ids.entries()) {
+      const body = { paymentKey: keys[index], address: ELSEWHERE, reason: 'came too late' };
+      asked.push((await ok('POST', `/v1/crypto_invoices/${id}/payouts`, body)).id);
+    }
+    payouts.push(asked);
   }
-  const [approvable = '', rejectable = '', sendable = ''] = payouts;
-  await ok('POST', `/v1/crypto_payouts/${sendable}/approve`, {});
+  const [approvable = [], rejectable = [], sendable = []] = payouts;
+  for (const id of sendable) await ok('POST', `/v1/crypto_payouts/${id}/approve`, {});
   return {
     accounts: [account, retirable],
     account: [account],
@@ -110,17 +117,17 @@ export async function populateCoins({
     acceptableKeys: acceptable.keys,
     dismissable: dismissable.ids,
     dismissableKeys: dismissable.keys,
-    payableBack: payable.ids.slice(0, 1),
-    payableBackKeys: payable.keys.slice(0, 1),
-    approvableActs: acts.slice(1),
-    rejectableActs: acts.slice(0, 1),
+    payableBack: payable.ids,
+    payableBackKeys: payable.keys,
+    approvableActs: acts.slice(EACH),
+    rejectableActs: acts.slice(0, EACH),
     acts,
-    payouts,
-    approvable: [approvable],
-    rejectable: [rejectable],
-    sendable: [sendable],
+    payouts: payouts.flat(),
+    approvable,
+    rejectable,
+    sendable,
     coinAddresses: [ELSEWHERE],
-    transactions: ['e'.repeat(64)],
+    transactions: Array.from({ length: 20 }, (_, index) => index.toString(16).padStart(64, 'e')),
     coins: ['BTC'],
     amountsOfCoins: ['0.00000001'],
   };

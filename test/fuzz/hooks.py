@@ -64,9 +64,10 @@ def before_call(context, case, kwargs):
             if value in COINS["acts"] + COINS["payouts"] and value not in COINS[own]:
                 case.path_parameters[name] = COINS[own][chosen % len(COINS[own])]
     if operation_id == "requestCryptoPayout" and not is_wrong(case, "body") and not is_wrong(case, "path") and chosen % 4 != 0:
-        case.path_parameters["cryptoInvoiceId"] = COINS["payableBack"][0]
+        which = chosen % len(COINS["payableBack"])
+        case.path_parameters["cryptoInvoiceId"] = COINS["payableBack"][which]
         case.body.pop("amountMinor", None)
-        case.body["paymentKey"] = COINS["payableBackKeys"][0]
+        case.body["paymentKey"] = COINS["payableBackKeys"][which]
     if operation_id == "markCryptoInvoiceSettled" and not is_wrong(case, "body") and chosen % 4 != 0:
         case.body["force"] = True
     if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon", "retireCryptoAccount"):
