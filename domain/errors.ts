@@ -48,6 +48,11 @@ export class DomainError extends Error {
   }
 }
 
+/** What the state of an object does not allow: the commonest of them. */
+export function stateConflict(reason: string, message: string): DomainError {
+  return new DomainError({ code: 'state_conflict', reason, message });
+}
+
 /** A vendor's failure in our words. `retryAfterMs` is the vendor's own Retry-After. */
 export class VendorError extends Error {
   readonly code: ErrorCode;

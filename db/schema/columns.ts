@@ -1,5 +1,5 @@
 /** Column shapes that every table shares. */
-import { bigint, char, text, timestamp } from 'drizzle-orm/pg-core';
+import { bigint, char, numeric, text, timestamp } from 'drizzle-orm/pg-core';
 
 /** `<prefix>_<uuidv7>`, made by `newId`. */
 export const id = () => text().primaryKey();
@@ -16,3 +16,6 @@ export const createdAt = () => instant().notNull().defaultNow();
 export const amountMinor = () => bigint({ mode: 'number' });
 
 export const currency = () => char({ length: 3 });
+
+/** Coins in the smallest unit of their asset; up to 2^256. */
+export const coinUnits = () => numeric({ precision: 78, scale: 0, mode: 'bigint' });

@@ -1,14 +1,12 @@
 /** What coins cost us and what was got for them: the ledger that taxes are worked out from. All values are US dollars. */
 import { sql } from 'drizzle-orm';
-import { boolean, check, index, integer, numeric, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { boolean, check, index, integer, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
 import type { ChainName } from '../../domain/payments/crypto-chain.ts';
 import type { LotMethod } from '../../domain/payments/crypto-lot.ts';
-import { amountMinor, createdAt, id, instant, tenantId } from './columns.ts';
+import { amountMinor, coinUnits, createdAt, id, instant, tenantId } from './columns.ts';
 import { cryptoAccounts, cryptoInvoices } from './crypto.ts';
 import { tenants } from './tenants.ts';
-
-const units = () => numeric({ precision: 78, scale: 0, mode: 'bigint' });
 
 /** One payment received, as a lot of coins. */
 export const cryptoLots = pgTable(
@@ -27,8 +25,8 @@ export const cryptoLots = pgTable(
     txid: text().notNull(),
     asset: text().$type<CryptoAsset>().notNull(),
     acquiredAt: instant().notNull(),
-    units: units().notNull(),
-    remainingUnits: units().notNull(),
+    units: coinUnits().notNull(),
+    remainingUnits: coinUnits().notNull(),
     /** Of one whole coin, and where it comes from. */
     rate: text().notNull(),
     rateSource: text().notNull(),
@@ -55,7 +53,7 @@ export const cryptoDisposals = pgTable(
       .notNull()
       .references(() => cryptoAccounts.id),
     asset: text().$type<CryptoAsset>().notNull(),
-    units: units().notNull(),
+    units: coinUnits().notNull(),
     proceedsMinor: amountMinor().notNull(),
     method: text().$type<LotMethod>().notNull(),
     /** What identifies it: the exchange's order, or the transaction. */
@@ -82,7 +80,7 @@ export const cryptoDisposalParts = pgTable(
     lotId: text()
       .notNull()
       .references(() => cryptoLots.id),
-    units: units().notNull(),
+    units: coinUnits().notNull(),
     costMinor: amountMinor().notNull(),
     proceedsMinor: amountMinor().notNull(),
     isLongTerm: boolean().notNull(),

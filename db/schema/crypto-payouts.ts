@@ -1,11 +1,11 @@
 /** Coins that go back to customers. */
 import { sql } from 'drizzle-orm';
-import { check, index, integer, numeric, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
+import { check, index, integer, pgTable, text, uniqueIndex } from 'drizzle-orm/pg-core';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
 import type { ChainName, CryptoNetwork } from '../../domain/payments/crypto-chain.ts';
 import type { CryptoPayoutStatus } from '../../domain/payments/crypto-payout.ts';
 import { customers } from './billing.ts';
-import { amountMinor, createdAt, id, instant, tenantId } from './columns.ts';
+import { amountMinor, coinUnits, createdAt, id, instant, tenantId } from './columns.ts';
 import { cryptoInvoices } from './crypto.ts';
 import { refunds } from './payments.ts';
 import { tenants } from './tenants.ts';
@@ -28,7 +28,7 @@ export const cryptoPayouts = pgTable(
     chain: text().$type<ChainName>().notNull(),
     network: text().$type<CryptoNetwork>().notNull(),
     asset: text().$type<CryptoAsset>().notNull(),
-    units: numeric({ precision: 78, scale: 0, mode: 'bigint' }).notNull(),
+    units: coinUnits().notNull(),
     /** What it was worth when it was asked for; cents of US dollars. */
     usdMinor: amountMinor().notNull(),
     /** Where it goes, as shown and as the chain has it. */

@@ -9,7 +9,6 @@ import {
   index,
   integer,
   jsonb,
-  numeric,
   pgTable,
   primaryKey,
   text,
@@ -26,11 +25,8 @@ import type { CryptoPaymentStatus } from '../../domain/payments/crypto-payment.t
 import type { CryptoPolicy } from '../../domain/payments/crypto-policy.ts';
 import type { CryptoPrice } from '../../domain/payments/price-source.ts';
 import { customers, invoices } from './billing.ts';
-import { amountMinor, createdAt, currency, id, instant, tenantId } from './columns.ts';
+import { amountMinor, coinUnits, createdAt, currency, id, instant, tenantId } from './columns.ts';
 import { tenants } from './tenants.ts';
-
-/** In the smallest unit of an asset; up to 2^256. */
-const units = () => numeric({ precision: 78, scale: 0, mode: 'bigint' });
 
 /** The tenant's public key of an account in its own wallet, from which addresses are derived. No private key is ever here. */
 export const cryptoAccounts = pgTable(
@@ -91,18 +87,18 @@ export const cryptoInvoices = pgTable(
     rate: text().notNull(),
     rateSources: jsonb().$type<Pick<CryptoPrice, 'source' | 'rate' | 'side' | 'at'>[]>().notNull(),
     rateAt: instant().notNull(),
-    dueUnits: units().notNull(),
-    minDueUnits: units().notNull(),
+    dueUnits: coinUnits().notNull(),
+    minDueUnits: coinUnits().notNull(),
     quotedAt: instant().notNull(),
     expiresAt: instant().notNull(),
     policy: jsonb().$type<CryptoPolicy>().notNull(),
     /** As decided last. */
-    creditedUnits: units().notNull().default(sql`0`),
-    confirmedUnits: units().notNull().default(sql`0`),
-    lateUnits: units().notNull().default(sql`0`),
-    excessUnits: units().notNull().default(sql`0`),
+    creditedUnits: coinUnits().notNull().default(sql`0`),
+    confirmedUnits: coinUnits().notNull().default(sql`0`),
+    lateUnits: coinUnits().notNull().default(sql`0`),
+    excessUnits: coinUnits().notNull().default(sql`0`),
     /** What of them is in the books. */
-    bookedUnits: units().notNull().default(sql`0`),
+    bookedUnits: coinUnits().notNull().default(sql`0`),
     /** Depth required now; null for the chain's own finality. */
     requiredDepth: integer(),
     /** From this height on it is to be decided again; null where blocks change nothing. */
@@ -169,7 +165,7 @@ export const cryptoPayments = pgTable(
     target: text().notNull(),
     asset: text().$type<CryptoAsset>(),
     token: text(),
-    units: units().notNull(),
+    units: coinUnits().notNull(),
     height: integer(),
     blockHash: text(),
     effectiveAt: instant().notNull(),
@@ -248,7 +244,7 @@ export const chains = pgTable('chains', {
   /** A node of it told of them once: none that does not is read any more. */
   tracesSeen: boolean().notNull().default(false),
   /** Smallest unit per vbyte or gas; null where the node has no estimate. */
-  feeRate: units(),
+  feeRate: coinUnits(),
   pausedAt: instant(),
   pauseReason: text(),
   /** The operator whose pause it is: nobody but an operator ends it. Null for one that the watcher began. */

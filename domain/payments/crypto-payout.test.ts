@@ -7,9 +7,9 @@ import {
   livePayoutStatuses,
   type PayoutAct,
   payoutMistake,
-  SECOND_APPROVER_USD_MINOR,
   statusAfter,
 } from './crypto-payout.ts';
+import { APPROVAL_USD_MINOR } from './crypto-policy.ts';
 
 const acts: readonly PayoutAct[] = ['approve', 'reject', 'broadcast'];
 
@@ -38,9 +38,9 @@ describe('an act on a payout', () => {
   });
 
   it.each<[number, string, boolean]>([
-    [SECOND_APPROVER_USD_MINOR - 1, 'ann', true],
-    [SECOND_APPROVER_USD_MINOR, 'ann', false],
-    [SECOND_APPROVER_USD_MINOR, 'bob', true],
+    [APPROVAL_USD_MINOR - 1, 'ann', true],
+    [APPROVAL_USD_MINOR, 'ann', false],
+    [APPROVAL_USD_MINOR, 'bob', true],
     [Number.MAX_SAFE_INTEGER, 'ann', false],
   ])('is approved by another one from 1,000 dollars on: %i cents, %s', (usdMinor, actor, isAllowed) => {
     const mistake = payoutMistake({ status: 'requested', usdMinor, requestedBy: 'ann' }, 'approve', actor);
@@ -50,14 +50,14 @@ describe('an act on a payout', () => {
   it.each(['reject', 'broadcast'] as const)('asks for no second person: %s', (act) => {
     const payout = {
       status: 'approved',
-      usdMinor: SECOND_APPROVER_USD_MINOR,
+      usdMinor: APPROVAL_USD_MINOR,
       requestedBy: 'ann',
     } as const;
     expect(payoutMistake(payout, act, 'ann')).toBeNull();
   });
 
   it('says first that it is too late, whoever asks', () => {
-    const payout = { status: 'approved', usdMinor: SECOND_APPROVER_USD_MINOR, requestedBy: 'ann' } as const;
+    const payout = { status: 'approved', usdMinor: APPROVAL_USD_MINOR, requestedBy: 'ann' } as const;
     expect(payoutMistake(payout, 'approve', 'ann')?.reason).toBe('payout_approved');
   });
 

@@ -3,7 +3,9 @@
  * private key, so nothing is ever sent by itself; above a limit, who asks is not who approves (seed 002 §8.1, "Withdrawal not
  * processing").
  */
+
 import { type ChainName, familyOf } from './crypto-chain.ts';
+import { APPROVAL_USD_MINOR } from './crypto-policy.ts';
 
 export const cryptoPayoutStatuses = ['requested', 'approved', 'rejected', 'broadcast', 'confirmed'] as const;
 
@@ -13,9 +15,6 @@ export type CryptoPayoutStatus = (typeof cryptoPayoutStatuses)[number];
 export const livePayoutStatuses = ['requested', 'approved', 'broadcast'] as const;
 
 export type PayoutAct = 'approve' | 'reject' | 'broadcast';
-
-/** From this value on a second person approves; cents of US dollars. */
-export const SECOND_APPROVER_USD_MINOR = 100_000;
 
 const allowed: Record<PayoutAct, readonly CryptoPayoutStatus[]> = {
   approve: ['requested'],
@@ -41,7 +40,7 @@ export function payoutMistake(
   if (!allowed[act].includes(status)) {
     return { reason: `payout_${status}`, message: `The payout is ${status}${hints[status]}.` };
   }
-  if (act === 'approve' && usdMinor >= SECOND_APPROVER_USD_MINOR && actor === requestedBy) {
+  if (act === 'approve' && usdMinor >= APPROVAL_USD_MINOR && actor === requestedBy) {
     return {
       reason: 'second_approver_required',
       message:

@@ -15,3 +15,14 @@ export function coinsWorth(units: bigint, { asset, currency, rate, dueUnits, due
   if (units >= dueUnits) return dueMinor + fiatValueOf(units - dueUnits, rate, asset, currency);
   return Math.min(dueMinor, fiatValueOf(units, rate, asset, currency));
 }
+
+/**
+ * Cents of US dollars by the rate that was agreed, rounded up: what coins are rounded down to must not fall below a limit that
+ * the amount reaches.
+ */
+export function quotedUsdMinor(
+  units: bigint,
+  { usdMinor, dueUnits }: { usdMinor: number; dueUnits: bigint },
+): number {
+  return Number((units * BigInt(usdMinor) + dueUnits - 1n) / dueUnits);
+}

@@ -4,7 +4,11 @@ import { formatMoney, money } from '../../../domain/money.ts';
 import { type CryptoAsset, coinsOf, formatCoins } from '../../../domain/payments/crypto-asset.ts';
 import { type ChainName, titleOf } from '../../../domain/payments/crypto-chain.ts';
 import { isFeeHigh, tokenFeeUsdMinor } from '../../../domain/payments/crypto-fee.ts';
-import type { CryptoInvoiceFlag, CryptoInvoiceStatus } from '../../../domain/payments/crypto-invoice.ts';
+import {
+  type CryptoInvoiceFlag,
+  type CryptoInvoiceStatus,
+  isSettled,
+} from '../../../domain/payments/crypto-invoice.ts';
 import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
 import { paymentUri } from '../../../domain/payments/crypto-uri.ts';
 import { flagInWords, paymentInWords, statusInWords } from '../../../domain/payments/crypto-words.ts';
@@ -143,7 +147,7 @@ function tells(flag: CryptoInvoiceFlag, status: CryptoInvoiceStatus): boolean {
 }
 
 function tone({ status, flags }: Checkout['cryptoInvoice']): CheckoutPage['tone'] {
-  if (status === 'settled' || status === 'final') return 'done';
+  if (isSettled(status)) return 'done';
   if (flags.includes('review')) return 'attention';
   if (status === 'processing') return 'working';
   return status === 'awaiting' ? 'waiting' : 'attention';

@@ -7,7 +7,7 @@
  * unique across all tenants and for ever: an account that comes back goes on where it was.
  */
 import { and, asc, eq, isNull, sql } from 'drizzle-orm';
-import { DomainError } from '../../../domain/errors.ts';
+import { stateConflict } from '../../../domain/errors.ts';
 import type { AccountKey } from '../../../domain/payments/crypto-account.ts';
 import type { ChainFamily } from '../../../domain/payments/crypto-chain.ts';
 import type { Tx } from '../../client.ts';
@@ -43,7 +43,7 @@ export async function addCryptoAccount(
   if (known !== undefined && known.retiredAt === null) return { account: known, isNew: false };
   const current = await findCurrentAccount(tx, family);
   if (current !== null) {
-    throw refusal(
+    throw stateConflict(
       'crypto_account_current',
       `Another account is in use (${current.id}); retire it first. What is paid to its addresses is found all the same.`,
     );
@@ -64,7 +64,10 @@ export async function addCryptoAccount(
     // Of two requests at the same moment one has made it.
     const made = await sameKey(tx, key);
     if (made !== undefined) return { account: made, isNew: false };
-    throw refusal('crypto_key_taken', 'This key is in use already; give the key of an account of its own.');
+    throw stateConflict(
+      'crypto_key_taken',
+      'This key is in use already; give the key of an account of its own.',
+    );
   }
   await audit(tx, account, { action: 'crypto_account.added', actor, at });
   return { account, isNew: true };
@@ -177,8 +180,4 @@ function audit(
 ): Promise<void> {
   const details = { family, network };
   return writeAudit(tx, { ...entry, tenantId, entityType: 'crypto_account', entityId: id, details });
-}
-
-function refusal(reason: string, message: string): DomainError {
-  return new DomainError({ code: 'state_conflict', reason, message });
 }

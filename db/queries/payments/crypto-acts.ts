@@ -6,10 +6,12 @@
  * Why it is safe to run twice: an act is a row that is decided once, under the customer's lock; what follows is carried out in
  * the same transaction. The caller's idempotency key is in it, too.
  */
-import { and, asc, eq, inArray, isNotNull, lt, max, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNotNull, lt, sql } from 'drizzle-orm';
+import { stateConflict } from '../../../domain/errors.ts';
 import { type CryptoAct, isSettled } from '../../../domain/payments/crypto-invoice.ts';
 import { APPROVAL_USD_MINOR } from '../../../domain/payments/crypto-policy.ts';
 import { fiatValueOf } from '../../../domain/payments/crypto-quote.ts';
+import { quotedUsdMinor } from '../../../domain/payments/crypto-worth.ts';
 import { lookAtCryptoInvoice } from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
@@ -18,9 +20,10 @@ import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import { notFound } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
+import { addApprovedAct, nextOrdinal } from './approved-act.ts';
 import { carryOutCryptoInvoice } from './carry-out-crypto-invoice.ts';
 import { lockInvoice } from './charge-attempts.ts';
-import { readCryptoInvoice, refusal, watchedChain } from './crypto-invoices.ts';
+import { readCryptoInvoice, watchedChain } from './crypto-invoices.ts';
 import { findCurrentOffer, lockOffers } from './crypto-offer.ts';
 import { paymentsGoingBack, paymentsToSendBack } from './crypto-payouts.ts';
 import { quoteNow } from './crypto-quotes.ts';
@@ -52,7 +55,7 @@ export async function requestCryptoAct(tx: Tx, wish: ActWish): Promise<CryptoAct
   const invoice = await lockAll(tx, cryptoInvoiceId);
   const waiting = await waitingActs(tx, cryptoInvoiceId);
   if (waiting.length > 0) {
-    throw refusal(
+    throw stateConflict(
       'act_waiting',
       `Another act waits to be approved first (${waiting[0]?.id}); approve or reject that.`,
     );
@@ -95,9 +98,9 @@ export async function decideCryptoAct(
   const { cryptoInvoiceId } = await readAct(tx, actId);
   const invoice = await lockAll(tx, cryptoInvoiceId);
   const asked = await readAct(tx, actId);
-  if (asked.status !== 'requested') throw refusal('act_decided', `The act was ${asked.status} before.`);
+  if (asked.status !== 'requested') throw stateConflict('act_decided', `The act was ${asked.status} before.`);
   if (as === 'approved' && asked.requestedBy === actor) {
-    throw refusal(
+    throw stateConflict(
       'second_person_required',
       'Whoever asked for it does not approve it; use the API key of another person.',
     );
@@ -137,16 +140,16 @@ export async function extendCryptoInvoice(
 ): Promise<CryptoInvoiceRow> {
   const { invoice, coins } = await lockBoth(tx, cryptoInvoiceId);
   if (invoice.status !== 'open')
-    throw refusal('invoice_not_open', `Invoice ${invoice.number} does not wait for a payment.`);
+    throw stateConflict('invoice_not_open', `Invoice ${invoice.number} does not wait for a payment.`);
   if (coins.status !== 'expired' && coins.status !== 'awaiting') {
-    throw refusal(
+    throw stateConflict(
       'not_extendable',
       `It is ${coins.status}; only what waits for a payment or has expired is extended.`,
     );
   }
   const current = await findCurrentOffer(tx, coins.invoiceId);
   if (current !== null && current.id !== cryptoInvoiceId)
-    throw refusal('payment_under_way', `The invoice is offered anew already (${current.id}).`);
+    throw stateConflict('payment_under_way', `The invoice is offered anew already (${current.id}).`);
   await refuseAnyGoingBack(tx, cryptoInvoiceId);
   const { policy: usual } = await watchedChain(tx, coins.chain, at);
   const policy = { ...usual, quoteMinutes: coins.policy.quoteMinutes };
@@ -251,7 +254,10 @@ async function weigh(
     }
     case 'cancel':
       if (invoice.status !== 'awaiting' || invoice.creditedUnits > 0n) {
-        throw refusal('invoice_being_paid', 'Only an offer that nobody has paid anything for is cancelled.');
+        throw stateConflict(
+          'invoice_being_paid',
+          'Only an offer that nobody has paid anything for is cancelled.',
+        );
       }
       return { act: { kind: 'cancel', at }, usdMinor: 0, isUnproven: false };
     case 'mark_invalid':
@@ -292,7 +298,7 @@ async function worthOf(
       asset === null || (usdRate === null && (asset !== invoice.asset || rate === 'received')),
   );
   if (unknown !== undefined) {
-    throw refusal(
+    throw stateConflict(
       'rate_unknown',
       unknown.asset === invoice.asset
         ? `Nobody knows what payment ${unknown.key} was worth when it came: accept it at the rate of the quote (rate locked).`
@@ -306,8 +312,7 @@ async function worthOf(
 
 function usdMinorOf({ asset, units, usdRate }: PaymentRow, invoice: CryptoInvoiceRow): number {
   if (asset === null) return 0;
-  const { usdMinor, dueUnits } = invoice;
-  const quoted = asset === invoice.asset ? Number((units * BigInt(usdMinor) + dueUnits - 1n) / dueUnits) : 0;
+  const quoted = asset === invoice.asset ? quotedUsdMinor(units, invoice) : 0;
   const rate = usdRate ?? (asset === 'USDC' ? '1' : null);
   return rate === null ? quoted : Math.max(quoted, fiatValueOf(units, rate, asset, 'USD'));
 }
@@ -328,7 +333,7 @@ async function readNamed(tx: Tx, cryptoInvoiceId: string, keys: readonly string[
     .where(and(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoiceId), inArray(cryptoPayments.key, [...keys])));
   const missing = keys.filter((key) => !rows.some((row) => row.key === key));
   if (missing.length > 0) {
-    throw refusal(
+    throw stateConflict(
       'payment_unknown',
       `The invoice has no such payments: ${missing.join(', ')}. Its payments list their keys.`,
     );
@@ -348,7 +353,7 @@ async function refuseBooked(
   if (!isSettled(status) && !isSettled(invoice.status)) return;
   const booked = payments.find(({ key, countedUnits }) => countedUnits > 0n && paymentKeys.includes(key));
   if (booked === undefined) return;
-  throw refusal(
+  throw stateConflict(
     'payment_booked',
     `Payment ${booked.key} has paid the invoice and is in the books: ask for a payout with amountMinor to give that much back, or mark the invoice as invalid.`,
   );
@@ -368,7 +373,7 @@ async function refuseGoingBack(tx: Tx, cryptoInvoiceId: string, keys: readonly s
 }
 
 function goesBack(key: string): Error {
-  return refusal(
+  return stateConflict(
     'payment_goes_back',
     `A payout gives payment ${key} back; reject that payout first, if it was not sent yet.`,
   );
@@ -395,7 +400,7 @@ function isEnough(payments: readonly PaymentRow[], { minDueUnits }: CryptoInvoic
 }
 
 function doesNotPay(): Error {
-  return refusal(
+  return stateConflict(
     'transaction_does_not_pay',
     'No such transaction that is in a block and pays this invoice enough is known here. Send force to vouch for it: a second person has to approve that.',
   );
@@ -407,14 +412,13 @@ async function acceptMarked(tx: Tx, invoice: CryptoInvoiceRow, mark: Mark): Prom
   if (act.kind !== 'mark_settled' || act.txid === null) return;
   const paymentKeys = (await paidBy(tx, invoice, act.txid)).map(({ key }) => key);
   if (paymentKeys.length === 0) return;
-  await tx.insert(cryptoActs).values({
-    id: newId('cact'),
-    tenantId: invoice.tenantId,
-    cryptoInvoiceId: invoice.id,
-    ordinal: await nextOrdinal(tx, invoice.id),
-    act: { kind: 'accept', paymentKeys, at: at.toISOString(), rate: 'locked' },
+  const { tenantId, id: cryptoInvoiceId } = invoice;
+  const accepted = { kind: 'accept', paymentKeys, at: at.toISOString(), rate: 'locked' } as const;
+  await addApprovedAct(tx, {
+    tenantId,
+    cryptoInvoiceId,
+    act: accepted,
     reason,
-    status: 'approved',
     requestedBy,
     requestedAt,
     decidedBy,
@@ -450,14 +454,6 @@ function waitingActs(tx: Tx, cryptoInvoiceId: string): Promise<CryptoActRow[]> {
     .from(cryptoActs)
     .where(and(eq(cryptoActs.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoActs.status, 'requested')))
     .orderBy(asc(cryptoActs.id));
-}
-
-async function nextOrdinal(tx: Tx, cryptoInvoiceId: string): Promise<number> {
-  const [row] = await tx
-    .select({ last: max(cryptoActs.ordinal) })
-    .from(cryptoActs)
-    .where(eq(cryptoActs.cryptoInvoiceId, cryptoInvoiceId));
-  return (row?.last ?? 0) + 1;
 }
 
 async function readAct(tx: Tx, actId: string): Promise<CryptoActRow> {

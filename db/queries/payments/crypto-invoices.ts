@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { and, asc, desc, eq, inArray, lt, sql } from 'drizzle-orm';
-import { DomainError } from '../../../domain/errors.ts';
+import { stateConflict } from '../../../domain/errors.ts';
 import type { Money } from '../../../domain/money.ts';
 import { receiveAddresses } from '../../../domain/payments/crypto-account.ts';
 import type { CryptoAsset } from '../../../domain/payments/crypto-asset.ts';
@@ -66,7 +66,7 @@ export async function createCryptoInvoice(
   { invoiceId, asset, chain = homeOf(asset), quoteMinutes, actor, at }: CryptoInvoiceWish,
 ): Promise<CryptoInvoiceRow> {
   if (!assetsOn(chain).includes(asset)) {
-    throw refusal(
+    throw stateConflict(
       'asset_not_on_chain',
       `${asset} is not taken on ${titleOf(chain)}; leave chain out, or name another.`,
     );
@@ -86,7 +86,7 @@ export async function createCryptoInvoice(
   const { tenantId, customerId } = invoice;
   const taken = await takeAddress(tx, { tenantId, family: familyOf(chain) });
   if (taken === null || taken.account.network !== network) {
-    throw refusal(
+    throw stateConflict(
       'crypto_account_missing',
       `No public key is set up from which addresses of ${titleOf(chain)} could be derived; add one with POST /v1/crypto_accounts.`,
     );
@@ -220,7 +220,7 @@ export async function watchedChain(
   const [row] = await tx.select().from(chains).where(eq(chains.name, chain));
   const title = titleOf(chain);
   if (row === undefined || row.freshUntil === null) {
-    throw refusal(
+    throw stateConflict(
       'chain_not_watched',
       `${title} is not watched here, so a payment on it would not be seen; name another asset or chain.`,
     );
@@ -228,13 +228,13 @@ export async function watchedChain(
   const otherwise =
     'try again later, or take another means of payment: a card, a transfer, or coins on another chain.';
   if (row.pausedAt !== null) {
-    throw refusal(
+    throw stateConflict(
       'chain_paused',
       `No payments on ${title} are taken at the moment (${row.pauseReason ?? 'paused'}); ${otherwise}`,
     );
   }
   if (at.getTime() - row.freshUntil.getTime() > BEHIND_MS) {
-    throw refusal(
+    throw stateConflict(
       'chain_behind',
       `${title} has not been read since ${row.freshUntil.toISOString()}; ${otherwise}`,
     );
@@ -260,34 +260,36 @@ async function refuseWhilePaid(
 ): Promise<void> {
   const { number } = invoice;
   if (invoice.status !== 'open' || dueOf(invoice).amountMinor === 0)
-    throw refusal('invoice_not_open', `Invoice ${number} does not wait for a payment.`);
+    throw stateConflict('invoice_not_open', `Invoice ${number} does not wait for a payment.`);
   if ((await razorpaysPart(tx, context, invoice)).kind === 'collects') {
-    throw refusal(
+    throw stateConflict(
       'collected_by_razorpay',
       `Invoice ${number} is charged by Razorpay itself; end that first to have it paid otherwise.`,
     );
   }
   if (await hasUndecidedCharge(tx, invoice.id))
-    throw refusal(
+    throw stateConflict(
       'charge_in_flight',
       `Invoice ${number} is being charged to the card of the customer; wait for the outcome.`,
     );
   const order = await currentOrder(tx, invoice.id);
   if (order !== null && isUnderWay(knownPayment(order), at.toISOString()))
-    throw refusal('payment_under_way', `Invoice ${number} is being paid at Razorpay; wait for the outcome.`);
+    throw stateConflict(
+      'payment_under_way',
+      `Invoice ${number} is being paid at Razorpay; wait for the outcome.`,
+    );
   if (await isPayingAtCoinbase(tx, invoice.id, at))
-    throw refusal('payment_under_way', `Invoice ${number} is being paid at Coinbase; wait for the outcome.`);
+    throw stateConflict(
+      'payment_under_way',
+      `Invoice ${number} is being paid at Coinbase; wait for the outcome.`,
+    );
 }
 
 function refuseWhileCoinsCome(current: CryptoInvoiceRow, { number }: InvoiceRow): void {
   if (!isBeingPaid(current)) return;
   const { asset, id } = current;
-  throw refusal(
+  throw stateConflict(
     'payment_under_way',
     `Invoice ${number} is being paid in ${asset} already (${id}); wait for the outcome.`,
   );
-}
-
-export function refusal(reason: string, message: string): DomainError {
-  return new DomainError({ code: 'state_conflict', reason, message });
 }

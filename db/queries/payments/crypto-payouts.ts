@@ -8,8 +8,8 @@
  * taken from the status before it only; a transaction is told anew only while no block has the one before. Dying before a
  * commit leaves the step to be asked for again under the same key.
  */
-import { and, asc, eq, gt, inArray, max, sql } from 'drizzle-orm';
-import { DomainError } from '../../../domain/errors.ts';
+import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { stateConflict } from '../../../domain/errors.ts';
 import { readAddress } from '../../../domain/payments/crypto-address.ts';
 import { familyOf, titleOf } from '../../../domain/payments/crypto-chain.ts';
 import { type DecidedPayment, isSettled } from '../../../domain/payments/crypto-invoice.ts';
@@ -19,11 +19,11 @@ import {
   livePayoutStatuses,
   type PayoutAct,
   payoutMistake,
-  SECOND_APPROVER_USD_MINOR,
   statusAfter,
 } from '../../../domain/payments/crypto-payout.ts';
+import { APPROVAL_USD_MINOR } from '../../../domain/payments/crypto-policy.ts';
 import { fiatValueOf } from '../../../domain/payments/crypto-quote.ts';
-import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
+import { coinsWorth, quotedUsdMinor } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { cryptoActs, cryptoPayments } from '../../schema/crypto.ts';
@@ -31,6 +31,7 @@ import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { refunds } from '../../schema/payments.ts';
 import { notFound } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
+import { addApprovedAct } from './approved-act.ts';
 import { releaseCredit, unspentCredit } from './book-refund.ts';
 import { bookedPayments } from './carry-out-crypto-invoice.ts';
 import { lockInvoice } from './charge-attempts.ts';
@@ -77,7 +78,7 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
       : await uncountedPayment(tx, decided, wish.paymentKey);
   const { chain, asset } = source;
   const read = readAddress(wish.address, chain, invoice.network);
-  if (!read.ok) throw refusal('address_unusable', `The address ${read.message}.`);
+  if (!read.ok) throw stateConflict('address_unusable', `The address ${read.message}.`);
   const [row] = await tx
     .insert(cryptoPayouts)
     .values({
@@ -129,7 +130,7 @@ export async function actOnPayout(
 ): Promise<CryptoPayoutRow> {
   const payout = await lockPayout(tx, id);
   const mistake = payoutMistake(payout, act, actor);
-  if (mistake !== null) throw refusal(mistake.reason, mistake.message);
+  if (mistake !== null) throw stateConflict(mistake.reason, mistake.message);
   if (act === 'approve') await refuseLost(tx, payout, at);
   if (act === 'broadcast') await refuseTransaction(tx, payout, txid ?? '');
   const [row] = await tx
@@ -214,7 +215,7 @@ async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish):
       ? await unspentExcess(tx, invoice)
       : await paymentOf(tx, invoice, wish.amountMinor);
   if (source === null) {
-    throw refusal(
+    throw stateConflict(
       'nothing_to_give_back',
       'Nothing that was paid too much is left: it was given back, has paid other invoices since, or never came. Name amountMinor to give back what paid the invoice.',
     );
@@ -300,7 +301,7 @@ async function uncountedPayment(tx: Tx, decided: DecidedInvoice, key: string): P
   const depth = decided.invoice.policy.depth[familyOf(chain)].small;
   const isThere = confirmations > 0 && (status === 'confirmed' || status === 'unexpected_asset');
   if (!isThere || confirmations < depth || asset === null) {
-    throw refusal(
+    throw stateConflict(
       'payment_unconfirmed',
       `The payment is ${status} with ${confirmations} confirmations: only coins that are worth something and have ${depth} of them or more can be given back. Ask again then.`,
     );
@@ -312,12 +313,12 @@ async function uncountedPayment(tx: Tx, decided: DecidedInvoice, key: string): P
 function refuseCounted({ invoice }: DecidedInvoice, { countedUnits }: DecidedPayment): void {
   if (countedUnits === 0n) return;
   if (isSettled(invoice.status)) {
-    throw refusal(
+    throw stateConflict(
       'payment_booked',
       'The payment is in the books of its invoice: leave paymentKey out, and name amountMinor to give back that much of what the invoice was paid.',
     );
   }
-  throw refusal(
+  throw stateConflict(
     'payment_counts',
     'The payment counts for its invoice: dismiss it first, or leave paymentKey out to give back what the invoice was paid.',
   );
@@ -349,7 +350,7 @@ async function refuseGiven(
   // What counted in another coin was given back in that of the invoice.
   const wasBooked = payment.wrong !== null && (await wasAccepted(tx, invoice.id, key));
   if (!wasBooked && payment.units <= left) return;
-  throw refusal(
+  throw stateConflict(
     'payout_under_way',
     `Payout ${booked.id} of what the invoice was paid gives coins of it back already (${booked.status}); with this payment, more would leave than came.`,
   );
@@ -384,14 +385,14 @@ async function refuseSecond(tx: Tx, { cryptoInvoiceId, paymentKey }: PayoutWish)
     paymentKey === undefined ? key === null && status !== 'confirmed' : key === paymentKey,
   );
   if (same !== undefined) {
-    throw refusal('payout_under_way', `Payout ${same.id} gives it back already (${same.status}).`);
+    throw stateConflict('payout_under_way', `Payout ${same.id} gives it back already (${same.status}).`);
   }
 }
 
 /** Since it was asked for, the chain may have taken back what is to be given back, or the payment may count by now. */
 async function refuseLost(tx: Tx, payout: CryptoPayoutRow, at: Date): Promise<void> {
   if (await isLost(tx, payout)) {
-    throw refusal(
+    throw stateConflict(
       'payment_lost',
       'The chain has taken the payment back since the payout was asked for, so there is nothing to give back: reject it.',
     );
@@ -402,7 +403,7 @@ async function refuseLost(tx: Tx, payout: CryptoPayoutRow, at: Date): Promise<vo
   if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
   const payment = decided.decision.payments.find(({ key }) => key === paymentKey);
   if (payment !== undefined && payment.countedUnits > 0n) {
-    throw refusal(
+    throw stateConflict(
       'payment_counts',
       'The payment has come to count for its invoice since the payout was asked for: reject it.',
     );
@@ -426,13 +427,13 @@ async function isLost(tx: Tx, { cryptoInvoiceId, paymentKey, refundId }: CryptoP
 
 async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string): Promise<void> {
   if (payout.height !== null) {
-    throw refusal(
+    throw stateConflict(
       'transaction_mined',
       `Transaction ${payout.txid} is in a block and pays it; no other one takes its place.`,
     );
   }
   if (!isTransactionOn(payout.chain, txid)) {
-    throw refusal(
+    throw stateConflict(
       'transaction_unusable',
       `The payout goes out on ${titleOf(payout.chain)}, and no transaction there has such an id: ${familyOf(payout.chain) === 'evm' ? 'it has 0x in front' : 'it has no 0x in front'}.`,
     );
@@ -452,7 +453,7 @@ async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string):
       ),
     );
   if (rows.length > 0) {
-    throw refusal(
+    throw stateConflict(
       'transaction_known',
       `Payout ${rows[0]?.id} to the same address was sent by this transaction.`,
     );
@@ -467,18 +468,11 @@ async function dismissPayment(
 ): Promise<void> {
   const { paymentKey, tenantId, cryptoInvoiceId } = payout;
   if (paymentKey === null) return;
-  const [{ last = null } = {}] = await tx
-    .select({ last: max(cryptoActs.ordinal) })
-    .from(cryptoActs)
-    .where(eq(cryptoActs.cryptoInvoiceId, cryptoInvoiceId));
-  await tx.insert(cryptoActs).values({
-    id: newId('cact'),
+  await addApprovedAct(tx, {
     tenantId,
     cryptoInvoiceId,
-    ordinal: (last ?? 0) + 1,
     act: { kind: 'dismiss', paymentKeys: [paymentKey], at: at.toISOString() },
     reason: `given back by payout ${payout.id}`,
-    status: 'approved',
     requestedBy: actor,
     requestedAt: at,
     decidedBy: actor,
@@ -504,15 +498,11 @@ async function lockPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
   return row;
 }
 
-/** By the rate that was agreed, rounded up: what coins are rounded down to must not fall below a limit that the amount reaches. */
 function usdValue({ asset, units }: Source, invoice: CryptoInvoiceRow): number {
-  if (asset === invoice.asset) {
-    const { usdMinor, dueUnits } = invoice;
-    return Number((BigInt(usdMinor) * units + dueUnits - 1n) / dueUnits);
-  }
+  if (asset === invoice.asset) return quotedUsdMinor(units, invoice);
   if (asset === 'USDC') return fiatValueOf(units, '1', asset, 'USD');
   // What it is worth is not known here, so a second person looks at it.
-  return SECOND_APPROVER_USD_MINOR;
+  return APPROVAL_USD_MINOR;
 }
 
 const pastOf = { approve: 'approved', reject: 'rejected', broadcast: 'broadcast' } as const;
@@ -532,8 +522,4 @@ function audit(
     details: { cryptoInvoiceId, asset, units: units.toString(), ...(txid !== null && { txid }) },
     at,
   });
-}
-
-function refusal(reason: string, message: string): DomainError {
-  return new DomainError({ code: 'state_conflict', reason, message });
 }

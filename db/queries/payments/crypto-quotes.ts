@@ -1,6 +1,6 @@
 /** What an amount comes to in coins at this moment, out of the last words of the price sources. */
 import { inArray } from 'drizzle-orm';
-import { DomainError } from '../../../domain/errors.ts';
+import { stateConflict } from '../../../domain/errors.ts';
 import type { Money } from '../../../domain/money.ts';
 import type { CryptoAsset } from '../../../domain/payments/crypto-asset.ts';
 import type { CryptoPolicy } from '../../../domain/payments/crypto-policy.ts';
@@ -24,18 +24,18 @@ export async function quoteNow(
   const { amountMinor: dueMinor, currency } = due;
   const prices = await readPrices(tx, [currency, 'USD']);
   const market = marketRate(prices, { asset, currency, now: at, policy });
-  if ('reason' in market) throw refused(market);
+  if ('reason' in market) throw stateConflict(market.reason, market.message);
   const quoted = quote({ due, asset, rate: market.rate, policy });
-  if ('reason' in quoted) throw refused(quoted);
+  if ('reason' in quoted) throw stateConflict(quoted.reason, quoted.message);
   const dollars =
     currency === 'USD' ? market : marketRate(prices, { asset, currency: 'USD', now: at, policy });
-  if ('reason' in dollars) throw refused(dollars);
+  if ('reason' in dollars) throw stateConflict(dollars.reason, dollars.message);
   const usdMinor = currency === 'USD' ? dueMinor : fiatValueOf(quoted.due, dollars.rate, asset, 'USD');
   if (usdMinor < policy.dustUsdMinor) {
-    throw refused({
-      reason: 'amount_too_small',
-      message: `An amount below one US dollar is not taken in coins; take another means of payment.`,
-    });
+    throw stateConflict(
+      'amount_too_small',
+      'An amount below one US dollar is not taken in coins; take another means of payment.',
+    );
   }
   const { rate, sources: rateSources, at: rateAt } = market;
   const { due: dueUnits, minDue: minDueUnits } = quoted;
@@ -55,8 +55,4 @@ export async function readPrices(tx: Tx, currencies: readonly string[]): Promise
     side,
     at: at.toISOString(),
   }));
-}
-
-function refused({ reason, message }: { reason: string; message: string }): DomainError {
-  return new DomainError({ code: 'state_conflict', reason, message });
 }

@@ -1,5 +1,6 @@
 /** What a coin was worth in US dollars, from the last words of the sources. */
 import { eq } from 'drizzle-orm';
+import { compareRates } from '../../../domain/payments/coin-rate.ts';
 import type { CryptoAsset } from '../../../domain/payments/crypto-asset.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoPrices } from '../../schema/crypto.ts';
@@ -18,19 +19,8 @@ export async function readUsdRates(tx: Tx, { maxAgeSeconds }: { maxAgeSeconds: n
       .filter((price) => price.asset === asset)
       .filter((price) => Math.abs(price.at.getTime() - Date.parse(at)) <= maxAgeSeconds * 1000)
       .map(({ rate }) => rate)
-      .sort(byValue);
+      .sort(compareRates);
     // Of an even number the lower one: a payment is not worth more than a source says.
     return fresh[Math.floor((fresh.length - 1) / 2)] ?? null;
   };
-}
-
-function byValue(a: string, b: string): number {
-  const [left, right] = [scaled(a), scaled(b)];
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/** Thirty digits behind the point, which is all that a price may have. */
-function scaled(rate: string): bigint {
-  const [whole = '0', behind = ''] = rate.split('.');
-  return BigInt(whole + behind.padEnd(30, '0'));
 }
