@@ -1,8 +1,9 @@
 /** Collects what is there after the storm, from every place that keeps its own record, and asks the detector. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { gt, isNull } from 'drizzle-orm';
+import { eq, gt, isNull } from 'drizzle-orm';
 import { type Database, withSystem, withTenant } from '../../db/client.ts';
+import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
 import { customers, invoices, subscriptions } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
 import { inboxEvents, outbox } from '../../db/schema/operations.ts';
@@ -11,48 +12,46 @@ import type { Effect } from '../../integrations/sandbox/effect-log.ts';
 import type { Acknowledged, ApiClient } from './api-client.ts';
 import { isCharge, mailWrongs, moneyWrongs, type Wrong, wrong } from './detector.ts';
 
-/** How far the vendors' logs reach; a later run on the same stack looks only at what follows. */
-export type LogMarks = { stripe: number; resend: number };
-
-export function logMarks(home: string): LogMarks {
-  return {
-    stripe: effectsOf(home, 'stripe-sandbox').length,
-    resend: effectsOf(home, 'resend-sandbox').length,
-  };
-}
-
 /** Everything that is wrong with one tenant, by the vendors' logs, the database and what callers were told. */
 export async function findWrongs({
   home,
   db,
   tenantId,
   client,
-  since = { stripe: 0, resend: 0 },
 }: {
   home: string;
   db: Database;
   tenantId: string;
   client: Pick<ApiClient, 'acknowledged' | 'misbehaviour'>;
-  since?: LogMarks;
 }): Promise<Wrong[]> {
   const rows = await readRows(db, tenantId);
-  const effects = effectsOf(home, 'stripe-sandbox').slice(since.stripe);
+  const others = await namedByOthers(db, tenantId);
+  const isNotOthers = ({ businessRef }: Effect) => businessRef === null || !others.has(businessRef);
+  const effects = effectsOf(home, 'stripe-sandbox').filter(isNotOthers);
+  const mails = effectsOf(home, 'resend-sandbox').filter(isNotOthers);
   return [
     ...moneyWrongs({ ...rows, effects }),
     ...lateCharges({ acknowledged: client.acknowledged(), rows, effects }),
-    ...mailWrongs({ ...rows, effects: effectsOf(home, 'resend-sandbox').slice(since.resend) }),
+    ...mailWrongs({ ...rows, effects: mails }),
     ...acknowledgedWrongs(client.acknowledged(), rows),
     ...client.misbehaviour().map((sentence) => wrong('api_misbehaved', sentence)),
-    ...(await leftovers(db)).map((sentence) => wrong('left_behind', sentence)),
+    ...(await leftovers(db, tenantId)).map((sentence) => wrong('left_behind', sentence)),
     ...loggedSecrets(home),
   ];
 }
 
-/** What is not delivered, not worked on or given up. Empty when everything has drained. */
-export async function leftovers(db: Database): Promise<string[]> {
+/**
+ * What of a tenant, and of nobody in particular, is not delivered, not worked on or given up. Empty when everything has
+ * drained.
+ */
+export async function leftovers(db: Database, tenantId: string): Promise<string[]> {
+  const isNotOthers = (row: { tenantId: string | null }) =>
+    row.tenantId === null || row.tenantId === tenantId;
   return withSystem(db, async (tx) => {
-    const owed = await tx.select().from(outbox).where(isNull(outbox.deliveredAt));
-    const waiting = (await tx.select().from(inboxEvents)).filter(({ status }) => status === 'received');
+    const undelivered = await tx.select().from(outbox).where(isNull(outbox.deliveredAt));
+    const received = await tx.select().from(inboxEvents).where(eq(inboxEvents.status, 'received'));
+    const owed = undelivered.filter(isNotOthers);
+    const waiting = received.filter(isNotOthers);
     return [
       ...owed.map(({ id, topic, lastError }) => `the outbox still owes ${topic} ${id} (${lastError})`),
       ...waiting.map(({ externalId, type }) => `the event ${externalId} (${type}) was not worked on`),
@@ -88,6 +87,20 @@ function readRows(db: Database, tenantId: string) {
     ledger: await tx.select().from(ledgerEntries),
     notifications: await tx.select().from(notifications),
   }));
+}
+
+/**
+ * The invoices and messages of every other tenant. Whoever a test before this one left behind lives on, and the
+ * vendors' logs are everybody's; what names nobody's invoice or message stays a mistake.
+ */
+async function namedByOthers(db: Database, tenantId: string): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>();
+  for (const other of await withSystem(db, listTenantIds)) {
+    if (other === tenantId) continue;
+    const rows = await readRows(db, other);
+    for (const { id } of [...rows.invoices, ...rows.notifications]) ids.add(id);
+  }
+  return ids;
 }
 
 /** Each confirmed write is there, once: a repeated request made nothing twice. */

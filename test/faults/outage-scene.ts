@@ -10,7 +10,7 @@ import { subscriptionWorkflowId } from '../../workflows/billing/subscription.con
 import { createApiClient } from './api-client.ts';
 import { type Driven, giveCard, inLanes, startSubscription } from './driver.ts';
 import { eventually } from './eventually.ts';
-import { findWrongs, type LogMarks, leftovers, logMarks } from './evidence.ts';
+import { findWrongs, leftovers } from './evidence.ts';
 import type { FaultStack } from './fault-stack.ts';
 import { createFastTenant } from './tenant.ts';
 import { workflowWrongs } from './workflows.ts';
@@ -46,8 +46,7 @@ export async function createOutageScene(
   faults: FaultStack,
   { trialDays = 6 }: { trialDays?: number } = {},
 ): Promise<OutageScene> {
-  const { db, stack, apiUrls, control, look } = faults;
-  const since = logMarks(stack.home);
+  const { db, apiUrls, control, look } = faults;
   const year = { unit: 'year', count: 1 } as const;
   const tenant = await createFastTenant(db, { name: 'Outage', policy: { trialDays }, interval: year });
   const client = createApiClient({ urls: apiUrls, apiKey: tenant.apiKey, random: seededRandom(1) });
@@ -72,7 +71,7 @@ export async function createOutageScene(
     },
     isEverythingDue: () => isEverythingDue(db, tenant.tenantId),
     states: () => statesOf(db, tenant.tenantId),
-    expectDueDoneOnce: (trials) => expectDueDoneOnce(faults, { ...driven, before, since, trials }),
+    expectDueDoneOnce: (trials) => expectDueDoneOnce(faults, { ...driven, before, trials }),
     recordPayments: () =>
       forEach(before.open, async ({ id, totalMinor, currency }) => {
         const body = { amountMinor: totalMinor, currency, reference: `wire-${id}` };
@@ -93,7 +92,7 @@ export async function createOutageScene(
       const ours = new Set(before.charged);
       return deliveries.filter(({ type, objectId }) => type === 'charge.refunded' && ours.has(objectId));
     },
-    expectEverythingOnce: (created) => expectEverythingOnce(faults, { ...driven, before, since, created }),
+    expectEverythingOnce: (created) => expectEverythingOnce(faults, { ...driven, before, created }),
   };
 }
 
@@ -135,18 +134,12 @@ async function prepareCustomers({ db, control }: FaultStack, driven: Driven): Pr
 
 async function expectEverythingOnce(
   { db, stack, temporal }: FaultStack,
-  {
-    tenant,
-    client,
-    before,
-    since,
-    created,
-  }: Driven & { before: Before; since: LogMarks; created: readonly string[] },
+  { tenant, client, before, created }: Driven & { before: Before; created: readonly string[] },
 ): Promise<void> {
   const { tenantId } = tenant;
   let missing: string[] = [];
   await eventually(async () => {
-    missing = [...(await leftovers(db)), ...(await notYetThere(db, tenantId))];
+    missing = [...(await leftovers(db, tenantId)), ...(await notYetThere(db, tenantId))];
     return missing.length === 0;
   }, WAIT_MS);
   expect(missing).toEqual([]);
@@ -156,7 +149,7 @@ async function expectEverythingOnce(
     before.unpaid.map((id) => states.get(id)),
     'who paid by wire is active again',
   ).toEqual(before.unpaid.map(() => 'active'));
-  expect(await findWrongs({ home: stack.home, db, tenantId, client, since })).toEqual([]);
+  expect(await findWrongs({ home: stack.home, db, tenantId, client })).toEqual([]);
   const mustExist = [...states.keys()].map(subscriptionWorkflowId);
   expect(
     created.every((id) => states.has(id)),
@@ -182,13 +175,7 @@ function isEverythingDue(db: FaultStack['db'], tenantId: string): Promise<boolea
 
 async function expectDueDoneOnce(
   { db, stack, temporal }: FaultStack,
-  {
-    tenant,
-    client,
-    before,
-    since,
-    trials,
-  }: Driven & { before: Before; since: LogMarks; trials: readonly string[] },
+  { tenant, client, before, trials }: Driven & { before: Before; trials: readonly string[] },
 ): Promise<void> {
   const { tenantId } = tenant;
   let missing: string[] = [];
@@ -200,7 +187,7 @@ async function expectDueDoneOnce(
       ...steps
         .filter(({ nextStepIndex }) => nextStepIndex < 2)
         .map(({ id, nextStepIndex }) => `${id} waits for step ${nextStepIndex + 1}`),
-      ...(await leftovers(db)),
+      ...(await leftovers(db, tenantId)),
     ];
     return missing.length === 0;
   }, WAIT_MS);
@@ -225,7 +212,7 @@ async function expectDueDoneOnce(
     'each step mails once',
   ).toEqual([performed(0), EACH, 0]);
   expect(performed(1)).toBe(EACH);
-  const wrongs = await findWrongs({ home: stack.home, db, tenantId, client, since });
+  const wrongs = await findWrongs({ home: stack.home, db, tenantId, client });
   const unpaid = before.open.map(({ id }) => `invoice_not_paid: ${id} is open`);
   expect(
     wrongs.map(({ kind, sentence }) => `${kind}: ${sentence}`).sort(),

@@ -187,7 +187,7 @@ function renewedIn(db: Database, tenantId: string): Promise<ReadonlySet<string>>
 async function untilAtRest(db: Database, { tenantId }: FastTenant): Promise<void> {
   let restless: string[] = [];
   const rests = await eventually(async () => {
-    restless = [...(await unfinished(db, tenantId)), ...(await leftovers(db))];
+    restless = [...(await unfinished(db, tenantId)), ...(await leftovers(db, tenantId))];
     return restless.length === 0;
   }, DRAIN_MS);
   if (!rests) throw new Error(`It does not come to rest:\n${restless.slice(0, 20).join('\n')}`);
