@@ -8,14 +8,11 @@
  * taken from the status before it only; a transaction is told anew only while no block has the one before. Dying before a
  * commit leaves the step to be asked for again under the same key.
  */
-import { and, asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import { readAddress } from '../../../domain/payments/crypto-address.ts';
-import { familyOf, titleOf } from '../../../domain/payments/crypto-chain.ts';
-import { type DecidedPayment, isSettled } from '../../../domain/payments/crypto-invoice.ts';
 import {
   type CryptoPayoutStatus,
-  isTransactionOn,
   livePayoutStatuses,
   type PayoutAct,
   payoutMistake,
@@ -26,7 +23,6 @@ import { fiatValueOf } from '../../../domain/payments/crypto-quote.ts';
 import { coinsWorth, quotedUsdMinor } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { cryptoActs, cryptoPayments } from '../../schema/crypto.ts';
 import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { refunds } from '../../schema/payments.ts';
 import { notFound } from '../billing/subscriptions.ts';
@@ -39,8 +35,15 @@ import { readCryptoInvoice } from './crypto-invoices.ts';
 import { lockOffers } from './crypto-offer.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import { lockPayment, readRefund } from './refunds.ts';
+import {
+  type PayoutSource,
+  refuseLost,
+  refuseSecond,
+  refuseTransaction,
+  uncountedPayment,
+} from './refuse-payout.ts';
 import { requestRefund } from './request-refund.ts';
-import { type DecidedInvoice, decideCryptoInvoices } from './save-decision.ts';
+import { decideCryptoInvoices } from './save-decision.ts';
 
 export type CryptoPayoutRow = typeof cryptoPayouts.$inferSelect;
 
@@ -206,9 +209,7 @@ async function paymentKeys(
   return new Set(rows.flatMap(({ key }) => (key === null ? [] : [key])));
 }
 
-type Source = Pick<CryptoPayoutRow, 'chain' | 'asset' | 'units' | 'refundId'>;
-
-async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish): Promise<Source> {
+async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish): Promise<PayoutSource> {
   const { chain, asset } = invoice;
   const source =
     wish.amountMinor === undefined
@@ -292,174 +293,6 @@ async function givenBack(tx: Tx, cryptoInvoiceId: string): Promise<{ amountMinor
   };
 }
 
-/** Not in the books, and so deep in its chain that giving it back gives nothing away. */
-async function uncountedPayment(tx: Tx, decided: DecidedInvoice, key: string): Promise<Source> {
-  const payment = decided.decision.payments.find((each) => each.key === key);
-  if (payment === undefined) throw notFound('payment in coins', key);
-  refuseCounted(decided, payment);
-  const { chain, asset, units, status, confirmations } = payment;
-  const depth = decided.invoice.policy.depth[familyOf(chain)].small;
-  const isThere = confirmations > 0 && (status === 'confirmed' || status === 'unexpected_asset');
-  if (!isThere || confirmations < depth || asset === null) {
-    throw stateConflict(
-      'payment_unconfirmed',
-      `The payment is ${status} with ${confirmations} confirmations: only coins that are worth something and have ${depth} of them or more can be given back. Ask again then.`,
-    );
-  }
-  await refuseGiven(tx, decided, payment);
-  return { chain, asset, units, refundId: null };
-}
-
-function refuseCounted({ invoice }: DecidedInvoice, { countedUnits }: DecidedPayment): void {
-  if (countedUnits === 0n) return;
-  if (isSettled(invoice.status)) {
-    throw stateConflict(
-      'payment_booked',
-      'The payment is in the books of its invoice: leave paymentKey out, and name amountMinor to give back that much of what the invoice was paid.',
-    );
-  }
-  throw stateConflict(
-    'payment_counts',
-    'The payment counts for its invoice: dismiss it first, or leave paymentKey out to give back what the invoice was paid.',
-  );
-}
-
-/** What was in the books once may have been given back out of them: no more coins leave than came. */
-async function refuseGiven(
-  tx: Tx,
-  { invoice, decision }: DecidedInvoice,
-  payment: DecidedPayment,
-): Promise<void> {
-  const { chain, asset, key } = payment;
-  const given = await tx
-    .select()
-    .from(cryptoPayouts)
-    .where(
-      and(
-        eq(cryptoPayouts.cryptoInvoiceId, invoice.id),
-        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
-      ),
-    );
-  const booked = given.find((each) => each.paymentKey === null);
-  if (booked === undefined) return;
-  const isAlike = (each: { chain: string; asset: string | null }) =>
-    each.chain === chain && each.asset === asset;
-  const sumOf = (each: readonly { units: bigint }[]) => each.reduce((sum, { units }) => sum + units, 0n);
-  const came = sumOf(decision.payments.filter((each) => isAlike(each) && each.confirmations > 0));
-  const left = came - sumOf(given.filter((each) => isAlike(each) && each.paymentKey !== key));
-  // What counted in another coin was given back in that of the invoice.
-  const wasBooked = payment.wrong !== null && (await wasAccepted(tx, invoice.id, key));
-  if (!wasBooked && payment.units <= left) return;
-  throw stateConflict(
-    'payout_under_way',
-    `Payout ${booked.id} of what the invoice was paid gives coins of it back already (${booked.status}); with this payment, more would leave than came.`,
-  );
-}
-
-async function wasAccepted(tx: Tx, cryptoInvoiceId: string, key: string): Promise<boolean> {
-  const rows = await tx
-    .select({ id: cryptoActs.id })
-    .from(cryptoActs)
-    .where(
-      and(
-        eq(cryptoActs.cryptoInvoiceId, cryptoInvoiceId),
-        eq(cryptoActs.status, 'approved'),
-        sql`${cryptoActs.act} ->> 'kind' = 'accept' and ${cryptoActs.act} -> 'paymentKeys' ? ${key}`,
-      ),
-    )
-    .limit(1);
-  return rows.length > 0;
-}
-
-async function refuseSecond(tx: Tx, { cryptoInvoiceId, paymentKey }: PayoutWish): Promise<void> {
-  const rows = await tx
-    .select({ id: cryptoPayouts.id, key: cryptoPayouts.paymentKey, status: cryptoPayouts.status })
-    .from(cryptoPayouts)
-    .where(
-      and(
-        eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId),
-        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
-      ),
-    );
-  const same = rows.find(({ key, status }) =>
-    paymentKey === undefined ? key === null && status !== 'confirmed' : key === paymentKey,
-  );
-  if (same !== undefined) {
-    throw stateConflict('payout_under_way', `Payout ${same.id} gives it back already (${same.status}).`);
-  }
-}
-
-/** Since it was asked for, the chain may have taken back what is to be given back, or the payment may count by now. */
-async function refuseLost(tx: Tx, payout: CryptoPayoutRow, at: Date): Promise<void> {
-  if (await isLost(tx, payout)) {
-    throw stateConflict(
-      'payment_lost',
-      'The chain has taken the payment back since the payout was asked for, so there is nothing to give back: reject it.',
-    );
-  }
-  const { cryptoInvoiceId, paymentKey } = payout;
-  if (paymentKey === null) return;
-  const [decided] = await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now: at.toISOString() });
-  if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
-  const payment = decided.decision.payments.find(({ key }) => key === paymentKey);
-  if (payment !== undefined && payment.countedUnits > 0n) {
-    throw stateConflict(
-      'payment_counts',
-      'The payment has come to count for its invoice since the payout was asked for: reject it.',
-    );
-  }
-  await uncountedPayment(tx, decided, paymentKey);
-}
-
-async function isLost(tx: Tx, { cryptoInvoiceId, paymentKey, refundId }: CryptoPayoutRow): Promise<boolean> {
-  if (refundId !== null) {
-    const { payment } = await lockPayment(tx, (await readRefund(tx, refundId)).paymentId);
-    return payment.returnedAt !== null;
-  }
-  const [payment] = await tx
-    .select({ height: cryptoPayments.height })
-    .from(cryptoPayments)
-    .where(
-      and(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoPayments.key, paymentKey ?? '')),
-    );
-  return payment === undefined || payment.height === null;
-}
-
-async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string): Promise<void> {
-  if (payout.height !== null) {
-    throw stateConflict(
-      'transaction_mined',
-      `Transaction ${payout.txid} is in a block and pays it; no other one takes its place.`,
-    );
-  }
-  if (!isTransactionOn(payout.chain, txid)) {
-    throw stateConflict(
-      'transaction_unusable',
-      `The payout goes out on ${titleOf(payout.chain)}, and no transaction there has such an id: ${familyOf(payout.chain) === 'evm' ? 'it has 0x in front' : 'it has no 0x in front'}.`,
-    );
-  }
-  // Payouts of two customers have no lock in common but this.
-  await tx.execute(
-    sql`select pg_advisory_xact_lock(hashtextextended(${`payout ${payout.chain} ${txid}`}, 0))`,
-  );
-  const rows = await tx
-    .select({ id: cryptoPayouts.id })
-    .from(cryptoPayouts)
-    .where(
-      and(
-        eq(cryptoPayouts.chain, payout.chain),
-        eq(cryptoPayouts.txid, txid),
-        eq(cryptoPayouts.target, payout.target),
-      ),
-    );
-  if (rows.length > 0) {
-    throw stateConflict(
-      'transaction_known',
-      `Payout ${rows[0]?.id} to the same address was sent by this transaction.`,
-    );
-  }
-}
-
 /** What has left the wallet can count no longer. */
 async function dismissPayment(
   tx: Tx,
@@ -498,7 +331,7 @@ async function lockPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
   return row;
 }
 
-function usdValue({ asset, units }: Source, invoice: CryptoInvoiceRow): number {
+function usdValue({ asset, units }: PayoutSource, invoice: CryptoInvoiceRow): number {
   if (asset === invoice.asset) return quotedUsdMinor(units, invoice);
   if (asset === 'USDC') return fiatValueOf(units, '1', asset, 'USD');
   // What it is worth is not known here, so a second person looks at it.
