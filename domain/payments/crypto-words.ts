@@ -198,6 +198,11 @@ const events: Record<CryptoEventKind, (event: CryptoEvent, amounts: Amounts) => 
     customer: 'An amount too small to count has arrived.',
     operator: `Payment ${transaction(event)} is dust and does not count.`,
   }),
+  call_failed: (event) => ({
+    customer:
+      'A transaction to this address failed: nothing was received. The coins are still in your wallet.',
+    operator: `Transaction ${transaction(event)} to the address ${event.failure === 'out of gas' ? 'ran out of gas' : 'failed'}: nothing was received, and the customer is told.`,
+  }),
   partial_payment: (_event, { credited, missing }) => ({
     customer: `${credited} arrived; ${missing} is still missing.`,
     operator: `${credited} of the amount came, ${missing} is missing.`,

@@ -49,7 +49,7 @@ export async function carryOutCryptoInvoice(
     .where(and(eq(cryptoEvents.cryptoInvoiceId, cryptoInvoiceId), isNull(cryptoEvents.carriedOutAt)))
     .orderBy(asc(cryptoEvents.id));
   for (const event of waiting) {
-    await tellOfCryptoEvent(tx, { invoice: decided.invoice, event, at });
+    await tellOfCryptoEvent(tx, { invoice: decided.invoice, event, waiting, at });
     await tx.update(cryptoEvents).set({ carriedOutAt: at }).where(eq(cryptoEvents.id, event.id));
   }
   return decided;
