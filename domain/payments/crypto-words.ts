@@ -73,7 +73,7 @@ const flags: Record<CryptoInvoiceFlag, Words> = {
     operator: 'A block that held a payment left the chain; access is at risk until it is mined again.',
   },
   double_spent: {
-    customer: 'The coins of a payment went elsewhere; it does not count.',
+    customer: 'The coins of a payment are gone, and it does not count.',
     operator: 'The coins of a payment are spent by another transaction, or gone from the chain for good.',
   },
   double_spend_attempt: {
@@ -258,7 +258,7 @@ const events: Record<CryptoEventKind, (event: CryptoEvent, amounts: Amounts) => 
     operator: 'A conflicting transaction was seen: the invoice waits for the greater depth.',
   }),
   double_spent: () => ({
-    customer: 'The coins of a payment went elsewhere; it does not count.',
+    customer: 'The coins of a payment are gone, and it does not count.',
     operator: 'The coins of a payment are lost to another transaction, or gone from the chain for good.',
   }),
   slow_confirm: (_event, { network }) => ({

@@ -161,6 +161,26 @@ describe('an invoice paid in coins', () => {
     expect(mails.filter((mail) => mail === 'crypto_payment_reversed')).toHaveLength(1);
   });
 
+  it('whose coins leave the chain without a rival, and stay out of it, is open again for that reason', async () => {
+    await offered();
+    const key = await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await withSystem(scene.db, (tx) =>
+      tx
+        .update(cryptoPayments)
+        .set({ height: null, blockHash: null, orphanedAt: new Date(minutesAfter(90)) })
+        .where(eq(cryptoPayments.key, key)),
+    );
+    await readTo(scene, coins, { height: 150, at: minutesAfter(90 + 6 * 60 + 1) });
+    for (let i = 0; i < 2; i += 1) await carryOut(scene, coins, minutesAfter(90 + 6 * 60 + 2));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'open 0/2900',
+      payments: ['2900 (0) left_chain'],
+      cashMinor: 0,
+      sumMinor: 0,
+    });
+  });
+
   it('whose coins are spent elsewhere takes the access that another unpaid invoice had left', async () => {
     await offered();
     const key = await confirmed(coins.dueUnits);

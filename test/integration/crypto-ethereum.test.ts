@@ -352,7 +352,7 @@ describe('a reorganisation', () => {
     expect(await scene.books(offered)).toMatchObject({
       ...unpaid,
       subscription: 'past_due',
-      payments: ['2900 (0) double_spent'],
+      payments: ['2900 (0) left_chain'],
       mails: expect.anything(),
     });
     expect(await scene.state(offered)).toMatchObject({

@@ -132,7 +132,7 @@ const alerts: Partial<Record<CryptoEventKind, string>> = {
     'the payment is not confirmed for so long that somebody should look at its transaction.',
   double_spend_attempt:
     'another transaction spends the coins of its payment; it waits for more confirmations.',
-  double_spent: 'the coins of its payment went elsewhere.',
+  double_spent: 'the coins of its payment went elsewhere, or are gone from the chain for good.',
   settlement_reversed: 'what had paid it does not stand; the invoice is open again.',
   reorged: 'a block with its payment left the chain.',
   review_opened:
