@@ -15,6 +15,7 @@ import {
   caseState,
   changeCase,
   type DunningCaseRow,
+  hasLostCoins,
   isInGrace,
   moveOnCase,
   readCase,
@@ -109,11 +110,21 @@ async function recordStep(tx: Tx, input: DunningStepInput): Promise<DunningCaseS
   const affected = takesAccess ? await beyondGrace(tx, { row, state, at }) : [];
   // Mails speak of the plan as it was billed, so they are decided before anything changes.
   const owed = takesAccess ? affected.map((each) => each.invoice) : [invoice];
-  for (const each of owed) await tellCustomer(tx, { row, invoice: each, step, state, at });
+  for (const each of owed) {
+    if (await isToldAlready(tx, each, step)) continue;
+    await tellCustomer(tx, { row, invoice: each, step, state, at });
+  }
   if (step.restrict !== undefined) await takeAccess(tx, affected, step, at);
   const after =
     step.end === undefined ? advanced : await endLadder(tx, { row: advanced, tenant, affected, step, at });
   return caseState(tx, tenant, after);
+}
+
+/** With the coins that had paid for it the access went at once, and the customer knows: no step takes it a second time. */
+async function isToldAlready(tx: Tx, invoice: InvoiceRow, step: DunningStep): Promise<boolean> {
+  if (step.restrict === undefined) return false;
+  const { subscription } = await lockSubscription(tx, invoice.subscriptionId);
+  return subscription.ladder === 'suspended' && (await hasLostCoins(tx, subscription.id));
 }
 
 /** Business identity of what a step charges; of each invoice it is one try. */

@@ -34,6 +34,14 @@ export type NotificationVariables = {
   crypto_payment_slow: InvoiceVariables & { coins: string };
   crypto_payment_gone: InvoiceVariables & { coins: string; payUrl: string };
   crypto_payment_failed: InvoiceVariables & { coins: string; payUrl: string };
+  /** A transaction that was to pay it failed. */
+  crypto_payment_call_failed: InvoiceVariables & {
+    chain: string;
+    txid: string;
+    reason: string;
+    nextStep: string;
+    payUrl: string;
+  };
   crypto_payment_wrong: InvoiceVariables & { due: string; chain: string; payUrl: string };
   /** The chain did not keep coins that had paid the invoice. */
   crypto_payment_reversed: DunningVariables;
@@ -140,6 +148,16 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     crypto_payment_slow: ['planName', 'invoiceNumber', 'amount', 'coins'],
     crypto_payment_gone: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
     crypto_payment_failed: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
+    crypto_payment_call_failed: [
+      'planName',
+      'invoiceNumber',
+      'amount',
+      'chain',
+      'txid',
+      'reason',
+      'nextStep',
+      'payUrl',
+    ],
     crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
     crypto_payment_reversed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],

@@ -33,6 +33,15 @@ export type ChainTransaction = {
   spends: readonly string[];
   /** Empty for a transaction that failed. */
   transfers: readonly ChainTransfer[];
+  /** What a mined one that failed had meant to move, as far as it says so itself. */
+  attempts?: readonly FailedTransfer[];
+};
+
+/** Coins that did not move; of assets of ours only. */
+export type FailedTransfer = Pick<ChainTransfer, 'to' | 'units'> & {
+  asset: CryptoAsset;
+  /** As far as its receipt tells. */
+  failure: 'out of gas' | 'reverted';
 };
 
 export type ChainBlock = BlockRef & {

@@ -6,6 +6,7 @@
  * once for its invoice. A settlement and its reversal are numbered by the settlement, so that each is booked once however often
  * and by whomever it is decided; what can happen only once to a payment is keyed by that; all else by the invoice's version.
  */
+import type { FailedTransfer } from './chain-node.ts';
 import type { ChainName } from './crypto-chain.ts';
 import {
   type CryptoDecision,
@@ -23,6 +24,7 @@ export const cryptoEventKinds = [
   'wrong_asset',
   'wrong_chain',
   'dust_ignored',
+  'call_failed',
   'partial_payment',
   'processing',
   'payment_reversed',
@@ -61,6 +63,8 @@ export type CryptoEvent = {
   creditedUnits: string;
   excessUnits: string;
   missingUnits: string;
+  /** Of `call_failed` only: why. */
+  failure?: FailedTransfer['failure'];
 };
 
 /** What is kept of a decision, and is compared with the next. */

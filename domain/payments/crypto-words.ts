@@ -73,7 +73,7 @@ const flags: Record<CryptoInvoiceFlag, Words> = {
     operator: 'A block that held a payment left the chain; access is at risk until it is mined again.',
   },
   double_spent: {
-    customer: 'The coins of a payment went elsewhere; it does not count.',
+    customer: 'The coins of a payment are gone, and it does not count.',
     operator: 'The coins of a payment are spent by another transaction, or gone from the chain for good.',
   },
   double_spend_attempt: {
@@ -198,6 +198,11 @@ const events: Record<CryptoEventKind, (event: CryptoEvent, amounts: Amounts) => 
     customer: 'An amount too small to count has arrived.',
     operator: `Payment ${transaction(event)} is dust and does not count.`,
   }),
+  call_failed: (event) => ({
+    customer:
+      'A transaction to this address failed: nothing was received. The coins are still in your wallet.',
+    operator: `Transaction ${transaction(event)} to the address ${event.failure === 'out of gas' ? 'ran out of gas' : 'failed'}: nothing was received, and the customer is told.`,
+  }),
   partial_payment: (_event, { credited, missing }) => ({
     customer: `${credited} arrived; ${missing} is still missing.`,
     operator: `${credited} of the amount came, ${missing} is missing.`,
@@ -253,7 +258,7 @@ const events: Record<CryptoEventKind, (event: CryptoEvent, amounts: Amounts) => 
     operator: 'A conflicting transaction was seen: the invoice waits for the greater depth.',
   }),
   double_spent: () => ({
-    customer: 'The coins of a payment went elsewhere; it does not count.',
+    customer: 'The coins of a payment are gone, and it does not count.',
     operator: 'The coins of a payment are lost to another transaction, or gone from the chain for good.',
   }),
   slow_confirm: (_event, { network }) => ({

@@ -105,6 +105,55 @@ describe('a mined transaction', () => {
   });
 });
 
+describe('a transaction that failed', () => {
+  const failed = (
+    differs: object,
+    { gasUsed = '0x5000', hasReceipt = true, coin = 'ETH' as 'ETH' | null } = {},
+  ) =>
+    minedTransaction({
+      transaction: transaction(differs),
+      receipt: hasReceipt ? receipt({ status: '0x0', gasUsed }) : undefined,
+      internal: [],
+      known: { coin, usdc },
+    });
+  const meant = { to: payee, asset: 'USDC', units: 5n, failure: 'reverted' };
+
+  it('moves nothing, and says what it had carried', () => {
+    expect(failed({ value: '0x5' })).toEqual({
+      txid,
+      spends: [`0x${'fa'.repeat(20)}:31`],
+      transfers: [],
+      attempts: [{ ...meant, asset: 'ETH' }],
+    });
+    expect(failed({ value: '0x5' }, { gasUsed: '0x5208' }).attempts).toEqual([
+      { ...meant, asset: 'ETH', failure: 'out of gas' },
+    ]);
+  });
+
+  it.each([
+    ['transfer', `0xa9059cbb${word(payee)}${word('5')}`],
+    ['transferFrom', `0x23b872dd${word('fa')}${word(payee)}${word('5')}`],
+    ['a signed transfer', `0xe3ee160e${word('fa')}${word(payee)}${word('5')}${word('0').repeat(6)}`],
+    ['a transfer signed by a contract', `0xcf092995${word('fa')}${word(payee)}${word('5')}${word('0')}`],
+  ])('says whom %s of USDC had meant, with a receipt or without one', (_, input) => {
+    expect(failed({ to: usdc, input }).attempts).toEqual([meant]);
+    expect(failed({ to: usdc, input }, { hasReceipt: false }).attempts).toEqual([meant]);
+  });
+
+  it.each([
+    ['asked another contract', { input: `0xa9059cbb${word(payee)}${word('5')}` }],
+    ['asked for half a transfer', { to: usdc, input: `0x23b872dd${word('fa')}${word(payee)}` }],
+    ['asked for nothing', { to: usdc, input: `0xa9059cbb${word(payee)}${word('0')}` }],
+    ['made a contract', { to: null, value: '0x5' }],
+  ])('says nothing where it %s', (_, differs) => {
+    expect(failed(differs)).not.toHaveProperty('attempts');
+  });
+
+  it('says nothing of a coin that is none of ours', () => {
+    expect(failed({ value: '0x5' }, { coin: null })).not.toHaveProperty('attempts');
+  });
+});
+
 describe("a token's log", () => {
   it.each([
     [

@@ -3,7 +3,7 @@
  * and whatever it called: contract wallets, exchanges that pay many at once and signed authorisations all look the same.
  */
 import { toEventSelector, toFunctionSelector } from 'viem/utils';
-import type { ChainTransaction, ChainTransfer } from '../../domain/payments/chain-node.ts';
+import type { ChainTransaction, ChainTransfer, FailedTransfer } from '../../domain/payments/chain-node.ts';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
 import type { InternalTransfer } from './call-traces.ts';
 import type { RpcLog, RpcReceipt, RpcTransaction } from './shapes.ts';
@@ -33,7 +33,10 @@ export function minedTransaction({
 }): ChainTransaction {
   const { hash: txid } = transaction;
   const common = { txid, spends: spendsOf(transaction) };
-  if (receipt?.status !== 1n) return { ...common, transfers: [] };
+  if (receipt?.status !== 1n) {
+    const attempts = attemptsOf(transaction, receipt, known);
+    return { ...common, transfers: [], ...(attempts.length > 0 && { attempts }) };
+  }
   return {
     ...common,
     transfers: [
@@ -87,6 +90,26 @@ function coinTransfer(
   return [{ key: hash, to, asset: coin, token: null, units: value }];
 }
 
+/**
+ * What a failed transaction had meant to move: the coins it carried itself, or a transfer that it asked USDC itself for. One that
+ * asked another contract to send something on does not say to whom. Without a receipt nothing is known of its outcome but that
+ * it left no transfer, which a call of USDC that succeeds always does.
+ */
+function attemptsOf(
+  transaction: RpcTransaction,
+  receipt: RpcReceipt | undefined,
+  known: KnownAssets,
+): FailedTransfer[] {
+  const { to = null, gas } = transaction;
+  const failure = receipt !== undefined && receipt.gasUsed >= gas ? 'out of gas' : 'reverted';
+  if (to !== null && to === known.usdc) {
+    const asked = transferMeant(transaction.input);
+    return asked === null ? [] : [{ ...asked, asset: 'USDC', failure }];
+  }
+  if (receipt === undefined || known.coin === null || to === null || transaction.value === 0n) return [];
+  return [{ to, units: transaction.value, asset: known.coin, failure }];
+}
+
 function tokenTransfers({ transactionHash, logs }: RpcReceipt, { usdc }: KnownAssets): ChainTransfer[] {
   return logs.flatMap((log, index) => {
     const moved = transferOf(log);
@@ -110,9 +133,31 @@ export function transferOf({
 }
 
 function transferAskedFor(input: string): Pick<ChainTransfer, 'to' | 'units'> | null {
-  if (!input.startsWith(transferSelector) || input.length < TRANSFER_INPUT_HEX) return null;
-  const units = BigInt(`0x${input.slice(TRANSFER_INPUT_HEX - 64, TRANSFER_INPUT_HEX)}`);
-  return units === 0n ? null : { to: addressIn(input.slice(0, TRANSFER_INPUT_HEX - 64)), units };
+  return input.startsWith(transferSelector) ? askedAt(input, 0) : null;
+}
+
+/** The same for every way in which USDC can be told to pay somebody. */
+function transferMeant(input: string): Pick<ChainTransfer, 'to' | 'units'> | null {
+  const word = receiverWord[input.slice(0, SELECTOR_HEX)];
+  return word === undefined ? null : askedAt(input, word);
+}
+
+/** Which of the call's words is the receiver; the amount is the next one. */
+const receiverWord: Readonly<Record<string, number>> = {
+  [transferSelector]: 0,
+  [toFunctionSelector('transferFrom(address,address,uint256)')]: 1,
+  [toFunctionSelector(
+    'transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,uint8,bytes32,bytes32)',
+  )]: 1,
+  [toFunctionSelector('transferWithAuthorization(address,address,uint256,uint256,uint256,bytes32,bytes)')]: 1,
+};
+
+function askedAt(input: string, word: number): Pick<ChainTransfer, 'to' | 'units'> | null {
+  const start = SELECTOR_HEX + word * 64;
+  const [receiver, amount] = [input.slice(start, start + 64), input.slice(start + 64, start + 128)];
+  if (amount.length < 64) return null;
+  const units = BigInt(`0x${amount}`);
+  return units === 0n ? null : { to: addressIn(receiver), units };
 }
 
 /** The last 20 bytes. */
@@ -120,6 +165,6 @@ function addressIn(bytes: string): string {
   return `0x${bytes.slice(-40)}`;
 }
 
-/** With `0x`: 32 bytes, and a selector with two words. */
+/** With `0x`: 32 bytes, and a selector. */
 const WORD_HEX = 66;
-const TRANSFER_INPUT_HEX = 138;
+const SELECTOR_HEX = 10;

@@ -10,6 +10,7 @@ import { LeaseLostError, takeLease } from '../../db/queries/payments/chain-curso
 import { readChainHealth } from '../../db/queries/payments/chain-health.ts';
 import { rescanChain, resumeChain } from '../../db/queries/payments/rescan-chain.ts';
 import { VendorError } from '../../domain/errors.ts';
+import type { ChainTransaction } from '../../domain/payments/chain-node.ts';
 import {
   bitcoinTransaction,
   createStillChain,
@@ -341,6 +342,52 @@ describe('money that nobody asked for', () => {
     await watcher.poll();
     expect(await scene.rows(id)).toHaveLength(21);
     expect((await scene.invoice(id)).creditedUnits).toBe(DUE);
+  });
+});
+
+describe('a transaction that fails', () => {
+  let evm: StillNode;
+  let ethereum: Watcher;
+  beforeEach(async () => {
+    evm = createStillChain({ clock: scene.now }).node();
+    ethereum = await scene.watch(evm, { chain: 'ethereum' });
+    await ethereum.poll();
+  });
+  const offerUsdc = () => scene.offer({ chain: 'ethereum', asset: 'USDC', dueUnits: 100_000_000n });
+  const failed = (to: string): ChainTransaction => ({
+    ...evmTransaction([]),
+    attempts: [{ to, asset: 'USDC', units: 100_000_000n, failure: 'out of gas' }],
+  });
+
+  it('is told of once, however often it is mined or read, and pays nothing', async () => {
+    const { id, target } = await offerUsdc();
+    const call = failed(target);
+    evm.mine([call]);
+    await ethereum.poll();
+    expect([await scene.standing(id), await scene.payments(id)]).toEqual(['awaiting', []]);
+    expect(await scene.events(id)).toEqual(['call_failed']);
+    expect(await scene.signals(id)).toBe(1);
+    evm.reorganise(1, [[call], []]);
+    await ethereum.poll();
+    await withSystem(scene.db, (tx) => rescanChain(tx, { chain: 'ethereum', fromHeight: 1 }));
+    await ethereum.poll();
+    expect([await scene.events(id), await scene.signals(id)]).toEqual([['call_failed'], 1]);
+  });
+
+  it('is told of five times at most for an invoice, each transaction once', async () => {
+    const { id, target } = await offerUsdc();
+    evm.mine(Array.from({ length: 4 }, () => failed(target)));
+    await ethereum.poll();
+    evm.mine(Array.from({ length: 4 }, () => failed(target)));
+    await ethereum.poll();
+    expect(await scene.events(id)).toEqual(Array.from({ length: 5 }, () => 'call_failed'));
+  });
+
+  it('to somebody else concerns nobody', async () => {
+    const { id } = await offerUsdc();
+    evm.mine([failed('0xelsewhere')]);
+    await ethereum.poll();
+    expect(await scene.events(id)).toEqual([]);
   });
 });
 

@@ -2,15 +2,19 @@
 
 import { eq, sql } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createDunningActivities } from '../../activities/billing/dunning.ts';
 import { collectInvoice } from '../../activities/payments/collect-invoice.ts';
 import { createCryptoInvoiceActivities } from '../../activities/payments/crypto-invoice.ts';
 import { type Tx, withSystem, withTenant } from '../../db/client.ts';
+import { newId } from '../../db/ids.ts';
 import { closeInvoice } from '../../db/queries/billing/close-invoice.ts';
+import { changeCase, findOpenCase, moveOnCase } from '../../db/queries/billing/dunning-cases.ts';
+import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { requestCheckout } from '../../db/queries/payments/coinbase-checkouts.ts';
 import { type CryptoInvoiceRow, lockCryptoInvoices } from '../../db/queries/payments/observe-chain.ts';
 import { requestOrder } from '../../db/queries/payments/razorpay-orders.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
-import { subscriptions } from '../../db/schema/billing.ts';
+import { invoices, subscriptions } from '../../db/schema/billing.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
 import { cryptoInvoices, cryptoPayments } from '../../db/schema/crypto.ts';
 import { outbox } from '../../db/schema/operations.ts';
@@ -161,6 +165,26 @@ describe('an invoice paid in coins', () => {
     expect(mails.filter((mail) => mail === 'crypto_payment_reversed')).toHaveLength(1);
   });
 
+  it('whose coins leave the chain without a rival, and stay out of it, is open again for that reason', async () => {
+    await offered();
+    const key = await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await withSystem(scene.db, (tx) =>
+      tx
+        .update(cryptoPayments)
+        .set({ height: null, blockHash: null, orphanedAt: new Date(minutesAfter(90)) })
+        .where(eq(cryptoPayments.key, key)),
+    );
+    await readTo(scene, coins, { height: 150, at: minutesAfter(90 + 6 * 60 + 1) });
+    for (let i = 0; i < 2; i += 1) await carryOut(scene, coins, minutesAfter(90 + 6 * 60 + 2));
+    expect(await booksOf(scene, invoice)).toMatchObject({
+      invoice: 'open 0/2900',
+      payments: ['2900 (0) left_chain'],
+      cashMinor: 0,
+      sumMinor: 0,
+    });
+  });
+
   it('whose coins are spent elsewhere takes the access that another unpaid invoice had left', async () => {
     await offered();
     const key = await confirmed(coins.dueUnits);
@@ -177,6 +201,58 @@ describe('an invoice paid in coins', () => {
       ladder: 'suspended',
     });
   });
+
+  it('whose coins are spent elsewhere is told of that, and never that a step takes what is gone already', async () => {
+    await offered();
+    const row = await lostCase();
+    const { performDunningStep } = createDunningActivities(scene);
+    for (const [stepIndex, days] of [
+      [3, 7],
+      [4, 14],
+    ] as const) {
+      const at = minutesAfter(101 + days * 24 * 60);
+      const input = { tenantId: row.tenantId, customerId: row.customerId, caseId: row.id, stepIndex, at };
+      const after = await performDunningStep({ ...input, charge: true });
+      expect(after.nextStepIndex).toBe(stepIndex + 1);
+    }
+    const { mails, ladder } = await booksOf(scene, invoice);
+    expect(ladder).toBe('suspended');
+    expect(mails.filter((mail) => mail.startsWith('account_'))).toEqual([]);
+  });
+
+  it('whose coins are spent elsewhere gets no access back from a case that passes on to it', async () => {
+    await offered();
+    const row = await lostCase();
+    await withTenant(scene.db, invoice.tenantId, async (tx) => {
+      const [unpaid] = await tx.select().from(invoices).where(eq(invoices.id, invoice.invoiceId));
+      if (unpaid === undefined) throw new Error('The invoice is gone');
+      const earlier = {
+        ...unpaid,
+        id: newId('inv'),
+        number: 'INV-earlier',
+        periodIndex: (unpaid.periodIndex ?? 0) + 50,
+        status: 'paid' as const,
+      };
+      await tx.insert(invoices).values({ ...earlier, paidMinor: unpaid.totalMinor, paidAt: new Date(T0) });
+      const changed = await changeCase(tx, row.id, { invoiceId: earlier.id });
+      const { tenant } = await lockSubscription(tx, unpaid.subscriptionId);
+      const at = new Date(minutesAfter(102));
+      expect(await moveOnCase(tx, tenant, changed, { at, outcome: 'recovered' })).toBe(false);
+    });
+    expect(await booksOf(scene, invoice)).toMatchObject({ subscription: 'past_due', ladder: 'suspended' });
+  });
+
+  /** Settled, and lost to another transaction; the case that begins with it. */
+  async function lostCase() {
+    const key = await confirmed(coins.dueUnits);
+    await carryOut(scene, coins, minutesAfter(41));
+    await setChain(scene, { height: 110, at: minutesAfter(100) });
+    await loseTo(scene, coins, { key, height: 101, at: minutesAfter(100) });
+    await carryOut(scene, coins, minutesAfter(101));
+    const row = await withTenant(scene.db, invoice.tenantId, (tx) => findOpenCase(tx, coins.customerId));
+    if (row === null) throw new Error('No case was opened');
+    return row;
+  }
 
   it('that settles again after a reversal is booked as another payment', async () => {
     await offered();

@@ -207,23 +207,29 @@ describe('a payment', () => {
 });
 
 describe('no payment', () => {
-  it.each<[string, (to: Hex) => Promise<unknown>, 'ETH' | 'USDC']>([
-    ['a call that its contract reverts', (to) => wallet.forwardEthThenRevert(to, WEI), 'ETH'],
-    ['a transfer that runs out of gas', (to) => wallet.sendTokenOutOfGas(to, MICRODOLLARS), 'USDC'],
+  it('is a call that its contract reverts, which does not say whom it had meant', async () => {
+    const offered = await scene.offered('ETH');
+    await wallet.forwardEthThenRevert(target(offered), WEI);
+    await mine(12);
+    expect(await scene.state(offered)).toEqual(nothing);
+    expect(await scene.books(offered)).toEqual(unpaid);
+  });
+
+  it.each<[string, (to: Hex) => Promise<unknown>]>([
+    ['a transfer that runs out of gas', (to) => wallet.sendTokenOutOfGas(to, MICRODOLLARS)],
     [
       'a transfer that the token refuses',
       async (to) => {
         await wallet.setBlocked(to, true);
         await wallet.sendToken(to, MICRODOLLARS);
       },
-      'USDC',
     ],
-  ])('is %s', async (_, send, asset) => {
-    const offered = await scene.offered(asset);
+  ])('is %s, and the customer is told once that it failed', async (_, send) => {
+    const offered = await scene.offered('USDC');
     await send(target(offered));
     await mine(12);
-    expect(await scene.state(offered)).toEqual(nothing);
-    expect(await scene.books(offered)).toEqual(unpaid);
+    expect(await scene.state(offered)).toEqual({ ...nothing, events: ['call_failed'], signals: 1 });
+    expect(await scene.books(offered)).toEqual({ ...unpaid, mails: ['crypto_payment_call_failed'] });
   });
 
   it('is one that was seen and then fails in its block', async () => {
@@ -236,7 +242,10 @@ describe('no payment', () => {
     });
     expect(await scene.state(offered)).toMatchObject({ units: untouchedUnits });
     await mine(12);
-    expect(await scene.books(offered)).toMatchObject({ ...unpaid, mails: expect.anything() });
+    expect(await scene.books(offered)).toEqual({
+      ...unpaid,
+      mails: ['crypto_payment_call_failed'],
+    });
   });
 
   it('is a token that only calls itself USDC; it is listed', async () => {
@@ -343,7 +352,7 @@ describe('a reorganisation', () => {
     expect(await scene.books(offered)).toMatchObject({
       ...unpaid,
       subscription: 'past_due',
-      payments: ['2900 (0) double_spent'],
+      payments: ['2900 (0) left_chain'],
       mails: expect.anything(),
     });
     expect(await scene.state(offered)).toMatchObject({

@@ -152,7 +152,7 @@ const additions: Record<CryptoInvoiceFlag, string> = {
   late: 'A payment came after the time was over; we look at it and get in touch with you.',
   replaced: '',
   reorged: '',
-  double_spent: 'The coins of a payment went elsewhere; it does not count.',
+  double_spent: 'The coins of a payment are gone, and it does not count.',
   double_spend_attempt: 'Another transaction spends the same coins, so we wait for more confirmations.',
   unconfirmed_parent: 'Your payment waits for an earlier transaction of your wallet to be confirmed.',
   wrong_asset: 'Another coin than the one asked for has arrived; we look at it and get in touch with you.',

@@ -2,7 +2,7 @@
  * Dunning cases: one open case per customer, driven by the earliest unpaid invoice, with the policy pinned at the
  * opening. All under the customer's lock, so a payment, a step and a cancellation never decide at the same time.
  */
-import { and, desc, eq, isNull, sql } from 'drizzle-orm';
+import { and, desc, eq, isNotNull, isNull, sql } from 'drizzle-orm';
 import { type DunningPolicy, holdUntil, type LadderLevel, levelAt } from '../../../domain/billing/dunning.ts';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { plannedFor } from '../../../domain/billing/planned-charge.ts';
@@ -16,7 +16,7 @@ import {
   invoices,
   subscriptions,
 } from '../../schema/billing.ts';
-import { chargeAttempts, disputes } from '../../schema/payments.ts';
+import { chargeAttempts, disputes, payments } from '../../schema/payments.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { type InvoiceRow, unpaidInvoices } from './invoices.ts';
 import { resumedPeriod } from './resumed-period.ts';
@@ -201,9 +201,30 @@ async function easeAccess(tx: Tx, tenant: TenantRow, row: DunningCaseRow, at: Da
   const ladder = levelAt(await caseState(tx, tenant, row), at.toISOString());
   for (const context of await unpaidSubscriptions(tx, row.customerId)) {
     if (levels.indexOf(ladder) >= levels.indexOf(context.subscription.ladder ?? 'grace')) continue;
+    // No clock took it, and none gives it back.
+    if (await hasLostCoins(tx, context.subscription.id)) continue;
     const set = { ladder, ...resumedPeriod(context, at) };
     await announceSubscription(tx, await changeSubscription(tx, context, { set, at }));
   }
+}
+
+/** Coins had paid an unpaid invoice of the subscription and do not stand: its access was taken then, and the customer told. */
+export async function hasLostCoins(tx: Tx, subscriptionId: string): Promise<boolean> {
+  const lost = await tx
+    .select({ id: payments.id })
+    .from(payments)
+    .innerJoin(invoices, eq(invoices.id, payments.invoiceId))
+    .where(
+      and(
+        eq(invoices.subscriptionId, subscriptionId),
+        eq(invoices.status, 'open'),
+        isNotNull(invoices.reopenedAt),
+        eq(payments.rail, 'crypto'),
+        isNotNull(payments.returnedAt),
+      ),
+    )
+    .limit(1);
+  return lost.length > 0;
 }
 
 const levels: readonly LadderLevel[] = ['grace', 'restricted', 'suspended'];

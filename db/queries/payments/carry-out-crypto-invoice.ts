@@ -49,7 +49,7 @@ export async function carryOutCryptoInvoice(
     .where(and(eq(cryptoEvents.cryptoInvoiceId, cryptoInvoiceId), isNull(cryptoEvents.carriedOutAt)))
     .orderBy(asc(cryptoEvents.id));
   for (const event of waiting) {
-    await tellOfCryptoEvent(tx, { invoice: decided.invoice, event, at });
+    await tellOfCryptoEvent(tx, { invoice: decided.invoice, event, waiting, at });
     await tx.update(cryptoEvents).set({ carriedOutAt: at }).where(eq(cryptoEvents.id, event.id));
   }
   return decided;
@@ -61,7 +61,8 @@ async function bookCoins(tx: Tx, { invoice, decision }: DecidedInvoice, at: Date
   // Coins that are to be mined again, or deep again, are not lost yet.
   const securedUnits = isSettled(status) ? decision.securedUnits : 0n;
   if (units > bookedUnits) await bookMore(tx, invoice, { units, at });
-  else if (securedUnits < bookedUnits) await takeBackTo(tx, invoice, { units: securedUnits, at });
+  else if (securedUnits < bookedUnits)
+    await takeBackTo(tx, invoice, { units: securedUnits, code: codeOf(decision), at });
 }
 
 /** An operator who marks an invoice as settled vouches for what was due; what a chain has just dropped is not booked. */
@@ -106,17 +107,22 @@ async function bookMore(
   });
 }
 
+/** What counted is spent otherwise, or it is merely in no block any more. */
+function codeOf({ payments: decided }: DecidedInvoice['decision']): 'double_spent' | 'left_chain' {
+  const isSpent = decided.some(({ status, countedUnits }) => status === 'double_spent' && countedUnits > 0n);
+  return isSpent ? 'double_spent' : 'left_chain';
+}
+
 async function takeBackTo(
   tx: Tx,
   invoice: CryptoInvoiceRow,
-  { units, at }: { units: bigint; at: Date },
+  { units, code, at }: { units: bigint; code: 'double_spent' | 'left_chain'; at: Date },
 ): Promise<void> {
-  const { id, flags, status, bookedUnits, dueMinor } = invoice;
+  const { id, status, bookedUnits, dueMinor } = invoice;
   await setBooked(tx, id, units);
   const afterMinor = coinsWorth(units, invoice);
   let leftMinor = coinsWorth(bookedUnits, invoice) - afterMinor;
   const forgiveMinor = isSettled(status) ? Math.max(0, dueMinor - afterMinor) : 0;
-  const code = flags.includes('double_spent') ? 'double_spent' : 'left_chain';
   // The last one first: what was over goes before what paid the invoice.
   for (const payment of (await bookedPayments(tx, id)).reverse()) {
     const amountMinor = Math.min(leftMinor, payment.amountMinor - payment.returnedMinor);

@@ -6,8 +6,9 @@
 import type { NotificationVariables } from '../../../domain/messaging/notification.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { formatCoins } from '../../../domain/payments/crypto-asset.ts';
-import { titleOf } from '../../../domain/payments/crypto-chain.ts';
-import type { CryptoEventKind } from '../../../domain/payments/crypto-events.ts';
+import { type ChainName, titleOf } from '../../../domain/payments/crypto-chain.ts';
+import type { CryptoEvent, CryptoEventKind } from '../../../domain/payments/crypto-events.ts';
+import { failedCallInWords } from '../../../domain/payments/failed-call.ts';
 import type { Tx } from '../../client.ts';
 import { readInvoice } from '../billing/invoices.ts';
 import { addTimelineEntry, lockSubscription } from '../billing/subscriptions.ts';
@@ -18,19 +19,26 @@ import type { CryptoEventRow } from './crypto-invoices.ts';
 import { payUrl } from './dunning-message.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 
-type Told = { invoice: CryptoInvoiceRow; event: CryptoEventRow; at: Date };
+/** `waiting`: what else is told of the invoice now. */
+type Told = {
+  invoice: CryptoInvoiceRow;
+  event: CryptoEventRow;
+  waiting: readonly CryptoEventRow[];
+  at: Date;
+};
 
 /** Each event once; what nobody has to know, or what something later has overtaken, tells nothing. */
-export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, at }: Told): Promise<void> {
+export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, waiting, at }: Told): Promise<void> {
   const kind = event.kind as CryptoEventKind;
-  const template = templateFor(kind, coins);
+  const template = isExplained(event, waiting) ? null : templateFor(kind, coins);
   const alert = alerts[kind];
   const entry = entryFor(kind, coins);
   if (template === null && alert === undefined && entry === undefined) return;
 
   const invoice = await readInvoice(tx, coins.invoiceId);
   const context = await lockSubscription(tx, invoice.subscriptionId);
-  const { units } = paymentOf(event) ?? { units: coins.creditedUnits + coins.lateUnits };
+  const payment = paymentOf(event);
+  const units = payment?.units ?? coins.creditedUnits + coins.lateUnits;
   const variables = {
     planName: context.plan.name,
     invoiceNumber: invoice.number,
@@ -38,8 +46,11 @@ export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, at }: T
     coins: formatCoins(units, coins.asset),
     due: formatCoins(coins.dueUnits, coins.asset),
     excess: formatCoins(coins.excessUnits, coins.asset),
-    chain: titleOf(coins.chain),
+    // What failed may have been sent on another one; what is wrong is told which one would be right.
+    chain: titleOf(kind === 'call_failed' && payment !== null ? payment.chain : coins.chain),
     payUrl: payUrl(context.tenant.portalUrl, invoice.id),
+    txid: payment?.txid ?? '',
+    ...failedCallInWords(event.details['failure'] === 'out of gas' ? 'out of gas' : 'reverted', coins.status),
   };
   if (template !== null) {
     const message = { template, variables: pick(template, variables), occasion: event.id };
@@ -77,6 +88,9 @@ function templateFor(kind: CryptoEventKind, { status, flags }: CryptoInvoiceRow)
       return status === 'processing' ? 'crypto_payment_slow' : null;
     case 'payment_reversed':
       return isOpen || status === 'expired' ? 'crypto_payment_gone' : null;
+    // Whoever has paid, or is paying, by another transaction need not do anything.
+    case 'call_failed':
+      return status === 'awaiting' || status === 'expired' ? 'crypto_payment_call_failed' : null;
     case 'failed_to_confirm':
       return status === 'invalid' ? 'crypto_payment_failed' : null;
     case 'wrong_asset':
@@ -87,6 +101,14 @@ function templateFor(kind: CryptoEventKind, { status, flags }: CryptoInvoiceRow)
   }
 }
 
+/** That a transaction failed says more than that it is gone. */
+function isExplained({ kind, version }: CryptoEventRow, waiting: readonly CryptoEventRow[]): boolean {
+  return (
+    kind === 'payment_reversed' &&
+    waiting.some((other) => other.kind === 'call_failed' && other.version === version)
+  );
+}
+
 /** What is settled already, or gone again, waits for nothing any more. */
 function entryFor(kind: CryptoEventKind, { status }: CryptoInvoiceRow): string | undefined {
   return kind === 'processing' && status !== 'processing' ? undefined : entries[kind];
@@ -95,6 +117,7 @@ function entryFor(kind: CryptoEventKind, { status }: CryptoInvoiceRow): string |
 /** For the timeline. */
 const entries: Partial<Record<CryptoEventKind, string>> = {
   processing: 'enough was seen on the chain; it waits to be confirmed.',
+  call_failed: 'a transaction to its address failed; nothing was received by it.',
   expired: 'the quote has run out.',
   cancelled: 'the offer was cancelled.',
   extended: 'the offer was extended at a new rate.',
@@ -109,7 +132,7 @@ const alerts: Partial<Record<CryptoEventKind, string>> = {
     'the payment is not confirmed for so long that somebody should look at its transaction.',
   double_spend_attempt:
     'another transaction spends the coins of its payment; it waits for more confirmations.',
-  double_spent: 'the coins of its payment went elsewhere.',
+  double_spent: 'the coins of its payment went elsewhere, or are gone from the chain for good.',
   settlement_reversed: 'what had paid it does not stand; the invoice is open again.',
   reorged: 'a block with its payment left the chain.',
   review_opened:
@@ -118,7 +141,7 @@ const alerts: Partial<Record<CryptoEventKind, string>> = {
 
 async function tellOperators(
   tx: Tx,
-  { invoice: { tenantId }, event, at }: Told,
+  { invoice: { tenantId }, event, at }: Omit<Told, 'waiting'>,
   invoiceNumber: string,
   what: string,
 ): Promise<void> {
@@ -136,14 +159,23 @@ async function tellOperators(
   });
 }
 
-function paymentOf({ details }: CryptoEventRow): { units: bigint } | null {
-  const payment = details['payment'];
-  if (typeof payment !== 'object' || payment === null || !('units' in payment)) return null;
-  return { units: BigInt(String(payment.units)) };
+function paymentOf({ details }: CryptoEventRow): { chain: ChainName; units: bigint; txid: string } | null {
+  const payment = details['payment'] as CryptoEvent['payment'] | undefined;
+  return payment ? { ...payment, units: BigInt(payment.units) } : null;
 }
 
 type Variables = Record<
-  'planName' | 'invoiceNumber' | 'amount' | 'coins' | 'due' | 'excess' | 'chain' | 'payUrl',
+  | 'planName'
+  | 'invoiceNumber'
+  | 'amount'
+  | 'coins'
+  | 'due'
+  | 'excess'
+  | 'chain'
+  | 'txid'
+  | 'reason'
+  | 'nextStep'
+  | 'payUrl',
   string
 >;
 
@@ -161,5 +193,15 @@ const cryptoVariables = {
   crypto_payment_slow: ['planName', 'invoiceNumber', 'amount', 'coins'],
   crypto_payment_gone: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
   crypto_payment_failed: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
+  crypto_payment_call_failed: [
+    'planName',
+    'invoiceNumber',
+    'amount',
+    'chain',
+    'txid',
+    'reason',
+    'nextStep',
+    'payUrl',
+  ],
   crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
 } as const satisfies Record<CustomerTemplate, readonly (keyof Variables)[]>;

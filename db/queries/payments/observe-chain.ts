@@ -41,7 +41,7 @@ export async function findTouching(
   chain: ChainName,
   transactions: readonly ChainTransaction[],
 ): Promise<Touching> {
-  const receivers = distinct(transactions.flatMap(({ transfers }) => transfers.map(({ to }) => to)));
+  const receivers = distinct(transactions.flatMap((each) => receiversOf(each)));
   const used = distinct(transactions.flatMap(({ spends }) => spends));
   const [targets, tracked] = await together([
     inChunks(receivers, (chunk) => ownTargets(tx, chain, chunk)),
@@ -50,8 +50,8 @@ export async function findTouching(
   const isOurs = new Set(targets.map(({ target }) => target));
   const isTracked = new Set(tracked.map(({ spend }) => spend));
   const touching = transactions.filter(
-    ({ transfers, spends }) =>
-      transfers.some(({ to }) => isOurs.has(to)) || spends.some((spend) => isTracked.has(spend)),
+    (each) =>
+      receiversOf(each).some((to) => isOurs.has(to)) || each.spends.some((spend) => isTracked.has(spend)),
   );
   if (touching.length === 0) return { transactions: [], targets: [], invoiceIds: [], spends: [] };
 
@@ -63,6 +63,11 @@ export async function findTouching(
   ]);
   const invoiceIds = distinct([...targets, ...paid].map(({ cryptoInvoiceId }) => cryptoInvoiceId));
   return { transactions: touching, targets, invoiceIds, spends };
+}
+
+/** Those that were to get something as well. */
+function receiversOf({ transfers, attempts = [] }: ChainTransaction): string[] {
+  return [...transfers, ...attempts].map(({ to }) => to);
 }
 
 /** Locks the invoices, always in the order of their ids. Whoever also locks their customers does that first. */

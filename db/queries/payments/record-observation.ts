@@ -17,8 +17,20 @@ import {
 import type { ChainName } from '../../../domain/payments/crypto-chain.ts';
 import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
 import { cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
+import {
+  FAILED_CALLS_MAX,
+  type FailedCall,
+  failedCallKey,
+  failedCallsOf,
+} from '../../../domain/payments/failed-call.ts';
 import type { Database, SystemTx } from '../../client.ts';
-import { chainBlocks, cryptoInvoices, cryptoPayments, cryptoSpends } from '../../schema/crypto.ts';
+import {
+  chainBlocks,
+  cryptoEvents,
+  cryptoInvoices,
+  cryptoPayments,
+  cryptoSpends,
+} from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { type ChainLease, setChain, underLease } from './chain-cursor.ts';
 import {
@@ -270,14 +282,39 @@ async function recordSeen(
   const touched = changes.payments
     .filter((payment) => payment.asset !== null || byId.get(payment.cryptoInvoiceId)?.chain === chain)
     .map(({ cryptoInvoiceId }) => cryptoInvoiceId);
-  const isToDecide = new Set([...due, ...touched]);
+  const calls = block === null ? [] : await untold(tx, failedCallsOf(chain, touching));
+  const isToDecide = new Set([...due, ...touched, ...calls.map(({ cryptoInvoiceId }) => cryptoInvoiceId)]);
   await saveDecisions(tx, {
     invoices: invoices.filter(({ id }) => isToDecide.has(id)),
     payments: asStored(known, changes.payments),
     before: known,
+    calls,
     now: now.toISOString(),
   });
   return changes.payments.length;
+}
+
+/** Those that no event tells of yet, as many as an invoice is told of. */
+async function untold(tx: SystemTx, calls: readonly FailedCall[]): Promise<FailedCall[]> {
+  if (calls.length === 0) return [];
+  const ids = [...new Set(calls.map(({ cryptoInvoiceId }) => cryptoInvoiceId))];
+  const rows = await tx
+    .select({ id: cryptoEvents.cryptoInvoiceId, key: cryptoEvents.key })
+    .from(cryptoEvents)
+    .where(
+      and(
+        sql`${cryptoEvents.cryptoInvoiceId} = any(${sql.param(ids)}::text[])`,
+        eq(cryptoEvents.kind, 'call_failed'),
+      ),
+    );
+  const told = Map.groupBy(rows, ({ id }) => id);
+  return ids.flatMap((id) => {
+    const before = told.get(id) ?? [];
+    const known = new Set(before.map(({ key }) => key));
+    return calls
+      .filter((call) => call.cryptoInvoiceId === id && !known.has(failedCallKey(call)))
+      .slice(0, Math.max(0, FAILED_CALLS_MAX - before.length));
+  });
 }
 
 async function decide(tx: SystemTx, invoices: readonly CryptoInvoiceRow[], now: Date): Promise<void> {

@@ -14,6 +14,7 @@ import {
   decideCryptoInvoice,
   isSettled,
 } from '../../../domain/payments/crypto-invoice.ts';
+import { type FailedCall, failedCallEvent } from '../../../domain/payments/failed-call.ts';
 import {
   type CryptoInvoiceInput,
   lookAtCryptoInvoice,
@@ -53,7 +54,8 @@ export async function decideCryptoInvoices(
 
 /**
  * The same for invoices that are locked already, in the order in which they were given. `payments`: all of theirs; `before`:
- * those of them that were decided about before, with what was decided, where that is not all of them.
+ * those of them that were decided about before, with what was decided, where that is not all of them; `calls`: those to their
+ * addresses that failed and were not told of yet.
  */
 export async function saveDecisions(
   tx: Tx,
@@ -61,12 +63,14 @@ export async function saveDecisions(
     invoices,
     payments,
     before = payments,
+    calls = [],
     now,
     isSignalled = true,
   }: {
     invoices: readonly CryptoInvoiceRow[];
     payments: readonly StoredPayment[];
     before?: readonly StoredPayment[];
+    calls?: readonly FailedCall[];
     now: string;
     isSignalled?: boolean;
   },
@@ -82,6 +86,7 @@ export async function saveDecisions(
       invoice,
       payments: paymentsOf.get(invoice.id) ?? [],
       before: beforeOf.get(invoice.id) ?? [],
+      calls: calls.filter(({ cryptoInvoiceId }) => cryptoInvoiceId === invoice.id),
       acts: acts.get(invoice.id) ?? [],
       views: viewsFor(invoice, views),
       now,
@@ -119,6 +124,7 @@ export async function readDecisions(
         invoice,
         payments: own,
         before: own,
+        calls: [],
         acts: acts.get(invoice.id) ?? [],
         views: viewsFor(invoice, views),
         now,
@@ -136,6 +142,7 @@ function decideOne({
   invoice,
   payments,
   before,
+  calls,
   acts,
   views,
   now,
@@ -143,6 +150,7 @@ function decideOne({
   invoice: CryptoInvoiceRow;
   payments: readonly StoredPayment[];
   before: readonly StoredPayment[];
+  calls: readonly FailedCall[];
   acts: readonly CryptoAct[];
   views: readonly ChainView[];
   now: string;
@@ -164,13 +172,23 @@ function decideOne({
     views,
     now,
   });
-  return { ...follow(invoice, { before, decision, now }), decision };
+  return { ...follow(invoice, { before, calls, decision, now }), decision };
 }
 
 /** The row as it becomes, and the events that say how. */
 function follow(
   invoice: CryptoInvoiceRow,
-  { before, decision, now }: { before: readonly StoredPayment[]; decision: CryptoDecision; now: string },
+  {
+    before,
+    calls,
+    decision,
+    now,
+  }: {
+    before: readonly StoredPayment[];
+    calls: readonly FailedCall[];
+    decision: CryptoDecision;
+    now: string;
+  },
 ): Pick<DecidedInvoice, 'invoice' | 'events'> {
   const at = new Date(now);
   const { status } = decision;
@@ -178,10 +196,10 @@ function follow(
   const isNow = isSettled(status);
   const wasBefore = isSettled(invoice.status);
   const version = invoice.version + 1;
-  const events = eventsBetween({ ...invoice, payments: before }, decision, {
-    version,
-    reversals: invoice.reversals,
-  });
+  const events = [
+    ...calls.map((call) => failedCallEvent(call, decision)),
+    ...eventsBetween({ ...invoice, payments: before }, decision, { version, reversals: invoice.reversals }),
+  ];
   const next: CryptoInvoiceRow = {
     ...invoice,
     status,
@@ -323,8 +341,8 @@ async function saveEvents(tx: Tx, decided: readonly DecidedInvoice[], now: strin
   }
 }
 
-function detailsOf({ payment, creditedUnits, excessUnits, missingUnits }: CryptoEvent) {
-  return { payment, creditedUnits, excessUnits, missingUnits };
+function detailsOf({ payment, creditedUnits, excessUnits, missingUnits, failure }: CryptoEvent) {
+  return { payment, creditedUnits, excessUnits, missingUnits, ...(failure !== undefined && { failure }) };
 }
 
 async function signalWorkflows(
