@@ -51,7 +51,7 @@ export function createEvmNode({
     coin: chain === 'polygon' ? null : 'ETH',
     usdc: usdc?.toLowerCase() ?? null,
   };
-  const receiptsOf = createBlockReceipts(requests);
+  const receiptsOf = createBlockReceipts(requests, known);
   const traces = assetsOn(chain).includes('ETH') ? createCallTraces(requests, clock) : null;
 
   let checked = false;

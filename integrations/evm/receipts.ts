@@ -4,10 +4,10 @@ import { VendorError } from '../../domain/errors.ts';
 import type { InternalTransfers } from './call-traces.ts';
 import { type EvmRequests, NodeRefusal } from './requests.ts';
 import * as shapes from './shapes.ts';
-import { transferTopic } from './transactions.ts';
+import { type KnownAssets, tokenTransferMeant, transferTopic } from './transactions.ts';
 
 /**
- * By transaction: of all that may have moved something, those with `traced` transfers among them. Null for a block that left the
+ * By transaction: of all that may have moved something, or meant to, those with `traced` transfers among them. Null for a block that left the
  * chain, where the node cannot tell any more.
  */
 export type BlockReceipts = (
@@ -16,7 +16,7 @@ export type BlockReceipts = (
 ) => Promise<ReadonlyMap<string, shapes.RpcReceipt> | null>;
 
 /** In one request where the node offers that, else in batches; which of them is learned with the first block. */
-export function createBlockReceipts(requests: EvmRequests): BlockReceipts {
+export function createBlockReceipts(requests: EvmRequests, known: KnownAssets): BlockReceipts {
   let offersWhole = true;
   return async (block, traced) => {
     if (block.transactions.length === 0) return new Map();
@@ -29,7 +29,9 @@ export function createBlockReceipts(requests: EvmRequests): BlockReceipts {
       }
     }
     const internal = await traced;
-    return internal === null ? null : byTransaction(block, await oneByOne(requests, { block, internal }));
+    return internal === null
+      ? null
+      : byTransaction(block, await oneByOne(requests, { block, internal, known }));
   };
 }
 
@@ -42,15 +44,17 @@ async function whole(requests: EvmRequests, block: shapes.RpcBlock): Promise<sha
   return receipts;
 }
 
-/** Those with coins, by a contract as well, or with a token's transfer; what else failed or not moved nothing. */
+/** Those with coins, by a contract as well, with a token's transfer, or that asked USDC for one and failed perhaps. */
 async function oneByOne(
   requests: EvmRequests,
-  { block, internal }: { block: shapes.RpcBlock; internal: InternalTransfers },
+  { block, internal, known }: { block: shapes.RpcBlock; internal: InternalTransfers; known: KnownAssets },
 ): Promise<shapes.RpcReceipt[]> {
   const filter = { blockHash: block.hash, topics: [transferTopic] };
   const logs = await requests.ask(z.array(shapes.log), 'eth_getLogs', filter);
   const wanted = new Set([
-    ...block.transactions.filter(({ value }) => value > 0n).map(({ hash }) => hash),
+    ...block.transactions
+      .filter((transaction) => transaction.value > 0n || tokenTransferMeant(transaction, known) !== null)
+      .map(({ hash }) => hash),
     ...internal.keys(),
     ...logs.map(({ transactionHash }) => transactionHash),
   ]);

@@ -19,7 +19,7 @@ export type KnownAssets = {
 export const transferTopic = toEventSelector('Transfer(address,address,uint256)');
 const transferSelector = toFunctionSelector('transfer(address,uint256)');
 
-/** A transaction in a block. Without a receipt it is one whose outcome moves nothing. */
+/** A transaction in a block. Without a receipt it is one that meant to move nothing we know. */
 export function minedTransaction({
   transaction,
   receipt,
@@ -92,21 +92,19 @@ function coinTransfer(
 
 /**
  * What a failed transaction had meant to move: the coins it carried itself, or a transfer that it asked USDC itself for. One that
- * asked another contract to send something on does not say to whom. Without a receipt nothing is known of its outcome but that
- * it left no transfer, which a call of USDC that succeeds always does.
+ * asked another contract to send something on does not say to whom.
  */
 function attemptsOf(
   transaction: RpcTransaction,
   receipt: RpcReceipt | undefined,
   known: KnownAssets,
 ): FailedTransfer[] {
+  if (receipt === undefined) return [];
   const { to = null, gas } = transaction;
-  const failure = receipt !== undefined && receipt.gasUsed >= gas ? 'out of gas' : 'reverted';
-  if (to !== null && to === known.usdc) {
-    const asked = transferMeant(transaction.input);
-    return asked === null ? [] : [{ ...asked, asset: 'USDC', failure }];
-  }
-  if (receipt === undefined || known.coin === null || to === null || transaction.value === 0n) return [];
+  const failure = receipt.gasUsed >= gas ? 'out of gas' : 'reverted';
+  const asked = tokenTransferMeant(transaction, known);
+  if (asked !== null) return [{ ...asked, asset: 'USDC', failure }];
+  if (known.coin === null || to === null || transaction.value === 0n) return [];
   return [{ to, units: transaction.value, asset: known.coin, failure }];
 }
 
@@ -136,8 +134,12 @@ function transferAskedFor(input: string): Pick<ChainTransfer, 'to' | 'units'> | 
   return input.startsWith(transferSelector) ? askedAt(input, 0) : null;
 }
 
-/** The same for every way in which USDC can be told to pay somebody. */
-function transferMeant(input: string): Pick<ChainTransfer, 'to' | 'units'> | null {
+/** What a transaction asks USDC itself to pay, and whom, in every way in which that can be asked. Null for any other call. */
+export function tokenTransferMeant(
+  { to = null, input }: RpcTransaction,
+  { usdc }: Pick<KnownAssets, 'usdc'>,
+): Pick<ChainTransfer, 'to' | 'units'> | null {
+  if (to === null || to !== usdc) return null;
   const word = receiverWord[input.slice(0, SELECTOR_HEX)];
   return word === undefined ? null : askedAt(input, word);
 }

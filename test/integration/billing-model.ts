@@ -336,7 +336,8 @@ export class Model {
 
   private pause(): boolean {
     const isFree = this.status === 'active' && !this.endsAtEnd && this.upgrade === null;
-    if (!isFree || this.open().length > 0) return false;
+    // Who has just come back from a suspension is about to be billed.
+    if (!isFree || this.to <= this.now || this.open().length > 0) return false;
     this.status = 'paused';
     this.pausedAt = this.now;
     return true;

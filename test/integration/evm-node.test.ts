@@ -157,6 +157,7 @@ describe('a payment that failed', () => {
       txid,
       spends,
       transfers: [],
+      attempts: [{ to, units: 5n, asset: 'USDC', failure: 'reverted' }],
       block: { height, hash },
       failure: 'address is blocked',
     });
