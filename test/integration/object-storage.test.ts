@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises';
-import { type AddressInfo, createServer } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -191,7 +191,8 @@ describe.skipIf(server === null)('a bucket', () => {
 });
 
 it('a bucket that does not answer may have stored what it was sent', async () => {
-  const silent = createServer(() => {});
+  const connections = new Set<Socket>();
+  const silent = createServer((connection) => connections.add(connection.on('error', () => {})));
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
   const storage = createS3Storage({
     ...{ bucket: 'proofs', region: 'us-east-1', pathStyle: true, timeoutMs: 200 },
@@ -202,5 +203,6 @@ it('a bucket that does not answer may have stored what it was sent', async () =>
   await expect(put).rejects.toMatchObject({ code: 'outcome_unknown' });
   await expect(storage.get(newKey())).rejects.toMatchObject({ code: 'vendor_unavailable' });
   storage.close();
+  for (const connection of connections) connection.destroy();
   await new Promise((resolve) => silent.close(resolve));
 });
