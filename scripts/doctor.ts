@@ -17,6 +17,7 @@ import { isInstalled, isUsableNode } from './setup.mjs';
 import { portsOf } from './stack-plan.ts';
 import { cachedStripeMock } from './stripe-mock.ts';
 import { runScript } from './terminal.ts';
+import { cachedVersitygw } from './versitygw.ts';
 
 /** `wrong` stands in the way; `note` is good to know. */
 type Finding = { state: 'ok' | 'note' | 'wrong'; about: string; text: string };
@@ -141,6 +142,12 @@ function checkPrograms({ cacheDir, temporal, database }: Config): Finding[] {
       findOnPath('btcd') ?? cached(cachedBtcd(cacheDir)),
       go !== undefined,
       'install Go (for `npm test`, and to be paid in bitcoin on this machine)',
+    ),
+    program(
+      'versitygw',
+      findOnPath('versitygw') ?? cached(cachedVersitygw(cacheDir)),
+      go !== undefined,
+      'install Go (for `npm test` only, which does without)',
     ),
     database.external
       ? { state: 'ok', about: 'PostgreSQL program', text: 'not needed: DATABASE_URL is set' }

@@ -1,13 +1,13 @@
 // The real servers that tests talk to, started once for all of them: PostgreSQL with a migrated template database
-// (each test file copies it), Temporal's dev server, its time-skipping test server and stripe-mock. Of btcd only the
-// program is found: each test that needs a chain starts one of its own. Tests find them through the environment, by
-// test/support/services.ts.
+// (each test file copies it), Temporal's dev server, its time-skipping test server and stripe-mock. Of btcd and
+// versitygw only the programs are found: each test that needs a chain or a bucket starts one of its own. Tests find
+// them through the environment, by test/support/services.ts.
 
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../config/env.ts';
-import type { Report } from '../config/local-binaries.ts';
+import { MissingProgramError, type Report } from '../config/local-binaries.ts';
 import { localAdminUrl } from '../config/local-database.ts';
 import {
   createLocalDatabase,
@@ -23,8 +23,9 @@ import { type ManagedProcess, type ProcessDescription, startProcess, untilReady 
 import { freePorts } from './ports.ts';
 import { allOrNothing, checkout, isListening } from './processes.ts';
 import { findStripeMock, stripeMockCommand } from './stripe-mock.ts';
+import { findVersitygw } from './versitygw.ts';
 
-export type TestService = 'postgres' | 'temporal' | 'time-skipping' | 'stripe-mock' | 'btcd';
+export type TestService = 'postgres' | 'temporal' | 'time-skipping' | 'stripe-mock' | 'btcd' | 'versitygw';
 
 /** The variables through which tests find each service. Where one is set already, that server is used. */
 export const serviceVariables: Record<TestService, string> = {
@@ -33,6 +34,7 @@ export const serviceVariables: Record<TestService, string> = {
   'time-skipping': 'TEST_TIME_SKIPPING_SERVER',
   'stripe-mock': 'TEST_STRIPE_MOCK_URL',
   btcd: 'TEST_BTCD',
+  versitygw: 'TEST_VERSITYGW',
 };
 
 /** Copied for each test file by `createTestDatabase`. */
@@ -123,4 +125,15 @@ const starters: Record<TestService, (context: Context) => Promise<string>> = {
   },
 
   btcd: ({ report, cacheDir }) => findBtcd({ cacheDir, report }),
+
+  // The only one that is done without: files are kept in a folder as well.
+  versitygw: async ({ report, cacheDir }) => {
+    try {
+      return await findVersitygw({ cacheDir, report });
+    } catch (error) {
+      if (!(error instanceof MissingProgramError)) throw error;
+      report(`SKIPPED: the tests of S3. ${error.message}`);
+      return '';
+    }
+  },
 };

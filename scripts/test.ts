@@ -13,7 +13,10 @@ import { sum, type Totals, totalLine, totalsOf, type VitestReport } from './test
 /** Faults come last and alone: they start whole stacks and kill them. */
 const suites: { name: string; services: readonly TestService[] }[] = [
   { name: 'unit', services: [] },
-  { name: 'integration', services: ['postgres', 'temporal', 'time-skipping', 'stripe-mock', 'btcd'] },
+  {
+    name: 'integration',
+    services: ['postgres', 'temporal', 'time-skipping', 'stripe-mock', 'btcd', 'versitygw'],
+  },
   { name: 'stories', services: ['postgres', 'time-skipping', 'btcd'] },
   { name: 'replay', services: [] },
   { name: 'fuzz', services: [] },

@@ -12,6 +12,9 @@ export const stripeMockUrl = (): string => required('TEST_STRIPE_MOCK_URL');
 /** Path of the Bitcoin node's program; see `startBtcd`. */
 export const btcdPath = (): string => required('TEST_BTCD');
 
+/** Path of the S3 server's program; null where it is not there and cannot be built. See `startVersitygw`. */
+export const versitygwPath = (): string | null => process.env['TEST_VERSITYGW'] || null;
+
 /** Connection of the owner of the test database server; see `createTestDatabase`. */
 export const databaseServerUrl = (): string => required('TEST_DATABASE_ADMIN_URL');
 

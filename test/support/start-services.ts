@@ -6,7 +6,7 @@ import { progress } from '../../scripts/terminal.ts';
 import { startTestServices, type TestService } from '../../scripts/test-services.ts';
 
 const servicesOf: Record<string, readonly TestService[]> = {
-  integration: ['postgres', 'temporal', 'time-skipping', 'stripe-mock', 'btcd'],
+  integration: ['postgres', 'temporal', 'time-skipping', 'stripe-mock', 'btcd', 'versitygw'],
   stories: ['postgres', 'time-skipping', 'btcd'],
 };
 
