@@ -34,12 +34,12 @@ export type NotificationVariables = {
   crypto_payment_slow: InvoiceVariables & { coins: string };
   crypto_payment_gone: InvoiceVariables & { coins: string; payUrl: string };
   crypto_payment_failed: InvoiceVariables & { coins: string; payUrl: string };
-  /** A transaction that was to pay it failed. */
+  /** A transaction that was to pay it failed; `failedBecause` and `advice` are clauses. */
   crypto_payment_call_failed: InvoiceVariables & {
     chain: string;
     txid: string;
-    reason: string;
-    nextStep: string;
+    failedBecause: string;
+    advice: string;
     payUrl: string;
   };
   crypto_payment_wrong: InvoiceVariables & { due: string; chain: string; payUrl: string };
@@ -154,8 +154,8 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
       'amount',
       'chain',
       'txid',
-      'reason',
-      'nextStep',
+      'failedBecause',
+      'advice',
       'payUrl',
     ],
     crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],

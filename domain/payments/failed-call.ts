@@ -66,16 +66,16 @@ export function failedCallEvent(call: FailedCall, decision: CryptoDecision): Cry
 export function failedCallInWords(
   failure: FailedTransfer['failure'],
   status: CryptoInvoiceStatus,
-): { reason: string; nextStep: string } {
+): { failedBecause: string; advice: string } {
   const isOutOfGas = failure === 'out of gas';
   const again = isOutOfGas
     ? 'send them again with a higher gas limit: 65,000 or more for USDC, or what your wallet proposes'
     : 'send them again from your wallet itself, straight to the address on the payment page';
   return {
-    reason: isOutOfGas ? 'the transaction ran out of gas' : 'the contract refused the call',
-    nextStep:
+    failedBecause: isOutOfGas ? 'the transaction ran out of gas' : 'the contract refused the call',
+    advice:
       status === 'expired'
-        ? 'the time to pay is over: ask us for a new offer before you send them again'
+        ? 'the time to pay is over, so ask us for a new offer before you send them again'
         : again,
   };
 }

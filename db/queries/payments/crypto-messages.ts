@@ -173,8 +173,8 @@ type Variables = Record<
   | 'excess'
   | 'chain'
   | 'txid'
-  | 'reason'
-  | 'nextStep'
+  | 'failedBecause'
+  | 'advice'
   | 'payUrl',
   string
 >;
@@ -199,8 +199,8 @@ const cryptoVariables = {
     'amount',
     'chain',
     'txid',
-    'reason',
-    'nextStep',
+    'failedBecause',
+    'advice',
     'payUrl',
   ],
   crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
