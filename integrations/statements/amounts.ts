@@ -25,6 +25,7 @@ export function unsignedMinor(text: string, { currency, line, mark, grouped }: A
   if (written === '') {
     throw new StatementError({ reason: 'amount_missing', line, message: 'The amount is missing.' });
   }
+  if (written.length > longestAmount) throw unreadable(written, line);
   const unspaced = grouped ? withoutGroupSpaces(written) : written;
   if (unspaced === null || !/^(?:\d[\d.,]*|[.,]\d+)$/.test(unspaced)) throw unreadable(written, line);
   const decimalMark = mark ?? decimalMarkOf(unspaced, { currency, line });
@@ -49,6 +50,7 @@ export function splitSign(
   line: number,
 ): { isNegative: boolean; isSigned: boolean; digits: string } {
   const written = text.trim().replace(/[\u2010-\u2012\u2212\uFE63\uFF0D]/g, '-');
+  if (written.length > longestAmount) throw unreadable(written, line);
   const match =
     /^(?<open>\()?\s*(?<before>[-+])?\s*(?<digits>[^-+()]*?)\s*(?<after>[-+])?\s*(?<close>\))?$/.exec(
       written,
@@ -64,6 +66,9 @@ export function splitSign(
   }
   return { isNegative: signs[0] === '-' || signs[0] === '(', isSigned: signs.length > 0, digits };
 }
+
+/** Longer is no amount, and patterns must not be tried on it. */
+const longestAmount = 64;
 
 /** An ISO 4217 code that we know, in upper case. Throws `currency_missing` or `currency_unknown`. */
 export function knownCurrency(text: string | null | undefined, line: number): string {

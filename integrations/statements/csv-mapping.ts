@@ -78,13 +78,15 @@ export function dayReader(format: string): (text: string, line: number) => strin
   const pattern = tokens.map((token) => patterns[token] ?? token.replace(/[^\w\s]/g, '\\$&')).join('');
   const shape = new RegExp(`^${pattern}(?:[T ,]+\\d{1,2}[:.]\\d{2}.*)?$`, 'i');
   return (text, line) => {
-    const { year = '', month = '', day = '' } = shape.exec(text.trim())?.groups ?? {};
+    const { year = '', month = '', day = '' } = shape.exec(text.trim().slice(0, longestDate))?.groups ?? {};
     if (year === '') return refuseDate(text, line);
     const century = year.length === 4 ? 0 : Number(year) >= 80 ? 1900 : 2000;
     const number = /\d/.test(month) ? Number(month) : months.indexOf(month.toLowerCase()) + 1;
     return dayOf(century + Number(year), number, Number(day)) ?? refuseDate(text, line);
   };
 }
+
+const longestDate = 64;
 
 const patterns: Readonly<Record<string, string>> = {
   YYYY: '(?<year>\\d{4})',
