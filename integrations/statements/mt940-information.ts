@@ -27,13 +27,14 @@ export function readInformation(lines: readonly string[]): Information {
 /** A full line has 65 characters and a full sub-field 27; one that ended in spaces has lost them. */
 const lineWidth = 62;
 const subFieldWidth = 25;
+const lastSubField = 69;
 
 function numbered(whole: string, separator: string): Information {
   const subFields = new Map<number, string>();
   const begin = whole.indexOf(separator);
   for (const part of whole.slice(begin + 1).split(separator)) {
     const match = /^(\d{2})(.*)$/s.exec(part);
-    const number = match ? Number(match[1]) : null;
+    const number = match && Number(match[1]) <= lastSubField ? Number(match[1]) : null;
     const last = [...subFields.keys()].at(-1);
     // What follows the separator without a number is text that has the character in it.
     if (number !== null && !subFields.has(number)) subFields.set(number, match?.[2] ?? '');
@@ -81,7 +82,7 @@ function sepaParts(purpose: string): { texts: string[]; name: string | null; acc
 const sepaWord = /(EREF|KREF|MREF|CRED|DEBT|SVWZ|ABWA|ABWE|COAM|OAMT|IBAN|BIC|PURP|SQTP)\+/;
 
 const slashWord =
-  /[\s/](TRTP|TRCD|TYPE|IBAN|BIC|NAME|REMI|EREF|ORDP|BENM|MARF|CSID|CNTP|PURP|ULTC|ULTD|ULTB|RTRN|PREF|IREF|KREF|MREF|CREF|PY|OCMT|CHGS|CHG|EXCH|ACCW|ADDR|ISDT|SVCL|BUSP|BO|BI|ID|NAM|INFO|ACC|IBK|OPRP)\//;
+  /(?<=[\s/])(TRTP|TRCD|TYPE|IBAN|BIC|NAME|REMI|EREF|ORDP|BENM|MARF|CSID|CNTP|PURP|ULTC|ULTD|ULTB|RTRN|PREF|IREF|KREF|MREF|CREF|PY|OCMT|CHGS|CHG|EXCH|ACCW|ADDR|ISDT|SVCL|BUSP|BO|BI|ID|NAM|INFO|ACC|IBK|OPRP)\//;
 
 /** `/NAME/Acme/REMI/ADV…`; within `/ORDP/` and `/BENM/` the words are of that party. */
 function slashed(lines: readonly string[]): Information {
