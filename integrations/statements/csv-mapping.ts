@@ -1,0 +1,101 @@
+/** What the columns of a bank's CSV mean, as an operator sets it once for an account. */
+import type { DecimalMark } from './amounts.ts';
+import { dayOf, refuseDate } from './dates.ts';
+import { quoted, StatementError } from './statement-error.ts';
+
+/** The name in the header line, in any case, or the position, the first being 0. */
+export type CsvColumn = string | number;
+
+export type CsvMapping = {
+  /** Found among `,` `;` tab and `|` when not given. */
+  delimiter?: string | undefined;
+  /** A label as `windows-1252`; when not given, UTF-8 or what is not UTF-8. */
+  encoding?: string | undefined;
+  /** Lines before the table. Lines before a header that has all names are passed over by themselves. */
+  skipLines?: number | undefined;
+  /** Whether the first row names the columns; `true` when any column is given by name. */
+  hasHeader?: boolean | undefined;
+  columns: {
+    date: CsvColumn;
+    amount: CsvAmountColumns;
+    texts: readonly CsvColumn[];
+    currency?: CsvColumn | undefined;
+    payerName?: CsvColumn | undefined;
+    payerAccount?: CsvColumn | undefined;
+    /** What the customer finds on the confirmation. */
+    reference?: CsvColumn | undefined;
+    /** The bank's own name of the movement. */
+    id?: CsvColumn | undefined;
+  };
+  /** `DD.MM.YYYY`: of `YYYY` or `YY`, `MM`, `M` or `MMM` (English), `DD` or `D`, and what stands between. */
+  dateFormat: string;
+  /** Only where the amounts of a file may be read in two ways. */
+  decimalMark?: DecimalMark | undefined;
+  /** The currency of every row; a column goes first. */
+  currency?: string | undefined;
+  /** The account whose file it is. */
+  account?: string | undefined;
+};
+
+export type CsvAmountColumns =
+  /** Below zero is money out. */
+  | { kind: 'signed'; column: CsvColumn }
+  /** A column for each, both without signs, one of them filled. */
+  | { kind: 'two_columns'; credit: CsvColumn; debit: CsvColumn }
+  /** An amount without a sign, and a column that says the direction in one of these words. */
+  | {
+      kind: 'indicator';
+      column: CsvColumn;
+      indicator: CsvColumn;
+      credit: readonly string[];
+      debit: readonly string[];
+    };
+
+/** The columns that every row must have. */
+export function columnsOf({ columns }: CsvMapping): CsvColumn[] {
+  const { amount, texts, date, currency, payerName, payerAccount, reference, id } = columns;
+  const amounts = {
+    signed: () => (amount.kind === 'signed' ? [amount.column] : []),
+    two_columns: () => (amount.kind === 'two_columns' ? [amount.credit, amount.debit] : []),
+    indicator: () => (amount.kind === 'indicator' ? [amount.column, amount.indicator] : []),
+  }[amount.kind]();
+  return [date, ...amounts, ...texts, currency, payerName, payerAccount, reference, id].filter(
+    (column) => column !== undefined,
+  );
+}
+
+/** Reads days of one format. Throws `mapping_invalid` where the format does not name a whole day. */
+export function dayReader(format: string): (text: string, line: number) => string {
+  const tokens = format.match(/YYYY|YY|MMM|MM|M|DD|D|[^YMD]+|./g) ?? [];
+  const kinds = tokens.map((token) => token[0] ?? '').filter((kind) => 'YMD'.includes(kind));
+  if (kinds.length !== 3 || new Set(kinds).size !== 3 || tokens.some((token) => token === 'Y')) {
+    throw new StatementError({
+      reason: 'mapping_invalid',
+      line: null,
+      message: `The date format ${quoted(format)} must have a year, a month and a day once each, as DD.MM.YYYY.`,
+    });
+  }
+  const pattern = tokens.map((token) => patterns[token] ?? token.replace(/[^\w\s]/g, '\\$&')).join('');
+  const shape = new RegExp(`^${pattern}(?:[T ,]+\\d{1,2}[:.]\\d{2}.*)?$`, 'i');
+  return (text, line) => {
+    const { year = '', month = '', day = '' } = shape.exec(text.trim().slice(0, longestDate))?.groups ?? {};
+    if (year === '') return refuseDate(text, line);
+    const century = year.length === 4 ? 0 : Number(year) >= 80 ? 1900 : 2000;
+    const number = /\d/.test(month) ? Number(month) : months.indexOf(month.toLowerCase()) + 1;
+    return dayOf(century + Number(year), number, Number(day)) ?? refuseDate(text, line);
+  };
+}
+
+const longestDate = 64;
+
+const patterns: Readonly<Record<string, string>> = {
+  YYYY: '(?<year>\\d{4})',
+  YY: '(?<year>\\d{2})',
+  MMM: '(?<month>[a-z]{3})',
+  MM: '(?<month>\\d{2})',
+  M: '(?<month>\\d{1,2})',
+  DD: '(?<day>\\d{2})',
+  D: '(?<day>\\d{1,2})',
+};
+
+const months = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');

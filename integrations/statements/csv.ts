@@ -1,0 +1,325 @@
+/**
+ * CSV of any bank, with a mapping that says what the columns mean. No column is guessed: where the file does not have
+ * what the mapping names, the line is named and the file refused.
+ */
+import { pipeline, Readable } from 'node:stream';
+import { CsvError, parse } from 'csv-parse';
+import { type DecimalMark, decimalMarkOf, knownCurrency, splitSign, unsignedMinor } from './amounts.ts';
+import { type CsvColumn, type CsvMapping, columnsOf, dayReader } from './csv-mapping.ts';
+import { movementNames } from './movement-names.ts';
+import { quoted, StatementError } from './statement-error.ts';
+import type { StatementAccount, StatementOptions, StatementPart } from './statement-part.ts';
+import { type TextLine, textLines } from './text-lines.ts';
+import { firstText, textsOf } from './texts.ts';
+
+export async function* readCsv(
+  text: AsyncIterable<string>,
+  options: StatementOptions,
+): AsyncGenerator<StatementPart> {
+  const mapping = options.csv ?? refuseWithoutMapping();
+  const lines = textLines(text);
+  const sample = await sampleOf(lines, mapping.skipLines ?? 0);
+  const delimiter = mapping.delimiter ?? delimiterOf(sample, mapping);
+  const fixedCurrency = mapping.currency ?? options.currency;
+  const account: StatementAccount = {
+    id: mapping.account ?? '',
+    iban: null,
+    bankId: null,
+    currency: fixedCurrency === undefined ? null : knownCurrency(fixedCurrency, 1),
+  };
+  const readRow = rowReader(mapping, account);
+  let table: CsvTable | null = hasHeader(mapping) ? null : { width: null, positions: null };
+  let hasBegun = false;
+  for await (const { cells, line } of rowsOf(sample, lines, delimiter)) {
+    if (!table) {
+      table = headerIn(cells, line, mapping);
+      if (!table && line - (sample[0]?.line ?? 1) >= searchedLines) refuseWithoutHeader(sample, mapping);
+      continue;
+    }
+    table.width ??= cells.length;
+    if (!hasBegun) yield { type: 'statement', line, account, statementId: null };
+    hasBegun = true;
+    yield { type: 'movement', line, account, transaction: readRow(cells, line, table) };
+  }
+  if (!table) refuseWithoutHeader(sample, mapping);
+  if (!hasBegun) yield { type: 'statement', line: sample[0]?.line ?? 1, account, statementId: null };
+}
+
+type CsvRow = { cells: string[]; line: number };
+
+/** Where the mapped columns stand; without a header a column is its position. */
+type CsvTable = { width: number | null; positions: ReadonlyMap<CsvColumn, number> | null };
+
+/** Enough to tell the delimiter and to find a header behind a bank's letterhead. */
+const searchedLines = 60;
+
+async function sampleOf(lines: AsyncIterator<TextLine>, skipLines: number): Promise<TextLine[]> {
+  const sample: TextLine[] = [];
+  while (sample.length < searchedLines) {
+    const next = await lines.next();
+    if (next.done) break;
+    if (next.value.line > skipLines) sample.push(next.value);
+  }
+  return sample;
+}
+
+/** Line ends are made alike first, so that the number of a line is right whichever a file has. */
+async function* rowsOf(
+  sample: readonly TextLine[],
+  lines: AsyncGenerator<TextLine>,
+  delimiter: string,
+): AsyncGenerator<CsvRow> {
+  const firstLine = sample[0]?.line ?? 1;
+  async function* texts() {
+    for (const { text } of sample) yield `${text}\n`;
+    for await (const { text } of lines) yield `${text}\n`;
+  }
+  const parser = parse({
+    delimiter,
+    info: true,
+    record_delimiter: '\n',
+    relax_column_count: true,
+    relax_quotes: true,
+    max_record_size: longestRecord,
+  });
+  // The parser passes on what the source throws; nobody waits for the end itself.
+  pipeline(Readable.from(texts()), parser, () => {});
+  try {
+    for await (const { record, info } of parser as AsyncIterable<{
+      record: string[];
+      info: { lines: number };
+    }>) {
+      const within = record.reduce((count, cell) => count + cell.split('\n').length - 1, 0);
+      if (record.every((cell) => cell.trim() === '')) continue;
+      yield { cells: record, line: firstLine + info.lines - 1 - within };
+    }
+  } catch (error) {
+    if (!(error instanceof CsvError)) throw error;
+    const line = typeof error['lines'] === 'number' ? firstLine + error['lines'] - 1 : null;
+    throw new StatementError(
+      error.code === 'CSV_MAX_RECORD_SIZE'
+        ? { reason: 'field_too_long', line, message: 'The row is longer than any bank writes.' }
+        : {
+            reason: 'structure_unreadable',
+            line,
+            message: 'The row cannot be read: a quotation mark is not closed.',
+          },
+    );
+  }
+}
+
+const longestRecord = 131_072;
+
+function hasHeader(mapping: CsvMapping): boolean {
+  return mapping.hasHeader ?? columnsOf(mapping).some((column) => typeof column === 'string');
+}
+
+/** `null` for a row that is not it. Throws where a name stands twice. */
+function headerIn(cells: readonly string[], line: number, mapping: CsvMapping): CsvTable | null {
+  const names = cells.map(plainName);
+  const positions = new Map<CsvColumn, number>();
+  for (const column of columnsOf(mapping)) {
+    if (typeof column === 'number') continue;
+    const position = names.indexOf(plainName(column));
+    if (position < 0) return null;
+    if (names.indexOf(plainName(column), position + 1) >= 0) {
+      throw new StatementError({
+        reason: 'mapping_invalid',
+        line,
+        message: `Two columns are called ${quoted(column)}. Give its position in the mapping instead.`,
+      });
+    }
+    positions.set(column, position);
+  }
+  return { width: cells.length, positions };
+}
+
+function plainName(name: string): string {
+  return name.replace(/\s+/g, ' ').trim().toLowerCase();
+}
+
+const delimiters = [',', ';', '\t', '|'] as const;
+
+/** The one by which a line has all the names; without names, the one that cuts the lines into the most alike rows. */
+function delimiterOf(sample: readonly TextLine[], mapping: CsvMapping): string {
+  const columns = columnsOf(mapping);
+  const names = columns.filter((column) => typeof column === 'string').map(plainName);
+  if (names.length > 0) {
+    const found = delimiters.find((delimiter) =>
+      sample.some(({ text }) => {
+        const cells = new Set(roughCells(text, delimiter));
+        return names.every((name) => cells.has(name));
+      }),
+    );
+    return found ?? refuseWithoutHeader(sample, mapping);
+  }
+  const needed = Math.max(...columns.map(Number)) + 1;
+  const scores = delimiters.map((delimiter) => {
+    const widths = sample
+      .map(({ text }) => roughCells(text, delimiter).length)
+      .filter((width) => width >= needed);
+    const alike = Math.max(0, ...widths.map((width) => widths.filter((other) => other === width).length));
+    return { delimiter, alike };
+  });
+  const best = scores.reduce((a, b) => (b.alike > a.alike ? b : a));
+  if (best.alike > 0) return best.delimiter;
+  throw new StatementError({
+    reason: 'column_missing',
+    line: sample[0]?.line ?? null,
+    message: `No line has the ${needed} columns that the mapping needs. Say what stands between the columns.`,
+  });
+}
+
+function roughCells(text: string, delimiter: string): string[] {
+  const unquoted = text.replace(/"[^"]*"/g, (cell) => cell.slice(1, -1).replaceAll(delimiter, ' '));
+  return unquoted.split(delimiter).map(plainName);
+}
+
+function refuseWithoutHeader(sample: readonly TextLine[], mapping: CsvMapping): never {
+  const names = columnsOf(mapping).filter((column) => typeof column === 'string');
+  const all = plainName(sample.map(({ text }) => text).join(' '));
+  const missing = names.filter((name) => !all.includes(plainName(name)));
+  throw new StatementError({
+    reason: 'column_missing',
+    line: sample[0]?.line ?? null,
+    message: `No line has all the columns ${names.map(quoted).join(', ')}${
+      missing.length === 0 ? '' : `; the file does not have ${missing.map(quoted).join(', ')}`
+    }. Correct the mapping.`,
+  });
+}
+
+function rowReader(mapping: CsvMapping, account: StatementAccount) {
+  const { columns } = mapping;
+  const names = movementNames();
+  const readDay = dayReader(mapping.dateFormat);
+  const readAmount = amountReader(mapping);
+  return (cells: readonly string[], line: number, { width, positions }: CsvTable) => {
+    if (cells.slice(width ?? cells.length).some((cell) => cell.trim() !== '')) {
+      throw new StatementError({
+        reason: 'structure_unreadable',
+        line,
+        message:
+          'The row has more columns than the table. A text with a delimiter in it must stand in quotation marks.',
+      });
+    }
+    const cell = (column: CsvColumn): string =>
+      cells[positions?.get(column) ?? Number(column)] ?? refuseWithoutColumn(column, line);
+    const optional = (column: CsvColumn | undefined) => (column === undefined ? null : cell(column));
+    const currency = knownCurrency(firstText(optional(columns.currency)) ?? account.currency, line);
+    const amountMinor = readAmount(cell, currency, line);
+    const reference = firstText(optional(columns.reference));
+    const payerName = firstText(optional(columns.payerName));
+    const isIn = amountMinor > 0;
+    return names({
+      accountId: account.id,
+      names: [optional(columns.id)],
+      transaction: {
+        amountMinor,
+        currency,
+        bookedOn: readDay(cell(columns.date), line),
+        authorisedOn: null,
+        pending: false,
+        pendingExternalId: null,
+        texts: textsOf([...columns.texts.map(cell), reference, payerName]),
+        payer: {
+          name: isIn ? payerName : null,
+          account: isIn ? firstText(optional(columns.payerAccount)) : null,
+        },
+        bankReference: reference,
+      },
+    });
+  };
+}
+
+/** One for a file: what one amount shows about the decimal mark holds for all that follow. */
+function amountReader({ columns, decimalMark }: CsvMapping) {
+  let mark: DecimalMark | null = decimalMark ?? null;
+  const minorOf = (digits: string, currency: string, line: number): number => {
+    const plain = withoutCurrency(digits, currency);
+    mark ??= decimalMarkOf(plain.replace(/[\s'’]/g, ''), { currency, line });
+    return unsignedMinor(plain, { currency, line, mark, grouped: true });
+  };
+  const unsigned = (text: string, currency: string, line: number): number => {
+    const { isNegative, digits } = splitSign(withoutCurrency(text, currency), line);
+    if (isNegative) throw signTwice(text, line);
+    return minorOf(digits, currency, line);
+  };
+  return (cell: (column: CsvColumn) => string, currency: string, line: number): number => {
+    const { amount } = columns;
+    if (amount.kind === 'signed') {
+      const { isNegative, digits } = splitSign(withoutCurrency(cell(amount.column), currency), line);
+      const minor = minorOf(digits, currency, line);
+      return isNegative && minor !== 0 ? -minor : minor;
+    }
+    if (amount.kind === 'indicator') {
+      const minor = unsigned(cell(amount.column), currency, line);
+      const word = cell(amount.indicator);
+      const isOneOf = (words: readonly string[]) => words.some((each) => plainName(each) === plainName(word));
+      if (isOneOf(amount.credit) === isOneOf(amount.debit)) throw unknownIndicator(word, line);
+      return isOneOf(amount.debit) && minor !== 0 ? -minor : minor;
+    }
+    const [creditText, debitText] = [cell(amount.credit).trim(), cell(amount.debit).trim()];
+    const credit = creditText === '' ? null : unsigned(creditText, currency, line);
+    const debit = debitText === '' ? null : unsigned(debitText, currency, line);
+    if (credit && debit) {
+      throw new StatementError({
+        reason: 'sign_unreadable',
+        line,
+        message: `The row has both a credit (${quoted(creditText)}) and a debit (${quoted(debitText)}).`,
+      });
+    }
+    if (credit === null && debit === null) {
+      throw new StatementError({ reason: 'amount_missing', line, message: 'The row has no amount.' });
+    }
+    return credit || (debit ? -debit : 0);
+  };
+}
+
+const symbols: Readonly<Record<string, string>> = { EUR: '€', USD: '$', GBP: '£', INR: '₹', JPY: '¥' };
+
+/** The row's own currency beside the amount is only dress; another one is left and refused. */
+function withoutCurrency(text: string, currency: string): string {
+  let rest = text.trim();
+  for (const name of [currency, symbols[currency]]) {
+    if (name === undefined) continue;
+    if (rest.toUpperCase().startsWith(name)) rest = rest.slice(name.length).trim();
+    if (rest.toUpperCase().endsWith(name)) rest = rest.slice(0, -name.length).trim();
+    rest = rest.replace(/^([-+(])\s*(.*)$/, (_all, sign: string, after: string) => {
+      return sign + (after.toUpperCase().startsWith(name) ? after.slice(name.length).trim() : after);
+    });
+  }
+  return rest;
+}
+
+function signTwice(text: string, line: number): StatementError {
+  return new StatementError({
+    reason: 'sign_unreadable',
+    line,
+    message: `${quoted(text)} has a sign, and its column says the direction too. Correct the mapping.`,
+  });
+}
+
+function unknownIndicator(word: string, line: number): StatementError {
+  return new StatementError({
+    reason: word.trim() === '' ? 'sign_missing' : 'sign_unreadable',
+    line,
+    message: `${quoted(word)} is not one of the words for money in or out. Add it to the mapping.`,
+  });
+}
+
+function refuseWithoutColumn(column: CsvColumn, line: number): never {
+  throw new StatementError({
+    reason: 'column_missing',
+    line,
+    message: `The row has no column ${typeof column === 'string' ? quoted(column) : column}.`,
+  });
+}
+
+function refuseWithoutMapping(): never {
+  throw new StatementError({
+    reason: 'mapping_missing',
+    line: null,
+    message:
+      'A CSV can only be read with a mapping that says what its columns mean. Set one for this account.',
+  });
+}

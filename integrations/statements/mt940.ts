@@ -1,0 +1,298 @@
+/**
+ * SWIFT MT940 and MT942, bare or in their envelopes, any number of messages and pages in a file. Every page of an MT940
+ * has an opening and a closing balance, which its movements must join.
+ */
+import { isCurrency } from '../../domain/money.ts';
+import { knownCurrency, unsignedMinor } from './amounts.ts';
+import { type BookedBalance, balanceCheck } from './balance-check.ts';
+import { movementNames } from './movement-names.ts';
+import { readInformation } from './mt940-information.ts';
+import { readStatementLine, type StatementLine, swiftDay } from './mt940-statement-line.ts';
+import { quoted, StatementError } from './statement-error.ts';
+import type { StatementAccount, StatementOptions, StatementPart } from './statement-part.ts';
+import { textLines } from './text-lines.ts';
+import { firstText, textsOf } from './texts.ts';
+
+export async function* readMt940(
+  text: AsyncIterable<string>,
+  options: StatementOptions,
+): AsyncGenerator<StatementPart> {
+  const reader = mt940Reader(options);
+  for await (const field of swiftFields(text)) yield* reader.read(field);
+  yield* reader.end();
+}
+
+type SwiftField = { tag: string | null; lines: string[]; line: number };
+
+const knownTags = /^:(20|21|25P?|28C?|13D?|34F|60[FM]|61|86|62[FM]|64|65|90[CD]|NS):/i;
+
+/** A field is its first line and all that follow until the next tag; the end of a message is a field without a tag. */
+async function* swiftFields(text: AsyncIterable<string>): AsyncGenerator<SwiftField> {
+  let field: SwiftField | null = null;
+  let length = 0;
+  for await (const { text: written, line } of textLines(text)) {
+    const plain = written.replaceAll('\t', ' ').replace(/\p{Cc}/gu, '');
+    const unwrapped = plain.replace(/^(?:\{[1-3]:(?:[^{}]|\{[^{}]*\})*\})*(?:\{4:)?/, '').trimEnd();
+    const isMessageEnd = /^-(?:\}.*)?$/.test(unwrapped) || unwrapped.startsWith('{5:');
+    if (isMessageEnd || unwrapped !== plain.trimEnd()) {
+      if (field) yield field;
+      field = null;
+      yield { tag: null, lines: [], line };
+    }
+    // The next message may begin on the line on which one ends.
+    const content = isMessageEnd ? (/\{4:(.*)$/.exec(unwrapped)?.[1] ?? '') : unwrapped;
+    const match = knownTags.exec(content);
+    if (match) {
+      if (field) yield field;
+      field = { tag: match[1]?.toUpperCase() ?? '', lines: [content.slice(match[0].length)], line };
+      length = content.length;
+    } else if (field && content.trim() !== '') {
+      field.lines.push(content);
+      length += content.length;
+      if (length > longestField) {
+        throw new StatementError({
+          reason: 'field_too_long',
+          line,
+          message: `Field :${field.tag}: is too long.`,
+        });
+      }
+    }
+  }
+  if (field) yield field;
+}
+
+const longestField = 131_072;
+
+type Mt940Page = {
+  line: number;
+  reference: string | null;
+  account: StatementAccount | null;
+  currency: string | null;
+  opening: BookedBalance | null;
+  isClosed: boolean;
+  check: ReturnType<typeof balanceCheck>;
+};
+
+type OpenMovement = { entry: StatementLine; information: string[]; line: number };
+
+function mt940Reader(options: StatementOptions) {
+  const names = movementNames();
+  let page: Mt940Page | null = null;
+  let movement: OpenMovement | null = null;
+  let pages = 0;
+
+  const begin = (line: number, reference: string | null): Mt940Page => ({
+    line,
+    reference,
+    account: null,
+    currency: null,
+    opening: null,
+    isClosed: false,
+    check: balanceCheck(),
+  });
+
+  function* endMovement(): Generator<StatementPart> {
+    const ended = movement;
+    movement = null;
+    if (!ended || !page) return;
+    const { entry, line, information } = ended;
+    const account = accountOf(page, line);
+    const told = readInformation(information);
+    const isIn = entry.amountMinor > 0 || entry.isReversal;
+    const transaction = names({
+      accountId: account.id,
+      names: [entry.bankReference],
+      transaction: {
+        amountMinor: entry.amountMinor,
+        currency: entry.currency,
+        bookedOn: entry.bookedOn,
+        authorisedOn: null,
+        pending: entry.pending,
+        pendingExternalId: null,
+        texts: textsOf([
+          ...told.texts,
+          entry.supplementary,
+          entry.customerReference,
+          entry.bankReference,
+          told.name,
+        ]),
+        payer: isIn ? { name: told.name, account: told.account } : { name: null, account: null },
+        bankReference: firstText(entry.bankReference),
+      },
+    });
+    page.check.add(transaction);
+    yield { type: 'movement', line, account, transaction };
+  }
+
+  function* endPage(): Generator<StatementPart> {
+    yield* endMovement();
+    const ended = page;
+    page = null;
+    if (!ended) return;
+    if (ended.opening && !ended.isClosed) {
+      throw new StatementError({
+        reason: 'file_cut_off',
+        line: ended.line,
+        message:
+          'The statement that begins here has no closing balance (:62F:). Fetch the file again from the bank.',
+      });
+    }
+  }
+
+  function* read({ tag, lines, line }: SwiftField): Generator<StatementPart> {
+    const [first = ''] = lines;
+    if (tag === null || tag === '20') {
+      if (tag === '20' || page?.account) yield* endPage();
+      if (tag === '20') page = begin(line, firstText(first));
+      return;
+    }
+    // Some banks write the number of the transfer once for several statements.
+    const isNext = page?.isClosed && (/^25/.test(tag) || /^60/.test(tag) || tag === '28' || tag === '28C');
+    if (!page || isNext) {
+      const account = page?.account ?? null;
+      yield* endPage();
+      page = begin(line, null);
+      if (/^60/.test(tag)) page.account = account;
+    }
+    const now: Mt940Page = page;
+    if (tag === '25' || tag === '25P') now.account = accountIn(lines, line, options.currency);
+    else if (/^60/.test(tag)) {
+      pages += 1;
+      const balance = balanceIn(first, line);
+      now.currency = balance.currency;
+      now.opening = balance;
+      const account = accountOf(now, line);
+      yield { type: 'statement', line: now.line, account, statementId: now.reference };
+      if (tag === '60F') yield { type: 'balance', account, kind: 'opening', ...balance };
+    } else if (tag === '34F') {
+      if (now.currency === null) {
+        pages += 1;
+        now.currency = knownCurrency(first.slice(0, 3), line);
+        const account = accountOf(now, line);
+        yield { type: 'statement', line: now.line, account, statementId: now.reference };
+      }
+    } else if (tag === '61') {
+      yield* endMovement();
+      if (now.isClosed) throw misplaced(tag, line);
+      const currency = knownCurrency(now.currency ?? accountOf(now, line).currency, line);
+      if (now.currency === null) {
+        pages += 1;
+        now.currency = currency;
+        yield {
+          type: 'statement',
+          line: now.line,
+          account: accountOf(now, line),
+          statementId: now.reference,
+        };
+      }
+      movement = { entry: readStatementLine(lines, { currency, line }), information: [], line };
+    } else if (tag === '86' || tag === 'NS') {
+      movement?.information.push(...lines);
+    } else if (/^62/.test(tag)) {
+      yield* endMovement();
+      if (now.isClosed) throw misplaced(tag, line);
+      const balance = balanceIn(first, line);
+      const account = accountOf(now, line);
+      now.isClosed = true;
+      if (options.checkBalances !== false) now.check.assertCloses({ opening: now.opening, closing: balance });
+      if (tag === '62F') yield { type: 'balance', account, kind: 'closing', ...balance };
+    }
+  }
+
+  return {
+    read,
+    *end(): Generator<StatementPart> {
+      yield* endPage();
+      if (pages > 0) return;
+      throw new StatementError({
+        reason: 'no_statement',
+        line: null,
+        message: 'The file has no MT940 statement: none of its messages has an opening balance (:60F:).',
+      });
+    },
+  };
+}
+
+function accountOf({ account, currency }: Mt940Page, line: number): StatementAccount {
+  if (account) return { ...account, currency: currency ?? account.currency };
+  throw new StatementError({
+    reason: 'account_missing',
+    line,
+    message: 'The statement does not say which account it is of (:25:).',
+  });
+}
+
+/** `:25:` is the IBAN, or the bank and the number; some banks put the currency behind it. */
+function accountIn(
+  lines: readonly string[],
+  line: number,
+  fallbackCurrency: string | undefined,
+): StatementAccount {
+  const written = (lines[0] ?? '').trim();
+  const compact = written.replace(/\s/g, '').toUpperCase();
+  const iban = ibanIn(compact);
+  if (written === '') {
+    throw new StatementError({
+      reason: 'account_missing',
+      line,
+      message: 'The statement does not say which account it is of (:25:).',
+    });
+  }
+  const currency = fallbackCurrency ? knownCurrency(fallbackCurrency, line) : null;
+  return { id: iban ?? written, iban, bankId: null, currency };
+}
+
+/** A currency may be written right behind it, and some IBANs end in letters: the check digits tell. */
+function ibanIn(text: string): string | null {
+  const written = /(?:^|\/)([A-Z]{2}\d{2}[A-Z0-9]{11,30})(?:\/[A-Z]{3})?$/.exec(text)?.[1];
+  if (written === undefined) return null;
+  const without = written.slice(0, -3);
+  if (!isCurrency(written.slice(-3)) || hasIbanCheck(written)) return written;
+  return without;
+}
+
+function hasIbanCheck(iban: string): boolean {
+  const digits = [...iban.slice(4), ...iban.slice(0, 4)]
+    .map((character) => Number.parseInt(character, 36))
+    .join('');
+  return BigInt(digits) % 97n === 1n;
+}
+
+/** `C260305EUR1234,56`. */
+function balanceIn(text: string, line: number): BookedBalance & { on: string } {
+  const match = /^\s*(?<mark>[A-Z]*?)\s*(?<day>\d{6})\s*(?<currency>[A-Za-z]{3})\s*(?<amount>.*)$/i.exec(
+    text,
+  );
+  const { mark: written = '', day = '', currency: code = '', amount = '' } = match?.groups ?? {};
+  if (!match) {
+    throw new StatementError({
+      reason: 'structure_unreadable',
+      line,
+      message: `${quoted(text)} cannot be read as a balance (as C260305EUR1234,56).`,
+    });
+  }
+  const mark = written.toUpperCase();
+  if (mark !== 'C' && mark !== 'D') {
+    throw new StatementError({
+      reason: mark === '' ? 'sign_missing' : 'sign_unreadable',
+      line,
+      message: `A balance must say C or D, not ${quoted(mark)}.`,
+    });
+  }
+  const currency = knownCurrency(code, line);
+  const minor = unsignedMinor(amount, { currency, line, mark: ',', grouped: false });
+  return {
+    line,
+    amountMinor: mark === 'D' && minor !== 0 ? -minor : minor,
+    currency,
+    on: swiftDay(day, line),
+  };
+}
+
+function misplaced(tag: string, line: number): StatementError {
+  return new StatementError({
+    reason: 'structure_unreadable',
+    line,
+    message: `Field :${tag}: stands after the closing balance of its statement.`,
+  });
+}
