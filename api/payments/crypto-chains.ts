@@ -22,6 +22,7 @@ import {
   cryptoNetworks,
   titleOf,
 } from '../../domain/payments/crypto-chain.ts';
+import type { CryptoPolicySettings } from '../../domain/payments/crypto-policy.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { Problem, type RequestMistake } from '../problem.ts';
 import { type ActSteps, type Route, route } from '../route.ts';
@@ -214,9 +215,10 @@ function onChain<B extends { reason: string }>(
 function watchedBy({ config }: Pick<ApiDependencies, 'config'>): {
   watched: ChainName[];
   network: CryptoNetwork;
+  settings: CryptoPolicySettings;
 } {
-  const { network, watched } = config.chains;
-  return { network, watched: chainNames.filter((each) => watched[each].nodes.length > 0) };
+  const { network, watched, settings } = config.chains;
+  return { network, settings, watched: chainNames.filter((each) => watched[each].nodes.length > 0) };
 }
 
 function mistakesOfChain({ chain, failing }: ChainHealth): RequestMistake[] {

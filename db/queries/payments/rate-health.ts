@@ -2,7 +2,7 @@
 import { inArray } from 'drizzle-orm';
 import type { CryptoAsset } from '../../../domain/payments/crypto-asset.ts';
 import { assetsOn, type ChainName, type CryptoNetwork } from '../../../domain/payments/crypto-chain.ts';
-import { cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
+import { type CryptoPolicySettings, cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
 import { marketRate, type RateRefusal } from '../../../domain/payments/crypto-quote.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoInvoices } from '../../schema/crypto.ts';
@@ -24,7 +24,17 @@ export type RateHealth = {
  */
 export async function readRateHealth(
   tx: Tx,
-  { watched, network, now }: { watched: readonly ChainName[]; network: CryptoNetwork; now: Date },
+  {
+    watched,
+    network,
+    settings,
+    now,
+  }: {
+    watched: readonly ChainName[];
+    network: CryptoNetwork;
+    settings?: CryptoPolicySettings;
+    now: Date;
+  },
 ): Promise<RateHealth[]> {
   const assets = [...new Set(watched.flatMap(assetsOn))];
   if (assets.length === 0) return [];
@@ -38,8 +48,9 @@ export async function readRateHealth(
   const others = open.filter(({ asset, currency }) => currency !== 'USD' && assets.includes(asset));
   const prices = [...dollars, ...(await otherPrices(tx, others))];
   const inUse = [...assets.map((asset) => ({ asset, currency: 'USD' })), ...others];
+  const policy = cryptoPolicyOn(network, settings);
   return inUse.map(({ asset, currency }): RateHealth => {
-    const rate = marketRate(prices, { asset, currency, now, policy: cryptoPolicyOn(network) });
+    const rate = marketRate(prices, { asset, currency, now, policy });
     if (!('reason' in rate)) return { asset, currency, at: rate.at, failing: null };
     const detail = `${rate.message} Meanwhile nobody is quoted in it: see in the log of the workers which price source fails.`;
     return { asset, currency, at: null, failing: { reason: rate.reason, detail } };
