@@ -35,6 +35,8 @@ const samples: Record<string, string> = {
   due: '0.00052 BTC',
   excess: '0.0001 BTC',
   chain: 'Bitcoin',
+  txid: '4a5e1e4baab89f3a32518a88c31bc87f618f76673e2cc77ab2127b7afdeda33b',
+  title: 'Bitcoin is not watched',
   what: 'The payment is not confirmed yet.',
   refunded: 'USD 10.00',
   periodEndsAt: 'Tue 15 Apr 2025 15:00 UTC',

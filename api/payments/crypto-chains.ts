@@ -61,7 +61,14 @@ const chain = z
   .meta({ id: 'CryptoChain' });
 
 const rate = z
-  .object({ asset: z.enum(cryptoAssets), currency, at: instant.nullable() })
+  .object({
+    asset: z.enum(cryptoAssets),
+    currency,
+    at: instant.nullable(),
+    warnings: z.array(z.object({ part: z.enum(['peg']), detail: z.string() })).meta({
+      description: 'What somebody should look at although quotes are made: USDC that is not worth a dollar.',
+    }),
+  })
   .meta({ id: 'CryptoRateHealth' });
 
 const health = z
@@ -232,8 +239,8 @@ function mistakesOfRate({ asset, currency, failing }: RateHealth): RequestMistak
   return failing === null ? [] : [{ path: `rates.${asset}-${currency}`, message: failing.detail }];
 }
 
-function toRate({ asset, currency, at }: RateHealth): z.infer<typeof rate> {
-  return { asset, currency, at };
+function toRate({ asset, currency, at, warnings }: RateHealth): z.infer<typeof rate> {
+  return { asset, currency, at, warnings };
 }
 
 function toChain({ chain: name, isHealthy, failing, warnings, row }: ChainHealth): z.infer<typeof chain> {

@@ -218,6 +218,18 @@ describe('a reorganisation', () => {
     );
   });
 
+  it('pauses the chain from the depth on that is set', async () => {
+    const pauseReorgDepth = { bitcoin: 5, evm: 64 };
+    node.mineEmpty(10);
+    await watcher.poll();
+    node.reorganise(4, [[], [], [], [], []]);
+    await watcher.poll({ settings: { pauseReorgDepth } });
+    expect((await scene.chain()).pausedAt).toBeNull();
+    node.reorganise(4, [[], [], [], [], []]);
+    await watcher.poll({ settings: { pauseReorgDepth: { ...pauseReorgDepth, bitcoin: 4 } } });
+    expect((await scene.chain()).pauseReason).toBe('a reorganisation has taken 4 blocks out of the chain');
+  });
+
   it('without any common block pauses the chain and reads nothing', async () => {
     const stranger = createStillChain({ clock: scene.now }).node();
     stranger.mineEmpty(20);
