@@ -39,7 +39,7 @@ import type { BlockRef, ChainBlock, ChainNode, ChainTransaction } from '../../do
 import { nextTrust } from '../../domain/payments/chain-trust.ts';
 import { familyOf } from '../../domain/payments/crypto-chain.ts';
 import { type CryptoPolicySettings, cryptoPolicyOn } from '../../domain/payments/crypto-policy.ts';
-import { type MempoolReader, unminedAncestors } from './mempool-reader.ts';
+import { type MempoolRead, type MempoolReader, unminedAncestors } from './mempool-reader.ts';
 
 export type Poll = {
   db: Database;
@@ -100,12 +100,13 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
   const read = await readUp(poll, { from: ground.at, tip, traces });
   await readAgain(poll, { rescanFrom: before.rescanFrom, height: read.at.height, traces });
   const waiting = await readMempool(poll);
-  await recordStillWaiting(db, lease, { txids: waiting, now: clock() });
+  await recordStillWaiting(db, lease, { txids: waiting.ids, now: clock() });
 
   // Another one knows of blocks that this one has not: what is in them is not known either.
   const isOutrun = theirs !== null && theirs - tip.height > OUTRUN_MAX[familyOf(lease.chain)];
   const isFrozen = isOutrun && (await standsStill(poll, tip));
-  const isComplete = read.at.height === tip.height && !isOutrun;
+  // What is left of the mempool may have paid an invoice in time: until it is read, nothing expires.
+  const isComplete = read.at.height === tip.height && !isOutrun && waiting.isComplete;
   await learn(poll, {
     tip,
     reorgDepth: 0,
@@ -307,7 +308,7 @@ async function followPayouts({ db, lease, node, clock, signal }: Poll, height: n
   await underLease(db, lease, (tx) => tellOfConfirmedPayouts(tx, { chain, height, now: clock() }));
 }
 
-async function readMempool(poll: Poll): Promise<readonly string[]> {
+async function readMempool(poll: Poll): Promise<MempoolRead> {
   const { db, lease, node, mempool, clock, signal } = poll;
   return mempool.read(node, async (fresh) => {
     signal.throwIfAborted();
