@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { APPROVAL_USD_MINOR, cryptoPolicyOn } from '../domain/payments/crypto-policy.ts';
 import { ConfigError, loadConfig } from './env.ts';
 
 const production = {
@@ -256,4 +257,92 @@ test('nodes, heights and contracts that cannot be meant are refused', () => {
   expect(mistakesOf({ CRYPTO_NETWORK: 'testnet', BASE_USDC: usdc })).toEqual([
     'BASE_USDC is for CRYPTO_NETWORK=local only; elsewhere the contract of USDC is known: unset it.',
   ]);
+});
+
+test('payments in coins are as usual where nothing is set', () => {
+  const { settings, approvalUsdMinor } = loadConfig({}).chains;
+  expect(cryptoPolicyOn('mainnet', settings)).toEqual(cryptoPolicyOn('mainnet'));
+  expect(approvalUsdMinor).toBe(APPROVAL_USD_MINOR);
+});
+
+test('every number of payments in coins that is set becomes part of the policy', () => {
+  const { settings, approvalUsdMinor } = loadConfig({
+    CRYPTO_QUOTE_MINUTES: '20',
+    CRYPTO_TOLERANCE_BPS: '0',
+    CRYPTO_LARGE_USD: '500',
+    CRYPTO_BITCOIN_DEPTH: '1',
+    CRYPTO_BITCOIN_LARGE_DEPTH: '8',
+    CRYPTO_EVM_DEPTH: '30',
+    CRYPTO_EVM_LARGE_DEPTH: '60',
+    CRYPTO_FINAL_DEPTH: '200',
+    CRYPTO_SLOW_MINUTES: '30',
+    CRYPTO_CONFIRMATION_TIMEOUT_MINUTES: '30',
+    CRYPTO_RATE_SOURCES: '3',
+    CRYPTO_RATE_MAX_AGE_SECONDS: '120',
+    CRYPTO_RATE_SPREAD_BPS: '100',
+    CRYPTO_BITCOIN_PAUSE_REORG_DEPTH: '2',
+    CRYPTO_EVM_PAUSE_REORG_DEPTH: '10',
+    CRYPTO_APPROVAL_USD: '0',
+  }).chains;
+  expect(settings).toEqual({
+    quoteMinutes: 20,
+    toleranceBps: 0,
+    largeUsdMinor: 50_000,
+    depth: { bitcoin: { small: 1, large: 8 }, evm: { small: 30, large: 60 } },
+    finalDepth: 200,
+    slowMinutes: 30,
+    confirmationTimeoutMinutes: 30,
+    rateSources: 3,
+    rateMaxAgeSeconds: 120,
+    rateSpreadBps: 100,
+    pauseReorgDepth: { bitcoin: 2, evm: 10 },
+  });
+  expect(approvalUsdMinor).toBe(0);
+  expect(cryptoPolicyOn('testnet', settings)).toMatchObject(settings);
+});
+
+test.each([
+  ['CRYPTO_QUOTE_MINUTES', '0'],
+  ['CRYPTO_TOLERANCE_BPS', '1001'],
+  ['CRYPTO_TOLERANCE_BPS', '-1'],
+  ['CRYPTO_LARGE_USD', '99.5'],
+  ['CRYPTO_BITCOIN_DEPTH', '0'],
+  ['CRYPTO_EVM_LARGE_DEPTH', 'safe'],
+  ['CRYPTO_RATE_SOURCES', '1'],
+  ['CRYPTO_RATE_SOURCES', '4'],
+  ['CRYPTO_RATE_MAX_AGE_SECONDS', '901'],
+  ['CRYPTO_BITCOIN_PAUSE_REORG_DEPTH', '0'],
+  ['CRYPTO_APPROVAL_USD', 'none'],
+])('%s cannot be %s', (name, value) => {
+  const mistakes = mistakesOf({ [name]: value });
+  expect(mistakes.map((mistake) => mistake.split(' must be ')[0])).toEqual([name]);
+});
+
+test.each([
+  [{ CRYPTO_BITCOIN_DEPTH: '7' }, 'CRYPTO_BITCOIN_LARGE_DEPTH is less than CRYPTO_BITCOIN_DEPTH'],
+  [{ CRYPTO_EVM_LARGE_DEPTH: '11' }, 'CRYPTO_EVM_LARGE_DEPTH is less than CRYPTO_EVM_DEPTH'],
+  [{ CRYPTO_FINAL_DEPTH: '65', CRYPTO_EVM_LARGE_DEPTH: '33' }, 'CRYPTO_FINAL_DEPTH is less than twice'],
+  [{ CRYPTO_EVM_PAUSE_REORG_DEPTH: '101' }, 'CRYPTO_EVM_PAUSE_REORG_DEPTH is more than CRYPTO_FINAL_DEPTH'],
+  [
+    { CRYPTO_CONFIRMATION_TIMEOUT_MINUTES: '59' },
+    'CRYPTO_CONFIRMATION_TIMEOUT_MINUTES is less than CRYPTO_SLOW_MINUTES',
+  ],
+])('numbers of payments in coins that cannot hold together are refused: %o', (env, mistake) => {
+  expect(mistakesOf(env)).toEqual([expect.stringContaining(mistake)]);
+});
+
+test('mistakes in payments in coins are named with all others, each once and without its value', () => {
+  const mistakes = mistakesOf({
+    API_PORT: 'x',
+    CRYPTO_TOLERANCE_BPS: '4242',
+    CRYPTO_BITCOIN_DEPTH: '4242',
+    CRYPTO_SLOW_MINUTES: '424',
+  });
+  expect(mistakes.map((mistake) => mistake.split(' ')[0])).toEqual([
+    'API_PORT',
+    'CRYPTO_TOLERANCE_BPS',
+    'CRYPTO_BITCOIN_DEPTH',
+    'CRYPTO_CONFIRMATION_TIMEOUT_MINUTES',
+  ]);
+  expect(mistakes.join()).not.toContain('424');
 });

@@ -6,6 +6,13 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
+import {
+  approvalUsdMinor,
+  type CryptoSettings,
+  cryptoMistakes,
+  cryptoSettings,
+  cryptoVariables,
+} from './crypto-settings.ts';
 import { localAdminUrl, localLoginUrl } from './local-database.ts';
 
 /** Everything a process may be told from outside, grouped by what it concerns. */
@@ -113,8 +120,10 @@ export type Config = {
     readonly network: 'mainnet' | 'testnet' | 'local';
     /** A chain without nodes is not watched. */
     readonly watched: Readonly<Record<'bitcoin' | 'ethereum' | 'base' | 'polygon', WatchedChainConfig>>;
-    /** How long the rate of an offer is held; undefined where the usual quarter of an hour is. */
-    readonly quoteMinutes: number | undefined;
+    /** What is set instead of the usual policy of payments in coins; an offer keeps what held when it was made. */
+    readonly settings: CryptoSettings;
+    /** What an operator decides about so many cents of US dollars or more, a second person approves. */
+    readonly approvalUsdMinor: number;
     /** Ports of the chains that development runs where no node was named. */
     readonly localPorts: { readonly bitcoin: number; readonly ethereum: number };
   };
@@ -351,11 +360,7 @@ const variables = z.object({
   ETHEREUM_USDC: contractAddress,
   BASE_USDC: contractAddress,
   POLYGON_USDC: contractAddress,
-  CRYPTO_QUOTE_MINUTES: z.coerce
-    .number({ error: 'must be a number of minutes above 0, up to 60.' })
-    .positive('must be a number of minutes above 0, up to 60.')
-    .max(60, 'must be a number of minutes above 0, up to 60.')
-    .optional(),
+  ...cryptoVariables,
   BTCD_PORT: port(3020),
   ANVIL_PORT: port(3021),
 
@@ -412,7 +417,12 @@ function combinationMistakes(env: Environment): string[] {
       'STRIPE_WEBHOOK_SECRETS is missing; copy the signing secret of your webhook endpoint from the Stripe dashboard.',
     );
   }
-  mistakes.push(...razorpayMistakes(env), ...coinbaseMistakes(env), ...chainMistakes(env));
+  mistakes.push(
+    ...razorpayMistakes(env),
+    ...coinbaseMistakes(env),
+    ...chainMistakes(env),
+    ...cryptoMistakes(env),
+  );
   if (Boolean(env['WORKER_DEPLOYMENT_NAME']) !== Boolean(env['WORKER_BUILD_ID'])) {
     mistakes.push(
       'WORKER_DEPLOYMENT_NAME and WORKER_BUILD_ID switch versioning on together; set both or neither.',
@@ -651,7 +661,8 @@ function chainsConfig(env: z.infer<typeof variables>): Config['chains'] {
       base: chain(env.BASE_NODES, env.BASE_START_HEIGHT, env.BASE_USDC),
       polygon: chain(env.POLYGON_NODES, env.POLYGON_START_HEIGHT, env.POLYGON_USDC),
     },
-    quoteMinutes: env.CRYPTO_QUOTE_MINUTES,
+    settings: cryptoSettings(env),
+    approvalUsdMinor: approvalUsdMinor(env),
     localPorts: { bitcoin: env.BTCD_PORT, ethereum: env.ANVIL_PORT },
   };
 }

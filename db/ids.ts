@@ -43,6 +43,7 @@ export type IdPrefix =
   | 'cin'
   | 'cev'
   | 'cact'
+  | 'cal'
   | 'cpo'
   | 'clot'
   | 'cdis'

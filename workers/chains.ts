@@ -15,7 +15,7 @@ import { deliverToTemporal } from '../temporal/deliver.ts';
 import { startChainWatcher } from '../workflows/payments/chain-watcher.contract.ts';
 
 /** Every chain that has a node. */
-export function composeChains({ network, watched }: Config['chains']): ChainWatching {
+export function composeChains({ network, watched, settings }: Config['chains']): ChainWatching {
   const chains = chainNames.flatMap((chain): WatchedChain[] => {
     const { nodes, startHeight, usdc } = watched[chain];
     if (nodes.length === 0) return [];
@@ -29,7 +29,7 @@ export function composeChains({ network, watched }: Config['chains']): ChainWatc
       },
     ];
   });
-  return { network, chains };
+  return { network, chains, settings };
 }
 
 /** Begins what is not watched yet. Safe to repeat, and beside other processes. */

@@ -11,6 +11,7 @@ import { createActivities } from '../activities/index.ts';
 import { createSendNotification } from '../activities/messaging/notification.ts';
 import type { ChainWatching } from '../activities/payments/chain-watcher.ts';
 import { createPriceFeed } from '../activities/payments/crypto-prices.ts';
+import { keepCryptoAlerts } from '../activities/payments/keep-crypto-alerts.ts';
 import { keepPrices } from '../activities/payments/keep-prices.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
@@ -79,7 +80,7 @@ export async function runWorkerProcess({
 
   relay.start();
   closing.defer(() => relay.stop());
-  if (chainWatching.chains.length > 0) closing.defer(startPrices({ config, db, log }));
+  if (chainWatching.chains.length > 0) closing.defer(startCoins({ config, db, log, chainWatching }));
   try {
     await runWorkers({
       config,
@@ -100,20 +101,26 @@ export async function runWorkerProcess({
   }
 }
 
-/** Coins can be paid with here, so their prices are wanted. Returns what ends it. */
-function startPrices({
+/** Coins can be paid with here, so their prices are wanted, and a word when something is wrong. Returns what ends it. */
+function startCoins({
   config,
   db,
   log,
+  chainWatching,
 }: {
   config: Config;
   db: Database;
   log: Logger;
+  chainWatching: ChainWatching;
 }): () => Promise<void> {
   const sources = createPriceSources(config.marketPrices);
   const feed = createPriceFeed({ sources, log: log.child({ component: 'prices' }) });
   const stopping = new AbortController();
-  const kept = keepPrices({ db, feed, log, signal: stopping.signal });
+  const { signal } = stopping;
+  const kept = Promise.all([
+    keepPrices({ db, feed, log, signal }),
+    keepCryptoAlerts({ db, chainWatching, log: log.child({ component: 'crypto-alerts' }), signal }),
+  ]);
   return async () => {
     stopping.abort();
     await kept;

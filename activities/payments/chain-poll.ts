@@ -38,8 +38,8 @@ import { VendorError } from '../../domain/errors.ts';
 import type { BlockRef, ChainBlock, ChainNode, ChainTransaction } from '../../domain/payments/chain-node.ts';
 import { nextTrust } from '../../domain/payments/chain-trust.ts';
 import { familyOf } from '../../domain/payments/crypto-chain.ts';
-import { cryptoPolicyOn } from '../../domain/payments/crypto-policy.ts';
-import { type MempoolReader, unminedAncestors } from './mempool-reader.ts';
+import { type CryptoPolicySettings, cryptoPolicyOn } from '../../domain/payments/crypto-policy.ts';
+import { type MempoolRead, type MempoolReader, unminedAncestors } from './mempool-reader.ts';
 
 export type Poll = {
   db: Database;
@@ -50,6 +50,8 @@ export type Poll = {
   /** Where a chain that was never read is begun; null for its tip. */
   startHeight: number | null;
   mempool: MempoolReader;
+  /** What the installation has set; as usual unless given. */
+  settings?: CryptoPolicySettings | undefined;
   clock: () => Date;
   signal: AbortSignal;
 };
@@ -98,12 +100,13 @@ export async function pollChain(poll: Poll): Promise<PollResult> {
   const read = await readUp(poll, { from: ground.at, tip, traces });
   await readAgain(poll, { rescanFrom: before.rescanFrom, height: read.at.height, traces });
   const waiting = await readMempool(poll);
-  await recordStillWaiting(db, lease, { txids: waiting, now: clock() });
+  await recordStillWaiting(db, lease, { txids: waiting.ids, now: clock() });
 
   // Another one knows of blocks that this one has not: what is in them is not known either.
   const isOutrun = theirs !== null && theirs - tip.height > OUTRUN_MAX[familyOf(lease.chain)];
   const isFrozen = isOutrun && (await standsStill(poll, tip));
-  const isComplete = read.at.height === tip.height && !isOutrun;
+  // What is left of the mempool may have paid an invoice in time: until it is read, nothing expires.
+  const isComplete = read.at.height === tip.height && !isOutrun && waiting.isComplete;
   await learn(poll, {
     tip,
     reorgDepth: 0,
@@ -222,7 +225,7 @@ async function readUp(
     // The next one comes while this one is written.
     next = block.height < tip.height ? fetchBlock(poll, block.height + 1, tip) : null;
     next?.catch(() => {});
-    const recorded = await recordBlock(db, lease, { block, now: clock() });
+    const recorded = await recordBlock(db, lease, { block, now: clock(), ...settingsOf(poll) });
     if (recorded.outcome === 'not_next') return read;
     read.at = { height: block.height, hash: block.hash };
     read.blocks += 1;
@@ -279,7 +282,7 @@ async function readAgain(
     // A reorganisation under way: the next poll finds it first.
     if (!isOurs || (parent !== null && block.parentHash !== parent)) return;
     await heedTraces(poll, { height: at, traces });
-    await recordBlockAgain(db, lease, { block, now: clock() });
+    await recordBlockAgain(db, lease, { block, now: clock(), ...settingsOf(poll) });
     parent = block.hash;
   }
   if (last < height) return;
@@ -294,8 +297,7 @@ const AGAIN_AT_ONCE = 50;
 
 /** Payouts whose transaction was mined before it was told are in a block that has been read already. */
 async function followPayouts({ db, lease, node, clock, signal }: Poll, height: number): Promise<void> {
-  const { chain, network } = lease;
-  const { small: depth } = cryptoPolicyOn(network).depth[familyOf(chain)];
+  const { chain } = lease;
   for (const txid of await withSystem(db, (tx) => payoutsToFind(tx, chain))) {
     signal.throwIfAborted();
     const found = await node.find(txid);
@@ -303,10 +305,11 @@ async function followPayouts({ db, lease, node, clock, signal }: Poll, height: n
     const { height: at } = found.block;
     await underLease(db, lease, (tx) => findPayouts(tx, chain, { height: at, transactions: [found] }));
   }
-  await underLease(db, lease, (tx) => tellOfConfirmedPayouts(tx, { chain, height, depth, now: clock() }));
+  await underLease(db, lease, (tx) => tellOfConfirmedPayouts(tx, { chain, height, now: clock() }));
 }
 
-async function readMempool({ db, lease, node, mempool, clock, signal }: Poll): Promise<readonly string[]> {
+async function readMempool(poll: Poll): Promise<MempoolRead> {
+  const { db, lease, node, mempool, clock, signal } = poll;
   return mempool.read(node, async (fresh) => {
     signal.throwIfAborted();
     const { transactions } = await withSystem(db, (tx) => findTouching(tx, lease.chain, fresh));
@@ -315,7 +318,12 @@ async function readMempool({ db, lease, node, mempool, clock, signal }: Poll): P
     if (alive.length > 0) {
       const ancestors: ChainTransaction[] =
         familyOf(lease.chain) === 'bitcoin' ? await unminedAncestors(node, alive) : [];
-      await recordMempool(db, lease, { transactions: alive, ancestors, now: clock() });
+      await recordMempool(db, lease, {
+        transactions: alive,
+        ancestors,
+        now: clock(),
+        ...settingsOf(poll),
+      });
     }
     // A reorganisation may bring them back to life.
     return dead;
@@ -333,6 +341,10 @@ async function sorted(
     alive: transactions.filter((each) => !isDead(each)),
     dead: transactions.filter(isDead).map(({ txid }) => txid),
   };
+}
+
+function settingsOf({ settings }: Poll): { settings?: CryptoPolicySettings } {
+  return settings === undefined ? {} : { settings };
 }
 
 /** Keeps what the nodes say, and whether the chain can be trusted by it. */
@@ -360,7 +372,7 @@ async function learn(
   ]);
   const now = clock();
   const resumed = await underLease(db, lease, async (tx, chain) => {
-    const policy = cryptoPolicyOn(lease.network);
+    const policy = cryptoPolicyOn(lease.network, poll.settings);
     const trust = nextTrust(
       trustOf(chain),
       {

@@ -21,6 +21,7 @@ import {
 import { VendorError } from '../../domain/errors.ts';
 import type { ChainNode } from '../../domain/payments/chain-node.ts';
 import type { ChainName, CryptoNetwork } from '../../domain/payments/crypto-chain.ts';
+import type { CryptoPolicySettings } from '../../domain/payments/crypto-policy.ts';
 import { type PollResult, pollChain } from './chain-poll.ts';
 import { createMempoolReader, type MempoolReader } from './mempool-reader.ts';
 
@@ -34,7 +35,12 @@ export type WatchedChain = {
   startHeight: number | null;
 };
 
-export type ChainWatching = { network: CryptoNetwork; chains: readonly WatchedChain[] };
+export type ChainWatching = {
+  network: CryptoNetwork;
+  chains: readonly WatchedChain[];
+  /** What the installation has set; as usual unless given. */
+  settings?: CryptoPolicySettings;
+};
 
 /** `over`: its time is up and the next one goes on. `not_configured`: this process has no node of the chain. */
 export type WatchOutcome = { ended: 'over' | 'not_configured' };
@@ -57,6 +63,7 @@ export function createChainWatcherActivities({ db, chainWatching, log, stopping 
         ...watched,
         db,
         network: chainWatching.network,
+        settings: chainWatching.settings,
         // A second attempt means that the first is dead: it need not wait for its own lease.
         holder: `${info.workflowExecution?.runId ?? 'none'}/${info.activityId}`,
         log: log.child({ chain }),
@@ -75,6 +82,7 @@ const WATCH_MS = 4 * 60 * 60_000;
 export type Watch = WatchedChain & {
   db: Database;
   network: CryptoNetwork;
+  settings?: CryptoPolicySettings | undefined;
   /** Who we are: another name is another watcher. */
   holder: string;
   log: Logger;
@@ -151,14 +159,14 @@ async function pollUntil(
 }
 
 async function pollOnce(
-  { db, nodes, startHeight, clock, signal }: Watch & { clock: () => Date },
+  { db, nodes, startHeight, settings, clock, signal }: Watch & { clock: () => Date },
   { lease, mempool, turn }: { lease: ChainLease; mempool: MempoolReader; turn: number },
 ): Promise<PollResult | Error> {
   const node = nodes[turn % nodes.length];
   if (node === undefined) throw new Error(`No node of ${lease.chain} is configured`);
   const second = nodes.length > 1 ? (nodes[(turn + 1) % nodes.length] ?? null) : null;
   try {
-    return await pollChain({ db, lease, node, second, startHeight, mempool, clock, signal });
+    return await pollChain({ db, lease, node, second, startHeight, mempool, settings, clock, signal });
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error));
   }

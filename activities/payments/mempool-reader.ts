@@ -1,5 +1,7 @@
 /**
- * Reads what is new in a node's mempool, in pieces, so that neither a node nor we ever hold all of it.
+ * Reads what is new in a node's mempool, in pieces, so that neither a node nor we ever hold all of it, and so many at most in
+ * one look: after a start everything is new, and blocks must not wait for hundreds of thousands of transactions. What has come
+ * since the look before goes first, so that a customer who pays now does not queue behind them.
  *
  * Why it is safe to run twice: what was handed over is remembered in memory only. After a restart everything is new again,
  * and seen again; a piece that was fetched and could not be kept is handed over again, without another word of the node.
@@ -7,22 +9,35 @@
 import type { ChainNode, ChainTransaction } from '../../domain/payments/chain-node.ts';
 
 export type MempoolReader = {
-  /**
-   * Hands over what is new, piece by piece. Returns the ids of all that waits. Those whose ids `handle` returns are handed over
-   * again next time.
-   */
-  read(node: ChainNode, handle: Handle): Promise<readonly string[]>;
+  /** Hands over what is new, piece by piece. Those whose ids `handle` returns are handed over again next time. */
+  read(node: ChainNode, handle: Handle): Promise<MempoolRead>;
+};
+
+export type MempoolRead = {
+  /** Of all that waits to be mined, whether it was handed over or not. */
+  ids: readonly string[];
+  /** False where some were left for the next look: what they pay is not known yet. */
+  isComplete: boolean;
 };
 
 type Handle = (transactions: readonly ChainTransaction[]) => Promise<readonly string[]>;
 
 /** Transactions asked for at once. */
 const PIECE = 200;
+/** Transactions asked for in one look: a second or two, far less than a watcher may be silent. */
+const AT_ONCE = 4_000;
 /** Times that a node is asked for one that it lists and does not give. */
 const TRIES = 3;
 
-export function createMempoolReader({ piece = PIECE }: { piece?: number } = {}): MempoolReader {
+export function createMempoolReader({
+  piece = PIECE,
+  atOnce = AT_ONCE,
+}: {
+  piece?: number;
+  atOnce?: number;
+} = {}): MempoolReader {
   let seen = new Set<string>();
+  let listed: ReadonlySet<string> = new Set();
   let triesOf = new Map<string, number>();
   let fetched: { ids: readonly string[]; transactions: readonly ChainTransaction[] } | null = null;
 
@@ -46,12 +61,16 @@ export function createMempoolReader({ piece = PIECE }: { piece?: number } = {}):
       seen = new Set(ids.filter((id) => seen.has(id)));
       triesOf = new Map([...triesOf].filter(([id]) => present.has(id)));
       const fresh = [...present].filter((id) => !seen.has(id));
-      for (let from = 0; from < fresh.length; from += piece) {
-        const asked = fresh.slice(from, from + piece);
+      const before = listed;
+      listed = present;
+      const newestFirst = [...fresh.filter((id) => !before.has(id)), ...fresh.filter((id) => before.has(id))];
+      const wanted = newestFirst.slice(0, atOnce);
+      for (let from = 0; from < wanted.length; from += piece) {
+        const asked = wanted.slice(from, from + piece);
         fetched = { ids: asked, transactions: await node.pending(asked) };
         await handOver(fetched, handle);
       }
-      return ids;
+      return { ids, isComplete: wanted.length === fresh.length };
     },
   };
 }

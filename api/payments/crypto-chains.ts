@@ -22,6 +22,7 @@ import {
   cryptoNetworks,
   titleOf,
 } from '../../domain/payments/crypto-chain.ts';
+import type { CryptoPolicySettings } from '../../domain/payments/crypto-policy.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { Problem, type RequestMistake } from '../problem.ts';
 import { type ActSteps, type Route, route } from '../route.ts';
@@ -60,7 +61,14 @@ const chain = z
   .meta({ id: 'CryptoChain' });
 
 const rate = z
-  .object({ asset: z.enum(cryptoAssets), currency, at: instant.nullable() })
+  .object({
+    asset: z.enum(cryptoAssets),
+    currency,
+    at: instant.nullable(),
+    warnings: z.array(z.object({ part: z.enum(['peg']), detail: z.string() })).meta({
+      description: 'What somebody should look at although quotes are made: USDC that is not worth a dollar.',
+    }),
+  })
   .meta({ id: 'CryptoRateHealth' });
 
 const health = z
@@ -214,9 +222,10 @@ function onChain<B extends { reason: string }>(
 function watchedBy({ config }: Pick<ApiDependencies, 'config'>): {
   watched: ChainName[];
   network: CryptoNetwork;
+  settings: CryptoPolicySettings;
 } {
-  const { network, watched } = config.chains;
-  return { network, watched: chainNames.filter((each) => watched[each].nodes.length > 0) };
+  const { network, watched, settings } = config.chains;
+  return { network, settings, watched: chainNames.filter((each) => watched[each].nodes.length > 0) };
 }
 
 function mistakesOfChain({ chain, failing }: ChainHealth): RequestMistake[] {
@@ -230,8 +239,8 @@ function mistakesOfRate({ asset, currency, failing }: RateHealth): RequestMistak
   return failing === null ? [] : [{ path: `rates.${asset}-${currency}`, message: failing.detail }];
 }
 
-function toRate({ asset, currency, at }: RateHealth): z.infer<typeof rate> {
-  return { asset, currency, at };
+function toRate({ asset, currency, at, warnings }: RateHealth): z.infer<typeof rate> {
+  return { asset, currency, at, warnings };
 }
 
 function toChain({ chain: name, isHealthy, failing, warnings, row }: ChainHealth): z.infer<typeof chain> {

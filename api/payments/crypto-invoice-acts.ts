@@ -109,7 +109,8 @@ const extend = route({
   problems: quoteProblems,
   responses: { 200: { description: 'With its new quote.', schema: cryptoInvoice } },
   handler: async ({ tx, deps, caller: { actor }, now, params: { cryptoInvoiceId }, body: { reason } }) => {
-    const row = await extendCryptoInvoice(tx, { cryptoInvoiceId, reason, actor, at: now });
+    const { settings } = deps.config.chains;
+    const row = await extendCryptoInvoice(tx, { cryptoInvoiceId, reason, actor, at: now, settings });
     return { status: 200, body: await toCryptoInvoice({ tx, deps }, row) };
   },
 });
@@ -188,13 +189,15 @@ type Deed = ActWish extends infer W
 async function ask(
   {
     tx,
+    deps,
     caller: { actor },
     now,
     params: { cryptoInvoiceId },
   }: WriteContext & { params: z.infer<typeof cryptoInvoiceParams> },
   deed: Deed,
 ) {
-  const row = await requestCryptoAct(tx, { ...deed, cryptoInvoiceId, actor, at: now });
+  const { approvalUsdMinor } = deps.config.chains;
+  const row = await requestCryptoAct(tx, { ...deed, cryptoInvoiceId, actor, at: now, approvalUsdMinor });
   const body = toAct(row);
   return row.status === 'requested' ? ({ status: 202, body } as const) : ({ status: 201, body } as const);
 }

@@ -69,8 +69,8 @@ const create = route({
   problems: quoteProblems,
   handler: async ({ tx, deps, caller: { actor }, now, params: { invoiceId }, body }) => {
     if ((await findInvoice(tx, invoiceId)) === null) throw notFound('invoice', invoiceId);
-    const { quoteMinutes } = deps.config.chains;
-    const row = await createCryptoInvoice(tx, { invoiceId, ...body, quoteMinutes, actor, at: now });
+    const { settings } = deps.config.chains;
+    const row = await createCryptoInvoice(tx, { invoiceId, ...body, settings, actor, at: now });
     return { status: 201, body: await toCryptoInvoice({ tx, deps }, row) };
   },
 });

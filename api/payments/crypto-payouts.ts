@@ -75,8 +75,9 @@ const request = route({
   example: { address: 'bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu', reason: 'paid twice' },
   responses: { 201: { description: 'It waits to be approved.', schema: payout } },
   problems: ['not_found', 'state_conflict'],
-  handler: async ({ tx, caller: { tenantId, actor }, now, params: of, body }) => {
-    const row = await requestPayout(tx, { tenantId, ...of, ...body, actor, at: now });
+  handler: async ({ tx, deps, caller: { tenantId, actor }, now, params: of, body }) => {
+    const { approvalUsdMinor } = deps.config.chains;
+    const row = await requestPayout(tx, { tenantId, ...of, ...body, actor, at: now, approvalUsdMinor });
     return { status: 201, body: toPayout(row, now) };
   },
 });
@@ -132,10 +133,11 @@ const approve = route({
   body: z.strictObject({}),
   responses: one,
   problems: ['not_found', 'state_conflict'],
-  handler: async ({ tx, caller: { actor }, now, params: of }) => ({
-    status: 200,
-    body: toPayout(await actOnPayout(tx, { id: of.payoutId, act: 'approve', actor, at: now }), now),
-  }),
+  handler: async ({ tx, deps, caller: { actor }, now, params: of }) => {
+    const { approvalUsdMinor } = deps.config.chains;
+    const wish = { id: of.payoutId, act: 'approve', actor, at: now, approvalUsdMinor } as const;
+    return { status: 200, body: toPayout(await actOnPayout(tx, wish), now) };
+  },
 });
 
 const reject = route({

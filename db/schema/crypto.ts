@@ -14,6 +14,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { CryptoAlertKind } from '../../domain/payments/crypto-alert.ts';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
 import type { ChainFamily, ChainName, CryptoNetwork } from '../../domain/payments/crypto-chain.ts';
 import type {
@@ -268,6 +269,30 @@ export const chainBlocks = pgTable(
     time: instant().notNull(),
   },
   (t) => [primaryKey({ columns: [t.chain, t.height] })],
+);
+
+/** What is wrong with payments in coins as such, from when to when, and who was told. Belongs to no tenant, as chains do. */
+export const cryptoAlerts = pgTable(
+  'crypto_alerts',
+  {
+    id: id(),
+    kind: text().$type<CryptoAlertKind>().notNull(),
+    /** The chain, or the asset. */
+    subject: text().$type<ChainName | CryptoAsset>().notNull(),
+    /** The rate at which a peg was found off; null where there is nothing to add. */
+    detail: text(),
+    since: instant().notNull(),
+    endedAt: instant(),
+    /** All tenants whom it concerns were told that it began, and that it ended. */
+    toldAt: instant(),
+    endToldAt: instant(),
+  },
+  (t) => [
+    uniqueIndex('crypto_alerts_open').on(t.kind, t.subject).where(sql`${t.endedAt} is null`),
+    index('crypto_alerts_untold')
+      .on(t.id)
+      .where(sql`${t.toldAt} is null or (${t.endedAt} is not null and ${t.endToldAt} is null)`),
+  ],
 );
 
 /** The last word of each source, and when it is asked again after a failure. */

@@ -30,17 +30,21 @@ export const statusAfter = {
   broadcast: 'broadcast',
 } as const satisfies Record<PayoutAct, CryptoPayoutStatus>;
 
-/** Why an act is refused, as a reason and a sentence that says what to do; null where it may be done. */
+/**
+ * Why an act is refused, as a reason (`payout_…` with the status it has, `second_approver_required`) and a sentence that says
+ * what to do; null where it may be done. From `approvalUsdMinor` on, in cents of US dollars, a second person approves.
+ */
 export function payoutMistake(
   payout: { status: CryptoPayoutStatus; usdMinor: number; requestedBy: string },
   act: PayoutAct,
   actor: string,
+  approvalUsdMinor = APPROVAL_USD_MINOR,
 ): { reason: string; message: string } | null {
   const { status, usdMinor, requestedBy } = payout;
   if (!allowed[act].includes(status)) {
     return { reason: `payout_${status}`, message: `The payout is ${status}${hints[status]}.` };
   }
-  if (act === 'approve' && usdMinor >= APPROVAL_USD_MINOR && actor === requestedBy) {
+  if (act === 'approve' && usdMinor >= approvalUsdMinor && actor === requestedBy) {
     return {
       reason: 'second_approver_required',
       message:

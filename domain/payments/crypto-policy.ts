@@ -1,6 +1,7 @@
 /**
  * The numbers of payments in coins (seed 002 §3.2 and §8.1; the depths, limits and delays that it does not give are our
- * proposals). An invoice pins the policy it was quoted with.
+ * proposals). An invoice pins the policy it was quoted with. Those that an installation may want otherwise are settings
+ * (`config/crypto-settings.ts`); these are the usual ones.
  */
 import type { ChainFamily, CryptoNetwork } from './crypto-chain.ts';
 
@@ -43,12 +44,33 @@ export type CryptoPolicy = {
   highFeeBps: number;
 };
 
+/** What an installation may have set; what it has not is as usual. */
+export type CryptoPolicySettings = Readonly<
+  Partial<
+    Pick<
+      CryptoPolicy,
+      | 'quoteMinutes'
+      | 'toleranceBps'
+      | 'depth'
+      | 'largeUsdMinor'
+      | 'finalDepth'
+      | 'slowMinutes'
+      | 'confirmationTimeoutMinutes'
+      | 'rateSources'
+      | 'rateMaxAgeSeconds'
+      | 'rateSpreadBps'
+      | 'pauseReorgDepth'
+    >
+  >
+>;
+
 /** On a local chain a block comes when somebody mines one: its tip is not too old, ever. */
-export function cryptoPolicyOn(network: CryptoNetwork): CryptoPolicy {
-  return network === 'local' ? { ...standard, tipMaxAgeMinutes: { bitcoin: YEAR, evm: YEAR } } : standard;
+export function cryptoPolicyOn(network: CryptoNetwork, settings: CryptoPolicySettings = {}): CryptoPolicy {
+  const policy = { ...standard, ...settings };
+  return network === 'local' ? { ...policy, tipMaxAgeMinutes: { bitcoin: YEAR, evm: YEAR } } : policy;
 }
 
-/** What an operator decides about so much or more, in cents of US dollars, a second person approves. */
+/** As usual: what an operator decides about so much or more, in cents of US dollars, a second person approves. */
 export const APPROVAL_USD_MINOR = 100_000;
 
 const YEAR = 365 * 24 * 60;

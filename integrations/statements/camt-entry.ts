@@ -4,7 +4,7 @@
  * alone, so that the same entry is always the same movements.
  */
 
-import type { BankTransaction } from '../../domain/banking/bank-transaction.ts';
+import type { BankTransaction } from '../../domain/payments/bank-transaction.ts';
 import { knownCurrency, unsignedMinor } from './amounts.ts';
 import { directionOf } from './camt-direction.ts';
 import { isoDay } from './dates.ts';

@@ -8,7 +8,7 @@
  * equal ones is the second in every file that has both.
  */
 import { createHash } from 'node:crypto';
-import type { BankTransaction } from '../../domain/banking/bank-transaction.ts';
+import type { BankTransaction } from '../../domain/payments/bank-transaction.ts';
 import { isPlaceholder } from './texts.ts';
 
 export type UnnamedTransaction = Omit<BankTransaction, 'externalId'>;

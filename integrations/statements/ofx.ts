@@ -3,7 +3,7 @@
  * `TRNTYPE` is the bank's word for the kind and often contradicts it. Tags that are not closed are closed by what
  * cannot stand within them, but a file without its last tag has been cut off.
  */
-import type { BankTransaction } from '../../domain/banking/bank-transaction.ts';
+import type { BankTransaction } from '../../domain/payments/bank-transaction.ts';
 import { knownCurrency, signedMinor } from './amounts.ts';
 import { dayOf, refuseDate } from './dates.ts';
 import { movementNames } from './movement-names.ts';

@@ -1,5 +1,5 @@
 /** What a statement file says, in the order in which it says it: one statement after the other, each with its movements. */
-import type { BankSource, BankTransaction } from '../../domain/banking/bank-transaction.ts';
+import type { BankSource, BankTransaction } from '../../domain/payments/bank-transaction.ts';
 import type { CsvMapping } from './csv-mapping.ts';
 
 export type StatementFormat = Exclude<BankSource, 'plaid'>;

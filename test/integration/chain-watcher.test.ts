@@ -5,6 +5,7 @@
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { watchFor } from '../../activities/payments/chain-watcher.ts';
+import { createMempoolReader } from '../../activities/payments/mempool-reader.ts';
 import { withSystem } from '../../db/client.ts';
 import { LeaseLostError, takeLease } from '../../db/queries/payments/chain-cursor.ts';
 import { readChainHealth } from '../../db/queries/payments/chain-health.ts';
@@ -94,6 +95,34 @@ describe('a payment', () => {
       offers.filter((_, i) => i % 500 === 0).map(({ id }) => scene.standing(id)),
     );
     expect(settled).toEqual(Array.from({ length: 7 }, () => 'settled'));
+  });
+});
+
+describe('a mempool larger than one look', () => {
+  it('holds up no block, and lets nothing expire that may have been paid in it', async () => {
+    for (let i = 0; i < 8; i += 1)
+      node.send(bitcoinTransaction([{ to: `0014${'e'.repeat(40)}`, units: 1n }]));
+    const paid = await scene.offer({ expiresIn: 10 });
+    const mined = await scene.offer({ expiresIn: 10 });
+    node.send(bitcoinTransaction([{ to: paid.target, units: DUE }]));
+    node.mine([bitcoinTransaction([{ to: mined.target, units: DUE }])]);
+    const unpaid = await scene.offer({ expiresIn: 10 });
+    const { freshUntil } = await scene.chain();
+    const begun = await scene.watch(node, { mempool: createMempoolReader({ atOnce: 4 }) });
+
+    scene.pass({ minutes: 11 });
+    await begun.poll();
+    expect(await scene.payments(mined.id)).toEqual(['100000 mined @11']);
+    await begun.poll();
+    expect((await scene.chain()).freshUntil).toEqual(freshUntil);
+    expect([await scene.standing(paid.id), await scene.standing(unpaid.id)]).toEqual([
+      'awaiting',
+      'awaiting',
+    ]);
+    await begun.poll();
+    expect((await scene.chain()).freshUntil).toEqual(scene.now());
+    expect(await scene.payments(paid.id)).toEqual(['100000 seen late']);
+    expect(await scene.standing(unpaid.id)).toBe('expired');
   });
 });
 
@@ -216,6 +245,18 @@ describe('a reorganisation', () => {
     expect((await scene.chain()).pauseReason).toMatch(
       /^a reorganisation has taken \d+ blocks out of the chain$/,
     );
+  });
+
+  it('pauses the chain from the depth on that is set', async () => {
+    const pauseReorgDepth = { bitcoin: 5, evm: 64 };
+    node.mineEmpty(10);
+    await watcher.poll();
+    node.reorganise(4, [[], [], [], [], []]);
+    await watcher.poll({ settings: { pauseReorgDepth } });
+    expect((await scene.chain()).pausedAt).toBeNull();
+    node.reorganise(4, [[], [], [], [], []]);
+    await watcher.poll({ settings: { pauseReorgDepth: { ...pauseReorgDepth, bitcoin: 4 } } });
+    expect((await scene.chain()).pauseReason).toBe('a reorganisation has taken 4 blocks out of the chain');
   });
 
   it('without any common block pauses the chain and reads nothing', async () => {

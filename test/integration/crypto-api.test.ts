@@ -3,12 +3,13 @@ import { randomUUID } from 'node:crypto';
 import { HDKey } from '@scure/bip32';
 import type { Client } from '@temporalio/client';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadConfig } from '../../config/env.ts';
+import { type Config, loadConfig } from '../../config/env.ts';
 import { withTenant } from '../../db/client.ts';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { takeAddress } from '../../db/queries/payments/crypto-accounts.ts';
 import { readCryptoInvoice } from '../../db/queries/payments/crypto-invoices.ts';
+import { cryptoPolicyOn } from '../../domain/payments/crypto-policy.ts';
 import {
   type Json,
   openTemporal,
@@ -28,7 +29,13 @@ let api: TestApi;
 let tenant: TestTenant;
 let now: Date;
 
-const config = loadConfig({ NODE_ENV: 'test', CRYPTO_NETWORK: 'mainnet' });
+const settings = { NODE_ENV: 'test', CRYPTO_NETWORK: 'mainnet' };
+const config: { -readonly [K in keyof Config]: Config[K] } = { ...loadConfig(settings) };
+
+/** As if the API had been started again with these settings as well. */
+function restartWith(more: Record<string, string>): void {
+  config.chains = loadConfig({ ...settings, ...more }).chains;
+}
 
 beforeAll(async () => {
   temporal = await openTemporal();
@@ -36,6 +43,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   now = new Date();
+  restartWith({});
   tenant = await api.tenant();
   await setPrices(api, { at: now.toISOString() });
   await setChain(api, { height: 100, at: now.toISOString() });
@@ -203,6 +211,44 @@ describe('an offer', () => {
     expect(data.every(({ carriedOutAt }: Json) => carriedOutAt !== null)).toBe(true);
   });
 
+  it('is made and judged by the settings of its own time; a change is for the next one', async () => {
+    restartWith({
+      CRYPTO_QUOTE_MINUTES: '30',
+      CRYPTO_TOLERANCE_BPS: '1000',
+      CRYPTO_BITCOIN_DEPTH: '1',
+    });
+    await account('bitcoin');
+    const { body } = await offer();
+    expect(body).toMatchObject({
+      due: '0.00048334',
+      enough: '0.00043501',
+      expiresAt: new Date(now.getTime() + 30 * 60_000).toISOString(),
+    });
+    const row = await rowOf(body.id);
+    expect(row.policy).toEqual(cryptoPolicyOn('mainnet', config.chains.settings));
+
+    restartWith({ CRYPTO_BITCOIN_DEPTH: '4', CRYPTO_TOLERANCE_BPS: '0' });
+    const later = (await offer()).body;
+    expect(later).toMatchObject({ due: '0.00048334', enough: '0.00048334' });
+    await pay(api, row, { units: row.minDueUnits, at: now.toISOString(), height: 101 });
+    const laterRow = await rowOf(later.id);
+    await pay(api, laterRow, { units: laterRow.dueUnits, at: now.toISOString(), height: 101, n: 2 });
+    for (const each of [row, laterRow]) await readTo(api, each, { height: 103, at: now.toISOString() });
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'settled' });
+    expect(await get(`/v1/crypto_invoices/${later.id}`)).toMatchObject({ status: 'processing' });
+    await readTo(api, laterRow, { height: 104, at: now.toISOString() });
+    expect(await get(`/v1/crypto_invoices/${later.id}`)).toMatchObject({ status: 'settled' });
+  });
+
+  it('is refused at a rate that is too old, of too few sources or too far apart for the settings', async () => {
+    await account('bitcoin');
+    restartWith({ CRYPTO_RATE_SOURCES: '3' });
+    expect(await offerOf(await invoice())).toMatchObject({ status: 503, body: { code: 'rates_too_few' } });
+    restartWith({ CRYPTO_RATE_MAX_AGE_SECONDS: '60' });
+    now = new Date(now.getTime() + 61_000);
+    expect(await offerOf(await invoice())).toMatchObject({ status: 503, body: { code: 'rates_stale' } });
+  });
+
   it.each([
     ['a chain that nobody watches', { asset: 'USDC', chain: 'polygon' }, 409, 'chain_not_watched'],
     ['a chain that does not know the asset', { asset: 'BTC', chain: 'base' }, 422, 'asset_not_on_chain'],
@@ -291,8 +337,9 @@ describe('an operator', () => {
     expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'open' });
   });
 
-  it('extends an offer at the rate of now, unless the chain is paused', async () => {
+  it('extends an offer at the rate and by the settings of now, unless the chain is paused', async () => {
     const row = await expired();
+    restartWith({ CRYPTO_QUOTE_MINUTES: '30', CRYPTO_TOLERANCE_BPS: '0' });
     await setChain(api, { height: 110, at: now.toISOString(), isPaused: true });
     const reason = { reason: 'the customer asked for more time' };
     expect(await post(`/v1/crypto_invoices/${row.id}/extend`, reason)).toMatchObject({ status: 503 });
@@ -300,7 +347,14 @@ describe('an operator', () => {
     await setPrices(api, { at: now.toISOString(), rates: { BTC: '30000' } });
     expect(await post(`/v1/crypto_invoices/${row.id}/extend`, reason)).toMatchObject({
       status: 200,
-      body: { status: 'awaiting', address: row.address, due: '0.00096667', quoteOrdinal: 2 },
+      body: {
+        status: 'awaiting',
+        address: row.address,
+        due: '0.00096667',
+        enough: '0.00096667',
+        quoteOrdinal: 2,
+        expiresAt: new Date(now.getTime() + 15 * 60_000).toISOString(),
+      },
     });
     const { data } = await get(`/v1/crypto_invoices/${row.id}/events`);
     expect(data.map(({ kind }: { kind: string }) => kind)).toContain('extended');
@@ -358,6 +412,17 @@ describe('an operator', () => {
       status: 409,
       body: { reason: 'act_decided' },
     });
+  });
+
+  it('asks for the second person from the value that is set on', async () => {
+    const { row, key } = await paidLate();
+    restartWith({ CRYPTO_APPROVAL_USD: '29' });
+    const path = `/v1/crypto_invoices/${row.id}/accept`;
+    const asked = await post(path, { paymentKeys: [key], reason: 'fine' });
+    expect(asked).toMatchObject({ status: 202, body: { status: 'requested' } });
+    await post(`/v1/crypto_acts/${asked.body.id}/reject`, {});
+    restartWith({ CRYPTO_APPROVAL_USD: '30' });
+    expect(await post(path, { paymentKeys: [key], reason: 'fine' })).toMatchObject({ status: 201 });
   });
 
   it('marks what was paid as invalid: the books take it back', async () => {

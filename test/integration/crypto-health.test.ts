@@ -64,6 +64,31 @@ describe('health', () => {
     expect(JSON.stringify(answer.body)).not.toContain('secret');
   });
 
+  it('of USDC that is not worth a dollar is ok, since it is quoted at what it is worth, and names it', async () => {
+    expect((await health()).body.rates[2]).toMatchObject({ asset: 'USDC', warnings: [] });
+    await api.sql(`UPDATE crypto_prices SET rate = '0.97' WHERE asset = 'USDC'`);
+    expect(await health()).toMatchObject({
+      status: 200,
+      body: {
+        status: 'ok',
+        rates: [
+          { asset: 'BTC', warnings: [] },
+          { asset: 'ETH', warnings: [] },
+          {
+            asset: 'USDC',
+            warnings: [
+              {
+                part: 'peg',
+                detail:
+                  'one USDC is worth 0.97 US dollars and is quoted at that; where you do not want to take it, pause its chains',
+              },
+            ],
+          },
+        ],
+      },
+    });
+  });
+
   it.each([
     [
       'a network that is another one',

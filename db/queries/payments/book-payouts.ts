@@ -6,7 +6,7 @@
  */
 import { and, asc, eq } from 'drizzle-orm';
 import { familyOf } from '../../../domain/payments/crypto-chain.ts';
-import { cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
+import type { CryptoPolicy } from '../../../domain/payments/crypto-policy.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
@@ -14,10 +14,10 @@ import { giveBack } from './book-refund.ts';
 import { readChainViews } from './chain-cursor.ts';
 import { lockPayment, readRefund } from './refunds.ts';
 
-/** Of one invoice, by whoever carries it out. */
+/** Of one invoice, by whoever carries it out; confirmed is what is as deep as the invoice asks of a small payment. */
 export async function bookPayouts(
   tx: Tx,
-  { cryptoInvoiceId, at }: { cryptoInvoiceId: string; at: Date },
+  { cryptoInvoiceId, policy, at }: { cryptoInvoiceId: string; policy: Pick<CryptoPolicy, 'depth'>; at: Date },
 ): Promise<void> {
   const sent = await tx
     .select()
@@ -27,8 +27,8 @@ export async function bookPayouts(
     .for('update');
   if (sent.length === 0) return;
   const views = await readChainViews(tx);
-  for (const { id, tenantId, chain, network, height, refundId, txid } of sent) {
-    const depth = cryptoPolicyOn(network).depth[familyOf(chain)].small;
+  for (const { id, tenantId, chain, height, refundId, txid } of sent) {
+    const depth = policy.depth[familyOf(chain)].small;
     const tip = views.get(chain)?.tipHeight ?? 0;
     if (height === null || tip - height + 1 < depth) continue;
     await tx

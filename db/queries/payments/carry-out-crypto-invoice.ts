@@ -42,7 +42,7 @@ export async function carryOutCryptoInvoice(
   if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
   await bookCoins(tx, decided, at);
   await recordReceivedLots(tx, decided, at);
-  await bookPayouts(tx, { cryptoInvoiceId, at });
+  await bookPayouts(tx, { cryptoInvoiceId, policy: decided.invoice.policy, at });
   const waiting = await tx
     .select()
     .from(cryptoEvents)

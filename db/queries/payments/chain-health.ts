@@ -55,7 +55,7 @@ export async function readChainHealth(
 }
 
 /** Three polls and more without a sign of life. */
-const HEARTBEAT_SECONDS_MAX = 90;
+export const HEARTBEAT_SECONDS_MAX = 90;
 /** Blocks that the node has and we have not read. */
 const LAG_MAX = { bitcoin: 2, evm: 10 } as const;
 const MINUTE_MS = 60_000;

@@ -9,7 +9,7 @@
 import { and, asc, eq, inArray, isNotNull, lt, sql } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import { type CryptoAct, isSettled } from '../../../domain/payments/crypto-invoice.ts';
-import { APPROVAL_USD_MINOR } from '../../../domain/payments/crypto-policy.ts';
+import { APPROVAL_USD_MINOR, type CryptoPolicySettings } from '../../../domain/payments/crypto-policy.ts';
 import { fiatValueOf } from '../../../domain/payments/crypto-quote.ts';
 import { quotedUsdMinor } from '../../../domain/payments/crypto-worth.ts';
 import { lookAtCryptoInvoice } from '../../../workflows/payments/crypto-invoice.contract.ts';
@@ -37,8 +37,10 @@ type PaymentRow = typeof cryptoPayments.$inferSelect;
 /** Who asks for what, and why. */
 type Asked = { cryptoInvoiceId: string; reason: string; actor: string; at: Date };
 
-export type ActWish = Asked &
-  (
+export type ActWish = Asked & {
+  /** From so many cents of US dollars on a second person approves; as usual unless given. */
+  approvalUsdMinor?: number;
+} & (
     | { kind: 'accept'; paymentKeys: string[]; rate: 'locked' | 'received' }
     | { kind: 'dismiss'; paymentKeys: string[] }
     | { kind: 'cancel' | 'mark_invalid' }
@@ -51,7 +53,7 @@ export type ActWish = Asked &
  * `payment_goes_back`, `payment_booked`, `rate_unknown`, `transaction_does_not_pay`, `invoice_being_paid` and `act_waiting`.
  */
 export async function requestCryptoAct(tx: Tx, wish: ActWish): Promise<CryptoActRow> {
-  const { cryptoInvoiceId, reason, actor, at, kind } = wish;
+  const { cryptoInvoiceId, reason, actor, at, kind, approvalUsdMinor = APPROVAL_USD_MINOR } = wish;
   const invoice = await lockAll(tx, cryptoInvoiceId);
   const waiting = await waitingActs(tx, cryptoInvoiceId);
   if (waiting.length > 0) {
@@ -61,7 +63,7 @@ export async function requestCryptoAct(tx: Tx, wish: ActWish): Promise<CryptoAct
     );
   }
   const weighed = await weigh(tx, invoice, wish);
-  const needsSecond = weighed.isUnproven || weighed.usdMinor >= APPROVAL_USD_MINOR;
+  const needsSecond = weighed.isUnproven || weighed.usdMinor >= approvalUsdMinor;
   if (!needsSecond) {
     const asked = { reason, requestedBy: actor, requestedAt: at, decidedBy: actor, at };
     await acceptMarked(tx, invoice, { act: weighed.act, ...asked });
@@ -131,12 +133,13 @@ export async function decideCryptoAct(
 }
 
 /**
- * A new quote at the rate of now, at the same address: what came late counts as on time. Throws `not_found`, and
+ * A new quote at the rate of now, at the same address, by the `settings` of now (only the time a rate is held stays as it
+ * was): what came late counts as on time. Throws `not_found`, and
  * `state_conflict` with `invoice_not_open`, `not_extendable`, `payment_under_way`, `payment_goes_back` and the reasons of a quote.
  */
 export async function extendCryptoInvoice(
   tx: Tx,
-  { cryptoInvoiceId, reason, actor, at }: Asked,
+  { cryptoInvoiceId, reason, actor, at, settings }: Asked & { settings?: CryptoPolicySettings },
 ): Promise<CryptoInvoiceRow> {
   const { invoice, coins } = await lockBoth(tx, cryptoInvoiceId);
   if (invoice.status !== 'open')
@@ -151,7 +154,7 @@ export async function extendCryptoInvoice(
   if (current !== null && current.id !== cryptoInvoiceId)
     throw stateConflict('payment_under_way', `The invoice is offered anew already (${current.id}).`);
   await refuseAnyGoingBack(tx, cryptoInvoiceId);
-  const { policy: usual } = await watchedChain(tx, coins.chain, at);
+  const { policy: usual } = await watchedChain(tx, { chain: coins.chain, settings, at });
   const policy = { ...usual, quoteMinutes: coins.policy.quoteMinutes };
   const quoted = await quoteNow(tx, { due: dueOf(invoice), asset: coins.asset, policy, at });
   const [row] = await tx

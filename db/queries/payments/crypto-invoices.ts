@@ -21,7 +21,11 @@ import {
   titleOf,
 } from '../../../domain/payments/crypto-chain.ts';
 import type { CryptoInvoiceFlag, CryptoInvoiceStatus } from '../../../domain/payments/crypto-invoice.ts';
-import { type CryptoPolicy, cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
+import {
+  type CryptoPolicy,
+  type CryptoPolicySettings,
+  cryptoPolicyOn,
+} from '../../../domain/payments/crypto-policy.ts';
 import { isUnderWay } from '../../../domain/payments/razorpay-order.ts';
 import { startCryptoInvoice } from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { Tx } from '../../client.ts';
@@ -49,8 +53,8 @@ export type CryptoInvoiceWish = {
   invoiceId: string;
   asset: CryptoAsset;
   chain?: ChainName | undefined;
-  /** How long the rate is held; as the policy says unless given. */
-  quoteMinutes?: number | undefined;
+  /** What the installation has set; the invoice keeps the policy with it. */
+  settings?: CryptoPolicySettings | undefined;
   actor: string;
   at: Date;
 };
@@ -63,7 +67,7 @@ export type CryptoInvoiceWish = {
  */
 export async function createCryptoInvoice(
   tx: Tx,
-  { invoiceId, asset, chain = homeOf(asset), quoteMinutes, actor, at }: CryptoInvoiceWish,
+  { invoiceId, asset, chain = homeOf(asset), settings, actor, at }: CryptoInvoiceWish,
 ): Promise<CryptoInvoiceRow> {
   if (!assetsOn(chain).includes(asset)) {
     throw stateConflict(
@@ -73,8 +77,7 @@ export async function createCryptoInvoice(
   }
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   await refuseWhilePaid(tx, { context, invoice, at });
-  const { network, policy: usual } = await watchedChain(tx, chain, at);
-  const policy = { ...usual, quoteMinutes: quoteMinutes ?? usual.quoteMinutes };
+  const { network, policy } = await watchedChain(tx, { chain, settings, at });
   const current = await findCurrentOffer(tx, invoiceId);
   const due = dueOf(invoice);
   if (current !== null) {
@@ -214,8 +217,7 @@ export async function addressesOf(tx: Tx, ids: readonly string[]): Promise<Map<s
  */
 export async function watchedChain(
   tx: Tx,
-  chain: ChainName,
-  at: Date,
+  { chain, settings, at }: { chain: ChainName; settings: CryptoPolicySettings | undefined; at: Date },
 ): Promise<{ network: CryptoNetwork; policy: CryptoPolicy }> {
   const [row] = await tx.select().from(chains).where(eq(chains.name, chain));
   const title = titleOf(chain);
@@ -239,7 +241,7 @@ export async function watchedChain(
       `${title} has not been read since ${row.freshUntil.toISOString()}; ${otherwise}`,
     );
   }
-  return { network: row.network, policy: cryptoPolicyOn(row.network) };
+  return { network: row.network, policy: cryptoPolicyOn(row.network, settings) };
 }
 
 /** As old as a rate may be: whoever pays is not to wait longer for us to see it. */

@@ -58,6 +58,8 @@ export type PayoutWish = {
   reason: string;
   actor: string;
   at: Date;
+  /** From so many cents of US dollars on a second person approves; as usual unless given. */
+  approvalUsdMinor?: number;
 };
 
 /**
@@ -95,7 +97,7 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
       network: invoice.network,
       asset,
       units: source.units,
-      usdMinor: usdValue(source, invoice),
+      usdMinor: usdValue(source, invoice) ?? wish.approvalUsdMinor ?? APPROVAL_USD_MINOR,
       address: read.address,
       target: read.to,
       status: 'requested',
@@ -120,11 +122,14 @@ export async function actOnPayout(
     at,
     reason,
     txid,
+    approvalUsdMinor,
   }: {
     id: string;
     act: PayoutAct;
     actor: string;
     at: Date;
+    /** As in the wish. */
+    approvalUsdMinor?: number;
     /** Why it is rejected. */
     reason?: string | undefined;
     /** Of the transaction that was sent. */
@@ -132,7 +137,7 @@ export async function actOnPayout(
   },
 ): Promise<CryptoPayoutRow> {
   const payout = await lockPayout(tx, id);
-  const mistake = payoutMistake(payout, act, actor);
+  const mistake = payoutMistake(payout, act, actor, approvalUsdMinor);
   if (mistake !== null) throw stateConflict(mistake.reason, mistake.message);
   if (act === 'approve') await refuseLost(tx, payout, at);
   if (act === 'broadcast') await refuseTransaction(tx, payout, txid ?? '');
@@ -331,11 +336,10 @@ async function lockPayout(tx: Tx, id: string): Promise<CryptoPayoutRow> {
   return row;
 }
 
-function usdValue({ asset, units }: PayoutSource, invoice: CryptoInvoiceRow): number {
+/** Null where what it is worth is not known here, so that a second person looks at it. */
+function usdValue({ asset, units }: PayoutSource, invoice: CryptoInvoiceRow): number | null {
   if (asset === invoice.asset) return quotedUsdMinor(units, invoice);
-  if (asset === 'USDC') return fiatValueOf(units, '1', asset, 'USD');
-  // What it is worth is not known here, so a second person looks at it.
-  return APPROVAL_USD_MINOR;
+  return asset === 'USDC' ? fiatValueOf(units, '1', asset, 'USD') : null;
 }
 
 const pastOf = { approve: 'approved', reject: 'rejected', broadcast: 'broadcast' } as const;

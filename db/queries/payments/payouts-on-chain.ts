@@ -7,7 +7,7 @@
  */
 import { and, eq, gt, isNotNull, isNull, lte, sql } from 'drizzle-orm';
 import type { ChainTransaction } from '../../../domain/payments/chain-node.ts';
-import type { ChainName } from '../../../domain/payments/crypto-chain.ts';
+import { type ChainName, familyOf } from '../../../domain/payments/crypto-chain.ts';
 import { isPaidOut } from '../../../domain/payments/crypto-payout.ts';
 import { lookAtCryptoInvoice } from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { SystemTx } from '../../client.ts';
@@ -75,17 +75,18 @@ export async function forgetPayoutsAbove(tx: SystemTx, chain: ChainName, height:
     );
 }
 
-/** Tells the processes of payouts that a chain of this height has confirmed to this depth. */
+/** Tells the processes of payouts that a chain of this height has confirmed as deep as their invoices ask of a small payment. */
 export async function tellOfConfirmedPayouts(
   tx: SystemTx,
-  { chain, height, depth, now }: { chain: ChainName; height: number; depth: number; now: Date },
+  { chain, height, now }: { chain: ChainName; height: number; now: Date },
 ): Promise<void> {
+  const depth = sql`(${cryptoInvoices.policy}->'depth'->${familyOf(chain)}->>'small')::int`;
   const isDeepEnough = and(
     eq(cryptoPayouts.chain, chain),
     eq(cryptoPayouts.status, 'broadcast'),
     isNull(cryptoPayouts.toldAt),
     isNotNull(cryptoPayouts.height),
-    lte(cryptoPayouts.height, height - depth + 1),
+    lte(cryptoPayouts.height, sql`${height}::int - ${depth} + 1`),
   );
   const rows = await tx
     .select({ payoutId: cryptoPayouts.id, invoice: cryptoInvoices })

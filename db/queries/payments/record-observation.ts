@@ -16,7 +16,7 @@ import {
 } from '../../../domain/payments/chain-observation.ts';
 import type { ChainName } from '../../../domain/payments/crypto-chain.ts';
 import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
-import { cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
+import { type CryptoPolicySettings, cryptoPolicyOn } from '../../../domain/payments/crypto-policy.ts';
 import {
   FAILED_CALLS_MAX,
   type FailedCall,
@@ -55,7 +55,7 @@ export type BlockRecorded = { outcome: 'recorded'; payments: number } | { outcom
 export function recordBlock(
   db: Database,
   lease: ChainLease,
-  { block, now }: { block: ChainBlock; now: Date },
+  { block, now, settings }: { block: ChainBlock; now: Date; settings?: CryptoPolicySettings },
 ): Promise<BlockRecorded> {
   return underLease(db, lease, async (tx, chain) => {
     if (chain.height !== block.height - 1 || chain.hash !== block.parentHash) return { outcome: 'not_next' };
@@ -73,6 +73,7 @@ export function recordBlock(
         transactions: block.transactions,
         ancestors: [],
         now,
+        settings,
         toHeight: height,
       }),
     ]);
@@ -85,7 +86,7 @@ export function recordBlock(
 export function recordBlockAgain(
   db: Database,
   lease: ChainLease,
-  { block, now }: { block: ChainBlock; now: Date },
+  { block, now, settings }: { block: ChainBlock; now: Date; settings?: CryptoPolicySettings },
 ): Promise<number> {
   return underLease(db, lease, async (tx, { rescanFrom }) => {
     const payments = await recordSeen(tx, lease, {
@@ -93,6 +94,7 @@ export function recordBlockAgain(
       transactions: block.transactions,
       ancestors: [],
       now,
+      settings,
       toHeight: null,
     });
     // Somebody may have asked for a lower height in the meantime.
@@ -105,9 +107,19 @@ export function recordBlockAgain(
 export function recordMempool(
   db: Database,
   lease: ChainLease,
-  seen: { transactions: readonly ChainTransaction[]; ancestors: readonly ChainTransaction[]; now: Date },
+  {
+    settings,
+    ...seen
+  }: {
+    transactions: readonly ChainTransaction[];
+    ancestors: readonly ChainTransaction[];
+    now: Date;
+    settings?: CryptoPolicySettings;
+  },
 ): Promise<number> {
-  return underLease(db, lease, (tx) => recordSeen(tx, lease, { ...seen, block: null, toHeight: null }));
+  return underLease(db, lease, (tx) =>
+    recordSeen(tx, lease, { ...seen, settings, block: null, toHeight: null }),
+  );
 }
 
 /** Keeps alive what is still waiting. A write for each payment every few minutes is enough: it is given up after days. */
@@ -239,12 +251,14 @@ async function recordSeen(
     transactions,
     ancestors,
     now,
+    settings,
     toHeight,
   }: {
     block: ChainBlock | null;
     transactions: readonly ChainTransaction[];
     ancestors: readonly ChainTransaction[];
     now: Date;
+    settings: CryptoPolicySettings | undefined;
     /** Invoices that wait for a height up to this one are decided as well. */
     toHeight: number | null;
   },
@@ -256,7 +270,7 @@ async function recordSeen(
   if (touching.transactions.length === 0 && due.length === 0) return 0;
 
   const invoices = await lockCryptoInvoices(tx, [...new Set([...touching.invoiceIds, ...due])]);
-  const { rateMaxAgeSeconds } = cryptoPolicyOn(network);
+  const { rateMaxAgeSeconds } = cryptoPolicyOn(network, settings);
   const [known, usdRateAt] = await together([
     readPayments(
       tx,
