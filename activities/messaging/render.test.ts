@@ -38,6 +38,7 @@ const samples: Record<string, string> = {
   txid: `0x${'5c'.repeat(32)}`,
   failedBecause: 'the transaction ran out of gas',
   advice: 'send them again with a higher gas limit',
+  title: 'Bitcoin is not watched',
   what: 'The payment is not confirmed yet.',
   refunded: 'USD 10.00',
   periodEndsAt: 'Tue 15 Apr 2025 15:00 UTC',
