@@ -1,7 +1,7 @@
 /** Texts of a movement: cleaned of what is only dress, each once, in the order in which they are searched. */
 
 /** Control characters and line ends become spaces; `''` where nothing is left. */
-export function cleanText(text: string | null | undefined): string {
+function cleanText(text: string | null | undefined): string {
   return (text ?? '')
     .toWellFormed()
     .replace(/[\s\p{Cc}]+/gu, ' ')

@@ -79,7 +79,7 @@ it('watches from worker to worker, and ends where none has a node any more', asy
 });
 
 it('has no chain to watch where none has a node', () => {
-  expect(composeChains(loadConfig({}).chains)).toEqual({ network: 'local', chains: [] });
+  expect(composeChains(loadConfig({}).chains)).toMatchObject({ network: 'local', chains: [] });
   const { chains } = composeChains(
     loadConfig({ BITCOIN_NODES: 'http://user:secret@127.0.0.1:18334', BASE_NODES: 'http://127.0.0.1:8545' })
       .chains,
