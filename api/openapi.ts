@@ -6,7 +6,7 @@ import {
   type RouteConfig,
 } from '@asteasolutions/zod-to-openapi';
 import { type ProblemCode, problemKinds } from './problem.ts';
-import { needsKey, type OpenRoute, type ResponseSpec, type Route } from './route.ts';
+import { needsKey, type OpenRoute, type Reasons, type ResponseSpec, type Route } from './route.ts';
 import { problemSchema } from './schemas.ts';
 
 export type OpenApiDocument = ReturnType<OpenApiGeneratorV31['generateDocument']>;
@@ -82,7 +82,7 @@ function describe(route: Route, securityScheme: string): RouteConfig {
       }),
     },
     ...(headers.length > 0 && { parameters: headers }),
-    responses: { ...successes(route.responses, keyed), ...problems(codesOf(route)) },
+    responses: { ...successes(route.responses, keyed), ...problems(codesOf(route), route.reasons) },
   };
 }
 
@@ -174,14 +174,14 @@ function codesOf(route: Route): ProblemCode[] {
   ];
 }
 
-/** One response per status; its description lists the codes it can carry. */
-function problems(codes: readonly ProblemCode[]): RouteConfig['responses'] {
+/** One response per status; its description lists the codes it can carry, and the reasons that come with them. */
+function problems(codes: readonly ProblemCode[], reasons: Reasons = {}): RouteConfig['responses'] {
   const byStatus = Map.groupBy(new Set(codes), (code) => problemKinds[code].status);
   return Object.fromEntries(
     [...byStatus].map(([status, group]) => [
       status,
       {
-        description: group.map((code) => `\`${code}\`: ${problemKinds[code].title}.`).join(' '),
+        description: group.map((code) => inWords(code, reasons[code])).join(' '),
         content: {
           'application/problem+json': {
             schema: problemSchema,
@@ -194,6 +194,12 @@ function problems(codes: readonly ProblemCode[]): RouteConfig['responses'] {
       },
     ]),
   );
+}
+
+function inWords(code: ProblemCode, reasons: readonly string[] = []): string {
+  const { title } = problemKinds[code];
+  const named = reasons.map((reason) => `\`${reason}\``).join(', ');
+  return named === '' ? `\`${code}\`: ${title}.` : `\`${code}\`: ${title}; \`reason\` is one of ${named}.`;
 }
 
 function exampleProblem(code: ProblemCode) {

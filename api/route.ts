@@ -112,6 +112,8 @@ export type ActSteps<P, Q, B, R extends Responses, Seen, Done> = {
   answer: (context: WriteContext & Input<P, Q, B>, done: Done) => Promise<Answer<R>['body']>;
 };
 
+export type Reasons = Partial<Record<ProblemCode, readonly string[]>>;
+
 export type Effect = 'read' | 'write' | 'act';
 
 type Definition<P, Q, B, R extends Responses> = {
@@ -131,6 +133,8 @@ type Definition<P, Q, B, R extends Responses> = {
   responses: R;
   /** Codes beyond those every operation can answer. */
   problems?: readonly ProblemCode[];
+  /** The finer causes that come in `reason` with these codes; a cause that has a code of its own is among the problems. */
+  reasons?: Reasons;
   /**
    * Where an answer holds a secret or personal data: what of it is kept with the Idempotency-Key, and how the answer
    * is made whole again for a repeated request.

@@ -7,7 +7,11 @@ import {
   retireCryptoAccount,
   useOf,
 } from '../../db/queries/payments/crypto-accounts.ts';
-import { readAccountKey, receiveAddresses } from '../../domain/payments/crypto-account.ts';
+import {
+  accountKeyMistakes,
+  readAccountKey,
+  receiveAddresses,
+} from '../../domain/payments/crypto-account.ts';
 import { Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
 import { emptyBody } from '../schemas.ts';
@@ -39,6 +43,10 @@ const create = route({
     200: { description: 'It was in use already; nothing changed.', schema: cryptoAccount },
   },
   problems: ['state_conflict', 'public_key_unusable'],
+  reasons: {
+    state_conflict: ['crypto_account_current', 'crypto_key_taken'],
+    public_key_unusable: accountKeyMistakes,
+  },
   handler: async ({ tx, deps, caller: { tenantId, actor }, now, body }) => {
     const { family } = body;
     const { network } = deps.config.chains;

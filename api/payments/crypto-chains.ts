@@ -101,7 +101,7 @@ const checkHealth = route({
   scope: 'operations:read',
   summary: 'Whether payments in coins can be relied on',
   description:
-    'ok only if of every chain that is watched the watcher is alive (90 s), its node answers, the last block is recent, no more than 2 blocks (Bitcoin) or 10 (others) are still to be read and it is not paused, and every coin has a rate of the last 5 minutes, in US dollars and in the currencies of your invoices that wait for coins. Otherwise errors names each part that fails, and what to do. It is answered from what is kept, so it tells the truth of a watcher that is dead, too.',
+    'ok only if of every chain that is watched the watcher is alive (90 s), its node answers, the last block is recent, no more than 2 blocks (Bitcoin) or 10 (others) are still to be read and it is not paused, and every coin has a rate of the last 5 minutes, in US dollars and in the currencies of your invoices that wait for coins. Otherwise errors names each part that fails (bitcoin.heartbeat, network, node, tip, cursor or paused; rates.BTC-USD), and what to do. It is answered from what is kept, so it tells the truth of a watcher that is dead, too.',
   body: emptyBody,
   responses: { 200: { description: 'They can.', schema: health } },
   problems: ['crypto_unhealthy'],
@@ -130,6 +130,7 @@ const rescan = route({
   method: 'post',
   path: '/v1/crypto/chains/{chain}/rescan',
   operationId: 'rescanCryptoChain',
+  reasons: { state_conflict: ['height_not_read'] },
   tag: 'Coins',
   scope: 'operations:write',
   summary: 'Have blocks read again',

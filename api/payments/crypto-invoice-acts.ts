@@ -50,6 +50,7 @@ const accept = route({
   ...common,
   path: '/v1/crypto_invoices/{cryptoInvoiceId}/accept',
   operationId: 'acceptCryptoPayments',
+  reasons: { state_conflict: ['act_waiting', 'payment_unknown', 'payment_goes_back', 'rate_unknown'] },
   summary: 'Count payments that came late or otherwise than asked',
   body: acceptedPayments,
   responses: actResponses,
@@ -60,6 +61,7 @@ const dismiss = route({
   ...common,
   path: '/v1/crypto_invoices/{cryptoInvoiceId}/dismiss',
   operationId: 'dismissCryptoPayments',
+  reasons: { state_conflict: ['act_waiting', 'payment_unknown', 'payment_booked'] },
   summary: 'Count payments no longer: they go back, or nobody wants them',
   body: dismissedPayments,
   responses: actResponses,
@@ -70,6 +72,7 @@ const cancel = route({
   ...common,
   path: '/v1/crypto_invoices/{cryptoInvoiceId}/cancel',
   operationId: 'cancelCryptoInvoice',
+  reasons: { state_conflict: ['act_waiting', 'invoice_being_paid'] },
   summary: 'Take an offer back that nobody has paid anything for',
   body: reasoned,
   responses: actResponses,
@@ -80,6 +83,7 @@ const markInvalid = route({
   ...common,
   path: '/v1/crypto_invoices/{cryptoInvoiceId}/mark_invalid',
   operationId: 'markCryptoInvoiceInvalid',
+  reasons: { state_conflict: ['act_waiting'] },
   summary: 'Say that what was paid does not stand',
   description: 'What was booked is taken back, and the invoice is owed again.',
   body: reasoned,
@@ -91,6 +95,9 @@ const markSettled = route({
   ...common,
   path: '/v1/crypto_invoices/{cryptoInvoiceId}/mark_settled',
   operationId: 'markCryptoInvoiceSettled',
+  reasons: {
+    state_conflict: ['act_waiting', 'transaction_does_not_pay', 'payment_goes_back', 'rate_unknown'],
+  },
   summary: 'Say that a transaction has paid it',
   description:
     'The transaction must be known here, be in a block and pay this invoice enough; otherwise send force, and a second person approves it.',
@@ -103,6 +110,9 @@ const extend = route({
   ...common,
   path: '/v1/crypto_invoices/{cryptoInvoiceId}/extend',
   operationId: 'extendCryptoInvoice',
+  reasons: {
+    state_conflict: ['invoice_not_open', 'not_extendable', 'payment_under_way', 'payment_goes_back'],
+  },
   summary: 'Give an offer more time, at the rate of now',
   description: 'The address stays. What came after the first expiry counts as on time.',
   body: reasoned,
@@ -156,6 +166,16 @@ const approve = route({
   ...deciding,
   path: '/v1/crypto_acts/{actId}/approve',
   operationId: 'approveCryptoAct',
+  reasons: {
+    state_conflict: [
+      'act_decided',
+      'second_person_required',
+      'payment_unknown',
+      'payment_goes_back',
+      'rate_unknown',
+      'transaction_does_not_pay',
+    ],
+  },
   summary: 'Approve what another one has asked for; it is carried out at once',
   handler: (context) => decide(context, 'approved'),
 });
@@ -164,6 +184,7 @@ const reject = route({
   ...deciding,
   path: '/v1/crypto_acts/{actId}/reject',
   operationId: 'rejectCryptoAct',
+  reasons: { state_conflict: ['act_decided'] },
   summary: 'Reject what waits for a second person',
   handler: (context) => decide(context, 'rejected'),
 });

@@ -67,6 +67,15 @@ const create = route({
     },
   },
   problems: quoteProblems,
+  reasons: {
+    state_conflict: [
+      'invoice_not_open',
+      'charge_in_flight',
+      'collected_by_razorpay',
+      'payment_under_way',
+      'crypto_account_missing',
+    ],
+  },
   handler: async ({ tx, deps, caller: { actor }, now, params: { invoiceId }, body }) => {
     if ((await findInvoice(tx, invoiceId)) === null) throw notFound('invoice', invoiceId);
     const { settings } = deps.config.chains;

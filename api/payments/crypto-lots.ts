@@ -109,6 +109,7 @@ const record = route({
   method: 'post',
   path: '/v1/crypto_disposals',
   operationId: 'recordCryptoDisposal',
+  reasons: { state_conflict: ['lots_insufficient', 'lot_unknown'] },
   tag: 'Coins',
   scope: 'billing:write',
   summary: 'Record coins that were sold, spent or given back',

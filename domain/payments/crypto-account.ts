@@ -31,13 +31,16 @@ export type AccountKey = WatchedAccount & {
   fingerprint: string;
 };
 
-export type AccountKeyMistake =
-  | 'private_key'
-  | 'not_a_key'
-  | 'bad_checksum'
-  | 'wrong_type'
-  | 'wrong_network'
-  | 'wrong_depth';
+export const accountKeyMistakes = [
+  'private_key',
+  'not_a_key',
+  'bad_checksum',
+  'wrong_type',
+  'wrong_network',
+  'wrong_depth',
+] as const;
+
+export type AccountKeyMistake = (typeof accountKeyMistakes)[number];
 
 /** `message` follows the name of the field, `must be …`, and never repeats what was given. */
 export type AccountKeyReading =

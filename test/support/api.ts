@@ -240,6 +240,9 @@ function answerChecker(document: Json): Checker {
     if (validate === undefined) throw new Error(`${where}: no schema`);
     if (!validate(body))
       throw new Error(`${where} with a body that is not as declared: ${ajv.errorsText(validate.errors)}`);
+    const isUnnamed = body?.code === 'state_conflict' && !declared.description.includes(`\`${body.reason}\``);
+    if (operation.tags.includes('Coins') && isUnnamed)
+      throw new Error(`${where} with the reason ${body.reason}, which its description does not name`);
   };
 }
 
