@@ -78,6 +78,54 @@ async function moveUnlessThere(
   }
 }
 
+/** A server program of one version, from the PATH or built with Go. */
+export type GoProgram = {
+  name: string;
+  version: string;
+  /** What `go install` is given, without the version. */
+  source: string;
+  /** Where people find it. */
+  home: string;
+  /** How long building takes, and how often it is done. */
+  takes: string;
+};
+
+/** The path of the program where it is already: on the PATH, or in the cache under its version. */
+export function locateGoProgram({ name, version }: GoProgram, cacheDir: string): string | undefined {
+  const cached = join(cacheDir, `${name}-${version}`, name);
+  return findOnPath(name) ?? (isExecutable(cached) ? cached : undefined);
+}
+
+/** The path of the program, which is built where it is not there yet. Throws a `MissingProgramError` where there is no Go. */
+export async function findGoProgram(
+  program: GoProgram,
+  { cacheDir, report }: { cacheDir: string; report: Report },
+): Promise<string> {
+  const found = locateGoProgram(program, cacheDir);
+  if (found) return found;
+
+  const { name, version, source, home, takes } = program;
+  const go = findOnPath('go');
+  if (!go) {
+    throw new MissingProgramError(
+      `${name} was not found. Put it on the PATH (${home}), or install Go 1.24 or newer (https://go.dev/dl) and run ` +
+        'this again: it is then built once.',
+    );
+  }
+  return buildOnce({
+    folder: join(cacheDir, `${name}-${version}`),
+    file: name,
+    build: (into) =>
+      goInstall({
+        go,
+        program: `${source}@${version}`,
+        into,
+        label: `Building ${name} ${version} with Go (${takes})`,
+        report,
+      }),
+  });
+}
+
 /** Builds a Go program into `into`. */
 export async function goInstall({
   go,

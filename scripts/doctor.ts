@@ -5,19 +5,19 @@ import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Config, ConfigError, loadConfig } from '../config/env.ts';
-import { findOnPath, isExecutable } from '../config/local-binaries.ts';
+import { findOnPath, isExecutable, locateGoProgram } from '../config/local-binaries.ts';
 import { postgresIsReady } from '../db/local-server.ts';
 import { cachedTemporalCli } from '../temporal/local-server.ts';
 import { cachedTimeSkippingServer } from '../temporal/time-skipping-server.ts';
-import { cachedBtcd } from './chains/btcd.ts';
+import { btcdProgram } from './chains/btcd.ts';
 import { loadEnvironmentFile } from './environment-file.ts';
 import { takenPorts } from './ports.ts';
 import { answersOk, checkout, isListening } from './processes.ts';
 import { isInstalled, isUsableNode } from './setup.mjs';
 import { portsOf } from './stack-plan.ts';
-import { cachedStripeMock } from './stripe-mock.ts';
+import { stripeMockProgram } from './stripe-mock.ts';
 import { runScript } from './terminal.ts';
-import { cachedVersitygw } from './versitygw.ts';
+import { versitygwProgram } from './versitygw.ts';
 
 /** `wrong` stands in the way; `note` is good to know. */
 type Finding = { state: 'ok' | 'note' | 'wrong'; about: string; text: string };
@@ -133,19 +133,19 @@ function checkPrograms({ cacheDir, temporal, database }: Config): Finding[] {
     ),
     program(
       'stripe-mock',
-      findOnPath('stripe-mock') ?? cached(cachedStripeMock(cacheDir)),
+      locateGoProgram(stripeMockProgram, cacheDir),
       go !== undefined,
       'install Go (for `npm test` only)',
     ),
     program(
       'btcd',
-      findOnPath('btcd') ?? cached(cachedBtcd(cacheDir)),
+      locateGoProgram(btcdProgram, cacheDir),
       go !== undefined,
       'install Go (for `npm test`, and to be paid in bitcoin on this machine)',
     ),
     program(
       'versitygw',
-      findOnPath('versitygw') ?? cached(cachedVersitygw(cacheDir)),
+      locateGoProgram(versitygwProgram, cacheDir),
       go !== undefined,
       'install Go (for `npm test` only, which does without)',
     ),

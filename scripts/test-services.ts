@@ -7,7 +7,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../config/env.ts';
-import { MissingProgramError, type Report } from '../config/local-binaries.ts';
+import { findGoProgram, MissingProgramError, type Report } from '../config/local-binaries.ts';
 import { localAdminUrl } from '../config/local-database.ts';
 import {
   createLocalDatabase,
@@ -18,12 +18,12 @@ import {
 import { migrateDatabase } from '../db/migrate.ts';
 import { devServerCommand, findTemporalCli } from '../temporal/local-server.ts';
 import { findTimeSkippingServer } from '../temporal/time-skipping-server.ts';
-import { findBtcd } from './chains/btcd.ts';
+import { btcdProgram } from './chains/btcd.ts';
 import { type ManagedProcess, type ProcessDescription, startProcess, untilReady } from './managed-process.ts';
 import { freePorts } from './ports.ts';
 import { allOrNothing, checkout, isListening } from './processes.ts';
-import { findStripeMock, stripeMockCommand } from './stripe-mock.ts';
-import { findVersitygw } from './versitygw.ts';
+import { stripeMockCommand, stripeMockProgram } from './stripe-mock.ts';
+import { versitygwProgram } from './versitygw.ts';
 
 export type TestService = 'postgres' | 'temporal' | 'time-skipping' | 'stripe-mock' | 'btcd' | 'versitygw';
 
@@ -119,17 +119,17 @@ const starters: Record<TestService, (context: Context) => Promise<string>> = {
   'time-skipping': ({ report, cacheDir }) => findTimeSkippingServer({ cacheDir, report }),
 
   'stripe-mock': async ({ report, cacheDir, ports: { stripeMock: port }, start }) => {
-    const executable = await findStripeMock({ cacheDir, report });
+    const executable = await findGoProgram(stripeMockProgram, { cacheDir, report });
     await start({ name: 'stripe-mock', ...stripeMockCommand({ executable, port }) }, () => isListening(port));
     return `http://127.0.0.1:${port}`;
   },
 
-  btcd: ({ report, cacheDir }) => findBtcd({ cacheDir, report }),
+  btcd: ({ report, cacheDir }) => findGoProgram(btcdProgram, { cacheDir, report }),
 
   // The only one that is done without: files are kept in a folder as well.
   versitygw: async ({ report, cacheDir }) => {
     try {
-      return await findVersitygw({ cacheDir, report });
+      return await findGoProgram(versitygwProgram, { cacheDir, report });
     } catch (error) {
       if (!(error instanceof MissingProgramError)) throw error;
       report(`SKIPPED: the tests of S3. ${error.message}`);

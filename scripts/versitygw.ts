@@ -1,55 +1,15 @@
 // versitygw is an S3 server in one program, which keeps its objects in a folder: tests store files in it as in a bucket of
 // Amazon's. It honours conditions and checks signatures.
 
-import { dirname, join } from 'node:path';
-import {
-  buildOnce,
-  findOnPath,
-  goInstall,
-  isExecutable,
-  MissingProgramError,
-  type Report,
-} from '../config/local-binaries.ts';
+import type { GoProgram } from '../config/local-binaries.ts';
 
-const VERSION = 'v1.8.0';
-
-/** The path of the program: from the PATH, the cache, or built with Go in a minute or two. */
-export async function findVersitygw({
-  cacheDir,
-  report,
-}: {
-  cacheDir: string;
-  report: Report;
-}): Promise<string> {
-  const cached = cachedVersitygw(cacheDir);
-  const found = [findOnPath('versitygw'), cached].find((path) => path && isExecutable(path));
-  if (found) return found;
-
-  const go = findOnPath('go');
-  if (!go) {
-    throw new MissingProgramError(
-      'versitygw was not found. Put it on the PATH (https://github.com/versity/versitygw), or install Go 1.24 or newer ' +
-        '(https://go.dev/dl) and run this again: it is then built once.',
-    );
-  }
-  return buildOnce({
-    folder: dirname(cached),
-    file: 'versitygw',
-    build: (into) =>
-      goInstall({
-        go,
-        program: `github.com/versity/versitygw/cmd/versitygw@${VERSION}`,
-        into,
-        label: `Building versitygw ${VERSION} with Go (a minute or two, once)`,
-        report,
-      }),
-  });
-}
-
-/** Where the program is kept once it has been built. */
-export function cachedVersitygw(cacheDir: string): string {
-  return join(cacheDir, `versitygw-${VERSION}`, 'versitygw');
-}
+export const versitygwProgram: GoProgram = {
+  name: 'versitygw',
+  version: 'v1.8.0',
+  source: 'github.com/versity/versitygw/cmd/versitygw',
+  home: 'https://github.com/versity/versitygw',
+  takes: 'a minute or two, once',
+};
 
 /** Command line of the server: objects in `dataDir`, what is known of them beside it, as not every file system can keep it. */
 export function versitygwCommand({

@@ -225,7 +225,7 @@ async function readUp(
     // The next one comes while this one is written.
     next = block.height < tip.height ? fetchBlock(poll, block.height + 1, tip) : null;
     next?.catch(() => {});
-    const recorded = await recordBlock(db, lease, { block, now: clock(), ...settingsOf(poll) });
+    const recorded = await recordBlock(db, lease, { block, now: clock(), settings: poll.settings });
     if (recorded.outcome === 'not_next') return read;
     read.at = { height: block.height, hash: block.hash };
     read.blocks += 1;
@@ -282,7 +282,7 @@ async function readAgain(
     // A reorganisation under way: the next poll finds it first.
     if (!isOurs || (parent !== null && block.parentHash !== parent)) return;
     await heedTraces(poll, { height: at, traces });
-    await recordBlockAgain(db, lease, { block, now: clock(), ...settingsOf(poll) });
+    await recordBlockAgain(db, lease, { block, now: clock(), settings: poll.settings });
     parent = block.hash;
   }
   if (last < height) return;
@@ -322,7 +322,7 @@ async function readMempool(poll: Poll): Promise<MempoolRead> {
         transactions: alive,
         ancestors,
         now: clock(),
-        ...settingsOf(poll),
+        settings: poll.settings,
       });
     }
     // A reorganisation may bring them back to life.
@@ -341,10 +341,6 @@ async function sorted(
     alive: transactions.filter((each) => !isDead(each)),
     dead: transactions.filter(isDead).map(({ txid }) => txid),
   };
-}
-
-function settingsOf({ settings }: Poll): { settings?: CryptoPolicySettings } {
-  return settings === undefined ? {} : { settings };
 }
 
 /** Keeps what the nodes say, and whether the chain can be trusted by it. */

@@ -7,8 +7,8 @@ import * as shapes from './shapes.ts';
 import { type KnownAssets, tokenTransferMeant, transferTopic } from './transactions.ts';
 
 /**
- * By transaction: of all that may have moved something, or meant to, those with `traced` transfers among them. Null for a block that left the
- * chain, where the node cannot tell any more.
+ * By transaction: of all that may have moved something, or meant to, those with `traced` transfers among them. Null for a
+ * block that left the chain, where the node cannot tell any more.
  */
 export type BlockReceipts = (
   block: shapes.RpcBlock,

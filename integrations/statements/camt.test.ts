@@ -1,14 +1,7 @@
 /** CAMT of any version and any bank: what each field becomes, and what is refused. */
 import { describe, expect, it } from 'vitest';
 import { movementsIn, partsOf, refusalOf } from '../../test/support/statement-files.ts';
-import { camtSample } from '../../test/support/statement-samples.ts';
-
-const account = {
-  id: 'DE89370400440532013000',
-  iban: 'DE89370400440532013000',
-  bankId: null,
-  currency: 'EUR',
-};
+import { sampleAccount as account, camtSample } from '../../test/support/statement-samples.ts';
 
 it('a statement becomes its balances and its movements, in order', async () => {
   expect(await partsOf(camtSample)).toEqual([

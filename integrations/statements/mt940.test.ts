@@ -1,14 +1,7 @@
 /** MT940 and MT942 of any bank: envelopes, pages, marks, years, and the families of free text. */
 import { describe, expect, it } from 'vitest';
 import { movementsIn, partsOf, refusalOf } from '../../test/support/statement-files.ts';
-import { mt940Sample } from '../../test/support/statement-samples.ts';
-
-const account = {
-  id: 'DE89370400440532013000',
-  iban: 'DE89370400440532013000',
-  bankId: null,
-  currency: 'EUR',
-};
+import { sampleAccount as account, mt940Sample } from '../../test/support/statement-samples.ts';
 
 it('a message becomes its balances and its movements', async () => {
   expect(await partsOf(mt940Sample)).toEqual([

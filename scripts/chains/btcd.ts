@@ -3,52 +3,19 @@
  * request and coins have no value. This file knows where the program comes from and how it is run.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
-import {
-  buildOnce,
-  findOnPath,
-  goInstall,
-  isExecutable,
-  MissingProgramError,
-  type Report,
-} from '../../config/local-binaries.ts';
+import { join } from 'node:path';
+import type { GoProgram } from '../../config/local-binaries.ts';
 import { type ManagedProcess, startProcess, untilReady } from '../managed-process.ts';
 import { bitcoinWalletAddress } from './bitcoin-wallet.ts';
 import { type BtcdControl, btcdControl } from './btcd-control.ts';
 
-const VERSION = 'v0.26.2';
-
-/** The path of the program: from the PATH, the cache, or built with Go in half a minute. */
-export async function findBtcd({ cacheDir, report }: { cacheDir: string; report: Report }): Promise<string> {
-  const cached = cachedBtcd(cacheDir);
-  const found = [findOnPath('btcd'), cached].find((path) => path && isExecutable(path));
-  if (found) return found;
-
-  const go = findOnPath('go');
-  if (!go) {
-    throw new MissingProgramError(
-      'btcd was not found. Put it on the PATH (https://github.com/btcsuite/btcd), or install Go 1.24 or newer ' +
-        '(https://go.dev/dl) and run this again: it is then built once.',
-    );
-  }
-  return buildOnce({
-    folder: dirname(cached),
-    file: 'btcd',
-    build: (into) =>
-      goInstall({
-        go,
-        program: `github.com/btcsuite/btcd@${VERSION}`,
-        into,
-        label: `Building btcd ${VERSION} with Go (half a minute, once)`,
-        report,
-      }),
-  });
-}
-
-/** Where the program is kept once it has been built. */
-export function cachedBtcd(cacheDir: string): string {
-  return join(cacheDir, `btcd-${VERSION}`, 'btcd');
-}
+export const btcdProgram: GoProgram = {
+  name: 'btcd',
+  version: 'v0.26.2',
+  source: 'github.com/btcsuite/btcd',
+  home: 'https://github.com/btcsuite/btcd',
+  takes: 'half a minute, once',
+};
 
 /** Public on purpose: the node listens on this machine only. */
 const login = { user: 'perennial', password: 'development' };

@@ -8,10 +8,10 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from '../../config/env.ts';
-import type { Report } from '../../config/local-binaries.ts';
+import { findGoProgram, type Report } from '../../config/local-binaries.ts';
 import type { ChainProcess } from '../processes.ts';
 import { anvilCommand, anvilIsReady } from './anvil.ts';
-import { btcdUrl, describeBtcd, findBtcd } from './btcd.ts';
+import { btcdProgram, btcdUrl, describeBtcd } from './btcd.ts';
 import { createEvmWallet, localUsdc } from './evm-wallet.ts';
 
 export type LocalChain = {
@@ -81,7 +81,7 @@ export async function localChain(
   const folder = join(home, name);
   await mkdir(folder, { recursive: true });
   if (name === 'btcd') {
-    const executable = await findBtcd({ cacheDir, report });
+    const executable = await findGoProgram(btcdProgram, { cacheDir, report });
     return describeBtcd({ executable, rpcPort: chains.localPorts.bitcoin, dataDir: folder });
   }
   const port = chains.localPorts.ethereum;
@@ -100,5 +100,5 @@ async function findProgram(
   name: ChainProcess,
   options: { cacheDir: string; report: Report },
 ): Promise<string> {
-  return name === 'btcd' ? findBtcd(options) : anvilCommand({ port: 1 }).command;
+  return name === 'btcd' ? findGoProgram(btcdProgram, options) : anvilCommand({ port: 1 }).command;
 }

@@ -1,5 +1,13 @@
 /** One whole file of each format, as a bank would write it, with every field that is read. */
 
+/** The account that the samples of CAMT and MT940 tell of. */
+export const sampleAccount = {
+  id: 'DE89370400440532013000',
+  iban: 'DE89370400440532013000',
+  bankId: null,
+  currency: 'EUR',
+};
+
 export const camtSample = `<?xml version="1.0" encoding="UTF-8"?>
 <Document xmlns="urn:iso:std:iso:20022:tech:xsd:camt.053.001.08">
   <BkToCstmrStmt>

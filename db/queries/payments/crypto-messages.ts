@@ -3,7 +3,7 @@
  * the operators by mail where the tenant has named an address for its reports. What waits for operators is listed besides, by
  * the flags of the invoice.
  */
-import type { NotificationVariables } from '../../../domain/messaging/notification.ts';
+import { type NotificationVariables, templateVariables } from '../../../domain/messaging/notification.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { formatCoins } from '../../../domain/payments/crypto-asset.ts';
 import { type ChainName, titleOf } from '../../../domain/payments/crypto-chain.ts';
@@ -181,27 +181,6 @@ type Variables = Record<
 
 /** Messages take exactly what they need. */
 function pick<T extends CustomerTemplate>(template: T, all: Variables): NotificationVariables[T] {
-  const names: readonly (keyof Variables)[] = cryptoVariables[template];
+  const names: readonly (keyof Variables)[] = templateVariables[template];
   return Object.fromEntries(names.map((name) => [name, all[name]])) as NotificationVariables[T];
 }
-
-const cryptoVariables = {
-  crypto_payment_seen: ['planName', 'invoiceNumber', 'amount', 'coins'],
-  crypto_payment_partial: ['planName', 'invoiceNumber', 'amount', 'coins', 'due', 'payUrl'],
-  crypto_payment_late: ['planName', 'invoiceNumber', 'amount', 'coins'],
-  crypto_payment_over: ['planName', 'invoiceNumber', 'amount', 'excess'],
-  crypto_payment_slow: ['planName', 'invoiceNumber', 'amount', 'coins'],
-  crypto_payment_gone: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
-  crypto_payment_failed: ['planName', 'invoiceNumber', 'amount', 'coins', 'payUrl'],
-  crypto_payment_call_failed: [
-    'planName',
-    'invoiceNumber',
-    'amount',
-    'chain',
-    'txid',
-    'failedBecause',
-    'advice',
-    'payUrl',
-  ],
-  crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
-} as const satisfies Record<CustomerTemplate, readonly (keyof Variables)[]>;

@@ -55,7 +55,7 @@ export type BlockRecorded = { outcome: 'recorded'; payments: number } | { outcom
 export function recordBlock(
   db: Database,
   lease: ChainLease,
-  { block, now, settings }: { block: ChainBlock; now: Date; settings?: CryptoPolicySettings },
+  { block, now, settings }: { block: ChainBlock; now: Date; settings?: CryptoPolicySettings | undefined },
 ): Promise<BlockRecorded> {
   return underLease(db, lease, async (tx, chain) => {
     if (chain.height !== block.height - 1 || chain.hash !== block.parentHash) return { outcome: 'not_next' };
@@ -86,7 +86,7 @@ export function recordBlock(
 export function recordBlockAgain(
   db: Database,
   lease: ChainLease,
-  { block, now, settings }: { block: ChainBlock; now: Date; settings?: CryptoPolicySettings },
+  { block, now, settings }: { block: ChainBlock; now: Date; settings?: CryptoPolicySettings | undefined },
 ): Promise<number> {
   return underLease(db, lease, async (tx, { rescanFrom }) => {
     const payments = await recordSeen(tx, lease, {
@@ -114,7 +114,7 @@ export function recordMempool(
     transactions: readonly ChainTransaction[];
     ancestors: readonly ChainTransaction[];
     now: Date;
-    settings?: CryptoPolicySettings;
+    settings?: CryptoPolicySettings | undefined;
   },
 ): Promise<number> {
   return underLease(db, lease, (tx) =>
