@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { Writable } from 'node:stream';
 import { HDKey } from '@scure/bip32';
 import type { Client } from '@temporalio/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Config, loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
 import { withTenant } from '../../db/client.ts';
@@ -459,11 +459,14 @@ describe('an outage that is foreseen', () => {
     await setChain(api, { height: 100, at: now.toISOString() });
     await api.sql('DELETE FROM crypto_prices');
     expect(await offerOf(invoiceId)).toMatchObject({ status: 503, body: { code: 'rates_too_few' } });
-    const lines = logged.map((line) => JSON.parse(line) as Json);
-    expect(lines.map(({ level, res }) => [level, res?.statusCode])).toEqual([
-      ['info', 503],
-      ['info', 503],
-    ]);
+    const lines = () => logged.map((line) => JSON.parse(line) as Json);
+    // A request is logged once its answer is out.
+    await vi.waitFor(() =>
+      expect(lines().map(({ level, res }) => [level, res?.statusCode])).toEqual([
+        ['info', 503],
+        ['info', 503],
+      ]),
+    );
   });
 });
 
