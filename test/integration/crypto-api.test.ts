@@ -727,7 +727,7 @@ describe('bad input', () => {
     [
       'a mistyped key',
       '/v1/crypto_accounts',
-      { family: 'bitcoin', publicKey: `${key.slice(0, -1)}x` },
+      { family: 'bitcoin', publicKey: `${key.slice(0, -1)}${key.endsWith('x') ? 'y' : 'x'}` },
       422,
       'public_key_unusable',
     ],
