@@ -40,6 +40,8 @@ export type ChainWatching = {
   chains: readonly WatchedChain[];
   /** What the installation has set; as usual unless given. */
   settings?: CryptoPolicySettings;
+  /** So long one run watches before the next one goes on, in milliseconds; four hours unless given. */
+  watchMs?: number;
 };
 
 /** `over`: its time is up and the next one goes on. `not_configured`: this process has no node of the chain. */
@@ -59,7 +61,7 @@ export function createChainWatcherActivities({ db, chainWatching, log, stopping 
       const watched = chainWatching.chains.find((each) => each.chain === chain);
       if (watched === undefined) return { ended: 'not_configured' };
       const { cancellationSignal, cancelled, info } = Context.current();
-      await watchFor(WATCH_MS, {
+      await watchFor(chainWatching.watchMs ?? WATCH_MS, {
         ...watched,
         db,
         network: chainWatching.network,

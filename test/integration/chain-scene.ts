@@ -15,7 +15,7 @@ import { outbox } from '../../db/schema/operations.ts';
 import { createTenant } from '../../db/seed/tenant.ts';
 import type { ChainNode } from '../../domain/payments/chain-node.ts';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
-import { type ChainName, familyOf } from '../../domain/payments/crypto-chain.ts';
+import { type ChainName, type CryptoNetwork, familyOf } from '../../domain/payments/crypto-chain.ts';
 import { type CryptoPolicy, cryptoPolicyOn } from '../../domain/payments/crypto-policy.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -74,7 +74,12 @@ export type ChainScene = {
 
 const sceneStart = '2026-03-01T12:00:00.000Z';
 
-export async function createChainScene(): Promise<ChainScene> {
+/** On a chain without value a tip is never too old: `network` is another one where that matters. */
+export async function createChainScene({
+  network = 'local',
+}: {
+  network?: CryptoNetwork;
+} = {}): Promise<ChainScene> {
   const database = await createTestDatabase();
   const db = createDatabase({ url: database.url });
   const admin = new pg.Client({ connectionString: database.adminUrl });
@@ -99,7 +104,7 @@ export async function createChainScene(): Promise<ChainScene> {
       addressIndex: offered,
       checkoutToken: `checkout-${offered}`,
       chain,
-      network: 'local',
+      network,
       asset,
       address: target,
       status: 'awaiting',
@@ -113,7 +118,7 @@ export async function createChainScene(): Promise<ChainScene> {
       minDueUnits: (dueUnits * 98n) / 100n,
       quotedAt: now(),
       expiresAt: new Date(nowMs + expiresIn * 60_000),
-      policy: { ...cryptoPolicyOn('local'), ...fields.policy },
+      policy: { ...cryptoPolicyOn(network), ...fields.policy },
       statusSince: now(),
     };
     return { row, target, chain };
@@ -186,7 +191,7 @@ export async function createChainScene(): Promise<ChainScene> {
     async watch(node, { chain = 'bitcoin', mempool = createMempoolReader() } = {}) {
       watchers += 1;
       await admin.query('update chains set lease_until = null where name = $1', [chain]);
-      const lease = await takeLease(db, { chain, network: 'local', holder: `watcher-${watchers}` });
+      const lease = await takeLease(db, { chain, network, holder: `watcher-${watchers}` });
       if (lease === null) throw new Error(`${chain} is watched by somebody else`);
       const signal = new AbortController().signal;
       const usual: Poll = { db, lease, node, second: null, startHeight: null, mempool, clock: now, signal };

@@ -10,6 +10,7 @@ import { withSystem } from '../../db/client.ts';
 import { LeaseLostError, takeLease } from '../../db/queries/payments/chain-cursor.ts';
 import { readChainHealth } from '../../db/queries/payments/chain-health.ts';
 import { rescanChain, resumeChain } from '../../db/queries/payments/rescan-chain.ts';
+import { decideCryptoInvoices } from '../../db/queries/payments/save-decision.ts';
 import { VendorError } from '../../domain/errors.ts';
 import type { ChainTransaction } from '../../domain/payments/chain-node.ts';
 import {
@@ -458,6 +459,67 @@ describe('an expiry', () => {
   });
 });
 
+describe('a chain whose last block is too old', () => {
+  beforeEach(async () => {
+    await scene.close();
+    scene = await createChainScene({ network: 'mainnet' });
+    node = createStillChain({ clock: scene.now }).node();
+    node.mineEmpty(10);
+    watcher = await scene.watch(node);
+    await watcher.poll();
+  });
+  const failing = () =>
+    withSystem(scene.db, async (tx) => {
+      const asked = { watched: ['bitcoin'], network: 'mainnet', now: scene.now() } as const;
+      const [health] = await readChainHealth(tx, asked);
+      return health?.failing.map(({ part, detail }) => `${part}: ${detail}`);
+    });
+  /** Whoever decides: the watcher's look, and the invoice's own process. */
+  const decided = async (id: string) => {
+    await watcher.poll();
+    await withSystem(scene.db, (tx) =>
+      decideCryptoInvoices(tx, { ids: [id], now: scene.now().toISOString() }),
+    );
+    return [await scene.standing(id), await scene.events(id)];
+  };
+
+  it('is not one of ninety minutes ago: what is over then expires', async () => {
+    const { id } = await scene.offer({ expiresIn: 89 });
+    scene.pass({ minutes: 90 });
+    expect(await decided(id)).toEqual(['expired', ['expired']]);
+    expect(await failing()).toEqual([]);
+  });
+
+  it('is named by health, and nothing expires on it; what it tells later is in time all the same', async () => {
+    const [paid, unpaid] = [await scene.offer({ expiresIn: 89 }), await scene.offer({ expiresIn: 89 })];
+    scene.pass({ minutes: 90, seconds: 1 });
+    expect(await decided(paid.id)).toEqual(['awaiting [paused]', ['paused']]);
+    expect(await failing()).toEqual([
+      'tip: the last block is 90 minutes old: see whether the node has peers and is synchronised',
+      'paused: the last block is from 2026-03-01T12:00:00.000Z; it goes on once its nodes agree for some blocks, or with POST /v1/crypto/chains/bitcoin/resume',
+    ]);
+    scene.pass({ hours: 5 });
+    for (const { id } of [paid, unpaid]) {
+      expect(await decided(id)).toEqual(['awaiting [paused]', ['paused']]);
+    }
+
+    const paying = bitcoinTransaction([{ to: paid.target, units: DUE }]);
+    node.mine([paying], { time: '2026-03-01T13:28:59.000Z' });
+    node.mine();
+    expect(await decided(paid.id)).toEqual(['processing [paused]', ['paused', 'payment_seen', 'processing']]);
+    expect(await decided(unpaid.id)).toEqual(['awaiting [paused]', ['paused']]);
+    expect((await failing())?.map((each) => each.split(':')[0])).toEqual(['paused']);
+
+    node.mineEmpty(6);
+    expect(await decided(paid.id)).toEqual([
+      'settled',
+      ['paused', 'payment_seen', 'processing', 'settled', 'resumed'],
+    ]);
+    expect(await decided(unpaid.id)).toEqual(['expired', ['paused', 'expired', 'resumed']]);
+    expect(await failing()).toEqual([]);
+  });
+});
+
 describe('a payment under way', () => {
   const paying = (to: string, spends: string[]) => bitcoinTransaction([{ to, units: DUE }], { spends });
 
@@ -791,7 +853,8 @@ describe('a watch', () => {
       if (results.at(-1) === 'read') stop.abort();
     });
     await Promise.all(mended);
-    expect([results, (await scene.chain()).node]).toEqual([['failed', 'read'], 'still:8332']);
+    // It fails once more where the database takes longer to mend than a watch waits.
+    expect([[...new Set(results)], (await scene.chain()).node]).toEqual([['failed', 'read'], 'still:8332']);
   });
 
   it('ends at once when it is told to, and lets the next one begin', async () => {

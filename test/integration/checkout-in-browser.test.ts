@@ -79,10 +79,10 @@ inChromium('the checkout page on a phone', () => {
   it('counts down, by its own time and not by the clock of the phone', async () => {
     const { context, page } = await visit(await scene.offered());
     const time = page.locator('time');
-    await expect.poll(() => time.textContent(), { timeout: 5_000 }).toMatch(/^14:5\d$/);
+    await expect.poll(() => time.textContent(), { timeout: 5_000 }).toMatch(/^14:[45]\d$/);
     const before = await time.textContent();
     await expect.poll(() => time.textContent(), { timeout: 5_000 }).not.toBe(before);
-    expect(await page.locator('.time').textContent()).toMatch(/^The rate holds for 14:5\d$/);
+    expect(await page.locator('.time').textContent()).toMatch(/^The rate holds for 14:[45]\d$/);
     await context.close();
   });
 

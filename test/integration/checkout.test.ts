@@ -86,7 +86,9 @@ describe('the link of an invoice in coins', () => {
   });
 
   it('says nothing of the customer', async () => {
-    const { body } = await get(`/checkout/${coins.checkoutToken}`);
+    const page = await get(`/checkout/${coins.checkoutToken}`);
+    // Chance may spell a name in the token.
+    const body = String(page.body).replaceAll(coins.checkoutToken, '');
     for (const secret of [
       coins.customerId,
       coins.tenantId,

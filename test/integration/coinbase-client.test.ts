@@ -13,9 +13,13 @@ import { startTestCoinbase } from '../support/coinbase.ts';
 
 let coinbase: CoinbaseSandbox;
 let provider: CheckoutProvider;
+/** The same, which does not wait for an answer that is delayed. */
+let hasty: CheckoutProvider;
 
 beforeAll(async () => {
-  ({ coinbase, checkoutProvider: provider } = await startTestCoinbase({ timeoutMs: 500 }));
+  ({ coinbase, checkoutProvider: provider } = await startTestCoinbase());
+  const { keyName, privateKey } = loadConfig({ NODE_ENV: 'test' }).coinbase;
+  hasty = createCoinbaseCheckouts({ keyName, privateKey, apiBase: coinbase.url, timeoutMs: 1_000 });
 });
 afterEach(() => coinbase.setFaults({}));
 afterAll(() => coinbase.close());
@@ -97,8 +101,9 @@ describe('a request that fails', () => {
     ['rate_limit', 'rate_limited', false],
   ] as const)('by %s is %s, and a look tells whether it happened', async (fault, code, happened) => {
     const asked = request();
-    coinbase.setFaults({ next: [{ fault, op: 'checkouts.create' }], delayMs: 2_000, retryAfterSeconds: 7 });
-    await expect(provider.createCheckout(asked)).rejects.toMatchObject({
+    coinbase.setFaults({ next: [{ fault, op: 'checkouts.create' }], delayMs: 5_000, retryAfterSeconds: 7 });
+    const asking = fault === 'delay' ? hasty : provider;
+    await expect(asking.createCheckout(asked)).rejects.toMatchObject({
       name: 'VendorError',
       code,
       ...(fault === 'rate_limit' && { retryAfterMs: 7_000 }),

@@ -1,14 +1,17 @@
 /** Invoices in coins over HTTP: accounts, offers, what an operator decides, and every way in which they are refused. */
 import { randomUUID } from 'node:crypto';
+import { Writable } from 'node:stream';
 import { HDKey } from '@scure/bip32';
 import type { Client } from '@temporalio/client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Config, loadConfig } from '../../config/env.ts';
+import { createLogger } from '../../config/logger.ts';
 import { withTenant } from '../../db/client.ts';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { takeAddress } from '../../db/queries/payments/crypto-accounts.ts';
 import { readCryptoInvoice } from '../../db/queries/payments/crypto-invoices.ts';
+import { readAccountKey, receiveAddresses } from '../../domain/payments/crypto-account.ts';
 import { cryptoPolicyOn } from '../../domain/payments/crypto-policy.ts';
 import {
   type Json,
@@ -28,6 +31,8 @@ let temporal: Client;
 let api: TestApi;
 let tenant: TestTenant;
 let now: Date;
+/** Lines of the API's log. */
+const logged: string[] = [];
 
 const settings = { NODE_ENV: 'test', CRYPTO_NETWORK: 'mainnet' };
 const config: { -readonly [K in keyof Config]: Config[K] } = { ...loadConfig(settings) };
@@ -39,7 +44,14 @@ function restartWith(more: Record<string, string>): void {
 
 beforeAll(async () => {
   temporal = await openTemporal();
-  api = await startTestApi({ temporal, config, clock: () => now });
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      logged.push(String(chunk));
+      done();
+    },
+  });
+  const log = createLogger({ name: 'test', destination });
+  api = await startTestApi({ temporal, config, clock: () => now, log });
 });
 beforeEach(async () => {
   now = new Date();
@@ -303,6 +315,161 @@ describe('an offer', () => {
   });
 });
 
+describe('two hundred offers at once', () => {
+  it('have addresses that no other one has, in the order of the key and without a gap; what is refused takes none', async () => {
+    const publicKey = freshKey('bitcoin');
+    expect((await post('/v1/crypto_accounts', { family: 'bitcoin', publicKey })).status).toBe(201);
+    const invoiceIds: string[] = [];
+    while (invoiceIds.length < 200) {
+      invoiceIds.push(...(await Promise.all(Array.from({ length: 20 }, () => invoice()))));
+    }
+    const refused = { asset: 'USDC', chain: 'polygon' };
+    const [made, again, failed] = await Promise.all([
+      Promise.all(invoiceIds.map((id) => offerOf(id))),
+      Promise.all(invoiceIds.slice(0, 20).map((id) => offerOf(id))),
+      Promise.all(invoiceIds.slice(0, 20).map((id) => offerOf(id, refused))),
+    ]);
+    expect(made.filter(({ status }) => status !== 201)).toEqual([]);
+    expect(again.map(({ body }) => body.id)).toEqual(made.slice(0, 20).map(({ body }) => body.id));
+    expect(new Set(failed.map(({ body }) => body.code))).toEqual(new Set(['chain_not_watched']));
+
+    const read = readAccountKey(publicKey, { family: 'bitcoin', network: 'mainnet' });
+    if (!read.ok) throw new Error(read.message);
+    const { account: key } = read;
+    const byIndex = await api.sql(
+      'SELECT address_index, address FROM crypto_invoices WHERE tenant_id = $1 ORDER BY address_index',
+      [tenant.tenantId],
+    );
+    expect(byIndex).toEqual(
+      Array.from({ length: 200 }, (_, index) => ({
+        address_index: index,
+        address: receiveAddresses(key, index)[0].address,
+      })),
+    );
+    const all = made.flatMap(({ body }) => [body.address, ...body.otherAddresses]);
+    expect([all.length, new Set(all).size]).toEqual([400, 400]);
+    expect((await get('/v1/crypto_accounts')).data).toMatchObject([{ maxIndex: 199, gapLimit: 201 }]);
+  }, 180_000);
+});
+
+describe('an invoice in another currency than US dollars', () => {
+  const prices: readonly [source: string, asset: string, currency: string, rate: string][] = [
+    ['coinbase', 'BTC', 'EUR', '52000'],
+    ['kraken', 'BTC', 'EUR', '52001.5'],
+    ['coinbase', 'BTC', 'GBP', '45000.25'],
+    ['kraken', 'BTC', 'GBP', '45000.25'],
+    ['coinbase', 'ETH', 'EUR', '2600'],
+    ['kraken', 'ETH', 'EUR', '2600'],
+    ['coinbase', 'ETH', 'GBP', '2250.5'],
+    ['kraken', 'ETH', 'GBP', '2250.5'],
+    ['coinbase', 'USDC', 'EUR', '0.92'],
+    ['kraken', 'USDC', 'EUR', '0.921'],
+    ['coinbase', 'USDC', 'GBP', '0.79'],
+    ['kraken', 'USDC', 'GBP', '0.79'],
+  ];
+  beforeEach(async () => {
+    await account('bitcoin');
+    await account('evm');
+    await setChain(api, { chain: 'ethereum', height: 100, at: now.toISOString() });
+    for (const [source, asset, currency, rate] of prices) {
+      await api.sql(
+        `INSERT INTO crypto_prices (source, asset, currency, rate, side, at, fetched_at)
+         VALUES ($1, $2, $3, $4, 'spot', $5, $5)`,
+        [source, asset, currency, rate, now.toISOString()],
+      );
+    }
+  });
+
+  it.each([
+    ['EUR', 'BTC', '52000.75', '0.00055769', '0.00054654', 3346],
+    ['GBP', 'BTC', '45000.25', '0.00064445', '0.00063157', 3867],
+    ['EUR', 'ETH', '2600', '0.011153846153846154', '0.010930769230769231', 3346],
+    ['GBP', 'ETH', '2250.5', '0.012886025327704955', '0.012628304821150856', 3866],
+    ['EUR', 'USDC', '0.9205', '31.504618', '30.874526', 3150],
+    ['GBP', 'USDC', '0.79', '36.708861', '35.974684', 3671],
+  ])(
+    'of %s 29.00 comes to exactly so much %s at %s',
+    async (currency, asset, rate, due, enough, usdMinor) => {
+      const { status, body } = await offerOf(await invoice({ currency }), { asset });
+      expect(status).toBe(201);
+      expect(body).toMatchObject({ asset, due, enough, dueMinor: 2900, currency, rate: { rate } });
+      expect((await rowOf(body.id)).usdMinor).toBe(usdMinor);
+    },
+  );
+
+  it.each(['EUR', 'GBP'])(
+    'in %s is paid in it, to the cent, and what is too much is its credit',
+    async (currency) => {
+      const invoiceId = await invoice({ currency });
+      const row = await rowOf((await offerOf(invoiceId)).body.id);
+      await pay(api, row, { units: row.dueUnits * 2n, at: now.toISOString(), height: 101 });
+      await readTo(api, row, { height: 103, at: now.toISOString() });
+      await carryOut(api, row, now.toISOString());
+      expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({
+        status: 'settled',
+        flags: ['over'],
+      });
+      expect(await get(`/v1/invoices/${invoiceId}`)).toMatchObject({
+        status: 'paid',
+        paidMinor: 2900,
+        currency,
+      });
+      expect((await get(`/v1/payments?invoiceId=${invoiceId}`)).data).toMatchObject([
+        { rail: 'crypto', amountMinor: 5800, currency },
+      ]);
+    },
+  );
+
+  it('is too small by its worth in US dollars, below one of them', async () => {
+    expect(await offerOf(await invoice({ currency: 'EUR', priceMinor: 86 }))).toMatchObject({
+      status: 422,
+      body: { code: 'amount_too_small' },
+    });
+    expect(await offerOf(await invoice({ currency: 'EUR', priceMinor: 87 }))).toMatchObject({
+      status: 201,
+      body: { due: '0.00001674' },
+    });
+  });
+
+  it.each([
+    ['its currency', "DELETE FROM crypto_prices WHERE currency = 'EUR'", 'rates_too_few', 'BTC costs in EUR'],
+    ['US dollars', "DELETE FROM crypto_prices WHERE currency = 'USD'", 'rates_too_few', 'BTC costs in USD'],
+    [
+      'its currency on which the sources agree',
+      "UPDATE crypto_prices SET rate = '60000' WHERE source = 'kraken' AND currency = 'EUR'",
+      'rates_apart',
+      'BTC in EUR',
+    ],
+  ])('is not offered without a rate in %s', async (_, statement, code, says) => {
+    await api.sql(statement);
+    expect(await offerOf(await invoice({ currency: 'EUR' }))).toMatchObject({
+      status: 503,
+      body: { code, detail: expect.stringContaining(says) },
+    });
+  });
+});
+
+describe('an outage that is foreseen', () => {
+  it('is no error of ours: nothing but its request is logged, as information', async () => {
+    await account('bitcoin');
+    const invoiceId = await invoice();
+    await setChain(api, { height: 100, at: now.toISOString(), isPaused: true });
+    logged.length = 0;
+    expect(await offerOf(invoiceId)).toMatchObject({ status: 503, body: { code: 'chain_paused' } });
+    await setChain(api, { height: 100, at: now.toISOString() });
+    await api.sql('DELETE FROM crypto_prices');
+    expect(await offerOf(invoiceId)).toMatchObject({ status: 503, body: { code: 'rates_too_few' } });
+    const lines = () => logged.map((line) => JSON.parse(line) as Json);
+    // A request is logged once its answer is out.
+    await vi.waitFor(() =>
+      expect(lines().map(({ level, res }) => [level, res?.statusCode])).toEqual([
+        ['info', 503],
+        ['info', 503],
+      ]),
+    );
+  });
+});
+
 describe('an operator', () => {
   it('accepts money that came late: it settles, with the audit log naming who and why', async () => {
     const { row, key } = await paidLate();
@@ -425,6 +592,101 @@ describe('an operator', () => {
     expect(await post(path, { paymentKeys: [key], reason: 'fine' })).toMatchObject({ status: 201 });
   });
 
+  it.each([
+    ['needs a second person where all of it reaches the value that is set', '58', 202, 'requested'],
+    ['needs none a dollar below', '59', 201, 'approved'],
+  ])('accepts one payment after the other, and %s', async (_, limit, status, decision) => {
+    const row = await expired();
+    const keys: string[] = [];
+    for (const n of [1, 2]) {
+      keys.push(await pay(api, row, { units: row.dueUnits, at: now.toISOString(), height: 106, n }));
+    }
+    await readTo(api, row, { height: 110, at: now.toISOString() });
+    restartWith({ CRYPTO_APPROVAL_USD: limit });
+    const accept = (key: string | undefined) =>
+      post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: [key], reason: 'fine' });
+    expect(await accept(keys[0])).toMatchObject({ status: 201, body: { status: 'approved' } });
+    const one = { credited: '0.00048334', excess: '0' };
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'settled', ...one });
+
+    const second = await accept(keys[1]);
+    expect(second).toMatchObject({ status, body: { status: decision } });
+    const both = { credited: '0.00096668', excess: '0.00048334' };
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject(status === 201 ? both : one);
+    // The same once more adds nothing to what is weighed.
+    if (status === 201) {
+      expect(await accept(keys[0])).toMatchObject({ status: 201 });
+    } else {
+      const { token } = await api.key(tenant.tenantId, ['billing:write']);
+      await api.request('POST', `/v1/crypto_acts/${second.body.id}/approve`, { token, body: {} });
+    }
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({ status: 'settled', ...both });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid', paidMinor: 2900 });
+  });
+
+  it('accepts no other coin of which nobody knows what it was worth, at no rate, until somebody does', async () => {
+    await account('evm');
+    await setChain(api, { chain: 'ethereum', height: 100, at: now.toISOString() });
+    const row = await rowOf((await offerOf(await invoice(), { asset: 'ETH' })).body.id);
+    const at = now.toISOString();
+    const key = await pay(api, row, { units: 29_000_000n, asset: 'USDC', at, height: 101 });
+    await readTo(api, row, { height: 120, at });
+    const accept = (rate: string) =>
+      post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: [key], rate, reason: 'fine' });
+    const before = await api.rowCounts();
+    for (const rate of ['locked', 'received']) {
+      expect(await accept(rate)).toMatchObject({
+        status: 409,
+        body: {
+          code: 'state_conflict',
+          reason: 'rate_unknown',
+          detail: `Nobody knows what payment ${key} was worth when it came, so it would count for nothing: give it back by a payout, or mark the invoice as settled by its transaction (mark_settled with force).`,
+        },
+      });
+    }
+    expect(await api.rowCounts()).toEqual(before);
+    expect(await get(`/v1/crypto_invoices/${row.id}`)).toMatchObject({
+      status: 'awaiting',
+      flags: ['wrong_asset', 'review'],
+    });
+
+    await api.sql("UPDATE crypto_payments SET usd_rate = '1' WHERE key = $1", [key]);
+    expect(await accept('locked')).toMatchObject({ status: 201 });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid', paidMinor: 2900 });
+  });
+
+  it('accepts what came late at the rate of the quote where that of its time is not known', async () => {
+    const { row, key } = await paidLate();
+    const accept = (rate: string) =>
+      post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: [key], rate, reason: 'fine' });
+    expect(await accept('received')).toMatchObject({
+      status: 409,
+      body: {
+        reason: 'rate_unknown',
+        detail: `Nobody knows what payment ${key} was worth when it came: accept it at the rate of the quote (rate locked).`,
+      },
+    });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'open', paidMinor: 0 });
+    expect(await accept('locked')).toMatchObject({ status: 201 });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'paid' });
+  });
+
+  it('approves nothing of which nobody knows any more what it is worth', async () => {
+    const { row, key } = await paidLate();
+    await api.sql("UPDATE crypto_payments SET usd_rate = '60000' WHERE key = $1", [key]);
+    restartWith({ CRYPTO_APPROVAL_USD: '29' });
+    const wish = { paymentKeys: [key], rate: 'received', reason: 'fine' };
+    const asked = await post(`/v1/crypto_invoices/${row.id}/accept`, wish);
+    expect(asked).toMatchObject({ status: 202 });
+    await api.sql('UPDATE crypto_payments SET usd_rate = NULL WHERE key = $1', [key]);
+    const { token } = await api.key(tenant.tenantId, ['billing:write']);
+    const approve = () =>
+      api.request('POST', `/v1/crypto_acts/${asked.body.id}/approve`, { token, body: {} });
+    expect(await approve()).toMatchObject({ status: 409, body: { reason: 'rate_unknown' } });
+    expect(await get(`/v1/invoices/${row.invoiceId}`)).toMatchObject({ status: 'open', paidMinor: 0 });
+    expect((await get('/v1/crypto_acts?status=requested')).data).toMatchObject([{ id: asked.body.id }]);
+  });
+
   it('marks what was paid as invalid: the books take it back', async () => {
     const { row, key } = await paidLate();
     await post(`/v1/crypto_invoices/${row.id}/accept`, { paymentKeys: [key], reason: 'fine' });
@@ -465,7 +727,7 @@ describe('bad input', () => {
     [
       'a mistyped key',
       '/v1/crypto_accounts',
-      { family: 'bitcoin', publicKey: `${key.slice(0, -1)}x` },
+      { family: 'bitcoin', publicKey: `${key.slice(0, -1)}${key.endsWith('x') ? 'y' : 'x'}` },
       422,
       'public_key_unusable',
     ],
@@ -555,10 +817,16 @@ async function account(family: 'bitcoin' | 'evm'): Promise<void> {
   expect(status).toBe(201);
 }
 
-async function invoice(): Promise<string> {
+/** An open one, of a customer of its own. */
+async function invoice({ currency = 'USD', priceMinor = 2900 } = {}): Promise<string> {
   const email = `${randomUUID()}@example.com`;
-  const customerId = (await post('/v1/customers', { email, name: 'Ada', currency: 'USD' })).body.id;
-  const { id } = (await post('/v1/subscriptions', { customerId, planCode: 'pro-monthly' })).body;
+  const customerId = (await post('/v1/customers', { email, name: 'Ada', currency })).body.id;
+  const planCode = currency === 'USD' ? 'pro-monthly' : randomUUID();
+  if (currency !== 'USD') {
+    const sold = { code: planCode, name: 'Pro', family: planCode, priceMinor, currency };
+    await post('/v1/plans', { ...sold, interval: { unit: 'month' } });
+  }
+  const { id } = (await post('/v1/subscriptions', { customerId, planCode })).body;
   const period = { startsAt: '2026-11-01T00:00:00.000Z', endsAt: '2026-12-01T00:00:00.000Z' };
   return withTenant(api.db, tenant.tenantId, async (tx) => {
     const context = await lockSubscription(tx, id);

@@ -1,17 +1,20 @@
 /** What an operator is told of a transaction somebody asks about: nodes that tests move, a real Ethereum, real processes. */
 import { randomUUID } from 'node:crypto';
+import { Writable } from 'node:stream';
 import type { Client } from '@temporalio/client';
 import type { Hex } from 'viem';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { pollChain } from '../../activities/payments/chain-poll.ts';
 import type { WatchedChain } from '../../activities/payments/chain-watcher.ts';
 import { createMempoolReader } from '../../activities/payments/mempool-reader.ts';
 import { loadConfig } from '../../config/env.ts';
+import { createLogger } from '../../config/logger.ts';
 import { withTenant } from '../../db/client.ts';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { takeLease } from '../../db/queries/payments/chain-cursor.ts';
 import type { CryptoInvoiceRow } from '../../db/queries/payments/observe-chain.ts';
+import { VendorError } from '../../domain/errors.ts';
 import type { ChainNode } from '../../domain/payments/chain-node.ts';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
 import type { ChainName } from '../../domain/payments/crypto-chain.ts';
@@ -19,6 +22,7 @@ import { createEvmNode } from '../../integrations/evm/client.ts';
 import { localUsdc } from '../../scripts/chains/evm-wallet.ts';
 import { startTestAnvil, type TestChain } from '../support/anvil.ts';
 import {
+  type Json,
   openTemporal,
   startTestApi,
   type TestAnswer,
@@ -40,6 +44,8 @@ let processes: Processes;
 let anvil: TestChain;
 let tenant: TestTenant;
 let now: Date;
+/** Lines of the API's log. */
+const logged: string[] = [];
 
 const clock = () => now;
 let bitcoin: StillNode;
@@ -49,10 +55,17 @@ const chains: WatchedChain[] = [];
 beforeAll(async () => {
   now = new Date();
   [temporal, anvil] = await Promise.all([openTemporal(), startTestAnvil()]);
+  const destination = new Writable({
+    write(chunk, _encoding, done) {
+      logged.push(String(chunk));
+      done();
+    },
+  });
   api = await startTestApi({
     temporal,
     config: loadConfig({ NODE_ENV: 'test', CRYPTO_NETWORK: 'mainnet' }),
     clock,
+    log: createLogger({ name: 'test', destination }),
   });
   processes = await startProcesses({ db: api.db, temporal, chainWatching: { network: 'mainnet', chains } });
 });
@@ -370,6 +383,24 @@ describe('a node that does not answer', () => {
       },
     });
     expect(answer.headers.get('retry-after')).toBe('10');
+  });
+
+  it('refuses to, and that is no error of ours: what was asked is logged, as information', async () => {
+    const message = 'bitcoin:8332 refuses the user or the password (status 401).';
+    bitcoin.fail('find', 1, new VendorError({ code: 'vendor_rejected_request', message }));
+    logged.length = 0;
+    expect(await lookUp('ab'.repeat(32))).toMatchObject({
+      status: 503,
+      body: {
+        code: 'chain_unreachable',
+        detail: `Bitcoin cannot be asked now, and no other chain knows it: ${message}`,
+      },
+    });
+    const lines = () => logged.map((line) => JSON.parse(line) as Json);
+    // A request is logged once its answer is out.
+    await vi.waitFor(() =>
+      expect(lines().map(({ level, res }) => [level, res?.statusCode])).toEqual([['info', 503]]),
+    );
   });
 
   it('keeps no other chain from answering', async () => {

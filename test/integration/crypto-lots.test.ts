@@ -287,6 +287,8 @@ describe('a disposal', () => {
     expect(await scene.api.rowCounts()).toEqual(before);
   });
 
+  /** Another id, whatever it ends with. */
+  const mistyped = (id: string) => `${id.slice(0, -1)}${id.endsWith('0') ? '1' : '0'}`;
   const mistakes: [string, () => object, number, string][] = [
     ['nothing', () => ({ amount: '0' }), 422, 'amount_out_of_range'],
     ['less than a unit', () => ({ amount: '0.000000001' }), 422, 'amount_out_of_range'],
@@ -306,16 +308,11 @@ describe('a disposal', () => {
     ['coins of another asset', () => ({ asset: 'ETH' }), 409, 'state_conflict'],
     [
       'a lot that is not there',
-      () => ({ method: 'specific', lotIds: [`${ids[0]?.slice(0, -1)}0`] }),
+      () => ({ method: 'specific', lotIds: [mistyped(ids[0] ?? '')] }),
       409,
       'state_conflict',
     ],
-    [
-      'an account that is not there',
-      () => ({ accountId: `${scene.accounts.evm.slice(0, -4)}0000` }),
-      404,
-      'not_found',
-    ],
+    ['an account that is not there', () => ({ accountId: mistyped(scene.accounts.evm) }), 404, 'not_found'],
   ];
   it('is refused without a trace where something is wrong', async () => {
     for (const [title, fields, status, code] of mistakes) {

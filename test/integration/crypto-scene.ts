@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { HDKey } from '@scure/bip32';
 import { and, asc, eq } from 'drizzle-orm';
-import { withSystem, withTenant } from '../../db/client.ts';
+import { type Tx, withSystem, withTenant } from '../../db/client.ts';
 import { readInvoice } from '../../db/queries/billing/invoices.ts';
 import { carryOutCryptoInvoice } from '../../db/queries/payments/carry-out-crypto-invoice.ts';
 import { addCryptoAccount } from '../../db/queries/payments/crypto-accounts.ts';
@@ -69,16 +69,22 @@ export async function setPrices(
   });
 }
 
+type ChainRead = {
+  chain?: ChainName;
+  network?: CryptoNetwork;
+  height: number;
+  at: string;
+  isPaused?: boolean;
+};
+
 /** The chain as its watcher has read it: all blocks up to this height, and everything that happened before `at`. */
-export async function setChain(
-  { db }: Pick<Scene, 'db'>,
-  {
-    chain = 'bitcoin',
-    network = 'mainnet',
-    height,
-    at,
-    isPaused = false,
-  }: { chain?: ChainName; network?: CryptoNetwork; height: number; at: string; isPaused?: boolean },
+export function setChain({ db }: Pick<Scene, 'db'>, read: ChainRead): Promise<void> {
+  return withSystem(db, (tx) => keepChain(tx, read));
+}
+
+async function keepChain(
+  tx: Tx,
+  { chain = 'bitcoin', network = 'mainnet', height, at, isPaused = false }: ChainRead,
 ): Promise<void> {
   const row = {
     network,
@@ -89,12 +95,10 @@ export async function setChain(
     pausedAt: isPaused ? new Date(at) : null,
     pauseReason: isPaused ? 'reorganisation' : null,
   };
-  await withSystem(db, (tx) =>
-    tx
-      .insert(chains)
-      .values({ name: chain, ...row })
-      .onConflictDoUpdate({ target: chains.name, set: row }),
-  );
+  await tx
+    .insert(chains)
+    .values({ name: chain, ...row })
+    .onConflictDoUpdate({ target: chains.name, set: row });
 }
 
 /** The tenant's public key of this family. */
@@ -122,7 +126,7 @@ export function offer(
   );
 }
 
-/** A payment as the watcher keeps it, and what it makes of the invoice. */
+/** A payment as the watcher keeps it, and what it makes of the invoice: nobody sees the one without the other. */
 export async function pay(
   { db }: Pick<Scene, 'db'>,
   coins: CryptoInvoiceRow,
@@ -158,8 +162,8 @@ export async function pay(
         status: height === null ? 'seen' : 'mined',
       })
       .onConflictDoUpdate({ target: [cryptoPayments.chain, cryptoPayments.key], set: block });
+    await decide(tx, coins, at);
   });
-  await decide({ db }, coins, at);
   return `${coins.id}:${key}`;
 }
 
@@ -169,8 +173,8 @@ export async function loseTo(
   coins: CryptoInvoiceRow,
   { key, height, at }: { key: string; height: number; at: string },
 ): Promise<void> {
-  await withSystem(db, (tx) =>
-    tx
+  await withSystem(db, async (tx) => {
+    await tx
       .update(cryptoPayments)
       .set({
         height: null,
@@ -179,24 +183,26 @@ export async function loseTo(
         rivalTxid: 'f'.repeat(64),
         rivalHeight: height,
       })
-      .where(and(eq(cryptoPayments.chain, coins.chain), eq(cryptoPayments.key, key))),
-  );
-  await decide({ db }, coins, at);
+      .where(and(eq(cryptoPayments.chain, coins.chain), eq(cryptoPayments.key, key)));
+    await decide(tx, coins, at);
+  });
 }
 
 /** As the watcher decides: across tenants, with a signal where something is to be carried out. */
-async function decide({ db }: Pick<Scene, 'db'>, { id }: { id: string }, at: string): Promise<void> {
-  await withSystem(db, (tx) => decideCryptoInvoices(tx, { ids: [id], now: at }));
+async function decide(tx: Tx, { id }: { id: string }, at: string): Promise<void> {
+  await decideCryptoInvoices(tx, { ids: [id], now: at });
 }
 
 /** Blocks up to this height were read, and the invoice was decided with the last of them. */
-export async function readTo(
-  scene: Pick<Scene, 'db'>,
+export function readTo(
+  { db }: Pick<Scene, 'db'>,
   coins: CryptoInvoiceRow,
   { height, at }: { height: number; at: string },
 ): Promise<void> {
-  await setChain(scene, { chain: coins.chain, height, at });
-  await decide(scene, coins, at);
+  return withSystem(db, async (tx) => {
+    await keepChain(tx, { chain: coins.chain, height, at });
+    await decide(tx, coins, at);
+  });
 }
 
 export function carryOut({ db }: Pick<Scene, 'db'>, { id, tenantId }: CryptoInvoiceRow, at: string) {

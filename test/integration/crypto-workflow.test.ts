@@ -36,7 +36,7 @@ afterAll(async () => {
 
 describe('the process of an invoice in coins', () => {
   it('costs four actions where it is paid before the quote has run out: start, timer, signal, and what it carries out', async () => {
-    const coins = await offered(now());
+    const coins = await offered(now);
     await delivered();
     await pay(api, coins, { units: coins.dueUnits, at: now(), height: 101 });
     await readTo(api, coins, { height: 103, at: now() });
@@ -53,8 +53,9 @@ describe('the process of an invoice in coins', () => {
   });
 
   it('costs five where it is confirmed later, and tells the customer meanwhile', async () => {
-    const coins = await offered(nearlyOver());
-    await pay(api, coins, { units: coins.dueUnits, at: now(), height: 101 });
+    const coins = await offered(nearlyOver);
+    // In time whatever the clock says by now.
+    await pay(api, coins, { units: coins.dueUnits, at: coins.quotedAt.toISOString(), height: 101 });
     await delivered();
     const mailed = async () => (await booksOf(api, coins)).mails.includes('crypto_payment_seen');
     expect(await eventually(mailed, PATIENCE_MS)).toBe(true);
@@ -67,7 +68,7 @@ describe('the process of an invoice in coins', () => {
   });
 
   it('expires by its own timer, costs three then, and begins again with what comes late', async () => {
-    const coins = await offered(nearlyOver());
+    const coins = await offered(nearlyOver);
     await delivered();
     await ended(coins);
     expect(await rowOf(api, coins)).toMatchObject({ status: 'expired' });
@@ -84,13 +85,16 @@ describe('the process of an invoice in coins', () => {
 const now = () => new Date().toISOString();
 /** The chain is read beyond the expiry. */
 const later = () => new Date(Date.now() + 60_000).toISOString();
-/** A quote made at this instant has two seconds left. */
-const nearlyOver = () => new Date(Date.now() - QUOTE_MS + 2_000).toISOString();
+/** A quote made at this instant has five seconds left: its process has begun by then. */
+const nearlyOver = () => new Date(Date.now() - QUOTE_MS + 5_000).toISOString();
 
-async function offered(at: string): Promise<CryptoInvoiceRow> {
-  await setPrices(api, { at });
+/** `when`: asked once everything else is there, which may take longer than a quote has left. */
+async function offered(when: () => string): Promise<CryptoInvoiceRow> {
+  const invoiceId = await invoice();
   await setChain(api, { height: 100, at: later() });
-  return offer(api, { tenantId: tenant.tenantId, invoiceId: await invoice() }, { at });
+  const at = when();
+  await setPrices(api, { at });
+  return offer(api, { tenantId: tenant.tenantId, invoiceId }, { at });
 }
 
 async function invoice(): Promise<string> {

@@ -22,6 +22,7 @@ import {
   useCard,
 } from '../stories/people.ts';
 import type { World } from '../stories/world.ts';
+import { createStillChain } from '../support/still-chain.ts';
 
 /** Plays a path to its end. */
 export type Path = (world: World) => Promise<unknown>;
@@ -330,12 +331,14 @@ export const paths: Readonly<Record<string, Path>> = {
     await chain.mine(3);
   },
 
-  'chain-without-a-node': async (world) => {
-    await world.client.workflow.execute(chainWatcherWorkflowType, {
-      taskQueue: taskQueues.operations,
-      workflowId: chainWatcherWorkflowId('bitcoin'),
-      args: [{ chain: 'bitcoin' }],
-    });
+  'chain-without-a-node': watchBitcoin,
+
+  'chain-watched-by-one-run-after-the-other': async (world) => {
+    const node = createStillChain({ clock: () => new Date() }).node();
+    world.watched.push({ chain: 'bitcoin', nodes: [node], everyMs: 10, startHeight: null });
+    // The run that has begun goes on with its node; the next one finds none, and ends.
+    node.onCall(() => void world.watched.splice(0));
+    await watchBitcoin(world);
   },
 
   'transaction-looked-up': async ({ client, tenantId }) => {
@@ -353,6 +356,15 @@ export const paths: Readonly<Record<string, Path>> = {
     }
   },
 };
+
+/** Until it has ended, whatever runs that takes. */
+async function watchBitcoin({ client }: World): Promise<void> {
+  await client.workflow.execute(chainWatcherWorkflowType, {
+    taskQueue: taskQueues.operations,
+    workflowId: chainWatcherWorkflowId('bitcoin'),
+    args: [{ chain: 'bitcoin' }],
+  });
+}
 
 /** The bank answers the latest debit. */
 async function bankSays(world: World, answer: string): Promise<void> {

@@ -9,13 +9,16 @@ const config = loadConfig({ NODE_ENV: 'test' }).coinbase;
 export const coinbaseWebhookSecret = config.webhookSecrets[0] ?? '';
 export const commerceWebhookSecret = config.commerceWebhookSecrets[0] ?? '';
 
-/** On a port of its own. Answers that come later than `timeoutMs` are lost. */
-export async function startTestCoinbase({ timeoutMs = 10_000 } = {}): Promise<{
+/** On a port of its own. */
+export async function startTestCoinbase(): Promise<{
   coinbase: CoinbaseSandbox;
   checkoutProvider: CheckoutProvider;
 }> {
   const { keyName, privateKey } = config;
   const coinbase = await startCoinbaseSandbox({ port: 0, keyName, privateKey });
   const apiBase = coinbase.url;
-  return { coinbase, checkoutProvider: createCoinbaseCheckouts({ keyName, privateKey, apiBase, timeoutMs }) };
+  return {
+    coinbase,
+    checkoutProvider: createCoinbaseCheckouts({ keyName, privateKey, apiBase, timeoutMs: 10_000 }),
+  };
 }

@@ -278,5 +278,6 @@ export function evmTransaction(
 
 function nextTxid(): string {
   transactionCount += 1;
-  return transactionCount.toString(16).padStart(64, 'a');
+  // Of one length before it is marked, so that a later one also sorts after an earlier one.
+  return `a${transactionCount.toString(16).padStart(63, '0')}`;
 }

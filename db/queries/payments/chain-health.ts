@@ -76,8 +76,7 @@ function failingParts(
   const family = familyOf(row.name);
   const { tipMaxAgeMinutes } = cryptoPolicyOn(network);
   const lag = (row.tipHeight ?? 0) - (row.height ?? 0);
-  const tipMinutes =
-    row.tipTime === null ? null : Math.floor((now.getTime() - row.tipTime.getTime()) / MINUTE_MS);
+  const tipAgeMs = row.tipTime === null ? null : now.getTime() - row.tipTime.getTime();
   const failing: ChainHealth['failing'] = [];
   if (row.network !== network) {
     failing.push({
@@ -99,8 +98,12 @@ function failingParts(
       detail: `${row.failure.replace(/[.]$/, '')}${since}: mend the node, or name another one beside it`,
     });
   }
-  if (tipMinutes === null || tipMinutes > tipMaxAgeMinutes[family]) {
-    const tip = tipMinutes === null ? 'no block is known' : `the last block is ${tipMinutes} minutes old`;
+  // To the instant from which on the chain is paused for it.
+  if (tipAgeMs === null || tipAgeMs > tipMaxAgeMinutes[family] * MINUTE_MS) {
+    const tip =
+      tipAgeMs === null
+        ? 'no block is known'
+        : `the last block is ${Math.floor(tipAgeMs / MINUTE_MS)} minutes old`;
     failing.push({ part: 'tip', detail: `${tip}: see whether the node has peers and is synchronised` });
   }
   if (row.height === null || lag > LAG_MAX[family]) {
