@@ -3,6 +3,7 @@
  * bank reconciliation §2.8 and §4). What money that comes is for, the matching decides.
  */
 import { addDays, addHours } from '../instant.ts';
+import { calendarDaysOf } from './banking-days.ts';
 
 /**
  * - `awaiting`: nothing has come. `partially_paid`: something has, and the rest is asked for.
@@ -68,7 +69,7 @@ export function transferClock({
     expiresAt: addDays(issuedAt, expiryDays, dayMs),
   };
   if (!isInternational) return clock;
-  const underWayUntil = addDays(issuedAt, calendarDays(issuedAt, internationalBusinessDays), dayMs);
+  const underWayUntil = addDays(issuedAt, calendarDaysOf(dayOf(issuedAt), internationalBusinessDays), dayMs);
   return {
     askAt: later(clock.askAt, underWayUntil),
     alertAt: later(clock.alertAt, underWayUntil),
@@ -117,19 +118,9 @@ export function afterStanding(
   };
 }
 
-const SATURDAY = 6;
-const SUNDAY = 0;
-
-/** How many days of the calendar pass until so many business days have; weekends are none. */
-function calendarDays(from: string, businessDays: number): number {
-  const first = new Date(from).getUTCDay();
-  let days = 0;
-  for (let left = businessDays; left > 0; ) {
-    days += 1;
-    const weekday = (first + days) % 7;
-    if (weekday !== SATURDAY && weekday !== SUNDAY) left -= 1;
-  }
-  return days;
+/** In UTC, in which the clock of a transfer is told. */
+function dayOf(instant: string): string {
+  return new Date(instant).toISOString().slice(0, 'YYYY-MM-DD'.length);
 }
 
 function later(a: string, b: string): string {
