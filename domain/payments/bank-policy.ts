@@ -1,0 +1,22 @@
+/**
+ * The numbers of matching and of what people may do with a transfer (knowledge: bank reconciliation §2.5 and §8; limits
+ * that are given nowhere are our proposals). What happens by the clock is in `bank-transfer.ts`.
+ */
+import type { MatchPolicy } from './match-transaction.ts';
+
+export type BankPolicy = {
+  match: MatchPolicy;
+  /** What one person may write off of an invoice, in cents of US dollars. */
+  writeOffLimitUsdMinor: number;
+  /** From this on, a second person approves what one recorded by hand, in cents of US dollars. */
+  fourEyesUsdMinor: number;
+  /** Proofs of one invoice. */
+  proofsMax: number;
+};
+
+export const bankPolicy: BankPolicy = {
+  match: { fxToleranceBps: 500, underpayToleranceMinor: 0 },
+  writeOffLimitUsdMinor: 1000,
+  fourEyesUsdMinor: 100_000,
+  proofsMax: 5,
+};
