@@ -30,6 +30,12 @@ test('development needs no variable, and all vendors are their sandboxes', () =>
     sandboxed: true,
   });
   expect(config.coinbase).toMatchObject({ sandboxed: true, enabled: true, apiBase: 'http://127.0.0.1:3014' });
+  expect(config.plaid).toMatchObject({
+    sandboxed: true,
+    enabled: true,
+    environment: 'sandbox',
+    apiBase: 'http://127.0.0.1:3016',
+  });
   expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
 });
 
@@ -82,6 +88,7 @@ test('a mistake never repeats the value, which may be a secret', () => {
       'RAZORPAY_KEY_ID',
       'COINBASE_BUSINESS_KEY_NAME',
       'COINBASE_BUSINESS_PRIVATE_KEY',
+      'PLAID_CLIENT_ID',
       'DATABASE_URL',
       'MAIL_FROM',
       'API_PORT',
@@ -89,9 +96,9 @@ test('a mistake never repeats the value, which may be a secret', () => {
   );
   const webhookSecrets = { STRIPE_WEBHOOK_SECRETS: sentinel, RAZORPAY_WEBHOOK_SECRETS: sentinel };
   const coinbaseSecrets = { COINBASE_BUSINESS_WEBHOOK_SECRETS: sentinel };
-  const secret = { RAZORPAY_KEY_SECRET: sentinel.repeat(2) };
+  const secret = { RAZORPAY_KEY_SECRET: sentinel.repeat(2), PLAID_SECRET: sentinel.repeat(2) };
   expect(mistakesOf({ ...everythingWrong, ...webhookSecrets, ...coinbaseSecrets, ...secret })).toHaveLength(
-    9,
+    10,
   );
   expect(mistakesOf({ ...everythingWrong, PERSON_KEY_SECRET: 'short' }).join()).not.toMatch(/SENTINEL|short/);
 });
@@ -188,6 +195,34 @@ test('Coinbase is off in production until it has a key, and believes nobody', ()
 test.each(Object.keys(coinbase))('Coinbase is not set up without %s', (name) => {
   expect(mistakesOf({ ...production, ...coinbase, [name]: undefined }).join()).toContain(
     name === 'COINBASE_BUSINESS_KEY_NAME' ? 'COINBASE_BUSINESS_PRIVATE_KEY' : name,
+  );
+});
+
+const plaid = { PLAID_CLIENT_ID: 'client-SENTINEL', PLAID_SECRET: 'a-secret-of-enough-length' };
+
+test('Plaid is off in production until it has a key, which is then the one of production', () => {
+  expect(loadConfig(production).plaid).toMatchObject({ enabled: false });
+  expect(loadConfig({ ...production, ...plaid }).plaid).toMatchObject({
+    enabled: true,
+    sandboxed: false,
+    environment: 'production',
+    apiBase: undefined,
+  });
+  expect(loadConfig({ ...production, ...plaid, PLAID_ENVIRONMENT: 'sandbox' }).plaid.environment).toBe(
+    'sandbox',
+  );
+  expect(loadConfig(plaid).plaid).toMatchObject({ sandboxed: false, environment: 'sandbox' });
+});
+
+test.each(Object.keys(plaid))('Plaid is not set up without %s', (name) => {
+  expect(mistakesOf({ ...production, ...plaid, [name]: undefined }).join()).toContain(name);
+});
+
+test('the secret of Plaid in production is never sent to another server', () => {
+  const elsewhere = { ...production, ...plaid, PLAID_API_BASE: 'http://127.0.0.1:3016' };
+  expect(mistakesOf(elsewhere)).toHaveLength(1);
+  expect(loadConfig({ ...elsewhere, PLAID_ENVIRONMENT: 'sandbox' }).plaid.apiBase).toBe(
+    'http://127.0.0.1:3016',
   );
 });
 

@@ -90,6 +90,19 @@ export type Config = {
     /** No key was given: the sandbox stands in for Coinbase. */
     readonly sandboxed: boolean;
   };
+  readonly plaid: {
+    /** False in production without a key: no bank is connected, and no webhook of Plaid is believed. */
+    readonly enabled: boolean;
+    readonly clientId: string;
+    readonly secret: string;
+    /** Which of Plaid's own two; each has a secret of its own. */
+    readonly environment: 'production' | 'sandbox';
+    /** Undefined means Plaid itself. */
+    readonly apiBase: string | undefined;
+    readonly sandboxPort: number;
+    /** No key was given: the sandbox stands in for Plaid. */
+    readonly sandboxed: boolean;
+  };
   readonly resend: {
     readonly apiKey: string;
     /** Undefined means Resend itself. */
@@ -323,6 +336,20 @@ const variables = z.object({
   COINBASE_COMMERCE_WEBHOOK_SECRETS: commaSeparated.optional(),
   COINBASE_SANDBOX_PORT: port(3014),
 
+  PLAID_CLIENT_ID: z
+    .string()
+    .regex(/^[\w-]{8,}$/, 'must be the client_id of your Plaid account.')
+    .optional(),
+  PLAID_SECRET: z
+    .string()
+    .min(16, 'must be the secret of the environment, 16 characters or more.')
+    .optional(),
+  PLAID_ENVIRONMENT: z
+    .enum(['production', 'sandbox'], { error: 'must be production or sandbox.' })
+    .optional(),
+  PLAID_API_BASE: httpUrl.optional(),
+  PLAID_SANDBOX_PORT: port(3016),
+
   RESEND_API_KEY: z.string().regex(/^re_/, 'must be an API key of Resend (re_…).').optional(),
   RESEND_BASE_URL: httpUrl.optional(),
   RESEND_SANDBOX_PORT: port(3011),
@@ -402,6 +429,8 @@ const developmentSecrets = {
     'cGVyZW5uaWFsLWRldmVsb3BtZW50LWNvaW5iYXNlLWtJhLqdqnxkJmg3Y+lwFycDuL2Ej/mY1Eifyp6zXhUGoA==',
   coinbaseWebhook: 'coinbase_sandbox_webhook',
   coinbaseCommerceWebhook: 'coinbase_commerce_sandbox_webhook',
+  plaidClientId: 'plaid_sandbox_client',
+  plaidSecret: 'plaid_sandbox_secret',
   resendKey: 're_sandbox',
 } as const;
 
@@ -420,6 +449,7 @@ function combinationMistakes(env: Environment): string[] {
   mistakes.push(
     ...razorpayMistakes(env),
     ...coinbaseMistakes(env),
+    ...plaidMistakes(env),
     ...chainMistakes(env),
     ...cryptoMistakes(env),
   );
@@ -485,6 +515,27 @@ function coinbaseMistakes(env: Environment): string[] {
   return mistakes;
 }
 
+/** Its webhooks are signed with keys that Plaid shows: there is no secret of them to be forgotten. */
+function plaidMistakes(env: Environment): string[] {
+  const mistakes: string[] = [];
+  if (Boolean(env['PLAID_CLIENT_ID']) !== Boolean(env['PLAID_SECRET'])) {
+    mistakes.push('PLAID_CLIENT_ID and PLAID_SECRET belong together; set both or neither.');
+  }
+  if (env['PLAID_SECRET'] && env['PLAID_API_BASE'] && plaidEnvironmentOf(env) === 'production') {
+    mistakes.push(
+      'PLAID_API_BASE must not be set with the PLAID_SECRET of production; unset it, or set PLAID_ENVIRONMENT=sandbox with the secret of that one.',
+    );
+  }
+  return mistakes;
+}
+
+/** In development nobody's real bank is read unless somebody says so. */
+function plaidEnvironmentOf(env: Environment): Config['plaid']['environment'] {
+  const named = env['PLAID_ENVIRONMENT'];
+  if (named === 'production' || named === 'sandbox') return named;
+  return env['NODE_ENV'] === 'production' ? 'production' : 'sandbox';
+}
+
 function missingInProduction(env: Environment): string[] {
   const required: Record<string, string> = {
     DATABASE_URL: 'set the connection of the API and the workers.',
@@ -545,6 +596,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
     },
     razorpay: razorpayConfig(env),
     coinbase: coinbaseConfig(env),
+    plaid: plaidConfig(env),
     resend: {
       apiKey: env.RESEND_API_KEY ?? developmentSecrets.resendKey,
       baseUrl:
@@ -607,6 +659,20 @@ function coinbaseConfig(env: z.infer<typeof variables>): Config['coinbase'] {
       env.COINBASE_BUSINESS_API_BASE ??
       (sandboxed ? `http://127.0.0.1:${env.COINBASE_SANDBOX_PORT}` : undefined),
     sandboxPort: env.COINBASE_SANDBOX_PORT,
+    sandboxed,
+  };
+}
+
+/** As Razorpay's. */
+function plaidConfig(env: z.infer<typeof variables>): Config['plaid'] {
+  const sandboxed = env.PLAID_CLIENT_ID === undefined;
+  return {
+    enabled: !sandboxed || env.PLAID_API_BASE !== undefined || env.NODE_ENV !== 'production',
+    clientId: env.PLAID_CLIENT_ID ?? developmentSecrets.plaidClientId,
+    secret: env.PLAID_SECRET ?? developmentSecrets.plaidSecret,
+    environment: plaidEnvironmentOf({ NODE_ENV: env.NODE_ENV, PLAID_ENVIRONMENT: env.PLAID_ENVIRONMENT }),
+    apiBase: env.PLAID_API_BASE ?? (sandboxed ? `http://127.0.0.1:${env.PLAID_SANDBOX_PORT}` : undefined),
+    sandboxPort: env.PLAID_SANDBOX_PORT,
     sandboxed,
   };
 }

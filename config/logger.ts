@@ -83,6 +83,9 @@ const headerPaths = [
   'set-cookie',
   'stripe-signature',
   'svix-signature',
+  'plaid-verification',
+  'plaid-client-id',
+  'plaid-secret',
   'x-api-key',
 ].flatMap((header) =>
   ['req', 'res', 'request', 'response'].map((holder) => `${holder}.headers["${header}"]`),
@@ -99,13 +102,14 @@ function redactArguments([first, ...rest]: unknown[]): unknown[] {
 
 /** Compared with names in lower case without separators, so that `api_key`, `apiKey` and `API-Key` are one. */
 const secretName =
-  /(authorization|password|passphrase|secret|apikey|accesstoken|refreshtoken|idtoken|^token$|cookie|signature|privatekey|encryptionkeys?|credential|databaseurl|adminurl|connectionstring)/;
+  /(authorization|password|passphrase|secret|apikey|accesstoken|publictoken|linktoken|refreshtoken|idtoken|^token$|cookie|signature|privatekey|encryptionkeys?|credential|databaseurl|adminurl|connectionstring)/;
 const personalName =
   /^(e?mail|emailaddress|(customer|billing|recipient|contact)email|replyto|mailfrom|name|(full|first|last|given|family|display|customer|cardholder|holder)name|phone|phonenumber|address(line\d)?|street|postalcode|zip|dateofbirth|ip|ipaddress|remoteaddress|billingdetails|card|cardnumber|cvc|cvv|iban|accountnumber|personkey|body|html|text|subject)$/;
 
 const textPatterns: readonly [RegExp, string][] = [
   [/\b(sk|rk|pk)_(test|live)_\w+/g, REDACTED],
   [/\bwhsec_[\w+/=]+/g, REDACTED],
+  [/\b(access|public|link|processor)-(sandbox|development|production)-[\w-]+/g, REDACTED],
   [/\bre_\w{8,}/g, REDACTED],
   [/\b(\w+)_secret_\w+/g, `$1_secret_${REDACTED}`],
   [/\b(?:[a-z]+_)?key_[\da-f]{32}[._]\S+/gi, REDACTED],
