@@ -2,6 +2,7 @@
  * The numbers of matching and of what people may do with a transfer (knowledge: bank reconciliation §2.5 and §8; limits
  * that are given nowhere are our proposals). What happens by the clock is in `bank-transfer.ts`.
  */
+import { FX_TOLERANCE_BPS } from './foreign-payment.ts';
 import type { MatchPolicy } from './match-transaction.ts';
 
 export type BankPolicy = {
@@ -15,7 +16,7 @@ export type BankPolicy = {
 };
 
 export const bankPolicy: BankPolicy = {
-  match: { fxToleranceBps: 500, underpayToleranceMinor: 0 },
+  match: { fxToleranceBps: FX_TOLERANCE_BPS, underpayToleranceMinor: 0 },
   writeOffLimitUsdMinor: 1000,
   fourEyesUsdMinor: 100_000,
   proofsMax: 5,

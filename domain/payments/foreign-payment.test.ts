@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { money } from '../money.ts';
-import { exchanged, foreignInWords, nextPart } from './foreign-payment.ts';
+import { exchanged, foreignInWords, isWithin, nextPart } from './foreign-payment.ts';
 
 const day = '2026-03-05';
 const at = (rate: string, base = 'GBP') => ({
@@ -78,5 +78,20 @@ describe('parts', () => {
         expect(given).toBe(totalMinor);
       }),
     );
+  });
+});
+
+describe('what is off by so much', () => {
+  it.each([
+    [9500, 10_000, 500, true],
+    [9499, 10_000, 500, false],
+    [10_500, 10_000, 500, true],
+    [10_501, 10_000, 500, false],
+    [1, 1, 0, true],
+    [19, 20, 500, true],
+    [18, 19, 500, false],
+    [Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, 0, false],
+  ])('%i of %i within %i: %s', (amount, due, bps, expected) => {
+    expect(isWithin(amount, due, bps)).toBe(expected);
   });
 });

@@ -8,8 +8,8 @@ import { formatMoney, type Money, money } from '../money.ts';
 import { fraction, rounded } from '../reporting/fraction.ts';
 import { type AppliedRate, convert, rateText, sourceText } from './exchange-rate.ts';
 
-/** A twentieth of what is due, 5 % inclusive, is the most that the conversion may be off. */
-const TOLERANCE_PART = 20;
+/** How far the conversion may be off what is due: 5 %, inclusive, in hundredths of a percent. */
+export const FX_TOLERANCE_BPS = 500;
 
 /** What foreign money comes to, all but the first in the invoice's currency. */
 export type ForeignMoney = {
@@ -33,7 +33,7 @@ export function exchanged(
   const converted = convertWithin(received, rate);
   const distance = (dueMinor: number) => Math.abs(converted.amountMinor - dueMinor);
   const [nearest = converted.amountMinor] = duesMinor
-    .filter((dueMinor) => dueMinor > 0 && distance(dueMinor) * TOLERANCE_PART <= dueMinor)
+    .filter((dueMinor) => dueMinor > 0 && isWithin(converted.amountMinor, dueMinor, FX_TOLERANCE_BPS))
     .toSorted((a, b) => distance(a) - distance(b));
   return { received, rate, converted, settled: money(nearest, converted.currency) };
 }
@@ -41,14 +41,31 @@ export function exchanged(
 /** The most that one payment may come to: sums of thousands of them are still exact. */
 const CONVERTED_MAX = 999_999_999_999;
 
-function convertWithin(received: Money, rate: AppliedRate): Money {
-  let converted: Money | null;
+/**
+ * What money comes to at a rate; null where that is less than one unit, or more than can be counted: one absurd amount does
+ * not stop those beside it.
+ */
+export function convertedMoney(received: Money, rate: AppliedRate): Money | null {
   try {
-    converted = convert(received, rate);
+    const converted = convert(received, rate);
+    return converted.amountMinor >= 1 && converted.amountMinor <= CONVERTED_MAX ? converted : null;
   } catch {
-    converted = null;
+    return null;
   }
-  if (converted === null || converted.amountMinor < 1 || converted.amountMinor > CONVERTED_MAX) {
+}
+
+/** Hundredths of a percent in a whole. */
+const WHOLE_BPS = 10_000n;
+
+/** Whether an amount is off by at most so many hundredths of a percent of what is due, inclusive. */
+export function isWithin(amountMinor: number, dueMinor: number, bps: number): boolean {
+  const off = BigInt(amountMinor) - BigInt(dueMinor);
+  return (off < 0n ? -off : off) * WHOLE_BPS <= BigInt(bps) * BigInt(dueMinor);
+}
+
+function convertWithin(received: Money, rate: AppliedRate): Money {
+  const converted = convertedMoney(received, rate);
+  if (converted === null) {
     throw new DomainError({
       code: 'state_conflict',
       reason: 'exchange_rate_unusable',
@@ -59,7 +76,11 @@ function convertWithin(received: Money, rate: AppliedRate): Money {
 }
 
 /** `EUR 450.00 (USD 488.95 at 1.0866, ecb 2026-03-05)`. */
-export function foreignInWords({ received, rate, converted }: ForeignMoney): string {
+export function foreignInWords({
+  received,
+  rate,
+  converted,
+}: Pick<ForeignMoney, 'received' | 'rate' | 'converted'>): string {
   return `${formatMoney(received)} (${formatMoney(converted)} at ${rateText(rate)}, ${sourceText(rate)} ${rate.day})`;
 }
 

@@ -10,7 +10,8 @@
  * | date | 10 less the days between the invoice and the movement, not below 0 |
  */
 import type { Money } from '../money.ts';
-import { type AppliedRate, convert } from './exchange-rate.ts';
+import type { AppliedRate } from './exchange-rate.ts';
+import { convertedMoney, isWithin } from './foreign-payment.ts';
 import { byText, type MatchInvoice } from './match-facts.ts';
 import { nameLikeness, nameWords } from './payer-name.ts';
 import type { ReferenceLevel } from './reference-text.ts';
@@ -99,35 +100,15 @@ function amountPoints({ received, rates }: RankSubject, invoices: readonly Match
   return isWithin(converted.amountMinor, dueMinor, 500) ? 20 : 0;
 }
 
-/** Hundredths of a percent in a whole. */
-const WHOLE_BPS = 10_000n;
-
-/** Whether an amount is off by at most so many hundredths of a percent of what is due, inclusive. */
-export function isWithin(amountMinor: number, dueMinor: number, bps: number): boolean {
-  const off = BigInt(amountMinor) - BigInt(dueMinor);
-  return (off < 0n ? -off : off) * WHOLE_BPS <= BigInt(bps) * BigInt(dueMinor);
-}
-
-/**
- * What money comes to in another currency, at the rate there is; null where there is none, or where it comes to no amount that
- * can be counted.
- */
+/** What money comes to in another currency at the rate there is; null where there is none, or where it comes to no amount. */
 export function convertedInto(
   currency: string,
   received: Money,
   rates: readonly AppliedRate[],
 ): { money: Money; rate: AppliedRate } | null {
   const rate = rates.find(({ base, quote }) => base === received.currency && quote === currency);
-  if (rate === undefined) return null;
-  let converted: Money;
-  try {
-    converted = convert(received, rate);
-  } catch (error) {
-    // One movement of an absurd amount is for a person; it does not stop those beside it.
-    if (error instanceof RangeError) return null;
-    throw error;
-  }
-  return converted.amountMinor > 0 ? { money: converted, rate } : null;
+  const converted = rate === undefined ? null : convertedMoney(received, rate);
+  return rate === undefined || converted === null ? null : { money: converted, rate };
 }
 
 /** Twentieths of the likeness, half away from zero. */

@@ -3,7 +3,7 @@
  * rests on.
  */
 import { formatMoney, type Money } from '../money.ts';
-import { rateText, sourceText } from './exchange-rate.ts';
+import { foreignInWords } from './foreign-payment.ts';
 import type { DecisionOf, MatchDecision, MatchDecisionKind, MatchEvidence } from './match-decision.ts';
 import type { FoundReference, ReferenceLevel } from './reference-text.ts';
 
@@ -86,7 +86,7 @@ function choiceOf(count: number, isAmbiguous: boolean): string {
 
 function amountOf({ received, rate, converted }: MatchEvidence): string {
   if (rate === null || converted === null) return formatMoney(received);
-  return `${formatMoney(received)} (${formatMoney(converted)} at ${rateText(rate)}, ${sourceText(rate)} ${rate.day})`;
+  return foreignInWords({ received, rate, converted });
 }
 
 function amountOut({ received: { amountMinor, currency } }: MatchEvidence): string {

@@ -10,6 +10,7 @@
 import { type Money, money } from '../money.ts';
 import type { BankTransaction } from './bank-transaction.ts';
 import type { AppliedRate } from './exchange-rate.ts';
+import { isWithin } from './foreign-payment.ts';
 import { isOpenOn, isPaid, namedCandidates, rankSubjectOf, unnamedCandidates } from './match-candidates.ts';
 import {
   type MatchDecision,
@@ -19,13 +20,7 @@ import {
   payoutVendors,
 } from './match-decision.ts';
 import { dayOf, type MatchFacts, type MatchInvoice, type TentativeMatch } from './match-facts.ts';
-import {
-  convertedInto,
-  isWithin,
-  type RankCandidate,
-  rankSuggestions,
-  type Suggestion,
-} from './match-rank.ts';
+import { convertedInto, type RankCandidate, rankSuggestions, type Suggestion } from './match-rank.ts';
 import { reversedCredit } from './match-reversal.ts';
 import { settledInFull, settledWith, totalDueOf } from './match-settlement.ts';
 import {
