@@ -170,7 +170,9 @@ describe('level N', () => {
 
   it('takes no letter that begins a word for a digit', () => {
     expect(levels('ADV4821307 SMITH')).toEqual(['T ADV48213075']);
+    expect(levels('ADV4821307\nSMITH')).toEqual(['T ADV48213075']);
     expect(levels('ADV4821307 S MITH')).toEqual(['N ADV48213075']);
+    expect(levels('ADV4821307SMITH')).toEqual(['N ADV48213075']);
   });
 });
 

@@ -195,7 +195,8 @@ function readAfter(text: string, at: number, word: string, field: number): Found
   if (last === undefined || characters.length < LENGTH) return null;
   const next = text[last.end] ?? '';
   // A letter that begins a word is that letter: `ADV4821307 SMITH` has seven digits.
-  if (isDigit(next) || (last.isLookAlike && isLetter(next))) return null;
+  const beginsWord = isSeparator(text[last.end - 2] ?? '') && isLetter(next);
+  if (isDigit(next) || (last.isLookAlike && beginsWord)) return null;
   const lookAlikes = characters.filter(({ isLookAlike }) => isLookAlike).length + (word === 'ADV' ? 0 : 1);
   if (lookAlikes > LOOK_ALIKES_MAX) return null;
   return {
@@ -252,9 +253,14 @@ function charactersAfter(
     at += 1;
     characters.push({ digit, isLookAlike: digit !== character, end: at });
     const next = text[at] ?? '';
-    if (next === '\n' || (next !== '' && separators.includes(next))) at += 1;
+    if (isSeparator(next)) at += 1;
   }
   return characters;
+}
+
+/** What may stand behind a digit. */
+function isSeparator(character: string): boolean {
+  return character === '\n' || (character !== '' && separators.includes(character));
 }
 
 function isDigit(character: string): boolean {
