@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { isFeeHigh, tokenFeeUsdMinor } from './crypto-fee.ts';
+import { isFeeHigh, isWorthGivingBack, ownCoinFee, tokenFeeUsdMinor } from './crypto-fee.ts';
 
 const gwei = 10n ** 9n;
 
@@ -17,4 +17,24 @@ it('is too much from above a twentieth of what is paid', () => {
   const policy = { highFeeBps: 500 };
   expect(isFeeHigh({ feeUsdMinor: 500, usdMinor: 10_000 }, policy)).toBe(false);
   expect(isFeeHigh({ feeUsdMinor: 501, usdMinor: 10_000 }, policy)).toBe(true);
+});
+
+it.each([
+  ['BTC', 10n, 1_410n],
+  ['ETH', 20n * gwei, 420_000n * gwei],
+] as const)('sending %s at %s a unit costs %s of its smallest units', (asset, feeRate, units) => {
+  expect(ownCoinFee(asset, feeRate)).toBe(units);
+});
+
+it.each([
+  [99, 0, false],
+  [100, 0, true],
+  [100, 49, true],
+  [100, 50, false],
+  [101, 50, true],
+  // What nobody knows keeps nothing back.
+  [100, null, true],
+  [99, null, false],
+])('an excess of %i cents that costs %s is given back: %s', (usdMinor, feeUsdMinor, is) => {
+  expect(isWorthGivingBack({ usdMinor, feeUsdMinor }, { excessUsdMinor: 100 })).toBe(is);
 });
