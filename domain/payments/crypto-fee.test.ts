@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest';
 import { isFeeHigh, isWorthGivingBack, ownCoinFee, tokenFeeUsdMinor } from './crypto-fee.ts';
+import { cryptoPolicyOn } from './crypto-policy.ts';
 
 const gwei = 10n ** 9n;
 
@@ -26,15 +27,17 @@ it.each([
   expect(ownCoinFee(asset, feeRate)).toBe(units);
 });
 
+// Of 10 dollars that are due in ten million units.
 it.each([
-  [99, 0, false],
-  [100, 0, true],
-  [100, 49, true],
-  [100, 50, false],
-  [101, 50, true],
+  [999_999n, 0, false],
+  [1_000_000n, 0, true],
+  [1_000_000n, 49, true],
+  [1_000_000n, 50, false],
+  [1_000_001n, 50, true],
   // What nobody knows keeps nothing back.
-  [100, null, true],
-  [99, null, false],
-])('an excess of %i cents that costs %s is given back: %s', (usdMinor, feeUsdMinor, is) => {
-  expect(isWorthGivingBack({ usdMinor, feeUsdMinor }, { excessUsdMinor: 100 })).toBe(is);
+  [1_000_000n, null, true],
+  [999_999n, null, false],
+])('an excess of %s units whose fee is %s cents is given back: %s', (units, feeUsdMinor, is) => {
+  const terms = { usdMinor: 1_000, dueUnits: 10_000_000n, policy: cryptoPolicyOn('mainnet') };
+  expect(isWorthGivingBack({ units, feeUsdMinor }, terms)).toBe(is);
 });

@@ -2,6 +2,7 @@
 import { divideHalfAway } from '../billing/proration.ts';
 import { fractionOfRate } from './coin-rate.ts';
 import { unitsPerCoin } from './crypto-asset.ts';
+import type { CryptoTerms } from './crypto-invoice.ts';
 import type { CryptoPolicy } from './crypto-policy.ts';
 
 /** A transfer of a token, to an address that may never have held it. */
@@ -33,14 +34,16 @@ export function ownCoinFee(asset: 'BTC' | 'ETH', feeRate: bigint): bigint {
 }
 
 /**
- * Whether operators are asked about an excess: it is worth a refund, and more than twice what sending it costs. A fee that
- * nobody knows (null) keeps no excess back. Both amounts in cents of US dollars.
+ * Whether operators are asked about an excess (§1.7, 9): so many units are worth a refund, and more than twice what sending them
+ * costs, in cents of US dollars. A fee that nobody knows (null) keeps no excess back.
  */
 export function isWorthGivingBack(
-  { usdMinor, feeUsdMinor }: { usdMinor: number; feeUsdMinor: number | null },
-  { excessUsdMinor }: Pick<CryptoPolicy, 'excessUsdMinor'>,
+  { units, feeUsdMinor }: { units: bigint; feeUsdMinor: number | null },
+  { usdMinor, dueUnits, policy }: Pick<CryptoTerms, 'usdMinor' | 'dueUnits' | 'policy'>,
 ): boolean {
-  return usdMinor >= excessUsdMinor && (feeUsdMinor === null || usdMinor > 2 * feeUsdMinor);
+  const worth = units * BigInt(usdMinor);
+  const isRefund = worth >= BigInt(policy.excessUsdMinor) * dueUnits;
+  return isRefund && (feeUsdMinor === null || worth > 2n * BigInt(feeUsdMinor) * dueUnits);
 }
 
 const WHOLE_BPS = 10_000;

@@ -29,9 +29,8 @@ export async function askForExcess(
   const excess = await unspentExcess(tx, invoice, [payment]);
   if (excess === null) return;
   const { units } = excess;
-  const usdMinor = quotedUsdMinor(units, invoice);
   const feeUsdMinor = await networkFee(tx, invoice, at);
-  if (!isWorthGivingBack({ usdMinor, feeUsdMinor }, invoice.policy)) return;
+  if (!isWorthGivingBack({ units, feeUsdMinor }, invoice)) return;
   const { tenantId, customerId, id: cryptoInvoiceId, chain, network, asset } = invoice;
   const [row] = await tx
     .insert(cryptoPayouts)
@@ -45,7 +44,7 @@ export async function askForExcess(
       network,
       asset,
       units,
-      usdMinor,
+      usdMinor: quotedUsdMinor(units, invoice),
       status: 'asked',
       reason: 'more was paid than was due',
       requestedBy: 'system',
