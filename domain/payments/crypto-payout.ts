@@ -22,6 +22,8 @@ export type CryptoPayoutStatus = (typeof cryptoPayoutStatuses)[number];
 /** Neither given up nor done: it holds what it gives back. */
 export const livePayoutStatuses = ['requested', 'approved', 'broadcast'] as const;
 
+export const sentStatuses = ['broadcast', 'confirmed'] as const;
+
 export type PayoutAct = 'approve' | 'reject' | 'broadcast';
 
 const allowed: Record<PayoutAct, readonly CryptoPayoutStatus[]> = {
@@ -116,7 +118,7 @@ const lostWords: Record<CryptoPayoutStatus, string> = {
 
 /** Its coins have left the wallet, as far as we were told. */
 export function isSent(status: CryptoPayoutStatus): boolean {
-  return status === 'broadcast' || status === 'confirmed';
+  return sentStatuses.some((each) => each === status);
 }
 
 /** What somebody who reads a payout has to know besides its status. */

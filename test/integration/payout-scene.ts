@@ -56,7 +56,7 @@ export async function creditOf(scene: CoinScene, { customerId }: { customerId: s
 
 /** What the work moves between accounts. */
 export async function movedBy(
-  scene: CoinScene,
+  scene: Pick<CoinScene, 'books'>,
   work: () => Promise<unknown>,
 ): Promise<Record<string, number>> {
   const before = await scene.books();
