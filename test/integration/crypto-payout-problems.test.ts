@@ -264,6 +264,24 @@ describe('a rejected payout whose transaction is mined all the same', () => {
     expect((await read(payout)).problem).toMatchObject({ code: 'sent_after_rejection' });
   });
 
+  it('in a block that was read long before, is asked for no more a day after its rejection', async () => {
+    await paidTooMuch();
+    const { node, poll } = await watchBitcoin(scene);
+    const payout = await approved();
+    const transaction = await sendingOf(scene, payout);
+    node.mine([transaction]);
+    await poll();
+    await act(payout.id, 'broadcast', { txid: transaction.txid });
+    await rejectByAnother(payout.id);
+    scene.at(new Date(scene.now().getTime() + 24 * 3_600_000).toISOString());
+    node.mineEmpty(1);
+    await poll();
+    expect(await read(payout)).toMatchObject({ txid: null, problem: null });
+    scene.at(new Date(scene.now().getTime() - 1).toISOString());
+    await poll();
+    expect((await read(payout)).problem).toMatchObject({ code: 'sent_after_rejection' });
+  });
+
   it('but pays too little, was not sent', async () => {
     await paidTooMuch();
     const { node, poll } = await watchBitcoin(scene);
@@ -405,6 +423,35 @@ describe('a payment that is lost for good', () => {
       await rejectByAnother(id);
     },
   );
+
+  it.each(['approve', 'broadcast'])(
+    'in part, is not given back before the books have followed: %s',
+    async (name) => {
+      coins = await scene.offered();
+      await pay(scene, coins, { units: 1_500_000n, at: minutesAfter(5), height: 101, n: 1 });
+      const second = await scene.paid(coins, 750_000n, { n: 2 });
+      const { id } = name === 'broadcast' ? await approved() : (await ask()).body;
+      await spentElsewhere(second);
+      const before = await scene.api.rowCounts();
+      const body = name === 'broadcast' ? { txid: txid(17) } : {};
+      expect(await act(id, name, body)).toMatchObject(refusal('payment_lost'));
+      expect(await scene.api.rowCounts()).toEqual(before);
+      await booked();
+      expect(await read({ id })).toMatchObject({ status: 'rejected', problem: { code: 'payment_lost' } });
+    },
+  );
+
+  it('in part, after its payout was sent, is a loss of it where the rest does not cover it', async () => {
+    coins = await scene.offered();
+    const first = await pay(scene, coins, { units: 1_500_000n, at: minutesAfter(5), height: 101, n: 1 });
+    await scene.paid(coins, 225_000n, { n: 2 });
+    const { id } = await sent({ amountMinor: 30_000 }, txid(18));
+    await spentElsewhere(first);
+    await booked();
+    // USD 135.00 are left of what the payout gives USD 300.00 of back.
+    expect((await read({ id })).problem).toMatchObject({ code: 'payment_lost' });
+    expect((await booksOf(scene, coins)).sumMinor).toBe(0);
+  });
 
   it('in part, after its payout was sent, is no loss of it while the rest covers it', async () => {
     coins = await scene.offered();
