@@ -23,7 +23,7 @@ export const cryptoPayouts = pgTable(
       .references(() => cryptoInvoices.id),
     /** The payment it gives back, whole; null for what an invoice was paid too much. */
     paymentKey: text(),
-    /** The refund that holds the excess in the books meanwhile; null for a payment that never was in them, and while it is only asked. */
+    /** The refund that holds it in the books meanwhile; null for a payment that is not in them, and while it is only asked. */
     refundId: text().references(() => refunds.id),
     /** The payment in the books that was too much, where that opened it. */
     excessPaymentId: text().references(() => payments.id),

@@ -1,4 +1,4 @@
-/** More was paid than was due: operators are asked about it by a payout without an address, where giving it back is worth its fee. */
+/** An excess is asked about by a payout without an address, where giving it back is worth its fee; who names one takes it over. */
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createCryptoInvoiceActivities } from '../../activities/payments/crypto-invoice.ts';
 import { withTenant } from '../../db/client.ts';

@@ -105,6 +105,7 @@ async function bookMore(
     forgivenMinor: await forgivenMinorOf(tx, id),
     at,
   });
+  if (afterMinor <= dueMinor) return;
   const payment = (await bookedPayments(tx, id)).at(-1);
   if (payment !== undefined) await askForExcess(tx, { ...invoice, bookedUnits: units }, { payment, at });
 }

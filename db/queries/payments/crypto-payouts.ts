@@ -65,8 +65,9 @@ export type PayoutWish = {
 };
 
 /**
- * Asks for a payout; what operators were asked about by itself becomes it. Throws `not_found`, and `state_conflict` with the reasons `address_unusable`, `payment_counts`,
- * `payment_booked`, `payment_unconfirmed`, `payout_under_way`, `nothing_to_give_back`, and those of a refund. Nothing is written then.
+ * Asks for a payout; one that an excess has opened becomes it. Throws `not_found`, and `state_conflict` with the reasons
+ * `address_unusable`, `payment_counts`, `payment_booked`, `payment_unconfirmed`, `payout_under_way`, `nothing_to_give_back`, and
+ * those of a refund. Nothing is written then.
  */
 export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPayoutRow> {
   const { invoiceId } = await readCryptoInvoice(tx, wish.cryptoInvoiceId);
@@ -113,7 +114,7 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
   return row;
 }
 
-/** Operators were asked about an excess: it is this payout now, whatever of its payment is given back. Null where nobody was asked. */
+/** Operators were asked about an excess: that is this payout now, whatever of its payment is given back. Null where none were. */
 async function takeOverAsked(
   tx: Tx,
   paymentId: string | null,

@@ -1,4 +1,4 @@
-/** Out of what an invoice in coins was paid: which payment in the books gives how much of it back. Call under the customer's lock. */
+/** Which payment in the books gives back how much of what an invoice in coins was paid. Call under the customer's lock. */
 import { and, eq, inArray } from 'drizzle-orm';
 import { livePayoutStatuses } from '../../../domain/payments/crypto-payout.ts';
 import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
@@ -14,7 +14,10 @@ import { lockPayment } from './refunds.ts';
 /** Of one payment in the books: minor units of the invoice, and the coins for them. */
 export type FromPayment = { paymentId: string; amountMinor: number; units: bigint };
 
-/** What was paid too much, less what was given back of it, as far as one of the payments (of all, or of these) still has it as credit. */
+/**
+ * What was paid too much, less what was given back of it, as far as one payment still has it as credit: of all that the invoice
+ * has become, or among those named.
+ */
 export async function unspentExcess(
   tx: Tx,
   invoice: CryptoInvoiceRow,

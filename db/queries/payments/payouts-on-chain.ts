@@ -17,7 +17,10 @@ import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { startOf } from './save-decision.ts';
 
-/** Transactions of payouts that no block has yet; a node is asked for these. Those of rejected ones for a day: blocks tell of them later. */
+/**
+ * Transactions of payouts that no block has yet; a node is asked for these. For those of rejected ones it is a day long: what is
+ * mined later is found in its block.
+ */
 export async function payoutsToFind(tx: SystemTx, chain: ChainName, now: Date): Promise<string[]> {
   const { status, txid, formerTxids, decidedAt } = cryptoPayouts;
   const since = new Date(now.getTime() - STRAY_HOURS * 3_600_000);
