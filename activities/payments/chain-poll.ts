@@ -298,7 +298,7 @@ const AGAIN_AT_ONCE = 50;
 /** Payouts whose transaction was mined before it was told are in a block that has been read already. */
 async function followPayouts({ db, lease, node, clock, signal }: Poll, height: number): Promise<void> {
   const { chain } = lease;
-  for (const txid of await withSystem(db, (tx) => payoutsToFind(tx, chain))) {
+  for (const txid of await withSystem(db, (tx) => payoutsToFind(tx, chain, clock()))) {
     signal.throwIfAborted();
     const found = await node.find(txid);
     if (found === null || found.block === null || found.block.height > height) continue;

@@ -1,5 +1,6 @@
 /** Coins that go back to customers: asked for, approved by somebody, sent by the tenant itself, seen on the chain. */
 import { z } from 'zod';
+import type { Tx } from '../../db/client.ts';
 import {
   actOnPayout,
   type CryptoPayoutRow,
@@ -7,9 +8,14 @@ import {
   readPayout,
   requestPayout,
 } from '../../db/queries/payments/crypto-payouts.ts';
+import { payoutProblems } from '../../db/queries/payments/payout-problems.ts';
 import { coinsOf, cryptoAssets } from '../../domain/payments/crypto-asset.ts';
 import { chainNames } from '../../domain/payments/crypto-chain.ts';
-import { cryptoPayoutStatuses } from '../../domain/payments/crypto-payout.ts';
+import {
+  cryptoPayoutStatuses,
+  type PayoutProblem,
+  payoutProblemCodes,
+} from '../../domain/payments/crypto-payout.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { type Route, route } from '../route.ts';
 import { amount, id, idPattern, instant, positiveAmount, text } from '../schemas.ts';
@@ -32,7 +38,10 @@ const payout = z
     asset: z.enum(cryptoAssets),
     amount: z.string().meta({ description: 'Whole coins, an exact decimal.', example: '0.0125' }),
     usdMinor: amount.meta({ description: 'Cents of US dollars it was worth when it was asked for.' }),
-    address: z.string(),
+    address: z.string().nullable().meta({
+      description:
+        "Where it goes; null while it is only asked: more was paid than was due, so ask the customer for an address, and ask for a payout of the invoice with it, which makes it this payout. Until then it is the customer's credit.",
+    }),
     reason: z.string(),
     requestedBy: z.string(),
     requestedAt: instant,
@@ -40,9 +49,21 @@ const payout = z
     decidedBy: z.string().nullable(),
     decidedAt: instant.nullable(),
     rejection: z.string().nullable(),
-    txid: z.string().nullable(),
+    txid: z.string().nullable().meta({
+      description: 'By which it was sent; of a rejected one, what a block has all the same.',
+    }),
     broadcastAt: instant.nullable(),
     confirmedAt: instant.nullable(),
+    problem: z
+      .object({
+        code: z.enum(payoutProblemCodes),
+        message: z.string().meta({ description: 'What to do.' }),
+      })
+      .nullable()
+      .meta({
+        description:
+          'What has to be known besides the status: the chain has taken back what it gives back, or it was sent though it was rejected.',
+      }),
   })
   .meta({ id: 'CryptoPayout' });
 
@@ -70,7 +91,7 @@ const request = route({
   scope: 'billing:write',
   summary: 'Ask for coins to be given back',
   description:
-    'As usual what an invoice was paid too much. With amountMinor, that much of what it was paid; with paymentKey, a payment that does not count, whole. The money is held until the payout is confirmed or rejected.',
+    'As usual what an invoice was paid too much. With amountMinor, that much of what it was paid; with paymentKey, a payment that does not count, whole. Where an excess has opened a payout by itself (status asked), this is that payout. The money is held until the payout is confirmed or rejected.',
   params: z.object({ cryptoInvoiceId }),
   body: z
     .strictObject({
@@ -90,7 +111,7 @@ const request = route({
   handler: async ({ tx, deps, caller: { tenantId, actor }, now, params: of, body }) => {
     const { approvalUsdMinor } = deps.config.chains;
     const row = await requestPayout(tx, { tenantId, ...of, ...body, actor, at: now, approvalUsdMinor });
-    return { status: 201, body: toPayout(row, now) };
+    return { status: 201, body: await told(tx, row, now) };
   },
 });
 
@@ -107,7 +128,7 @@ const read = route({
   problems: ['not_found'],
   handler: async ({ tx, now, params: of }) => ({
     status: 200,
-    body: toPayout(await readPayout(tx, of.payoutId), now),
+    body: await told(tx, await readPayout(tx, of.payoutId), now),
   }),
 });
 
@@ -121,15 +142,17 @@ const list = route({
   summary: 'List payouts, the one that waits longest first',
   query: z.strictObject({ ...pageQuery(idPattern('cpo')), status: z.enum(cryptoPayoutStatuses).optional() }),
   responses: { 200: { description: 'The payouts.', schema: pageOf(payout) } },
-  handler: async ({ tx, now, query: { limit, cursor, status } }) => ({
-    status: 200,
-    body: await page({
+  handler: async ({ tx, now, query: { limit, cursor, status } }) => {
+    const { data, nextCursor } = await page({
       limit,
       fetch: (count) => listPayouts(tx, { status, cursor, limit: count }),
       cursorOf: (row) => row.id,
-      toItem: (row) => toPayout(row, now),
-    }),
-  }),
+      toItem: (row) => row,
+    });
+    const problems = await payoutProblems(tx, data);
+    const payouts = data.map((row) => toPayout(row, problems.get(row.id) ?? null, now));
+    return { status: 200, body: { data: payouts, nextCursor } };
+  },
 });
 
 const approve = route({
@@ -139,6 +162,7 @@ const approve = route({
   operationId: 'approveCryptoPayout',
   reasons: {
     state_conflict: [
+      'payout_asked',
       'payout_approved',
       'payout_rejected',
       'payout_broadcast',
@@ -162,7 +186,7 @@ const approve = route({
   handler: async ({ tx, deps, caller: { actor }, now, params: of }) => {
     const { approvalUsdMinor } = deps.config.chains;
     const wish = { id: of.payoutId, act: 'approve', actor, at: now, approvalUsdMinor } as const;
-    return { status: 200, body: toPayout(await actOnPayout(tx, wish), now) };
+    return { status: 200, body: await told(tx, await actOnPayout(tx, wish), now) };
   },
 });
 
@@ -171,18 +195,22 @@ const reject = route({
   method: 'post',
   path: '/v1/crypto_payouts/{payoutId}/reject',
   operationId: 'rejectCryptoPayout',
-  reasons: { state_conflict: ['payout_rejected', 'payout_broadcast', 'payout_confirmed'] },
+  reasons: {
+    state_conflict: ['payout_rejected', 'payout_confirmed', 'transaction_mined', 'second_person_required'],
+  },
   tag: 'Coins',
   scope: 'billing:write',
-  summary: 'Reject a payout that was not sent',
+  summary: 'Reject a payout that was not sent, or whose transaction will never be mined',
+  description:
+    'What it held is free again. After a transaction was told, as long as no block has it, and with another API key than the one that told it: make sure before that it cannot be mined any more, as by spending its coins otherwise. If it is mined all the same, operators are told, and the payout says so (problem): ask for it anew then, and tell that transaction.',
   params,
   body: z.strictObject({ reason: text(500) }),
   responses: one,
   problems: ['not_found', 'state_conflict'],
-  handler: async ({ tx, caller: { actor }, now, params: of, body: { reason } }) => ({
-    status: 200,
-    body: toPayout(await actOnPayout(tx, { id: of.payoutId, act: 'reject', actor, at: now, reason }), now),
-  }),
+  handler: async ({ tx, caller: { actor }, now, params: of, body: { reason } }) => {
+    const row = await actOnPayout(tx, { id: of.payoutId, act: 'reject', actor, at: now, reason });
+    return { status: 200, body: await told(tx, row, now) };
+  },
 });
 
 const broadcast = route({
@@ -192,9 +220,14 @@ const broadcast = route({
   operationId: 'broadcastCryptoPayout',
   reasons: {
     state_conflict: [
+      'payout_asked',
       'payout_requested',
       'payout_rejected',
       'payout_confirmed',
+      'payment_lost',
+      'payment_counts',
+      'payment_unconfirmed',
+      'payout_under_way',
       'transaction_unusable',
       'transaction_mined',
       'transaction_known',
@@ -218,11 +251,15 @@ const broadcast = route({
   handler: async ({ tx, caller: { actor }, now, params: of, body }) => {
     const txid = body.txid.toLowerCase();
     const row = await actOnPayout(tx, { id: of.payoutId, act: 'broadcast', actor, at: now, txid });
-    return { status: 200, body: toPayout(row, now) };
+    return { status: 200, body: await told(tx, row, now) };
   },
 });
 
-function toPayout(row: CryptoPayoutRow, now: Date): z.infer<typeof payout> {
+async function told(tx: Tx, row: CryptoPayoutRow, now: Date): Promise<z.infer<typeof payout>> {
+  return toPayout(row, (await payoutProblems(tx, [row])).get(row.id) ?? null, now);
+}
+
+function toPayout(row: CryptoPayoutRow, problem: PayoutProblem | null, now: Date): z.infer<typeof payout> {
   const { status, asset, units, requestedAt } = row;
   const isOver = status === 'rejected' || status === 'confirmed';
   return {
@@ -247,6 +284,7 @@ function toPayout(row: CryptoPayoutRow, now: Date): z.infer<typeof payout> {
     txid: row.txid,
     broadcastAt: row.broadcastAt?.toISOString() ?? null,
     confirmedAt: row.confirmedAt?.toISOString() ?? null,
+    problem,
   };
 }
 

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DomainError } from '../errors.ts';
 import {
+  isTakenBack,
   planRefund,
   type RefundablePayment,
   type RefundStatus,
@@ -15,6 +16,7 @@ const paid: RefundablePayment = {
   amountMinor: 2900,
   allocatedMinor: 2900,
   currency: 'USD',
+  returnedMinor: 0,
   customerCreditMinor: 0,
   disputedMinor: 0,
   takenOverMinor: 0,
@@ -27,6 +29,16 @@ const refundIn = (status: RefundStatus, amountMinor: number, creditMinor: number
   status,
   amountMinor,
   creditMinor,
+});
+
+it.each<[string, Parameters<typeof isTakenBack>[0], boolean]>([
+  ['stands', { rail: 'crypto', amountMinor: 2900, returnedMinor: 0 }, false],
+  ['stands in part', { rail: 'crypto', amountMinor: 2900, returnedMinor: 2899 }, false],
+  ['is gone', { rail: 'crypto', amountMinor: 2900, returnedMinor: 2900 }, true],
+  ['of a bank stands', { rail: 'stripe', amountMinor: 2900, returnedMinor: 0 }, false],
+  ['of a bank is gone as a whole', { rail: 'stripe', amountMinor: 2900, returnedMinor: 1 }, true],
+])('a payment that %s', (_title, payment, is) => {
+  expect(isTakenBack(payment)).toBe(is);
 });
 
 describe('what can still be given back', () => {
@@ -49,6 +61,30 @@ describe('what can still be given back', () => {
       'of an overpayment is its credit where a plan change has credited all that was billed',
       { allocatedMinor: 2000, customerCreditMinor: 900, takenOverMinor: 2000 },
       900,
+      0,
+    ],
+    [
+      'of a payment that a chain took back in part is the rest',
+      { allocatedMinor: 2000, returnedMinor: 900 },
+      2000,
+      2000,
+    ],
+    [
+      'of an overpayment that a chain took back in part is the rest of it, with the rest of its credit',
+      { allocatedMinor: 2000, returnedMinor: 400, customerCreditMinor: 500 },
+      2500,
+      2000,
+    ],
+    [
+      'of an overpayment that a chain took back in part, after it was given back, is what is left of the invoice',
+      { allocatedMinor: 1600, returnedMinor: 400, refunds: [given(900, 900)] },
+      1600,
+      1600,
+    ],
+    [
+      'of a payment that a chain took back is nothing',
+      { allocatedMinor: 0, returnedMinor: 2900, customerCreditMinor: 900 },
+      0,
       0,
     ],
     [

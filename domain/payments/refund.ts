@@ -63,6 +63,8 @@ export type RefundablePayment = {
   /** The part that paid the invoice; the rest became the customer's credit. */
   allocatedMinor: number;
   currency: string;
+  /** What a chain has taken back of it, which may be a part; `allocatedMinor` is less by what of that had paid the invoice. */
+  returnedMinor: number;
   /** The customer's credit now, from whatever source. */
   customerCreditMinor: number;
   /** What the customer's bank took back or wants back. */
@@ -78,8 +80,9 @@ export type RefundablePayment = {
  * as it is not spent; what was paid out of the credit goes back there, so its own unallocated part is there already.
  */
 export function refundable(payment: RefundablePayment): { totalMinor: number; billedMinor: number } {
-  const { rail, amountMinor, allocatedMinor, customerCreditMinor, disputedMinor, takenOverMinor, refunds } =
-    payment;
+  const { rail, allocatedMinor, returnedMinor, customerCreditMinor } = payment;
+  const { disputedMinor, takenOverMinor, refunds } = payment;
+  const amountMinor = payment.amountMinor - returnedMinor;
   const given = refunds.filter(({ status }) => status !== 'failed');
   const creditGivenMinor = given.reduce((total, { creditMinor }) => total + creditMinor, 0);
   const billedMinor = Math.max(
@@ -91,6 +94,22 @@ export function refundable(payment: RefundablePayment): { totalMinor: number; bi
   const leftMinor = Math.max(0, amountMinor - sum(given) - disputedMinor - takenOverMinor);
   const atMost = (availableMinor: number) => Math.min(leftMinor, availableMinor);
   return { totalMinor: atMost(billedMinor + creditMinor), billedMinor: atMost(billedMinor) };
+}
+
+/**
+ * Whether nothing of a payment stands any more. A bank takes back all of a direct debit; a chain takes coins back in parts, and
+ * the rest of them can still be given back.
+ */
+export function isTakenBack({
+  rail,
+  amountMinor,
+  returnedMinor,
+}: {
+  rail: PaymentRail;
+  amountMinor: number;
+  returnedMinor: number;
+}): boolean {
+  return rail === 'crypto' ? returnedMinor === amountMinor : returnedMinor > 0;
 }
 
 /** A line of the paid invoice, tax included, with what of it was given back, is on its way, or was credited by a change. */

@@ -6,6 +6,7 @@ import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { carryOutCryptoInvoice } from '../../db/queries/payments/carry-out-crypto-invoice.ts';
 import { savePrices } from '../../db/queries/payments/crypto-prices.ts';
 import { chains, cryptoAddresses, cryptoInvoices, cryptoPayments } from '../../db/schema/crypto.ts';
+import { cryptoPayouts } from '../../db/schema/crypto-payouts.ts';
 import type { CryptoPrice } from '../../domain/payments/price-source.ts';
 
 /** What requests about coins may name, by the names that `schemathesis.toml` binds to parameters. */
@@ -20,7 +21,7 @@ const HEIGHT = 1_000;
 const EACH = 6;
 
 /** Invoices needed: one for each offer. */
-export const COIN_INVOICES = 15 * EACH;
+export const COIN_INVOICES = 16 * EACH;
 
 /** `ok` calls with the key of the run, `byAnother` with another one. */
 export async function populateCoins({
@@ -68,7 +69,7 @@ export async function populateCoins({
   const paidLate = async () => {
     const ids = await offers();
     const keys: string[] = [];
-    for (const id of ids) keys.push(await payLate(db, tenantId, id));
+    for (const id of ids) keys.push(await pay(db, tenantId, id, 'late'));
     return { ids, keys };
   };
   const [cancellable, extendable, settleable, actedOn, invalidable] = [
@@ -101,6 +102,11 @@ export async function populateCoins({
     payouts.push(asked);
   }
   const [approvable = [], rejectable = [], sendable = []] = payouts;
+  const asked: string[] = [];
+  for (const id of await offers()) {
+    await pay(db, tenantId, id, 'too much');
+    asked.push(await payoutOf(db, tenantId, id));
+  }
   for (const id of sendable) await ok('POST', `/v1/crypto_payouts/${id}/approve`, {});
   return {
     accounts: [account, retirable],
@@ -122,9 +128,9 @@ export async function populateCoins({
     approvableActs: acts.slice(0, EACH),
     rejectableActs: acts.slice(EACH),
     acts,
-    payouts: payouts.flat(),
+    payouts: [...payouts.flat(), ...asked],
     approvable,
-    rejectable,
+    rejectable: [...rejectable, ...asked],
     sendable,
     coinAddresses: [ELSEWHERE],
     transactions: Array.from({ length: 20 }, (_, index) => index.toString(16).padStart(64, 'e')),
@@ -159,8 +165,11 @@ function keepPricesFresh(db: Database): Promise<void> {
   return savePrices(db, { prices, at });
 }
 
-/** The offer runs out unpaid, and is paid a little later, deep in the chain by now. Returns the payment's key. */
-async function payLate(db: Database, tenantId: string, id: string): Promise<string> {
+/**
+ * The offer runs out unpaid, and is paid a little later; or it is paid half as much again in time. Deep in the chain by now.
+ * Returns the payment's key.
+ */
+async function pay(db: Database, tenantId: string, id: string, how: 'late' | 'too much'): Promise<string> {
   const txid = randomBytes(32).toString('hex');
   const key = `${txid}:0`;
   const now = new Date();
@@ -181,16 +190,28 @@ async function payLate(db: Database, tenantId: string, id: string): Promise<stri
       txid,
       target: address.target,
       asset: 'BTC',
-      units: offer.dueUnits,
+      units: how === 'late' ? offer.dueUnits : (offer.dueUnits * 3n) / 2n,
       height: HEIGHT - 100,
       blockHash: 'b'.repeat(64),
-      effectiveAt: ago(20),
+      effectiveAt: ago(how === 'late' ? 20 : 30),
       usdRate: '60000',
       status: 'seen',
     });
   });
   await withTenant(db, tenantId, (tx) => carryOutCryptoInvoice(tx, { cryptoInvoiceId: id, at: now }));
   return key;
+}
+
+/** That which its excess has opened. */
+async function payoutOf(db: Database, tenantId: string, cryptoInvoiceId: string): Promise<string> {
+  const [payout] = await withTenant(db, tenantId, (tx) =>
+    tx
+      .select({ id: cryptoPayouts.id })
+      .from(cryptoPayouts)
+      .where(eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId)),
+  );
+  if (payout === undefined) throw new Error(`${cryptoInvoiceId} was not paid too much`);
+  return payout.id;
 }
 
 /** An account of nobody on a local chain; its key means the same to both families. */

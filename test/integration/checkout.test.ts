@@ -157,6 +157,18 @@ describe('a page that is open', () => {
     expect(await state(page)).toContain('0.015 BTC – Confirmed by the network, a few more blocks to go.');
   });
 
+  it('shows what was paid too much once it goes back', async () => {
+    coins = await scene.offered();
+    await scene.paid(coins, 2_250_000n);
+    const page = await open();
+    expect(await state(page)).toContain('<dt>Too much</dt><dd>0.0075 BTC</dd>');
+    const wish = { address: 'bc1qcr8te4kr609gcawutmrza0j4xv80jy8z306fyu', reason: 'paid too much' };
+    const { id } = await scene.ok('POST', `/v1/crypto_invoices/${coins.id}/payouts`, wish);
+    await scene.ok('POST', `/v1/crypto_payouts/${id}/approve`, {});
+    await scene.ok('POST', `/v1/crypto_payouts/${id}/broadcast`, { txid: 'e'.repeat(64) });
+    expect(await state(page)).toContain('<dt>On its way back to you</dt><dd>0.0075 BTC</dd>');
+  });
+
   it('asks for nothing while the chain is paused, and again afterwards', async () => {
     coins = await scene.offered();
     const page = await open();

@@ -1,6 +1,7 @@
 /** Customers pay invoices in coins: exactly, in parts, too late, too much, or not at all; and each is told once. */
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
+import { bitcoinTransaction } from '../support/still-chain.ts';
 import type { StoryChain } from './chain.ts';
 import { offerCoins } from './offers.ts';
 import { newCustomer, readSubscription, subscribe, subscribePaid, useCard } from './people.ts';
@@ -23,10 +24,11 @@ async function firstInvoice() {
   return { ...offer, customerId, subscriptionId, state: () => readSubscription(world, subscriptionId) };
 }
 
-const activated = (when: string) => [
+const activated = (when: string, ...more: string[]) => [
   `${when} payment_received`,
   `${when} activated`,
   `${when} access full`,
+  ...more.map((kind) => `${when} ${kind}`),
   `${when} mail subscription_confirmed sent`,
 ];
 
@@ -183,7 +185,7 @@ it('paid after it has expired, it waits for an operator, and counts once accepte
   expect([await standing(), (await state()).status]).toEqual(['settled [late, marked]', 'active']);
 });
 
-it('what is paid too much is the customer’s credit', async () => {
+it('what is paid too much is the customer’s credit, and goes back once they name an address', async () => {
   const { id, toMinute, happened, standing, customerId } = await firstInvoice();
   await chain.pay(id, { percent: 150n });
   await toMinute(4);
@@ -196,10 +198,32 @@ it('what is paid too much is the customer’s credit', async () => {
     '00:00 crypto_processing',
     '00:00 mail crypto_payment_over sent',
     '00:00 mail crypto_payment_seen sent',
-    ...activated('00:04'),
+    ...activated('00:04', 'crypto_payout_asked'),
   ]);
   expect(await standing()).toBe('settled [over]');
-  expect(await world.ok('GET', `/v1/customers/${customerId}`)).toMatchObject({ creditMinor: 1450 });
+  const credit = async () => (await world.ok('GET', `/v1/customers/${customerId}`)).creditMinor;
+  expect(await credit()).toBe(1450);
+
+  // `0014…` is where the address leads to.
+  const address = 'bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080';
+  const to = '0014751e76e8199196d454941c45d1b3a323f1433bd6';
+  const wish = { address, reason: 'the customer wants it back' };
+  const payout = await world.ok('POST', `/v1/crypto_invoices/${id}/payouts`, wish);
+  expect([payout.status, payout.amount, await credit()]).toEqual(['requested', '0.00024167', 0]);
+  await world.ok('POST', `/v1/crypto_payouts/${payout.id}/approve`, {});
+  const transaction = bitcoinTransaction([{ to, units: 24_167n }]);
+  chain.node.send(transaction);
+  await world.ok('POST', `/v1/crypto_payouts/${payout.id}/broadcast`, { txid: transaction.txid });
+  await toMinute(30);
+  await chain.mine(3);
+  await toMinute(40);
+
+  expect((await happened()).slice(-2)).toEqual([
+    '00:30 payment_refunded',
+    '00:30 mail payment_refunded sent',
+  ]);
+  const { status, problem } = await world.ok('GET', `/v1/crypto_payouts/${payout.id}`);
+  expect([status, problem, await credit()]).toEqual(['confirmed', null, 0]);
 });
 
 it('coins that their payer takes back before a block has them leave the invoice to expire', async () => {

@@ -29,6 +29,7 @@ function checkoutOf({ cryptoInvoice, ...differs }: Differs = {}): Checkout {
     invoiceNumber: 'INV-7',
     nestedAddress: nested,
     payments: [],
+    payouts: [],
     height: 100,
     isPaused: false,
     gas: null,
@@ -302,6 +303,22 @@ describe('the page of an invoice in coins', () => {
     expect(facts).toEqual([
       { name: 'Arrived', value: '0.00150001 BTC' },
       { name: 'Too much', value: '0.00050001 BTC' },
+    ]);
+  });
+
+  it('says what goes back, and what has', () => {
+    const { facts } = pageOf({
+      cryptoInvoice: { status: 'settled', flags: ['over'], creditedUnits: 150_000n, excessUnits: 50_000n },
+      payouts: [
+        { asset: 'BTC', units: 20_000n, status: 'confirmed' },
+        { asset: 'BTC', units: 30_000n, status: 'broadcast' },
+      ],
+    });
+    expect(facts).toEqual([
+      { name: 'Arrived', value: '0.0015 BTC' },
+      { name: 'Too much', value: '0.0005 BTC' },
+      { name: 'Given back', value: '0.0002 BTC' },
+      { name: 'On its way back to you', value: '0.0003 BTC' },
     ]);
   });
 

@@ -161,6 +161,10 @@ function facts(checkout: Checkout): CheckoutPage['facts'] {
     rows.push({ name: 'Still missing', value: formatCoins(dueUnits - creditedUnits, asset) });
   }
   if (excessUnits > 0n) rows.push({ name: 'Too much', value: formatCoins(excessUnits, asset) });
+  for (const payout of checkout.payouts) {
+    const name = payout.status === 'confirmed' ? 'Given back' : 'On its way back to you';
+    rows.push({ name, value: formatCoins(payout.units, payout.asset) });
+  }
   if (status === 'processing') {
     const reached = confirmationsOf(checkout);
     const value =

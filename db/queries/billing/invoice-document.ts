@@ -97,7 +97,7 @@ export async function findReceiptDocument(tx: Tx, paymentId: string): Promise<In
     payments: [toPayment(received, amountMinor)],
     ...(payment.returnedAt !== null && {
       notes: [
-        `The bank took ${formatMoney(money(payment.returnedMinor, payment.currency))} of this payment back (${payment.returnCode}).`,
+        `The ${payment.rail === 'crypto' ? 'chain' : 'bank'} took ${formatMoney(money(payment.returnedMinor, payment.currency))} of this payment back (${payment.returnCode}).`,
       ],
     }),
   };

@@ -8,14 +8,15 @@
  * carried out when its row says so, and a mail is unique by its event. Dying before the commit leaves all of it to do; after
  * it, there is nothing left.
  */
-import { and, asc, eq, isNull, like, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, sql } from 'drizzle-orm';
 import { money } from '../../../domain/money.ts';
 import { isSettled } from '../../../domain/payments/crypto-invoice.ts';
 import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoActs, cryptoEvents, cryptoInvoices } from '../../schema/crypto.ts';
-import { payments } from '../../schema/payments.ts';
+import { askForExcess } from './ask-for-excess.ts';
 import { bookPayouts } from './book-payouts.ts';
+import { bookedPayments } from './booked-payments.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice } from './crypto-invoices.ts';
 import { recordReceivedLots } from './crypto-lots.ts';
@@ -23,7 +24,6 @@ import { tellOfCryptoEvent } from './crypto-messages.ts';
 import { lockOffers } from './crypto-offer.ts';
 import { forgivenMinorOf } from './crypto-tolerance.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
-import type { PaymentRow } from './read-payments.ts';
 import { lockPayment } from './refunds.ts';
 import { type DecidedInvoice, decideCryptoInvoices } from './save-decision.ts';
 import { settlePayment } from './settle-payment.ts';
@@ -105,6 +105,9 @@ async function bookMore(
     forgivenMinor: await forgivenMinorOf(tx, id),
     at,
   });
+  if (afterMinor <= dueMinor) return;
+  const payment = (await bookedPayments(tx, id)).at(-1);
+  if (payment !== undefined) await askForExcess(tx, { ...invoice, bookedUnits: units }, { payment, at });
 }
 
 /** What counted is spent otherwise, or it is merely in no block any more. */
@@ -132,15 +135,6 @@ async function takeBackTo(
     const returned = { amountMinor, code, forgiveMinor };
     await takeBackPayment(tx, subject, { returned, attempt: null, at });
   }
-}
-
-/** The payments that an invoice in coins has become, the first one first. */
-export function bookedPayments(tx: Tx, cryptoInvoiceId: string): Promise<PaymentRow[]> {
-  return tx
-    .select()
-    .from(payments)
-    .where(and(eq(payments.rail, 'crypto'), like(payments.externalId, `${cryptoInvoiceId}:%`)))
-    .orderBy(asc(payments.id));
 }
 
 async function setBooked(tx: Tx, id: string, units: bigint): Promise<void> {

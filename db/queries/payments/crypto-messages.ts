@@ -15,7 +15,8 @@ import { addTimelineEntry, lockSubscription } from '../billing/subscriptions.ts'
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { tellSubscriber } from '../messaging/tell-subscriber.ts';
 import { findReportSettings } from '../reporting/report-settings.ts';
-import type { CryptoEventRow } from './crypto-invoices.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
+import { type CryptoEventRow, readCryptoInvoice } from './crypto-invoices.ts';
 import { payUrl } from './dunning-message.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 
@@ -64,7 +65,54 @@ export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, waiting
       details: { cryptoInvoiceId: coins.id, invoiceId: invoice.id },
     });
   }
-  if (alert !== undefined) await tellOperators(tx, { invoice: coins, event, at }, invoice.number, alert);
+  if (alert !== undefined) {
+    const { tenantId } = coins;
+    const dedupeKey = `crypto_event:${event.id}`;
+    await tellOperators(tx, { tenantId, invoiceNumber: invoice.number, what: alert, dedupeKey, at });
+  }
+}
+
+/**
+ * What happens to a payout without anybody asking for it: operators find it on the timeline, in the audit log and in their mail.
+ * Call once for each kind, as the row of the payout says.
+ */
+export async function tellOfPayout(
+  tx: Tx,
+  {
+    payout: { id, tenantId, cryptoInvoiceId },
+    kind,
+    what,
+    details,
+    at,
+  }: {
+    payout: { id: string; tenantId: string; cryptoInvoiceId: string };
+    kind: 'asked' | 'sent_after_rejection';
+    /** As a sentence. */
+    what: string;
+    /** For the audit log. */
+    details: Record<string, string | null>;
+    at: Date;
+  },
+): Promise<void> {
+  const coins = await readCryptoInvoice(tx, cryptoInvoiceId);
+  const invoice = await readInvoice(tx, coins.invoiceId);
+  const { subscription } = await lockSubscription(tx, invoice.subscriptionId);
+  await addTimelineEntry(tx, subscription, at, {
+    kind: `crypto_payout_${kind}`,
+    message: `Invoice ${invoice.number} in ${coins.asset}: ${what}`,
+    details: { cryptoInvoiceId, invoiceId: invoice.id, payoutId: id },
+  });
+  const dedupeKey = `crypto_payout:${id}:${kind}`;
+  await tellOperators(tx, { tenantId, invoiceNumber: invoice.number, what, dedupeKey, at });
+  await writeAudit(tx, {
+    tenantId,
+    actor: 'system',
+    action: `crypto_payout.${kind}`,
+    entityType: 'crypto_payout',
+    entityId: id,
+    details: { cryptoInvoiceId, ...details },
+    at,
+  });
 }
 
 type CustomerTemplate = Exclude<
@@ -141,9 +189,13 @@ const alerts: Partial<Record<CryptoEventKind, string>> = {
 
 async function tellOperators(
   tx: Tx,
-  { invoice: { tenantId }, event, at }: Omit<Told, 'waiting'>,
-  invoiceNumber: string,
-  what: string,
+  {
+    tenantId,
+    invoiceNumber,
+    what,
+    dedupeKey,
+    at,
+  }: { tenantId: string; invoiceNumber: string; what: string; dedupeKey: string; at: Date },
 ): Promise<void> {
   const settings = await findReportSettings(tx);
   if (settings === null || settings.recipient === null) return;
@@ -154,7 +206,7 @@ async function tellOperators(
       template: 'crypto_operator_alert',
       variables: { invoiceNumber, what },
       recipient: settings.recipient,
-      dedupeKey: `crypto_event:${event.id}`,
+      dedupeKey,
     },
   });
 }

@@ -5,8 +5,9 @@
  *
  * Why it is safe to run twice: everything happens under the locks of the customer and then of the invoice in coins. A payment
  * has one payout that was not rejected, an invoice's money at most one under way (the database says so too), and each step is
- * taken from the status before it only; a transaction is told anew only while no block has the one before. Dying before a
- * commit leaves the step to be asked for again under the same key.
+ * taken from the status before it only; a transaction is told anew, and a payout that was sent rejected, only while no block has
+ * the transaction told last. What is mined all the same is looked for on the chain (`payouts-on-chain.ts`). Dying before a commit
+ * leaves the step to be asked for again under the same key.
  */
 import { and, asc, eq, gt, inArray } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
@@ -20,7 +21,7 @@ import {
 } from '../../../domain/payments/crypto-payout.ts';
 import { APPROVAL_USD_MINOR } from '../../../domain/payments/crypto-policy.ts';
 import { fiatValueOf } from '../../../domain/payments/crypto-quote.ts';
-import { coinsWorth, quotedUsdMinor } from '../../../domain/payments/crypto-worth.ts';
+import { quotedUsdMinor } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
@@ -28,16 +29,17 @@ import { refunds } from '../../schema/payments.ts';
 import { notFound } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { addApprovedAct } from './approved-act.ts';
-import { releaseCredit, unspentCredit } from './book-refund.ts';
-import { bookedPayments } from './carry-out-crypto-invoice.ts';
+import { releaseCredit } from './book-refund.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice } from './crypto-invoices.ts';
 import { lockOffers } from './crypto-offer.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
+import { isLost } from './payout-problems.ts';
+import { paymentOf, unspentExcess } from './payout-source.ts';
 import { lockPayment, readRefund } from './refunds.ts';
 import {
   type PayoutSource,
-  refuseLost,
+  refuseMoved,
   refuseSecond,
   refuseTransaction,
   uncountedPayment,
@@ -63,8 +65,9 @@ export type PayoutWish = {
 };
 
 /**
- * Asks for a payout. Throws `not_found`, and `state_conflict` with the reasons `address_unusable`, `payment_counts`,
- * `payment_booked`, `payment_unconfirmed`, `payout_under_way`, `nothing_to_give_back`, and those of a refund. Nothing is written then.
+ * Asks for a payout; one that an excess has opened becomes it. Throws `not_found`, and `state_conflict` with the reasons
+ * `address_unusable`, `payment_counts`, `payment_booked`, `payment_unconfirmed`, `payout_under_way`, `nothing_to_give_back`, and
+ * those of a refund. Nothing is written then.
  */
 export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPayoutRow> {
   const { invoiceId } = await readCryptoInvoice(tx, wish.cryptoInvoiceId);
@@ -84,35 +87,64 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
   const { chain, asset } = source;
   const read = readAddress(wish.address, chain, invoice.network);
   if (!read.ok) throw stateConflict('address_unusable', `The address ${read.message}.`);
-  const [row] = await tx
-    .insert(cryptoPayouts)
-    .values({
-      id: newId('cpo'),
+  const fields = {
+    refundId: source.refundId,
+    units: source.units,
+    usdMinor: usdValue(source, invoice) ?? wish.approvalUsdMinor ?? APPROVAL_USD_MINOR,
+    address: read.address,
+    target: read.to,
+    status: 'requested',
+    reason: wish.reason,
+    requestedBy: wish.actor,
+    requestedAt: wish.at,
+  } as const;
+  const row =
+    (await takeOverAsked(tx, source.paymentId, fields)) ??
+    (await insertPayout(tx, {
       tenantId: wish.tenantId,
       customerId: invoice.customerId,
       cryptoInvoiceId: invoice.id,
       paymentKey: wish.paymentKey ?? null,
-      refundId: source.refundId,
       chain,
       network: invoice.network,
       asset,
-      units: source.units,
-      usdMinor: usdValue(source, invoice) ?? wish.approvalUsdMinor ?? APPROVAL_USD_MINOR,
-      address: read.address,
-      target: read.to,
-      status: 'requested',
-      reason: wish.reason,
-      requestedBy: wish.actor,
-      requestedAt: wish.at,
-    })
-    .returning();
-  if (row === undefined) throw new Error('An inserted payout was not returned');
+      ...fields,
+    }));
   await audit(tx, row, { action: 'requested', actor: wish.actor, reason: wish.reason, at: wish.at });
   return row;
 }
 
-/** Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`; `payment_lost`, `transaction_unusable`,
- * `transaction_mined`, `transaction_known`). */
+/** Operators were asked about an excess: that is this payout now, whatever of its payment is given back. Null where none were. */
+async function takeOverAsked(
+  tx: Tx,
+  paymentId: string | null,
+  fields: Partial<CryptoPayoutRow>,
+): Promise<CryptoPayoutRow | null> {
+  if (paymentId === null) return null;
+  const [row] = await tx
+    .update(cryptoPayouts)
+    .set(fields)
+    .where(and(eq(cryptoPayouts.excessPaymentId, paymentId), eq(cryptoPayouts.status, 'asked')))
+    .returning();
+  return row ?? null;
+}
+
+async function insertPayout(
+  tx: Tx,
+  fields: Omit<typeof cryptoPayouts.$inferInsert, 'id'>,
+): Promise<CryptoPayoutRow> {
+  const [row] = await tx
+    .insert(cryptoPayouts)
+    .values({ id: newId('cpo'), ...fields })
+    .returning();
+  if (row === undefined) throw new Error('An inserted payout was not returned');
+  return row;
+}
+
+/**
+ * Approves, rejects, or tells that it was sent. Throws `not_found` and `state_conflict` (see `payoutMistake`; `payment_lost`,
+ * `payment_counts`, `payment_unconfirmed`, `payout_under_way`, `transaction_unusable`, `transaction_mined`, `transaction_known`).
+ */
 export async function actOnPayout(
   tx: Tx,
   {
@@ -137,24 +169,34 @@ export async function actOnPayout(
   },
 ): Promise<CryptoPayoutRow> {
   const payout = await lockPayout(tx, id);
-  const mistake = payoutMistake(payout, act, actor, approvalUsdMinor);
+  const standing = { ...payout, isLost: await isLost(tx, payout) };
+  const mistake = payoutMistake(standing, act, actor, approvalUsdMinor);
   if (mistake !== null) throw stateConflict(mistake.reason, mistake.message);
-  if (act === 'approve') await refuseLost(tx, payout, at);
+  if (act !== 'reject') await refuseMoved(tx, payout, at);
   if (act === 'broadcast') await refuseTransaction(tx, payout, txid ?? '');
+  const formerTxids = [...new Set([...payout.formerTxids, ...(payout.txid === null ? [] : [payout.txid])])];
   const [row] = await tx
     .update(cryptoPayouts)
     .set({
       status: statusAfter[act],
-      ...(act === 'broadcast'
-        ? { txid: txid ?? null, broadcastBy: actor, broadcastAt: at }
-        : { decidedBy: actor, decidedAt: at, rejection: reason ?? null }),
+      ...(act === 'broadcast' && { txid: txid ?? null, formerTxids, broadcastBy: actor, broadcastAt: at }),
+      ...(act === 'approve' && { decidedBy: actor, decidedAt: at }),
+      ...(act === 'reject' && {
+        txid: null,
+        formerTxids,
+        decidedBy: actor,
+        decidedAt: at,
+        rejection: reason ?? null,
+      }),
     })
     .where(eq(cryptoPayouts.id, id))
     .returning();
   if (row === undefined) throw new Error(`Payout ${id} disappeared`);
   if (act === 'reject') await releaseHeld(tx, row, at);
   if (act === 'broadcast' && payout.status === 'approved') await dismissPayment(tx, row, { actor, at });
-  await audit(tx, row, { action: pastOf[act], actor, reason, at });
+  // A rejection names the transaction that is never to be mined.
+  const { txid: named } = act === 'reject' ? payout : row;
+  await audit(tx, { ...row, txid: named }, { action: pastOf[act], actor, reason, at });
   return row;
 }
 
@@ -236,66 +278,7 @@ async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish):
     at,
     isSentLater: true,
   });
-  return { chain, asset, units, refundId: refund.id };
-}
-
-type FromPayment = { paymentId: string; amountMinor: number; units: bigint };
-
-/** What was paid too much, less what was given back of it, as far as one of the payments still has it as credit. */
-async function unspentExcess(tx: Tx, invoice: CryptoInvoiceRow): Promise<FromPayment | null> {
-  const given = await givenBack(tx, invoice.id);
-  const excessMinor = coinsWorth(invoice.bookedUnits, invoice) - invoice.dueMinor - given.amountMinor;
-  if (excessMinor <= 0) return null;
-  let best = { paymentId: '', amountMinor: 0 };
-  for (const payment of (await bookedPayments(tx, invoice.id)).reverse()) {
-    const { context } = await lockPayment(tx, payment.id);
-    const amountMinor = Math.min(excessMinor, await unspentCredit(tx, payment, context));
-    if (amountMinor > best.amountMinor) best = { paymentId: payment.id, amountMinor };
-  }
-  if (best.amountMinor === 0) return null;
-  const excessUnits = invoice.bookedUnits - invoice.dueUnits - given.units;
-  const isAll = best.amountMinor === excessMinor && excessUnits > 0n;
-  return { ...best, units: isAll ? excessUnits : unitsWorth(best.amountMinor, invoice) };
-}
-
-/** Of the payments that the coins became in the books: the last one that still holds so much. */
-async function paymentOf(
-  tx: Tx,
-  invoice: CryptoInvoiceRow,
-  amountMinor: number,
-): Promise<FromPayment | null> {
-  for (const payment of (await bookedPayments(tx, invoice.id)).reverse()) {
-    const { context } = await lockPayment(tx, payment.id);
-    const isWhole = payment.amountMinor - payment.refundedMinor >= amountMinor && payment.returnedAt === null;
-    const credit = await unspentCredit(tx, payment, context);
-    if (isWhole && (credit >= amountMinor || payment.allocatedMinor > 0)) {
-      return { paymentId: payment.id, amountMinor, units: unitsWorth(amountMinor, invoice) };
-    }
-  }
-  return null;
-}
-
-/** At the rate that was agreed, never more than that. */
-function unitsWorth(amountMinor: number, { dueUnits, dueMinor }: CryptoInvoiceRow): bigint {
-  return (dueUnits * BigInt(amountMinor)) / BigInt(dueMinor);
-}
-
-/** Of what the invoice was paid: what payouts that were not rejected have given back, or are about to. */
-async function givenBack(tx: Tx, cryptoInvoiceId: string): Promise<{ amountMinor: number; units: bigint }> {
-  const rows = await tx
-    .select({ amountMinor: refunds.amountMinor, units: cryptoPayouts.units })
-    .from(cryptoPayouts)
-    .innerJoin(refunds, eq(refunds.id, cryptoPayouts.refundId))
-    .where(
-      and(
-        eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId),
-        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
-      ),
-    );
-  return {
-    amountMinor: rows.reduce((sum, row) => sum + row.amountMinor, 0),
-    units: rows.reduce((sum, row) => sum + row.units, 0n),
-  };
+  return { chain, asset, units, refundId: refund.id, paymentId };
 }
 
 /** What has left the wallet can count no longer. */

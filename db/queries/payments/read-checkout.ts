@@ -1,8 +1,10 @@
 /** What the public page of an invoice in coins is made of. Who knows its token sees it, and needs no account. */
 import { and, asc, eq, inArray, sql } from 'drizzle-orm';
+import { sentStatuses } from '../../../domain/payments/crypto-payout.ts';
 import { type Database, type Tx, withSystem, withTenant } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { chains, cryptoAddresses, cryptoInvoices, cryptoPayments } from '../../schema/crypto.ts';
+import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { currentTenant } from '../tenants/tenants.ts';
 import { readUsdRates } from './usd-rates.ts';
 
@@ -13,6 +15,8 @@ export type Checkout = {
   /** The other address of the invoice; null where it has one only. */
   nestedAddress: string | null;
   payments: (typeof cryptoPayments.$inferSelect)[];
+  /** What was sent back to the customer, the first first. */
+  payouts: Pick<typeof cryptoPayouts.$inferSelect, 'asset' | 'units' | 'status'>[];
   /** How far its chain has been read; null before it ever was. */
   height: number | null;
   isPaused: boolean;
@@ -55,6 +59,16 @@ export async function readCheckout(db: Database, token: string, now: Date): Prom
         .from(cryptoPayments)
         .where(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoice.id))
         .orderBy(asc(cryptoPayments.effectiveAt), asc(cryptoPayments.key)),
+      payouts: await tx
+        .select({ asset: cryptoPayouts.asset, units: cryptoPayouts.units, status: cryptoPayouts.status })
+        .from(cryptoPayouts)
+        .where(
+          and(
+            eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoice.id),
+            inArray(cryptoPayouts.status, [...sentStatuses]),
+          ),
+        )
+        .orderBy(asc(cryptoPayouts.id)),
       height: chain?.height ?? null,
       isPaused: chain?.pausedAt != null,
       gas: await gasOf(tx, cryptoInvoice, { weiPerGas: chain?.feeRate ?? null, now }),
@@ -87,7 +101,9 @@ export async function checkoutVersions(
   const row = cryptoInvoices;
   const paid = sql`(select string_agg(${cryptoPayments.status}, ',' order by ${cryptoPayments.chain}, ${cryptoPayments.key})
     from ${cryptoPayments} where ${cryptoPayments.cryptoInvoiceId} = ${row.id})`;
-  const version = sql<string>`concat_ws(':', ${row.version}, ${row.quoteOrdinal}, ${paid},
+  const sentBack = sql`(select string_agg(${cryptoPayouts.status}, ',' order by ${cryptoPayouts.id})
+    from ${cryptoPayouts} where ${cryptoPayouts.cryptoInvoiceId} = ${row.id} and ${inArray(cryptoPayouts.status, [...sentStatuses])})`;
+  const version = sql<string>`concat_ws(':', ${row.version}, ${row.quoteOrdinal}, ${paid}, ${sentBack},
     case when ${row.status} = 'processing' then ${chains.height} end,
     ${chains.pausedAt} is not null, ${row.expiresAt} < ${now.toISOString()}::timestamptz)`;
   const rows = await withSystem(db, (tx) =>

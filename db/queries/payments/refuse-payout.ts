@@ -2,22 +2,23 @@
  * What a payout is refused for: what it gives back is there no longer, counts, or goes back already, and no more coins leave
  * than came. Call under the locks of the customer and of the invoice in coins; nothing is written here.
  */
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import { familyOf, titleOf } from '../../../domain/payments/crypto-chain.ts';
 import { type DecidedPayment, isSettled } from '../../../domain/payments/crypto-invoice.ts';
 import { isTransactionOn, livePayoutStatuses } from '../../../domain/payments/crypto-payout.ts';
 import type { Tx } from '../../client.ts';
-import { cryptoActs, cryptoPayments } from '../../schema/crypto.ts';
+import { cryptoActs } from '../../schema/crypto.ts';
 import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { notFound } from '../billing/subscriptions.ts';
-import { lockPayment, readRefund } from './refunds.ts';
 import { type DecidedInvoice, decideCryptoInvoices } from './save-decision.ts';
 
 type CryptoPayoutRow = typeof cryptoPayouts.$inferSelect;
 
-/** What leaves, and the refund that holds it; none for a payment that is not in the books. */
-export type PayoutSource = Pick<CryptoPayoutRow, 'chain' | 'asset' | 'units' | 'refundId'>;
+/** What leaves, the refund that holds it, and the payment in the books that it is of; neither for one that is not in them. */
+export type PayoutSource = Pick<CryptoPayoutRow, 'chain' | 'asset' | 'units' | 'refundId'> & {
+  paymentId: string | null;
+};
 
 /** Not in the books, and so deep in its chain that giving it back gives nothing away. */
 export async function uncountedPayment(tx: Tx, decided: DecidedInvoice, key: string): Promise<PayoutSource> {
@@ -34,7 +35,7 @@ export async function uncountedPayment(tx: Tx, decided: DecidedInvoice, key: str
     );
   }
   await refuseGiven(tx, decided, payment);
-  return { chain, asset, units, refundId: null };
+  return { chain, asset, units, refundId: null, paymentId: null };
 }
 
 function refuseCounted({ invoice }: DecidedInvoice, { countedUnits }: DecidedPayment): void {
@@ -119,19 +120,25 @@ export async function refuseSecond(
   }
 }
 
-/** Since it was asked for, the chain may have taken back what is to be given back, or the payment may count by now. */
-export async function refuseLost(tx: Tx, payout: CryptoPayoutRow, at: Date): Promise<void> {
-  if (await isLost(tx, payout)) {
-    throw stateConflict(
-      'payment_lost',
-      'The chain has taken the payment back since the payout was asked for, so there is nothing to give back: reject it.',
-    );
-  }
-  const { cryptoInvoiceId, paymentKey } = payout;
-  if (paymentKey === null) return;
+/**
+ * Since it was asked for, the payment may have come to count, or the chain may have taken coins that the books still have. What
+ * was sent already is told all the same.
+ */
+export async function refuseMoved(tx: Tx, payout: CryptoPayoutRow, at: Date): Promise<void> {
+  const { cryptoInvoiceId, paymentKey, status } = payout;
+  if (status === 'broadcast') return;
   const [decided] = await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now: at.toISOString() });
   if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
-  const payment = decided.decision.payments.find(({ key }) => key === paymentKey);
+  const { invoice, decision } = decided;
+  if (paymentKey === null) {
+    const securedUnits = isSettled(invoice.status) ? decision.securedUnits : 0n;
+    if (securedUnits >= invoice.bookedUnits) return;
+    throw stateConflict(
+      'payment_lost',
+      'The chain has taken back coins that had paid the invoice, and the books are about to follow: do not send it.',
+    );
+  }
+  const payment = decision.payments.find(({ key }) => key === paymentKey);
   if (payment !== undefined && payment.countedUnits > 0n) {
     throw stateConflict(
       'payment_counts',
@@ -139,20 +146,6 @@ export async function refuseLost(tx: Tx, payout: CryptoPayoutRow, at: Date): Pro
     );
   }
   await uncountedPayment(tx, decided, paymentKey);
-}
-
-async function isLost(tx: Tx, { cryptoInvoiceId, paymentKey, refundId }: CryptoPayoutRow): Promise<boolean> {
-  if (refundId !== null) {
-    const { payment } = await lockPayment(tx, (await readRefund(tx, refundId)).paymentId);
-    return payment.returnedAt !== null;
-  }
-  const [payment] = await tx
-    .select({ height: cryptoPayments.height })
-    .from(cryptoPayments)
-    .where(
-      and(eq(cryptoPayments.cryptoInvoiceId, cryptoInvoiceId), eq(cryptoPayments.key, paymentKey ?? '')),
-    );
-  return payment === undefined || payment.height === null;
 }
 
 export async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: string): Promise<void> {
@@ -179,7 +172,9 @@ export async function refuseTransaction(tx: Tx, payout: CryptoPayoutRow, txid: s
       and(
         eq(cryptoPayouts.chain, payout.chain),
         eq(cryptoPayouts.txid, txid),
-        eq(cryptoPayouts.target, payout.target),
+        eq(cryptoPayouts.target, payout.target ?? ''),
+        // One that was sent though it was rejected is asked for anew, and told with that transaction.
+        ne(cryptoPayouts.status, 'rejected'),
       ),
     );
   if (rows.length > 0) {

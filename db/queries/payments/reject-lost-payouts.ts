@@ -4,7 +4,7 @@
  *
  * Why it is safe to run twice: a payout is rejected once, under the customer's lock, in the transaction that moves the books.
  */
-import { and, asc, eq, inArray } from 'drizzle-orm';
+import { and, asc, eq, inArray, or } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { refunds } from '../../schema/payments.ts';
@@ -19,20 +19,25 @@ export async function rejectLostPayouts(tx: Tx, subject: RefundContext, at: Date
   const rows = await tx
     .select({ payout: cryptoPayouts, refundId: refunds.id })
     .from(cryptoPayouts)
-    .innerJoin(refunds, eq(refunds.id, cryptoPayouts.refundId))
+    .leftJoin(refunds, eq(refunds.id, cryptoPayouts.refundId))
     .where(
-      and(
-        eq(refunds.paymentId, subject.payment.id),
-        inArray(cryptoPayouts.status, ['requested', 'approved']),
+      or(
+        and(
+          eq(refunds.paymentId, subject.payment.id),
+          inArray(cryptoPayouts.status, ['requested', 'approved']),
+        ),
+        and(eq(cryptoPayouts.excessPaymentId, subject.payment.id), eq(cryptoPayouts.status, 'asked')),
       ),
     )
     .orderBy(asc(cryptoPayouts.id));
   for (const { payout, refundId } of rows) {
-    await releaseCredit(tx, { ...subject, refund: await readRefund(tx, refundId), at });
-    await tx
-      .update(refunds)
-      .set({ status: 'failed', failureCode: 'coins_lost' })
-      .where(eq(refunds.id, refundId));
+    if (refundId !== null) {
+      await releaseCredit(tx, { ...subject, refund: await readRefund(tx, refundId), at });
+      await tx
+        .update(refunds)
+        .set({ status: 'failed', failureCode: 'coins_lost' })
+        .where(eq(refunds.id, refundId));
+    }
     await tx
       .update(cryptoPayouts)
       .set({ status: 'rejected', decidedBy: 'system', decidedAt: at, rejection: REASON })

@@ -11,6 +11,7 @@ import { DomainError } from '../../../domain/errors.ts';
 import { isBusinessId } from '../../../domain/payments/coinbase-checkout.ts';
 import { isVendorRail } from '../../../domain/payments/payment.ts';
 import {
+  isTakenBack,
   planRefund,
   type RefundableLine,
   type RefundablePayment,
@@ -99,17 +100,18 @@ function givenBackThere(paymentId: string): DomainError {
 /** Longer than the caller tries; then the relay takes over. */
 const LEASE_SECONDS = 5;
 
-/** Throws `state_conflict` while the customer's bank decides about the payment, and after it took the payment back. */
+/** Throws `state_conflict` while the customer's bank decides about the payment, and once all of it was taken back. */
 async function refundableOf(
   tx: Tx,
   { payment, invoice, context }: RefundContext,
   takenOver: ReadonlyMap<string, number>,
 ): Promise<RefundablePayment> {
-  if (payment.returnedAt !== null) {
+  if (isTakenBack(payment)) {
+    const who = payment.rail === 'crypto' ? 'The chain' : "The customer's bank";
     throw new DomainError({
       code: 'state_conflict',
       reason: 'payment_returned',
-      message: `The customer's bank has taken the payment back (${payment.returnCode}); there is nothing to give back.`,
+      message: `${who} has taken the payment back (${payment.returnCode}); there is nothing to give back.`,
     });
   }
   const given = await tx.select().from(refunds).where(eq(refunds.paymentId, payment.id));
@@ -123,13 +125,14 @@ async function refundableOf(
     });
   }
   const lost = disputed.filter(({ status }) => status === 'lost');
-  const { rail, amountMinor, allocatedMinor, currency } = payment;
+  const { rail, amountMinor, allocatedMinor, returnedMinor, currency } = payment;
   const takenOverMinor = [...takenOver.values()].reduce((total, minor) => total + minor, 0);
   return {
     rail,
     amountMinor,
     allocatedMinor,
     currency,
+    returnedMinor,
     customerCreditMinor: context.customer.creditMinor,
     disputedMinor: lost.reduce((total, each) => total + each.amountMinor, 0),
     takenOverMinor:

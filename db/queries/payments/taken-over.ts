@@ -4,6 +4,7 @@
  */
 import { and, eq, inArray, ne, or } from 'drizzle-orm';
 import { taxLines } from '../../../domain/billing/tax-amounts.ts';
+import { isTakenBack } from '../../../domain/payments/refund.ts';
 import type { Tx } from '../../client.ts';
 import { invoiceLines, invoiceLineTaxes, invoices, subscriptions } from '../../schema/billing.ts';
 import { disputes, payments, refunds } from '../../schema/payments.ts';
@@ -97,7 +98,7 @@ export async function paidBesides(tx: Tx, payment: PaymentRow, invoice: InvoiceR
 /** What the other payments of an invoice have paid of it, and was not given back, is not on its way and not disputed. */
 async function paidByOthers(tx: Tx, { id, invoiceId }: PaymentRow): Promise<number> {
   const others = (await tx.select().from(payments).where(eq(payments.invoiceId, invoiceId))).filter(
-    (payment) => payment.id !== id && payment.returnedAt === null,
+    (payment) => payment.id !== id && !isTakenBack(payment),
   );
   const ids = others.map((payment) => payment.id);
   const given = await tx
