@@ -3,7 +3,8 @@
  * out. It tells of the chain only; what a payment counts for is decided in `crypto-invoice.ts`.
  *
  * Why it is safe to run twice: a payment is written whole, by its key, and what was seen before gives what is there already.
- * A block read again, or a mempool told again, changes nothing but the time of the last sight.
+ * A block read again, or a mempool told again, changes nothing but the time of the last sight. Where a transaction that is mined
+ * again pays another of our addresses, what it had paid and what it pays now are two payments, of which one at most is alive.
  */
 
 import { exponentOf } from '../money.ts';
@@ -102,7 +103,7 @@ function withoutBlock({ rival, txid }: OwnPayment): OwnPayment['rival'] {
 /** The transaction is in the active chain. */
 function mine(state: State, transaction: ChainTransaction, block: BlockRef & { time: string }): void {
   const { txid } = transaction;
-  const isOwn = new Set(transaction.transfers.map(({ key }) => key));
+  const isOwn = new Set(transaction.transfers.map((transfer) => state.keyOf(transfer)));
   const before = state.paymentsOf(txid);
   const rivals = state.rivalsOf(transaction);
   const inherited = [...rivals.flatMap((rival) => state.paymentsOf(rival)), ...before].filter(
@@ -110,11 +111,7 @@ function mine(state: State, transaction: ChainTransaction, block: BlockRef & { t
   );
 
   for (const transfer of transaction.transfers) {
-    const known = state.payments.get(transfer.key);
-    if (known !== undefined && !isSameMoney(known, transfer)) {
-      lose(state, known, { txid, height: block.height });
-      continue;
-    }
+    const known = state.knownOf(transfer);
     const payment =
       known === undefined
         ? state.begin(transaction, transfer, inherited)
@@ -129,7 +126,7 @@ function mine(state: State, transaction: ChainTransaction, block: BlockRef & { t
       unconfirmedParent: null,
     });
   }
-  // It was mined and moved nothing, or something else than it had promised.
+  // It was mined and moved nothing, or something else, or to somebody else, than it had promised or had done in another block.
   for (const payment of before) {
     if (!isOwn.has(payment.key)) lose(state, payment, { txid, height: block.height });
   }
@@ -147,6 +144,19 @@ function isSameMoney({ target, asset, token }: OwnPayment, transfer: ChainTransf
   return target === transfer.to && asset === transfer.asset && token === transfer.token;
 }
 
+/**
+ * The key of a transfer to us whose own key is that of a payment of other money already: to another address of ours, or of
+ * another token. The one that was first keeps the plain key, dead or alive, so that each is found again wherever it is mined.
+ */
+function divertedKey({ key, to, token }: ChainTransfer): string {
+  return token === null ? `${key}@${to}` : `${key}@${to}@${token}`;
+}
+
+/** Whether a payment is what has this `ChainTransfer.key`. */
+export function isOfTransfer(payment: Pick<CryptoPayment, 'key'>, key: string): boolean {
+  return payment.key === key || payment.key.startsWith(`${key}@`);
+}
+
 /** The transaction waits to be mined. */
 function see(state: State, transaction: ChainTransaction): void {
   const { txid } = transaction;
@@ -158,8 +168,7 @@ function see(state: State, transaction: ChainTransaction): void {
   const before = state.paymentsOf(txid);
 
   for (const transfer of transaction.transfers) {
-    const known = state.payments.get(transfer.key);
-    const payment = known ?? state.begin(transaction, transfer, rivalPayments);
+    const payment = state.knownOf(transfer) ?? state.begin(transaction, transfer, rivalPayments);
     // A node's mempool may lag behind its chain.
     if (payment === null || payment.block !== null) continue;
     const isLost = (payment.rival?.height ?? null) !== null;
@@ -240,6 +249,15 @@ class State {
     this.#ancestors = new Set(observation.ancestors.map(({ txid }) => txid));
   }
 
+  keyOf(transfer: ChainTransfer): string {
+    const first = this.payments.get(transfer.key);
+    return first === undefined || isSameMoney(first, transfer) ? transfer.key : divertedKey(transfer);
+  }
+
+  knownOf(transfer: ChainTransfer): OwnPayment | undefined {
+    return this.payments.get(this.keyOf(transfer));
+  }
+
   paymentsOf(txid: string): OwnPayment[] {
     return this.#found(this.#keysOf.get(txid));
   }
@@ -310,7 +328,7 @@ class State {
       usdRate: null,
     });
     const payment: OwnPayment = {
-      key: transfer.key,
+      key: this.keyOf(transfer),
       chain,
       txid,
       tenantId: target.tenantId,

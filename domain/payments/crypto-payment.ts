@@ -4,7 +4,7 @@ import type { ChainName } from './crypto-chain.ts';
 
 /** What is known of a transfer to one of our addresses. Instants are UTC, in ISO 8601. */
 export type CryptoPayment = {
-  /** `ChainTransfer.key`; unique on its chain. */
+  /** `ChainTransfer.key`, with more behind an `@` where that was of other money of ours before; unique on its chain. */
   key: string;
   chain: ChainName;
   txid: string;

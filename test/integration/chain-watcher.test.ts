@@ -227,6 +227,47 @@ describe('a reorganisation', () => {
     expect(await rivals(id)).toEqual([`${paying.txid} @1`]);
   });
 
+  it('that mines a contract’s transfer again to another of our invoices takes it from the first and gives it to the second', async () => {
+    const evm = createStillChain({ clock: scene.now }).node();
+    const usdc = { chain: 'ethereum', asset: 'USDC', dueUnits: 100_000_000n } as const;
+    const [first, second] = [await scene.offer(usdc), await scene.offer(usdc)];
+    const ethereum = await scene.watch(evm, { chain: 'ethereum' });
+    evm.setFinalized(0);
+    await ethereum.poll();
+    const paying = evmTransaction([
+      { to: first.target, units: 100_000_000n, asset: 'USDC', token: '0xusdc' },
+    ]);
+    const diverted = {
+      ...paying,
+      transfers: paying.transfers.map((each) => ({ ...each, to: second.target })),
+    };
+    const nobody = ['awaiting', []];
+    const paid = ['processing', ['100000000 mined @1']];
+    const of = async ({ id }: { id: string }) => [await scene.standing(id), await scene.payments(id)];
+    evm.mine([paying]);
+    await ethereum.poll();
+    expect([await of(first), await of(second)]).toEqual([paid, nobody]);
+
+    evm.reorganise(1, [[diverted], []]);
+    await ethereum.poll();
+    expect(await of(first)).toEqual(['awaiting [replaced, reorged]', ['100000000 replaced']]);
+    expect(await of(second)).toEqual(paid);
+    const before = await scene.everything();
+    await withSystem(scene.db, (tx) => rescanChain(tx, { chain: 'ethereum', fromHeight: 1 }));
+    await ethereum.poll();
+    expect(await scene.everything()).toEqual(before);
+
+    evm.reorganise(2, [[paying], [], []]);
+    await ethereum.poll();
+    expect([await of(first), (await of(second))[1]]).toEqual([paid, ['100000000 replaced']]);
+    evm.reorganise(3, [[diverted], [], [], []]);
+    evm.mineEmpty(12);
+    await ethereum.poll();
+    expect(await of(first)).toEqual(['awaiting [replaced]', ['100000000 replaced']]);
+    expect(await of(second)).toEqual(['settled', ['100000000 confirmed @1']]);
+    expect((await scene.events(second.id)).filter((kind) => kind === 'settled')).toEqual(['settled']);
+  });
+
   it('deeper than what is kept is found by ever fewer blocks', async () => {
     const { id, target } = await scene.offer({ expiresIn: 60 });
     const paying = bitcoinTransaction([{ to: target, units: DUE }]);
