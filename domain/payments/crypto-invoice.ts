@@ -113,7 +113,7 @@ export type DecidedPayment = {
   countedUnits: bigint;
   /** Why it is not what was asked for: another asset of ours, another chain, or a token that is none of ours. */
   wrong: 'asset' | 'chain' | 'token' | null;
-  /** The transaction that pays us in its stead. */
+  /** The transaction that pays us in its stead, be it another invoice. */
   replacedBy: string | null;
 };
 
@@ -362,7 +362,8 @@ function flagsOf(
   const isPaid = status === 'processing' || isSettled(status);
   const isShort = creditedUnits > 0n && creditedUnits < terms.minDueUnits;
   const isLost = isSettled(status) && ruling !== 'mark_settled' && standings.securedUnits < terms.minDueUnits;
-  const isReversed = status === 'invalid' && wasSettled && ruling !== 'mark_invalid';
+  const isReversed =
+    status === 'invalid' && wasSettled && ruling !== 'mark_invalid' && !hasMovedOn(standings);
   const isTooLate = comesTooLate(situation, status, wasSettled);
   const isOpen = status === 'awaiting' || status === 'processing';
   const flags: Record<CryptoInvoiceFlag, boolean> = {
@@ -391,6 +392,12 @@ function flagsOf(
     confirmation_overdue: status === 'processing' && situation.isOverdue,
   };
   return cryptoInvoiceFlags.filter((flag) => flags[flag]);
+}
+
+/** All that is lost pays another invoice now: that is no double spend. */
+function hasMovedOn({ all }: Standings): boolean {
+  const lost = all.filter((each) => each.isCounted && each.isLost);
+  return lost.length > 0 && lost.every(({ rival }) => rival?.isOurs === true);
 }
 
 /** Whether the customer has what was paid for. */

@@ -6,7 +6,7 @@ import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { watchFor } from '../../activities/payments/chain-watcher.ts';
 import { createMempoolReader } from '../../activities/payments/mempool-reader.ts';
-import { withSystem } from '../../db/client.ts';
+import { withSystem, withTenant } from '../../db/client.ts';
 import { LeaseLostError, takeLease } from '../../db/queries/payments/chain-cursor.ts';
 import { readChainHealth } from '../../db/queries/payments/chain-health.ts';
 import { rescanChain, resumeChain } from '../../db/queries/payments/rescan-chain.ts';
@@ -338,6 +338,40 @@ describe('a replacement', () => {
     await watcher.poll();
     expect(await scene.payments(id)).toEqual(['100000 replaced']);
     expect((await scene.standing(id)).startsWith('awaiting')).toBe(true);
+  });
+
+  it('that pays another of our invoices is no attempt to cheat', async () => {
+    const [first, second] = [await scene.offer(), await scene.offer()];
+    node.send(bitcoinTransaction([{ to: first.target, units: DUE }], { spends: ['coin:0'] }));
+    await watcher.poll();
+    const paying = bitcoinTransaction([{ to: second.target, units: DUE }], { spends: ['coin:0'] });
+    node.send(paying);
+    await watcher.poll();
+    const of = async ({ id }: { id: string }) => [await scene.standing(id), await scene.payments(id)];
+    const replaced = ['awaiting [replaced]', ['100000 replaced']];
+    expect([await of(first), await of(second)]).toEqual([replaced, ['processing', ['100000 seen']]]);
+    expect((await scene.invoice(first.id)).requiredDepth).toBe(3);
+
+    node.mine([paying]);
+    node.mineEmpty(6);
+    await watcher.poll();
+    expect([await of(first), await of(second)]).toEqual([replaced, ['settled', ['100000 confirmed @11']]]);
+    const told = ['payment_seen', 'processing', 'payment_replaced', 'payment_reversed'];
+    expect(await scene.events(first.id)).toEqual(told);
+    // Whoever decides later, and sees only what is the tenant's, decides the same.
+    await withTenant(scene.db, scene.tenantId, (tx) =>
+      decideCryptoInvoices(tx, { ids: [first.id], now: scene.now().toISOString() }),
+    );
+    expect([await of(first), await scene.events(first.id)]).toEqual([replaced, told]);
+  });
+
+  it('that pays another of our invoices next to nothing is an attempt all the same', async () => {
+    const [first, second] = [await scene.offer(), await scene.offer()];
+    node.send(bitcoinTransaction([{ to: first.target, units: DUE }], { spends: ['coin:0'] }));
+    await watcher.poll();
+    node.send(bitcoinTransaction([{ to: second.target, units: 500n }], { spends: ['coin:0'] }));
+    await watcher.poll();
+    expect(await scene.standing(first.id)).toBe('awaiting [replaced, double_spend_attempt]');
   });
 
   it('of a parent, which is none of ours, takes the child that pays us with it', async () => {
