@@ -23,6 +23,7 @@ const target: OwnTarget = {
   minDueUnits: 98_000n,
   dustUsdMinor: 100,
   toleranceBps: 200,
+  needsAgreedRate: false,
 };
 
 const known: OwnPayment = {

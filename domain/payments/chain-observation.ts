@@ -31,6 +31,8 @@ export type OwnTarget = {
   dustUsdMinor: number;
   /** Of an amount, in hundredths of a percent: what a payment may lack. */
   toleranceBps: number;
+  /** Its payments may come to count by their rate alone, so that one rate is as good as none unless sources agree on it. */
+  needsAgreedRate: boolean;
 };
 
 /** What a transaction that concerns us uses up. `parentTxid`: whose output it is; null where spends name no parent (EVM). */
@@ -56,8 +58,11 @@ export type Observation = {
   spends: readonly TrackedSpend[];
   /** By invoice; one that has none may be left out. */
   worthless: ReadonlyMap<string, WorthlessCount>;
-  /** US dollars for a whole coin at that instant; null where no fresh price is known. */
-  usdRateAt(asset: CryptoAsset, at: string): string | null;
+  /**
+   * US dollars for a whole coin at that instant; null where no fresh price is known, or, with `isAgreed`, where nobody could be
+   * quoted by what is known.
+   */
+  usdRateAt(asset: CryptoAsset, at: string, options: { isAgreed: boolean }): string | null;
 };
 
 /** What is to be kept. `payments` are new or changed, each whole. */
@@ -313,7 +318,7 @@ class State {
     transfer: ChainTransfer,
     predecessors: readonly OwnPayment[],
   ): OwnPayment | null {
-    const { targets, chain, usdRateAt } = this.observation;
+    const { targets, chain } = this.observation;
     const target = targets.get(transfer.to);
     if (target === undefined || transfer.units <= 0n) return null;
     const { txid } = transaction;
@@ -343,16 +348,15 @@ class State {
       orphanedAt: null,
       rival: null,
       unconfirmedParent: null,
-      usdRate: usdRate ?? (transfer.asset === null ? null : usdRateAt(transfer.asset, effectiveAt)),
+      usdRate: usdRate ?? this.#rateOf(transfer.asset, effectiveAt, target),
     };
     return this.#hasRoomFor(payment, target) ? payment : null;
   }
 
   /** With what the block says it is. What is more than was promised counts from now, like any payment. */
   withUnits(payment: OwnPayment, units: bigint): OwnPayment {
-    const { targets, usdRateAt } = this.observation;
-    const { asset } = payment;
-    const toleranceBps = targets.get(payment.target)?.toleranceBps ?? 0;
+    const target = this.observation.targets.get(payment.target);
+    const toleranceBps = target?.toleranceBps ?? 0;
     if (units === payment.units || covers(payment.units, { units, toleranceBps })) {
       return { ...payment, units };
     }
@@ -361,7 +365,7 @@ class State {
       ...payment,
       units,
       effectiveAt,
-      usdRate: asset === null ? null : usdRateAt(asset, effectiveAt),
+      usdRate: target === undefined ? null : this.#rateOf(payment.asset, effectiveAt, target),
     };
   }
 
@@ -381,6 +385,10 @@ class State {
       const before = this.#before.get(payment.key);
       return before === undefined || !isSame(before, payment);
     });
+  }
+
+  #rateOf(asset: CryptoAsset | null, at: string, { needsAgreedRate }: OwnTarget): string | null {
+    return asset === null ? null : this.observation.usdRateAt(asset, at, { isAgreed: needsAgreedRate });
   }
 
   #firstSight(): string {

@@ -44,6 +44,7 @@ describe('paying', () => {
       creditedUnits: 0n,
       confirmedUnits: 0n,
       securedUnits: 0n,
+      acceptable: [],
       lateUnits: 0n,
       excessUnits: 0n,
       missingUnits: 100_000n,

@@ -322,7 +322,11 @@ function wordOn({ key }: CryptoPayment, acts: readonly CryptoAct[]) {
 }
 
 /** What an accepted payment counts for, in units of what is due, rounded down; null where nobody knows its worth. */
-function worthOf(payment: CryptoPayment, rate: 'locked' | 'received', terms: CryptoTerms): bigint | null {
+export function worthOf(
+  payment: CryptoPayment,
+  rate: 'locked' | 'received',
+  terms: CryptoTerms,
+): bigint | null {
   if (payment.asset === null) return null;
   if (payment.asset === terms.asset && rate === 'locked') return payment.units;
   const value = usdMinorOf(payment.units, payment.asset, payment.usdRate);

@@ -534,6 +534,50 @@ describe('an expiry', () => {
   });
 });
 
+describe('late money that may be accepted by itself', () => {
+  const expired = async () => {
+    const offered = await scene.offer({ policy: { late: 'auto' } });
+    scene.pass({ minutes: 16 });
+    await watcher.poll();
+    expect(await scene.standing(offered.id)).toBe('expired');
+    return { ...offered, before: await scene.signals(offered.id) };
+  };
+  const rates = async (id: string) => (await scene.rows(id)).map(({ usdRate }) => usdRate);
+
+  it('has its invoice looked at when it comes, and again when it is beyond doubt', async () => {
+    const { id, target, before } = await expired();
+    await scene.price('BTC', '100000');
+    const parent = bitcoinTransaction([{ to: 'change', units: 1n }]);
+    const child = bitcoinTransaction([{ to: target, units: DUE }], { spends: [`${parent.txid}:0`] });
+    node.send(parent, child);
+    await watcher.poll();
+    expect([await scene.standing(id), await rates(id)]).toEqual(['expired [late, review]', ['100000']]);
+    expect(await scene.signals(id)).toBe(before + 1);
+    node.mine([parent, child]);
+    await watcher.poll();
+    expect(await scene.signals(id)).toBe(before + 2);
+  });
+
+  it('has no rate where one source alone says so, or two are too far apart', async () => {
+    const [alone, apart, close] = [await expired(), await expired(), await expired()];
+    const paid = async ({ id, target }: { id: string; target: string }) => {
+      node.send(bitcoinTransaction([{ to: target, units: DUE }]));
+      await watcher.poll();
+      return rates(id);
+    };
+    await scene.price('BTC', '100000');
+    const kraken = `update crypto_prices set rate = $1 where source = 'kraken'`;
+    await scene.sql(kraken, ['103001']);
+    expect(await paid(apart)).toEqual([null]);
+    await scene.sql(kraken, ['103000']);
+    expect(await paid(close)).toEqual(['100000']);
+    await scene.sql(`delete from crypto_prices where source = 'kraken'`);
+    expect(await paid(alone)).toEqual([null]);
+    const usual = await scene.offer();
+    expect(await paid(usual)).toEqual(['100000']);
+  });
+});
+
 describe('a chain whose last block is too old', () => {
   beforeEach(async () => {
     await scene.close();

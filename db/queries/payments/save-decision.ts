@@ -418,6 +418,8 @@ function asksForMore(
   { before, now }: { before: CryptoInvoiceRow | undefined; now: string },
 ): boolean {
   const { status, bookedUnits } = invoice;
+  // What was in doubt when it came may be beyond it now.
+  if (decision.acceptable.length > 0) return true;
   const isBookedOtherwise = invoice.confirmedUnits > bookedUnits || decision.securedUnits < bookedUnits;
   if (isSettled(status) && isBookedOtherwise) return true;
   // Before the expiry its process looks again then. Later it has ended, or waits to be told.
