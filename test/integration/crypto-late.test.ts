@@ -238,6 +238,15 @@ describe('late money that is worth enough waits for a person', () => {
     expect(await standing()).toBe('processing [late, marked]');
   });
 
+  it('where it came longer ago than a payment in time is waited for', async () => {
+    await payLate();
+    const dayAfter = 20 + 24 * 60;
+    await carryOut(scene, coins, minutesAfter(dayAfter + 1));
+    expect([await standing(), await acts()]).toEqual([waiting, []]);
+    await carryOut(scene, coins, minutesAfter(dayAfter));
+    expect(await standing()).toBe('processing [late, marked, slow_confirm, confirmation_overdue]');
+  });
+
   it('while an operator’s own act waits to be approved', async () => {
     const key = await payLate();
     const wish = {

@@ -7,11 +7,13 @@
  * carries the invoice out. Dying before the commit leaves a payment that is still to be accepted; after it, one that is no longer
  * pending, and nobody accepts it again.
  */
-import { and, eq } from 'drizzle-orm';
+import { and, eq, inArray, min } from 'drizzle-orm';
 import { isTerminal } from '../../../domain/billing/subscription.ts';
 import { formatCoins } from '../../../domain/payments/crypto-asset.ts';
+import { familyOf } from '../../../domain/payments/crypto-chain.ts';
+import { MINUTE_MS } from '../../../domain/payments/crypto-clock.ts';
 import type { Tx } from '../../client.ts';
-import { cryptoActs } from '../../schema/crypto.ts';
+import { cryptoActs, cryptoPayments } from '../../schema/crypto.ts';
 import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import { addTimelineEntry, type SubscriptionContext } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
@@ -87,6 +89,7 @@ async function isForPerson(
   if (invoice.status !== 'open' || dueOf(invoice).amountMinor === 0) return true;
   if (isTerminal(context.subscription.status)) return true;
   if ((await findCurrentOffer(tx, coins.invoiceId)) !== null) return true;
+  if (await isLongAgo(tx, { coins, paymentKeys, at })) return true;
   const goingBack = await paymentsGoingBack(tx, coins.id);
   if (paymentKeys.some((key) => goingBack.has(key))) return true;
   const [waiting] = await tx
@@ -96,4 +99,30 @@ async function isForPerson(
     .limit(1);
   if (waiting !== undefined) return true;
   return (await paidOtherwise(tx, { context, invoice, at })) !== null;
+}
+
+/**
+ * Seen so long ago that a payment in time would be given up by now: whoever has held money back, in a transaction that nobody
+ * mines, does not choose the day of the price that it counts at.
+ */
+async function isLongAgo(
+  tx: Tx,
+  {
+    coins: { id, chain, policy },
+    paymentKeys,
+    at,
+  }: { coins: DecidedInvoice['invoice']; paymentKeys: readonly string[]; at: Date },
+): Promise<boolean> {
+  const [first] = await tx
+    .select({ at: min(cryptoPayments.effectiveAt) })
+    .from(cryptoPayments)
+    .where(
+      and(
+        eq(cryptoPayments.cryptoInvoiceId, id),
+        eq(cryptoPayments.chain, chain),
+        inArray(cryptoPayments.key, [...paymentKeys]),
+      ),
+    );
+  const waitedMs = at.getTime() - (first?.at?.getTime() ?? 0);
+  return waitedMs > policy.monitorMinutes[familyOf(chain)] * MINUTE_MS;
 }
