@@ -17,6 +17,8 @@ export type CryptoSettings = {
   readonly largeUsdMinor: number;
   /** Depth from which a payment is never looked at again, where the chain does not say so itself. */
   readonly finalDepth: number;
+  /** What becomes of money that came after the expiry. */
+  readonly late: 'review' | 'auto';
   /** Not mined for so long: the customer is told; and the operators, at the second. */
   readonly slowMinutes: number;
   readonly confirmationTimeoutMinutes: number;
@@ -49,6 +51,7 @@ export const cryptoVariables = {
     .union([z.literal('finalized'), z.coerce.number().int().min(1).max(10_000)], { error: finality })
     .default('finalized'),
   CRYPTO_FINAL_DEPTH: whole(100, 2, 100_000, 'blocks'),
+  CRYPTO_LATE: z.enum(['review', 'auto'], { error: 'must be review or auto.' }).default('review'),
   CRYPTO_SLOW_MINUTES: whole(60, 1, MINUTES_A_WEEK, 'minutes'),
   CRYPTO_CONFIRMATION_TIMEOUT_MINUTES: whole(120, 1, MINUTES_A_WEEK, 'minutes'),
   // One market alone is never believed, and there are three.
@@ -79,7 +82,7 @@ function whole(fallback: number, min: number, max: number, unit: string) {
 export function cryptoMistakes(env: Readonly<Record<string, string | undefined>>): string[] {
   const read = <N extends Name>(name: N): number | null => {
     const parsed = cryptoVariables[name].safeParse(env[name]);
-    return parsed.success && parsed.data !== 'finalized' ? parsed.data : null;
+    return parsed.success && typeof parsed.data === 'number' ? parsed.data : null;
   };
   const isBelow = (a: Name, b: Name, times = 1) => {
     const [low, high] = [read(a), read(b)];
@@ -137,6 +140,7 @@ export function cryptoSettings(env: Values): CryptoSettings {
     },
     largeUsdMinor: env.CRYPTO_LARGE_USD * CENTS,
     finalDepth: env.CRYPTO_FINAL_DEPTH,
+    late: env.CRYPTO_LATE,
     slowMinutes: env.CRYPTO_SLOW_MINUTES,
     confirmationTimeoutMinutes: env.CRYPTO_CONFIRMATION_TIMEOUT_MINUTES,
     rateSources: env.CRYPTO_RATE_SOURCES,

@@ -156,7 +156,7 @@ export const cryptoPayments = pgTable(
   'crypto_payments',
   {
     chain: text().$type<ChainName>().notNull(),
-    /** `ChainTransfer.key` */
+    /** `CryptoPayment.key` */
     key: text().notNull(),
     tenantId: tenantId().references(() => tenants.id),
     cryptoInvoiceId: text()

@@ -23,6 +23,7 @@ const target: OwnTarget = {
   minDueUnits: 98_000n,
   dustUsdMinor: 100,
   toleranceBps: 200,
+  needsAgreedRate: false,
 };
 
 const known: OwnPayment = {
@@ -330,19 +331,65 @@ describe('a block', () => {
     expect(payments).toEqual([{ ...known, units, block: minedAt, effectiveAt }]);
   });
 
-  it.each([
-    ['to somebody else', { to: 'other' }],
-    ['in another asset', { asset: 'ETH' as const }],
-    ['by another token', { token: '0xspam' }],
-  ])('that mines it %s ends it, and a later one brings it back', (_name, differs) => {
+  it('that mines it to somebody else ends it, and a later one brings it back', () => {
     const paying = transaction('aa');
-    const other = { ...paying, transfers: paying.transfers.map((transfer) => ({ ...transfer, ...differs })) };
     const ended = { ...known, rival: { txid: 'aa', height: 100 } };
-    expect(seenBeside({ block, transactions: [other] }).payments).toEqual([ended]);
+    const away = transaction('aa', { to: 'other' });
+    expect(seenBeside({ block, transactions: [away] }).payments).toEqual([ended]);
     const [freed] = leaveChain([ended], { ancestor: 99, now: later });
     const again = seenBeside({ block, payments: [freed ?? ended], transactions: [paying] });
     expect(again.payments).toEqual([{ ...known, block: minedAt }]);
   });
+
+  it.each([
+    [
+      'to another of our addresses',
+      { to: 'theirs' },
+      { key: 'aa:0@theirs', target: 'theirs', cryptoInvoiceId: 'cin_2' },
+    ],
+    ['in another asset', { asset: 'ETH' as const }, { key: 'aa:0@ours', asset: 'ETH' as const }],
+    ['by another token', { token: '0xspam' }, { key: 'aa:0@ours@0xspam', token: '0xspam' }],
+  ])(
+    'that mines it %s ends it and begins another one, and a later one turns that round',
+    (_name, differs, other) => {
+      const targets = new Map([
+        ['ours', target],
+        ['theirs', { ...target, target: 'theirs', cryptoInvoiceId: 'cin_2' }],
+      ]);
+      const paying = transaction('aa');
+      const transfers = paying.transfers.map((transfer) => ({ ...transfer, ...differs }));
+      const ended = { ...known, rival: { txid: 'aa', height: 100 } };
+      const begun = {
+        ...known,
+        ...other,
+        block: minedAt,
+        effectiveAt: later,
+        seenAt: null,
+        usdRate: '90000',
+      };
+      const first = seenBeside({
+        block,
+        targets,
+        transactions: [{ ...paying, transfers }],
+        usdRateAt: () => '90000',
+      });
+      expect(first.payments).toEqual([ended, begun]);
+      const mined = { block, targets, payments: first.payments };
+      expect(seen({ ...mined, transactions: [{ ...paying, transfers }] }).payments).toEqual([]);
+
+      const out = leaveChain(first.payments, { ancestor: 99, now: later });
+      expect(out).toEqual([known, { ...begun, block: null, orphanedAt: later }]);
+      const back = { block, targets, payments: out, transactions: [paying] };
+      const turned = seen(back).payments;
+      expect(turned).toEqual([
+        { ...known, block: minedAt },
+        { ...begun, block: null, orphanedAt: later, rival: { txid: 'aa', height: 100 } },
+      ]);
+      const again = leaveChain(turned, { ancestor: 99, now: later });
+      const third = seen({ ...back, payments: again, transactions: [{ ...paying, transfers }] });
+      expect(third.payments).toEqual([{ ...ended, orphanedAt: later }, begun]);
+    },
+  );
 
   it('never kills what another block has mined', () => {
     const mined = { ...known, block: { height: 99, hash: 'h99' } };

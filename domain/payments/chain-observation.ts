@@ -3,7 +3,8 @@
  * out. It tells of the chain only; what a payment counts for is decided in `crypto-invoice.ts`.
  *
  * Why it is safe to run twice: a payment is written whole, by its key, and what was seen before gives what is there already.
- * A block read again, or a mempool told again, changes nothing but the time of the last sight.
+ * A block read again, or a mempool told again, changes nothing but the time of the last sight. Where a transaction that is mined
+ * again pays another of our addresses, what it had paid and what it pays now are two payments, of which one at most is alive.
  */
 
 import { exponentOf } from '../money.ts';
@@ -30,6 +31,8 @@ export type OwnTarget = {
   dustUsdMinor: number;
   /** Of an amount, in hundredths of a percent: what a payment may lack. */
   toleranceBps: number;
+  /** Its payments may come to count by their rate alone, so that one rate is as good as none unless sources agree on it. */
+  needsAgreedRate: boolean;
 };
 
 /** What a transaction that concerns us uses up. `parentTxid`: whose output it is; null where spends name no parent (EVM). */
@@ -55,8 +58,11 @@ export type Observation = {
   spends: readonly TrackedSpend[];
   /** By invoice; one that has none may be left out. */
   worthless: ReadonlyMap<string, WorthlessCount>;
-  /** US dollars for a whole coin at that instant; null where no fresh price is known. */
-  usdRateAt(asset: CryptoAsset, at: string): string | null;
+  /**
+   * US dollars for a whole coin at that instant; null where no fresh price is known, or, with `isAgreed`, where nobody could be
+   * quoted by what is known.
+   */
+  usdRateAt(asset: CryptoAsset, at: string, options: { isAgreed: boolean }): string | null;
 };
 
 /** What is to be kept. `payments` are new or changed, each whole. */
@@ -102,7 +108,7 @@ function withoutBlock({ rival, txid }: OwnPayment): OwnPayment['rival'] {
 /** The transaction is in the active chain. */
 function mine(state: State, transaction: ChainTransaction, block: BlockRef & { time: string }): void {
   const { txid } = transaction;
-  const isOwn = new Set(transaction.transfers.map(({ key }) => key));
+  const isOwn = new Set(transaction.transfers.map((transfer) => state.keyOf(transfer)));
   const before = state.paymentsOf(txid);
   const rivals = state.rivalsOf(transaction);
   const inherited = [...rivals.flatMap((rival) => state.paymentsOf(rival)), ...before].filter(
@@ -110,11 +116,7 @@ function mine(state: State, transaction: ChainTransaction, block: BlockRef & { t
   );
 
   for (const transfer of transaction.transfers) {
-    const known = state.payments.get(transfer.key);
-    if (known !== undefined && !isSameMoney(known, transfer)) {
-      lose(state, known, { txid, height: block.height });
-      continue;
-    }
+    const known = state.knownOf(transfer);
     const payment =
       known === undefined
         ? state.begin(transaction, transfer, inherited)
@@ -129,7 +131,7 @@ function mine(state: State, transaction: ChainTransaction, block: BlockRef & { t
       unconfirmedParent: null,
     });
   }
-  // It was mined and moved nothing, or something else than it had promised.
+  // It was mined and moved nothing, or something else, or to somebody else, than it had promised or had done in another block.
   for (const payment of before) {
     if (!isOwn.has(payment.key)) lose(state, payment, { txid, height: block.height });
   }
@@ -147,6 +149,19 @@ function isSameMoney({ target, asset, token }: OwnPayment, transfer: ChainTransf
   return target === transfer.to && asset === transfer.asset && token === transfer.token;
 }
 
+/**
+ * The key of a transfer to us whose own key is that of a payment of other money already: to another address of ours, or of
+ * another token. The one that was first keeps the plain key, dead or alive, so that each is found again wherever it is mined.
+ */
+function divertedKey({ key, to, token }: ChainTransfer): string {
+  return token === null ? `${key}@${to}` : `${key}@${to}@${token}`;
+}
+
+/** Whether a payment is what has this `ChainTransfer.key`. */
+export function isOfTransfer(payment: Pick<CryptoPayment, 'key'>, key: string): boolean {
+  return payment.key === key || payment.key.startsWith(`${key}@`);
+}
+
 /** The transaction waits to be mined. */
 function see(state: State, transaction: ChainTransaction): void {
   const { txid } = transaction;
@@ -158,8 +173,7 @@ function see(state: State, transaction: ChainTransaction): void {
   const before = state.paymentsOf(txid);
 
   for (const transfer of transaction.transfers) {
-    const known = state.payments.get(transfer.key);
-    const payment = known ?? state.begin(transaction, transfer, rivalPayments);
+    const payment = state.knownOf(transfer) ?? state.begin(transaction, transfer, rivalPayments);
     // A node's mempool may lag behind its chain.
     if (payment === null || payment.block !== null) continue;
     const isLost = (payment.rival?.height ?? null) !== null;
@@ -240,6 +254,15 @@ class State {
     this.#ancestors = new Set(observation.ancestors.map(({ txid }) => txid));
   }
 
+  keyOf(transfer: ChainTransfer): string {
+    const first = this.payments.get(transfer.key);
+    return first === undefined || isSameMoney(first, transfer) ? transfer.key : divertedKey(transfer);
+  }
+
+  knownOf(transfer: ChainTransfer): OwnPayment | undefined {
+    return this.payments.get(this.keyOf(transfer));
+  }
+
   paymentsOf(txid: string): OwnPayment[] {
     return this.#found(this.#keysOf.get(txid));
   }
@@ -295,7 +318,7 @@ class State {
     transfer: ChainTransfer,
     predecessors: readonly OwnPayment[],
   ): OwnPayment | null {
-    const { targets, chain, usdRateAt } = this.observation;
+    const { targets, chain } = this.observation;
     const target = targets.get(transfer.to);
     if (target === undefined || transfer.units <= 0n) return null;
     const { txid } = transaction;
@@ -310,7 +333,7 @@ class State {
       usdRate: null,
     });
     const payment: OwnPayment = {
-      key: transfer.key,
+      key: this.keyOf(transfer),
       chain,
       txid,
       tenantId: target.tenantId,
@@ -325,16 +348,15 @@ class State {
       orphanedAt: null,
       rival: null,
       unconfirmedParent: null,
-      usdRate: usdRate ?? (transfer.asset === null ? null : usdRateAt(transfer.asset, effectiveAt)),
+      usdRate: usdRate ?? this.#rateOf(transfer.asset, effectiveAt, target),
     };
     return this.#hasRoomFor(payment, target) ? payment : null;
   }
 
   /** With what the block says it is. What is more than was promised counts from now, like any payment. */
   withUnits(payment: OwnPayment, units: bigint): OwnPayment {
-    const { targets, usdRateAt } = this.observation;
-    const { asset } = payment;
-    const toleranceBps = targets.get(payment.target)?.toleranceBps ?? 0;
+    const target = this.observation.targets.get(payment.target);
+    const toleranceBps = target?.toleranceBps ?? 0;
     if (units === payment.units || covers(payment.units, { units, toleranceBps })) {
       return { ...payment, units };
     }
@@ -343,7 +365,7 @@ class State {
       ...payment,
       units,
       effectiveAt,
-      usdRate: asset === null ? null : usdRateAt(asset, effectiveAt),
+      usdRate: target === undefined ? null : this.#rateOf(payment.asset, effectiveAt, target),
     };
   }
 
@@ -363,6 +385,10 @@ class State {
       const before = this.#before.get(payment.key);
       return before === undefined || !isSame(before, payment);
     });
+  }
+
+  #rateOf(asset: CryptoAsset | null, at: string, { needsAgreedRate }: OwnTarget): string | null {
+    return asset === null ? null : this.observation.usdRateAt(asset, at, { isAgreed: needsAgreedRate });
   }
 
   #firstSight(): string {

@@ -1,7 +1,8 @@
 /**
  * An invoice in coins in a small world of its own: a chain with a mempool, wallets that pay, replace and cheat, a watcher that
  * looks away, and a clock. `World` knows what is true; `observe` says what a watcher sees of it. Two of the same invoice are
- * decided side by side, one after every step and one only when something touched it or it had asked to be woken.
+ * decided side by side, one after every step and one only when something touched it or it had asked to be woken. Where the
+ * policy says so, late money is accepted by itself, at a price that is not the same for long.
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -13,15 +14,18 @@ import {
   type CryptoDecision,
   type CryptoHistory,
   type CryptoInvoiceInput,
+  type CryptoTerms,
   cryptoInvoiceStatuses,
   decideCryptoInvoice,
   inheritedEffectiveAt,
   isSettled,
 } from './crypto-invoice.ts';
 import type { CryptoPayment } from './crypto-payment.ts';
+import { cryptoPolicyOn } from './crypto-policy.ts';
 
 const MINUTE_MS = 60_000;
 const terms = termsOf();
+const autoTerms = termsOf({ policy: cryptoPolicyOn('mainnet', { late: 'auto' }) });
 const iso = (ms: number) => new Date(ms).toISOString();
 
 type Transaction = { txid: string; input: number; units: bigint; isOurs: boolean; isWaiting: boolean };
@@ -146,6 +150,11 @@ class World {
     });
   }
 
+  /** The same with the price of the half hour in which each counts. */
+  pricedPayments(): CryptoPayment[] {
+    return this.payments().map((payment) => ({ ...payment, usdRate: rateAt(payment.effectiveAt) }));
+  }
+
   view(): ChainView {
     const { tipHeight, freshUntil, isPaused, cautiousUntil } = this;
     return viewOf({ tipHeight, freshUntil, isPaused, cautiousUntil });
@@ -154,6 +163,17 @@ class World {
   isOnTime({ effectiveAt }: CryptoPayment): boolean {
     return Date.parse(effectiveAt) <= Date.parse(terms.expiresAt);
   }
+}
+
+/** Falls by a tenth every second half hour. */
+function rateAt(instant: string): string {
+  const halfHours = Math.floor((Date.parse(instant) - Date.parse(quotedAt)) / (30 * MINUTE_MS));
+  return halfHours % 2 === 0 ? '100000' : '90000';
+}
+
+/** In units of what is due. */
+function worthOf({ units, effectiveAt }: CryptoPayment): bigint {
+  return (units * BigInt(rateAt(effectiveAt))) / 100_000n;
 }
 
 type Step =
@@ -219,8 +239,20 @@ class Invoice {
   version = 0;
   reversals = 0;
   told: { key: string; kind: string }[] = [];
+  acts: CryptoAct[] = [];
 
-  decide(input: Omit<CryptoInvoiceInput, 'history'>): void {
+  /** With what is accepted by itself, as whoever carries it out does. */
+  decide(input: Omit<CryptoInvoiceInput, 'history' | 'acts'>): void {
+    this.#decideOnce(input);
+    const paymentKeys = this.decision?.acceptable ?? [];
+    if (paymentKeys.length === 0) return;
+    this.acts.push({ kind: 'accept', paymentKeys, at: input.now, rate: 'received' });
+    this.#decideOnce(input);
+    expect(this.decision).toMatchObject({ acceptable: [], status: expect.not.stringMatching('expired') });
+  }
+
+  #decideOnce(given: Omit<CryptoInvoiceInput, 'history' | 'acts'>): void {
+    const input = { ...given, acts: this.acts };
     const decision = decideCryptoInvoice({ ...input, history: this.history });
     this.version += 1;
     const events = eventsBetween(this.snapshot, decision, this);
@@ -280,7 +312,7 @@ const touchOf = (world: World) =>
     world.payments().map(({ seenAt, units, ...rest }) => [rest, String(units), seenAt === world.freshUntil]),
   ]);
 
-function live(schedule: readonly Step[], happened: Set<string>): void {
+function live(schedule: readonly Step[], happened: Set<string>, agreed = terms): void {
   const world = new World();
   for (let height = 0; height < 6; height += 1) world.mine({ minutes: 0 });
   const eager = new Invoice();
@@ -289,9 +321,8 @@ function live(schedule: readonly Step[], happened: Set<string>): void {
   const tick = () => {
     world.look();
     const input = {
-      terms,
-      payments: world.payments(),
-      acts: [],
+      terms: agreed,
+      payments: agreed === autoTerms ? world.pricedPayments() : world.payments(),
       views: [world.view()],
       now: iso(world.nowMs),
     };
@@ -335,24 +366,39 @@ function live(schedule: readonly Step[], happened: Set<string>): void {
   for (let block = 0; block < 80; block += 1) world.mine();
   tick();
   tick();
-  judge(world, eager, happened);
-  judge(world, lazy, happened);
+  judge(world, eager, happened, agreed);
+  judge(world, lazy, happened, agreed);
 }
 
-function judge(world: World, { decision, told, history }: Invoice, happened: Set<string>): void {
+function judge(
+  world: World,
+  { decision, told, history, acts }: Invoice,
+  happened: Set<string>,
+  agreed: CryptoTerms,
+): void {
   if (decision === null) throw new Error('It was decided');
   const { status, flags } = decision;
   for (const { kind } of told) happened.add(`told ${kind}`);
   expect(['final', 'expired', 'invalid']).toContain(status);
-  const onTime = world
-    .payments()
-    .filter((payment) => payment.block !== null && payment.units > 500n && world.isOnTime(payment));
-  const paid = onTime.reduce((sum, { units }) => sum + units, 0n);
+  const payments = agreed === autoTerms ? world.pricedPayments() : world.payments();
+  const mined = payments.filter((payment) => payment.block !== null && payment.units > 500n);
+  const late = mined.filter((payment) => !world.isOnTime(payment));
+  const accepted = new Set(acts.flatMap((act) => (act.kind === 'accept' ? act.paymentKeys : [])));
+  if (acts.length > 0) happened.add('accepted by itself');
+  const paid =
+    mined.filter((payment) => world.isOnTime(payment)).reduce((sum, { units }) => sum + units, 0n) +
+    late.filter(({ key }) => accepted.has(key)).reduce((sum, payment) => sum + worthOf(payment), 0n);
+  if (agreed === autoTerms && status === 'expired' && !flags.includes('double_spend_attempt')) {
+    const pending = late.filter(({ key, rival }) => !accepted.has(key) && rival === null);
+    const worth = pending.reduce((sum, payment) => sum + worthOf(payment), paid);
+    // What was enough on time, and came to light too late, is for a person.
+    if (paid < terms.minDueUnits) expect(worth).toBeLessThan(terms.minDueUnits);
+  }
   if (paid < terms.minDueUnits) expect(status).not.toBe('final');
   // What came on time and was given up on is not forgotten.
   if (paid >= terms.minDueUnits && status !== 'final') expect(flags).toContain('review');
   if (status === 'invalid' && history.settledAt !== null) expect(flags).toContain('double_spent');
-  const replay = decided({ terms, payments: world.payments(), view: world.view(), now: '60d' });
+  const replay = decided({ terms: agreed, payments, acts, view: world.view(), now: '60d' });
   if (status === 'final') expect([replay.status, replay.creditedUnits]).toEqual(['final', paid]);
   const books = told.filter((event) => needsBooks({ kind: event.kind as 'settled' })).map(({ key }) => key);
   const expected = books.map(
@@ -369,6 +415,15 @@ describe('an invoice that anything happens to', () => {
       fc.property(fc.array(steps, { maxLength: 25 }), (schedule) => live(schedule, new Set())),
       { numRuns: 400 },
     );
+  });
+
+  it('is as right where late money is accepted by itself, and leaves nothing lying that is worth enough', () => {
+    const happened = new Set<string>();
+    fc.assert(
+      fc.property(fc.array(steps, { maxLength: 25 }), (schedule) => live(schedule, happened, autoTerms)),
+      { numRuns: 400 },
+    );
+    expect(happened).toContain('accepted by itself');
   });
 
   it('comes by everything that may happen', () => {
@@ -467,14 +522,15 @@ const anyInput: fc.Arbitrary<CryptoInvoiceInput> = fc
     wasSettled: fc.boolean(),
     wasReorged: fc.boolean(),
     usdMinor: fc.constantFrom(10_000, 1_000_000),
+    late: fc.constantFrom('review' as const, 'auto' as const),
     isPaused: fc.boolean(),
     cautiousUntil: fc.option(minuteOf(2_000)),
     now: minuteOf(5_000),
     staleMinutes: fc.constantFrom(0, 0, 0, 10, 3_000),
     tipHeight: fc.integer({ min: 90, max: 210 }),
   })
-  .map(({ payments, acts, status, wasSettled, wasReorged, usdMinor, now, staleMinutes, ...view }) => ({
-    terms: termsOf({ usdMinor }),
+  .map(({ payments, acts, status, wasSettled, wasReorged, usdMinor, late, now, staleMinutes, ...view }) => ({
+    terms: termsOf({ usdMinor, policy: cryptoPolicyOn('mainnet', { late }) }),
     payments,
     acts,
     history: {
@@ -493,6 +549,20 @@ const anyInput: fc.Arbitrary<CryptoInvoiceInput> = fc
     ],
     now,
   }));
+
+/** What has expired, and but for one payment nothing odd about what was paid. */
+const latelyPaid = anyInput.map((input): CryptoInvoiceInput => {
+  const plain = { chain: 'bitcoin', asset: 'BTC', usdRate: '100000', rival: null } as const;
+  return {
+    ...input,
+    history: { ...input.history, status: 'expired', settledAt: null },
+    acts: input.acts.slice(2),
+    payments: input.payments.map((payment, n) => {
+      if (n === 0) return payment;
+      return { ...payment, ...plain, seenAt: input.now, orphanedAt: null, unconfirmedParent: null };
+    }),
+  };
+});
 
 describe('any decision', () => {
   const holds = (property: (input: CryptoInvoiceInput, decision: CryptoDecision) => void) =>
@@ -559,6 +629,37 @@ describe('any decision', () => {
       if (history.status === 'invalid' && history.settledAt !== null)
         expect(['invalid', 'settled', 'final']).toContain(status);
     });
+  });
+
+  it('accepts by itself only late money that nobody spoke on, where the policy says so, and enough of it', () => {
+    let count = 0;
+    const property = (input: CryptoInvoiceInput) => {
+      const decision = decideCryptoInvoice(input);
+      const { acceptable, status, flags } = decision;
+      if (acceptable.length === 0) return;
+      count += 1;
+      expect([input.terms.policy.late, status, input.views[0]?.isPaused]).toEqual(['auto', 'expired', false]);
+      for (const flag of ['double_spend_attempt', 'reorged'] as const) expect(flags).not.toContain(flag);
+      const named = input.acts.flatMap((act) => ('paymentKeys' in act ? act.paymentKeys : []));
+      for (const key of acceptable) {
+        expect(named).not.toContain(key);
+        const payment = decision.payments.find((each) => each.chain === 'bitcoin' && each.key === key);
+        expect(payment).toMatchObject({ isLate: true, wrong: null, creditedUnits: 0n });
+      }
+      const act = {
+        kind: 'accept' as const,
+        paymentKeys: acceptable,
+        at: input.now,
+        rate: 'received' as const,
+      };
+      const history = historyOf(decision, input.history, input.now);
+      const after = decideCryptoInvoice({ ...input, history, acts: [...input.acts, act] });
+      expect(after.creditedUnits).toBeGreaterThanOrEqual(input.terms.minDueUnits);
+      expect(['processing', 'settled', 'final']).toContain(after.status);
+      expect(after.acceptable).toEqual([]);
+    };
+    fc.assert(fc.property(latelyPaid, property), { numRuns: 3_000, seed: 1 });
+    expect(count).toBeGreaterThan(20);
   });
 
   it('expires and gives up only on a fresh view of a chain that is not paused', () => {

@@ -15,6 +15,7 @@ import {
   decideCryptoInvoice,
   inheritedEffectiveAt,
 } from './crypto-invoice.ts';
+import type { CryptoRival } from './crypto-payment.ts';
 import { cryptoPolicyOn } from './crypto-policy.ts';
 
 const accept = (keys: string[], rate: 'locked' | 'received' = 'locked'): CryptoAct => ({
@@ -43,6 +44,7 @@ describe('paying', () => {
       creditedUnits: 0n,
       confirmedUnits: 0n,
       securedUnits: 0n,
+      acceptable: [],
       lateUnits: 0n,
       excessUnits: 0n,
       missingUnits: 100_000n,
@@ -345,6 +347,37 @@ describe('transactions that share what they spend', () => {
     expect(decision.payments.map(({ status, replacedBy }) => [status, replacedBy])).toEqual([
       ['replaced', '2'],
       ['seen', null],
+    ]);
+  });
+
+  it('replaced by what pays another invoice of ours, it is gone, and nobody is said to cheat', () => {
+    const ours = (height: number | null) => ({ txid: 'ours', height, isOurs: true });
+    const waits = decided({
+      payments: [paymentOf({ rival: ours(null) })],
+      history: processing,
+      now: '12:00',
+    });
+    expect(summary(waits)).toEqual(['awaiting', 'replaced']);
+    expect(waits).toMatchObject({ creditedUnits: 0n, requiredDepth: 3 });
+    expect(waits.payments[0]).toMatchObject({ status: 'replaced', replacedBy: 'ours' });
+    const mined = decided({ payments: [paymentOf({ rival: ours(90) })], history: processing, now: '12:00' });
+    expect(summary(mined)).toEqual(['awaiting', 'replaced']);
+  });
+
+  it('settled and then replaced for good by what pays another invoice of ours, it is reversed, and no double spend', () => {
+    const settled = { status: 'settled' as const, settledAt: at('40:00') };
+    const lost = (rival: CryptoRival) =>
+      decided({ payments: [paymentOf({ rival, orphanedAt: at('45:00') })], history: settled, now: '2h' });
+    expect(summary(lost({ txid: 'ours', height: 95, isOurs: true }))).toEqual(['invalid', 'replaced']);
+    expect(summary(lost({ txid: 'away', height: 95 }))).toEqual([
+      'invalid',
+      'double_spent',
+      'double_spend_attempt',
+    ]);
+    expect(summary(lost({ txid: 'ours', height: 99, isOurs: true }))).toEqual([
+      'settled',
+      'replaced',
+      'reorged',
     ]);
   });
 

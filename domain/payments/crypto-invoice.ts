@@ -9,6 +9,7 @@
 import type { CryptoAsset } from './crypto-asset.ts';
 import type { ChainName } from './crypto-chain.ts';
 import { clocksOf, isOver, MINUTE_MS } from './crypto-clock.ts';
+import { acceptableOf } from './crypto-late.ts';
 import type { CryptoPayment, CryptoPaymentStatus } from './crypto-payment.ts';
 import type { CryptoPolicy } from './crypto-policy.ts';
 import { isAsked, type Standing, type Standings, standingsOf } from './crypto-standing.ts';
@@ -74,7 +75,7 @@ export type ChainView = {
   cautiousUntil: string | null;
 };
 
-/** What operators decided about an invoice, in the order in which they did. */
+/** What operators, or the policy for late money, decided about an invoice, in the order in which they did. */
 export type CryptoAct =
   /** Money that waits for a decision counts: as many units as came, or what they were worth when they came. */
   | { kind: 'accept'; paymentKeys: string[]; at: string; rate: 'locked' | 'received' }
@@ -113,7 +114,7 @@ export type DecidedPayment = {
   countedUnits: bigint;
   /** Why it is not what was asked for: another asset of ours, another chain, or a token that is none of ours. */
   wrong: 'asset' | 'chain' | 'token' | null;
-  /** The transaction that pays us in its stead. */
+  /** The transaction that pays us in its stead, be it another invoice. */
   replacedBy: string | null;
 };
 
@@ -129,6 +130,8 @@ export type CryptoDecision = {
    * the invoice as settled.
    */
   securedUnits: bigint;
+  /** Keys of late payments that are to be accepted by themselves, if the invoice still is to be paid. Empty as usual. */
+  acceptable: string[];
   /** Alive but too late, not accepted by anybody. */
   lateUnits: bigint;
   /** More than is due, to the unit; 0n where it is no more than rounding, see `over`. */
@@ -177,6 +180,7 @@ export function decideCryptoInvoice(input: CryptoInvoiceInput): CryptoDecision {
     creditedUnits: standings.creditedUnits,
     confirmedUnits: standings.confirmedUnits,
     securedUnits: securedOf(situation),
+    acceptable: acceptableOf({ terms: input.terms, standings, status, isPaused: view.isPaused }),
     lateUnits: standings.lateUnits,
     excessUnits,
     missingUnits: isEnough ? 0n : input.terms.dueUnits - standings.creditedUnits,
@@ -362,7 +366,8 @@ function flagsOf(
   const isPaid = status === 'processing' || isSettled(status);
   const isShort = creditedUnits > 0n && creditedUnits < terms.minDueUnits;
   const isLost = isSettled(status) && ruling !== 'mark_settled' && standings.securedUnits < terms.minDueUnits;
-  const isReversed = status === 'invalid' && wasSettled && ruling !== 'mark_invalid';
+  const isReversed =
+    status === 'invalid' && wasSettled && ruling !== 'mark_invalid' && !hasMovedOn(standings);
   const isTooLate = comesTooLate(situation, status, wasSettled);
   const isOpen = status === 'awaiting' || status === 'processing';
   const flags: Record<CryptoInvoiceFlag, boolean> = {
@@ -391,6 +396,12 @@ function flagsOf(
     confirmation_overdue: status === 'processing' && situation.isOverdue,
   };
   return cryptoInvoiceFlags.filter((flag) => flags[flag]);
+}
+
+/** All that is lost pays another invoice now: that is no double spend. */
+function hasMovedOn({ all }: Standings): boolean {
+  const lost = all.filter((each) => each.isCounted && each.isLost);
+  return lost.length > 0 && lost.every(({ rival }) => rival?.isOurs === true);
 }
 
 /** Whether the customer has what was paid for. */

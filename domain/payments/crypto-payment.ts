@@ -4,7 +4,7 @@ import type { ChainName } from './crypto-chain.ts';
 
 /** What is known of a transfer to one of our addresses. Instants are UTC, in ISO 8601. */
 export type CryptoPayment = {
-  /** `ChainTransfer.key`; unique on its chain. */
+  /** `ChainTransfer.key`, with more behind an `@` where that was of other money of ours before; unique on its chain. */
   key: string;
   chain: ChainName;
   txid: string;
@@ -20,12 +20,23 @@ export type CryptoPayment = {
   seenAt: string | null;
   /** Since when it is out of the chain, after a block that had it was reorganised away; null while it is in. */
   orphanedAt: string | null;
-  /** The transaction that uses up what this one needs; `height` where that is mined. */
-  rival: { txid: string; height: number | null } | null;
+  /** What uses up what this one needs. */
+  rival: CryptoRival | null;
   /** A parent that is not mined either: its txid. */
   unconfirmedParent: string | null;
   /** What one whole coin was worth in US dollars at `effectiveAt`; null where that is not known. */
   usdRate: string | null;
+};
+
+export type CryptoRival = {
+  txid: string;
+  /** Where it is mined; else null. */
+  height: number | null;
+  /**
+   * It pays another invoice of the same tenant: the payer has changed their mind about what they pay, and cheats nobody. Not kept
+   * with the payment; whoever decides looks it up.
+   */
+  isOurs?: boolean;
 };
 
 export const cryptoPaymentStatuses = [

@@ -25,6 +25,11 @@ export type CryptoPolicy = {
   dustUsdMinor: number;
   /** An excess from this value on is worth a refund. */
   excessUsdMinor: number;
+  /**
+   * Money that came after the expiry waits for a person, or is accepted by itself where it is still worth what is enough. Offers
+   * that were made before this was known pin nothing, and wait.
+   */
+  late?: 'review' | 'auto';
   /** Nothing mined further for so long: the customer is told; and the operator, at the second. */
   slowMinutes: number;
   confirmationTimeoutMinutes: number;
@@ -54,6 +59,7 @@ export type CryptoPolicySettings = Readonly<
       | 'depth'
       | 'largeUsdMinor'
       | 'finalDepth'
+      | 'late'
       | 'slowMinutes'
       | 'confirmationTimeoutMinutes'
       | 'rateSources'
@@ -86,6 +92,7 @@ const standard: CryptoPolicy = {
   orphanedHours: 6,
   dustUsdMinor: 100,
   excessUsdMinor: 100,
+  late: 'review',
   slowMinutes: 60,
   confirmationTimeoutMinutes: 120,
   rateSources: 2,

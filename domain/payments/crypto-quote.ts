@@ -90,15 +90,23 @@ function newestOfEach(
 
 const BPS = 10_000n;
 
+/** Whether anybody could be quoted by these prices of different sources: there are enough of them, close together. */
+export function areAgreed(
+  prices: readonly Pick<CryptoPrice, 'rate'>[],
+  { rateSources, rateSpreadBps }: Pick<CryptoPolicy, 'rateSources' | 'rateSpreadBps'>,
+): boolean {
+  return prices.length >= rateSources && !areApart(prices, rateSpreadBps);
+}
+
 /** The dearest is above the cheapest by more than so many hundredths of a percent of the cheapest. */
-function areApart(prices: readonly CryptoPrice[], bps: number): boolean {
+function areApart(prices: readonly Pick<CryptoPrice, 'rate'>[], bps: number): boolean {
   const { lowest, highest } = extremesOf(prices);
   const [low, high] = [fractionOfRate(lowest), fractionOfRate(highest)];
   const [lowScaled, highScaled] = [low.numerator * high.denominator, high.numerator * low.denominator];
   return (highScaled - lowScaled) * BPS > lowScaled * BigInt(bps);
 }
 
-function extremesOf(prices: readonly CryptoPrice[]): { lowest: string; highest: string } {
+function extremesOf(prices: readonly Pick<CryptoPrice, 'rate'>[]): { lowest: string; highest: string } {
   const sorted = prices.map(({ rate }) => rate).sort(compareRates);
   return { lowest: sorted[0] ?? '', highest: sorted.at(-1) ?? '' };
 }

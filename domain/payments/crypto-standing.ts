@@ -8,7 +8,7 @@ import { type CryptoAsset, unitsPerCoin } from './crypto-asset.ts';
 import { type ChainName, familyOf } from './crypto-chain.ts';
 import { hoursMs, isOver } from './crypto-clock.ts';
 import type { ChainView, CryptoAct, CryptoInvoiceInput, CryptoTerms } from './crypto-invoice.ts';
-import type { CryptoPayment, CryptoPaymentStatus } from './crypto-payment.ts';
+import type { CryptoPayment, CryptoPaymentStatus, CryptoRival } from './crypto-payment.ts';
 
 export type Standing = {
   payment: CryptoPayment;
@@ -32,9 +32,9 @@ export type Standing = {
   isFinal: boolean;
   /** It was in the chain, and is out of it for good. */
   isLost: boolean;
-  rival: Rival | null;
+  rival: CryptoRival | null;
   isRivalDeep: boolean;
-  /** A transaction of ours that pays in its stead. */
+  /** A transaction that pays us in its stead, be it another invoice. */
   replacedBy: string | null;
   /** Unconfirmed itself: the unconfirmed transaction it needs. */
   parent: string | null;
@@ -64,8 +64,6 @@ export type Standings = {
   /** Since when the longest-waiting one has waited for its first block, or for one again. */
   waitingSince: string | null;
 };
-
-type Rival = { txid: string; height: number | null };
 
 export type Depth = number | 'finalized';
 
@@ -156,7 +154,9 @@ function lifeOf(
   { now, views }: Clock,
 ): Life {
   const rival = rivalOf(payment, relatives);
-  const isOurs = relatives.withTxid(payment.chain, rival?.txid ?? '').some(({ asset }) => asset !== null);
+  const isOurs =
+    rival?.isOurs === true ||
+    relatives.withTxid(payment.chain, rival?.txid ?? '').some(({ asset }) => asset !== null);
   const isDropped = isGone(payment, terms, viewOn(payment.chain, views), now);
   const isLate = Date.parse(payment.effectiveAt) > Date.parse(terms.expiresAt);
   const isDust = isDustOf(payment, terms);
@@ -237,7 +237,7 @@ function isOrphanOf({ block, orphanedAt }: CryptoPayment): boolean {
 }
 
 /** Back in the mempool, an orphan lives as any transaction that waits; nowhere to be seen, it does not. */
-function livesOn(payment: CryptoPayment, rival: Rival | null, isDropped: boolean): boolean {
+function livesOn(payment: CryptoPayment, rival: CryptoRival | null, isDropped: boolean): boolean {
   if (rival !== null && rival.height !== null) return false;
   if (payment.block !== null) return true;
   if (rival !== null || isDropped || payment.seenAt === null) return false;
@@ -265,10 +265,10 @@ function rivalOf(
   payment: CryptoPayment,
   relatives: Relatives,
   children: readonly string[] = [],
-): Rival | null {
+): CryptoRival | null {
   const { chain, block, txid, unconfirmedParent } = payment;
   const own = payment.rival && {
-    txid: payment.rival.txid,
+    ...payment.rival,
     height: payment.rival.height ?? minedAt(relatives.withTxid(chain, payment.rival.txid)),
   };
   // In a block itself, it has won over what is in none.
@@ -322,7 +322,11 @@ function wordOn({ key }: CryptoPayment, acts: readonly CryptoAct[]) {
 }
 
 /** What an accepted payment counts for, in units of what is due, rounded down; null where nobody knows its worth. */
-function worthOf(payment: CryptoPayment, rate: 'locked' | 'received', terms: CryptoTerms): bigint | null {
+export function worthOf(
+  payment: CryptoPayment,
+  rate: 'locked' | 'received',
+  terms: CryptoTerms,
+): bigint | null {
   if (payment.asset === null) return null;
   if (payment.asset === terms.asset && rate === 'locked') return payment.units;
   const value = usdMinorOf(payment.units, payment.asset, payment.usdRate);

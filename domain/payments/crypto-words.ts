@@ -100,7 +100,7 @@ const flags: Record<CryptoInvoiceFlag, Words> = {
     customer: 'We look at your payment ourselves and get in touch with you.',
     operator: 'Somebody has to decide what becomes of money that came.',
   },
-  marked: { customer: null, operator: 'An operator decided.' },
+  marked: { customer: null, operator: 'An operator decided, or late money was accepted by itself.' },
   paused: {
     customer:
       'The network is unsettled at the moment. Nothing is lost: we check your payment as soon as it is calm.',
@@ -274,7 +274,10 @@ const events: Record<CryptoEventKind, (event: CryptoEvent, amounts: Amounts) => 
     operator: 'Somebody has to decide what becomes of money that came.',
   }),
   review_closed: () => ({ customer: null, operator: 'Nothing waits for a decision any more.' }),
-  marked: () => ({ customer: null, operator: 'An operator decided.' }),
+  marked: () => ({
+    customer: null,
+    operator: 'An operator decided, or late money was accepted by itself.',
+  }),
   paused: (_event, { network }) => ({
     customer: `${network} is unsettled at the moment. Nothing is lost: we check your payment as soon as it is calm.`,
     operator: `${network} is paused: nothing settles, nothing expires.`,

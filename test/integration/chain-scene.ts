@@ -232,7 +232,11 @@ export async function createChainScene({
       }),
     everything: () =>
       withSystem(db, async (tx) => ({
-        chains: (await tx.select().from(chains)).map(({ name, height, hash }) => ({ name, height, hash })),
+        chains: (await tx.select().from(chains).orderBy(asc(chains.name))).map(({ name, height, hash }) => ({
+          name,
+          height,
+          hash,
+        })),
         blocks: await tx.select().from(chainBlocks).orderBy(asc(chainBlocks.height)),
         invoices: await tx.select().from(cryptoInvoices).orderBy(asc(cryptoInvoices.id)),
         payments: await tx

@@ -6,7 +6,7 @@ import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { watchFor } from '../../activities/payments/chain-watcher.ts';
 import { createMempoolReader } from '../../activities/payments/mempool-reader.ts';
-import { withSystem } from '../../db/client.ts';
+import { withSystem, withTenant } from '../../db/client.ts';
 import { LeaseLostError, takeLease } from '../../db/queries/payments/chain-cursor.ts';
 import { readChainHealth } from '../../db/queries/payments/chain-health.ts';
 import { rescanChain, resumeChain } from '../../db/queries/payments/rescan-chain.ts';
@@ -227,6 +227,47 @@ describe('a reorganisation', () => {
     expect(await rivals(id)).toEqual([`${paying.txid} @1`]);
   });
 
+  it('that mines a contract’s transfer again to another of our invoices takes it from the first and gives it to the second', async () => {
+    const evm = createStillChain({ clock: scene.now }).node();
+    const usdc = { chain: 'ethereum', asset: 'USDC', dueUnits: 100_000_000n } as const;
+    const [first, second] = [await scene.offer(usdc), await scene.offer(usdc)];
+    const ethereum = await scene.watch(evm, { chain: 'ethereum' });
+    evm.setFinalized(0);
+    await ethereum.poll();
+    const paying = evmTransaction([
+      { to: first.target, units: 100_000_000n, asset: 'USDC', token: '0xusdc' },
+    ]);
+    const diverted = {
+      ...paying,
+      transfers: paying.transfers.map((each) => ({ ...each, to: second.target })),
+    };
+    const nobody = ['awaiting', []];
+    const paid = ['processing', ['100000000 mined @1']];
+    const of = async ({ id }: { id: string }) => [await scene.standing(id), await scene.payments(id)];
+    evm.mine([paying]);
+    await ethereum.poll();
+    expect([await of(first), await of(second)]).toEqual([paid, nobody]);
+
+    evm.reorganise(1, [[diverted], []]);
+    await ethereum.poll();
+    expect(await of(first)).toEqual(['awaiting [replaced, reorged]', ['100000000 replaced']]);
+    expect(await of(second)).toEqual(paid);
+    const before = await scene.everything();
+    await withSystem(scene.db, (tx) => rescanChain(tx, { chain: 'ethereum', fromHeight: 1 }));
+    await ethereum.poll();
+    expect(await scene.everything()).toEqual(before);
+
+    evm.reorganise(2, [[paying], [], []]);
+    await ethereum.poll();
+    expect([await of(first), (await of(second))[1]]).toEqual([paid, ['100000000 replaced']]);
+    evm.reorganise(3, [[diverted], [], [], []]);
+    evm.mineEmpty(12);
+    await ethereum.poll();
+    expect(await of(first)).toEqual(['awaiting [replaced]', ['100000000 replaced']]);
+    expect(await of(second)).toEqual(['settled', ['100000000 confirmed @1']]);
+    expect((await scene.events(second.id)).filter((kind) => kind === 'settled')).toEqual(['settled']);
+  });
+
   it('deeper than what is kept is found by ever fewer blocks', async () => {
     const { id, target } = await scene.offer({ expiresIn: 60 });
     const paying = bitcoinTransaction([{ to: target, units: DUE }]);
@@ -297,6 +338,40 @@ describe('a replacement', () => {
     await watcher.poll();
     expect(await scene.payments(id)).toEqual(['100000 replaced']);
     expect((await scene.standing(id)).startsWith('awaiting')).toBe(true);
+  });
+
+  it('that pays another of our invoices is no attempt to cheat', async () => {
+    const [first, second] = [await scene.offer(), await scene.offer()];
+    node.send(bitcoinTransaction([{ to: first.target, units: DUE }], { spends: ['coin:0'] }));
+    await watcher.poll();
+    const paying = bitcoinTransaction([{ to: second.target, units: DUE }], { spends: ['coin:0'] });
+    node.send(paying);
+    await watcher.poll();
+    const of = async ({ id }: { id: string }) => [await scene.standing(id), await scene.payments(id)];
+    const replaced = ['awaiting [replaced]', ['100000 replaced']];
+    expect([await of(first), await of(second)]).toEqual([replaced, ['processing', ['100000 seen']]]);
+    expect((await scene.invoice(first.id)).requiredDepth).toBe(3);
+
+    node.mine([paying]);
+    node.mineEmpty(6);
+    await watcher.poll();
+    expect([await of(first), await of(second)]).toEqual([replaced, ['settled', ['100000 confirmed @11']]]);
+    const told = ['payment_seen', 'processing', 'payment_replaced', 'payment_reversed'];
+    expect(await scene.events(first.id)).toEqual(told);
+    // Whoever decides later, and sees only what is the tenant's, decides the same.
+    await withTenant(scene.db, scene.tenantId, (tx) =>
+      decideCryptoInvoices(tx, { ids: [first.id], now: scene.now().toISOString() }),
+    );
+    expect([await of(first), await scene.events(first.id)]).toEqual([replaced, told]);
+  });
+
+  it('that pays another of our invoices next to nothing is an attempt all the same', async () => {
+    const [first, second] = [await scene.offer(), await scene.offer()];
+    node.send(bitcoinTransaction([{ to: first.target, units: DUE }], { spends: ['coin:0'] }));
+    await watcher.poll();
+    node.send(bitcoinTransaction([{ to: second.target, units: 500n }], { spends: ['coin:0'] }));
+    await watcher.poll();
+    expect(await scene.standing(first.id)).toBe('awaiting [replaced, double_spend_attempt]');
   });
 
   it('of a parent, which is none of ours, takes the child that pays us with it', async () => {
@@ -456,6 +531,50 @@ describe('an expiry', () => {
     expect((await watcher.poll()).blocks).toBe(145);
     expect(await scene.standing(id)).toBe('final');
     expect((await scene.events(id)).includes('expired')).toBe(false);
+  });
+});
+
+describe('late money that may be accepted by itself', () => {
+  const expired = async () => {
+    const offered = await scene.offer({ policy: { late: 'auto' } });
+    scene.pass({ minutes: 16 });
+    await watcher.poll();
+    expect(await scene.standing(offered.id)).toBe('expired');
+    return { ...offered, before: await scene.signals(offered.id) };
+  };
+  const rates = async (id: string) => (await scene.rows(id)).map(({ usdRate }) => usdRate);
+
+  it('has its invoice looked at when it comes, and again when it is beyond doubt', async () => {
+    const { id, target, before } = await expired();
+    await scene.price('BTC', '100000');
+    const parent = bitcoinTransaction([{ to: 'change', units: 1n }]);
+    const child = bitcoinTransaction([{ to: target, units: DUE }], { spends: [`${parent.txid}:0`] });
+    node.send(parent, child);
+    await watcher.poll();
+    expect([await scene.standing(id), await rates(id)]).toEqual(['expired [late, review]', ['100000']]);
+    expect(await scene.signals(id)).toBe(before + 1);
+    node.mine([parent, child]);
+    await watcher.poll();
+    expect(await scene.signals(id)).toBe(before + 2);
+  });
+
+  it('has no rate where one source alone says so, or two are too far apart', async () => {
+    const [alone, apart, close] = [await expired(), await expired(), await expired()];
+    const paid = async ({ id, target }: { id: string; target: string }) => {
+      node.send(bitcoinTransaction([{ to: target, units: DUE }]));
+      await watcher.poll();
+      return rates(id);
+    };
+    await scene.price('BTC', '100000');
+    const kraken = `update crypto_prices set rate = $1 where source = 'kraken'`;
+    await scene.sql(kraken, ['103001']);
+    expect(await paid(apart)).toEqual([null]);
+    await scene.sql(kraken, ['103000']);
+    expect(await paid(close)).toEqual(['100000']);
+    await scene.sql(`delete from crypto_prices where source = 'kraken'`);
+    expect(await paid(alone)).toEqual([null]);
+    const usual = await scene.offer();
+    expect(await paid(usual)).toEqual(['100000']);
   });
 });
 

@@ -1,8 +1,13 @@
 /** Invoices paid in bitcoin on real nodes, through everything that happens to a payment on its way into the chain. */
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { withTenant } from '../../db/client.ts';
+import { newId } from '../../db/ids.ts';
 import { LeaseLostError } from '../../db/queries/payments/chain-cursor.ts';
+import { invoices } from '../../db/schema/billing.ts';
 import { bitcoinWalletAddress } from '../../scripts/chains/bitcoin-wallet.ts';
 import { joinNodes, partNodes, sameTip, startBtcd, type TestBtcd } from '../support/btcd.ts';
+import { offer, rowOf } from './crypto-scene.ts';
 import { Death, mortalFetch } from './mortal.ts';
 import {
   createRealChainScene,
@@ -251,6 +256,42 @@ describe('a replacement', () => {
     await scene.pass({ minutes: 16 });
     await watcher.poll();
     expect((await scene.state(offered)).is).toBe('expired [double_spent, double_spend_attempt]');
+  });
+});
+
+describe('a replacement that pays another invoice of the same customer', () => {
+  it('takes the payment from the one and gives it to the other, and is no attempt to cheat', async () => {
+    const offered = await scene.offered();
+    const { tenantId } = offered.coins;
+    const otherId = await withTenant(scene.db, tenantId, async (tx) => {
+      const [row] = await tx.select().from(invoices).where(eq(invoices.id, offered.invoice.invoiceId));
+      if (row === undefined) throw new Error('The invoice is gone');
+      const other = { ...row, id: newId('inv'), number: 'INV-other', periodIndex: 50 };
+      await tx.insert(invoices).values(other);
+      return other.id;
+    });
+    const at = scene.now().toISOString();
+    const second = await offer(scene, { tenantId, invoiceId: otherId }, { at });
+    const first = await pay(offered, DUE);
+    await watcher.poll();
+    expect((await scene.state(offered)).is).toBe('processing');
+
+    await btcd.wallet.replace(first, { payees: [{ to: second.address, units: DUE }] });
+    await watcher.poll();
+    const replaced = {
+      is: 'awaiting [replaced]',
+      units: untouchedUnits,
+      payments: [`${DUE} replaced`],
+      events: ['payment_seen', 'processing', 'payment_replaced', 'payment_reversed'],
+      signals: 1,
+    };
+    expect(await scene.state(offered)).toEqual(replaced);
+    expect(await rowOf(scene, second)).toMatchObject({ status: 'processing', flags: [] });
+
+    await mine(3);
+    expect(await scene.state(offered)).toEqual(replaced);
+    expect(await scene.books(offered)).toEqual({ ...unpaid, mails: ['crypto_payment_gone'] });
+    expect(await rowOf(scene, second)).toMatchObject({ status: 'settled', flags: [], reversals: 0 });
   });
 });
 

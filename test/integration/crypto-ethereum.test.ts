@@ -1,6 +1,8 @@
 /** Invoices paid in ETH and USDC on a real node, in every way in which people and contracts pay, and fail to. */
 import type { Hex } from 'viem';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { withTenant } from '../../db/client.ts';
+import { cryptoLots } from '../../db/schema/crypto-lots.ts';
 import { createEvmNode, type EvmNode } from '../../integrations/evm/client.ts';
 import { type EvmWallet, localUsdc } from '../../scripts/chains/evm-wallet.ts';
 import { startTestAnvil, type TestChain } from '../support/anvil.ts';
@@ -46,6 +48,14 @@ async function mine(blocks: number): Promise<void> {
 }
 
 const target = ({ coins }: Offered) => coins.address as Hex;
+
+/** What is left of each lot of the invoice's tenant. */
+function unitsInLots({ coins }: Offered): Promise<bigint[]> {
+  return withTenant(scene.db, coins.tenantId, async (tx) => {
+    const lots = await tx.select().from(cryptoLots);
+    return lots.map(({ remainingUnits }) => remainingUnits);
+  });
+}
 
 const unpaid = {
   invoice: 'open 0/2900',
@@ -333,6 +343,50 @@ describe('a reorganisation', () => {
       payments: [`${MICRODOLLARS} replaced`, `${MICRODOLLARS} confirmed +4`],
     });
     expect(await scene.books(offered)).toMatchObject({ ...paid, mails: expect.anything() });
+  });
+
+  it('that has a contract pay another invoice takes the settlement from the first and gives it to the second', async () => {
+    const [first, second] = [await scene.offered('ETH'), await scene.offered('ETH')];
+    const height = Number(await wallet.rpc<Hex>('eth_blockNumber'));
+    // Pays whom its storage names for the lowest bit of the block's height.
+    const fickle = '0x00000000000000000000000000000000000000fc';
+    await wallet.rpc('anvil_setCode', fickle, '0x60006000600060003460014316545af100');
+    const word = (hex: string) => `0x${hex.slice(2).padStart(64, '0')}`;
+    for (const [ahead, offered] of [first, second].entries()) {
+      const slot = `0x${((height + 2 + ahead) % 2).toString(16)}`;
+      await wallet.rpc('anvil_setStorageAt', fickle, word(slot), word(target(offered)));
+    }
+    await wallet.mine(1);
+    const txid = await wallet.send({ to: fickle, value: WEI });
+    await mine(11);
+    await scene.books(first);
+    expect([await scene.state(first), await scene.state(second)]).toEqual([
+      { ...settled(WEI), payments: [`${WEI} confirmed +2`] },
+      nothing,
+    ]);
+
+    await wallet.reorg(12, [{ txid, place: 1 }]);
+    await mine(12);
+    expect(await scene.state(first)).toMatchObject({
+      is: 'invalid [replaced, double_spent]',
+      units: untouchedUnits,
+      payments: [`${WEI} replaced`],
+    });
+    expect(await scene.books(first)).toMatchObject({
+      ...unpaid,
+      subscription: 'past_due',
+      payments: ['2900 (0) left_chain'],
+      mails: expect.anything(),
+    });
+    expect(await scene.state(second)).toEqual({
+      ...settled(WEI),
+      is: 'final',
+      payments: [`${WEI} confirmed +3`],
+      events: ['payment_seen', 'processing', 'settled', 'finalised'],
+    });
+    expect(await scene.books(second)).toEqual(paid);
+    expect(await unitsInLots(first)).toEqual([0n]);
+    expect(await unitsInLots(second)).toEqual([WEI]);
   });
 
   it('after the settlement keeps what was given for six hours, and then takes it back once', async () => {

@@ -202,6 +202,27 @@ describe('a transaction that pays an invoice', () => {
     });
   });
 
+  it('that was mined again and pays another one than before is told under the key of that payment', async () => {
+    const before = await offered(tenant, { asset: 'USDC' });
+    const after = await offered(tenant, { asset: 'USDC' });
+    await poll('base', base);
+    const usdc = { asset: 'USDC', token: '0xusdc', units: after.dueUnits } as const;
+    const paying = evmTransaction([{ to: before.target, ...usdc }]);
+    base.mine([paying]);
+    await poll('base', base);
+    const transfers = paying.transfers.map((each) => ({ ...each, to: after.target }));
+    base.reorganise(1, [[{ ...paying, transfers }], []]);
+    await poll('base', base);
+    expect((await lookUp(paying.txid, 'base')).body.payments).toMatchObject([
+      {
+        cryptoInvoiceId: after.id,
+        key: `${paying.txid}:log:0@${after.target}@0xusdc`,
+        status: 'unexpected_asset',
+        why: 'It came on Base, and the invoice is to be paid on Ethereum: accept it at its value, or give it back.',
+      },
+    ]);
+  });
+
   it('in a block that is still to be read, or was passed without it, says so', async () => {
     const { target, dueUnits } = await offered();
     const paying = bitcoinTransaction([{ to: target, units: dueUnits }]);

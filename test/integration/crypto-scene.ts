@@ -25,6 +25,7 @@ import { ledgerEntries, payments } from '../../db/schema/payments.ts';
 import { readAccountKey } from '../../domain/payments/crypto-account.ts';
 import type { CryptoAsset } from '../../domain/payments/crypto-asset.ts';
 import type { ChainFamily, ChainName, CryptoNetwork } from '../../domain/payments/crypto-chain.ts';
+import type { CryptoPolicySettings } from '../../domain/payments/crypto-policy.ts';
 import type { Scene } from './collection-scene.ts';
 
 /** As keys of Bitcoin's test networks begin. */
@@ -119,10 +120,15 @@ export async function addAccount(
 export function offer(
   { db }: Pick<Scene, 'db'>,
   { tenantId, invoiceId }: { tenantId: string; invoiceId: string },
-  { asset = 'BTC', chain, at = T0 }: { asset?: CryptoAsset; chain?: ChainName; at?: string } = {},
+  {
+    asset = 'BTC',
+    chain,
+    settings,
+    at = T0,
+  }: { asset?: CryptoAsset; chain?: ChainName; settings?: CryptoPolicySettings; at?: string } = {},
 ): Promise<CryptoInvoiceRow> {
   return withTenant(db, tenantId, (tx) =>
-    createCryptoInvoice(tx, { invoiceId, asset, chain, actor: 'test', at: new Date(at) }),
+    createCryptoInvoice(tx, { invoiceId, asset, chain, settings, actor: 'test', at: new Date(at) }),
   );
 }
 
@@ -136,7 +142,15 @@ export async function pay(
     height = null,
     n = 1,
     asset = coins.asset,
-  }: { units: bigint; at: string; height?: number | null; n?: number; asset?: CryptoAsset },
+    usdRate = null,
+  }: {
+    units: bigint;
+    at: string;
+    height?: number | null;
+    n?: number;
+    asset?: CryptoAsset;
+    usdRate?: string | null;
+  },
 ): Promise<string> {
   const key = `${n.toString(16).padStart(64, '0')}:0`;
   const block = { height, blockHash: height === null ? null : `b${height}` };
@@ -157,6 +171,7 @@ export async function pay(
         asset,
         units,
         ...block,
+        usdRate,
         effectiveAt: new Date(at),
         seenAt: new Date(at),
         status: height === null ? 'seen' : 'mined',

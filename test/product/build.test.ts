@@ -244,6 +244,7 @@ function production({ config, ports }: Stack): Settings {
     BASE_NODES: '',
     POLYGON_NODES: '',
     CRYPTO_QUOTE_MINUTES: '',
+    CRYPTO_LATE: '',
     COINGECKO_API_KEY: '',
     RESEND_API_KEY: 're_sandbox',
     RESEND_BASE_URL: `http://127.0.0.1:${ports.resendSandbox}`,

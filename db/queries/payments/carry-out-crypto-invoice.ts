@@ -14,6 +14,7 @@ import { isSettled } from '../../../domain/payments/crypto-invoice.ts';
 import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoActs, cryptoEvents, cryptoInvoices } from '../../schema/crypto.ts';
+import { acceptLate } from './accept-late.ts';
 import { askForExcess } from './ask-for-excess.ts';
 import { bookPayouts } from './book-payouts.ts';
 import { bookedPayments } from './booked-payments.ts';
@@ -35,11 +36,10 @@ export async function carryOutCryptoInvoice(
   { cryptoInvoiceId, at }: { cryptoInvoiceId: string; at: Date },
 ): Promise<DecidedInvoice> {
   const { invoiceId } = await readCryptoInvoice(tx, cryptoInvoiceId);
-  await lockInvoice(tx, invoiceId);
+  const locked = await lockInvoice(tx, invoiceId);
   await lockOffers(tx, invoiceId);
-  const now = at.toISOString();
-  const [decided] = await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now, isSignalled: false });
-  if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
+  let decided = await decideOne(tx, cryptoInvoiceId, at);
+  if (await acceptLate(tx, decided, locked, at)) decided = await decideOne(tx, cryptoInvoiceId, at);
   await bookCoins(tx, decided, at);
   await recordReceivedLots(tx, decided, at);
   await bookPayouts(tx, { cryptoInvoiceId, policy: decided.invoice.policy, at });
@@ -52,6 +52,13 @@ export async function carryOutCryptoInvoice(
     await tellOfCryptoEvent(tx, { invoice: decided.invoice, event, waiting, at });
     await tx.update(cryptoEvents).set({ carriedOutAt: at }).where(eq(cryptoEvents.id, event.id));
   }
+  return decided;
+}
+
+async function decideOne(tx: Tx, id: string, at: Date): Promise<DecidedInvoice> {
+  const now = at.toISOString();
+  const [decided] = await decideCryptoInvoices(tx, { ids: [id], now, isSignalled: false });
+  if (decided === undefined) throw new Error(`Invoice ${id} in coins disappeared`);
   return decided;
 }
 

@@ -25,9 +25,9 @@ import { carryOutCryptoInvoice } from './carry-out-crypto-invoice.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { readCryptoInvoice, watchedChain } from './crypto-invoices.ts';
 import { findCurrentOffer, lockOffers } from './crypto-offer.ts';
-import { paymentsGoingBack, paymentsToSendBack } from './crypto-payouts.ts';
 import { quoteNow } from './crypto-quotes.ts';
 import { type CryptoInvoiceRow, lockCryptoInvoices } from './observe-chain.ts';
+import { paymentsGoingBack, paymentsToSendBack } from './payments-going-back.ts';
 import { readDecisions, startOf } from './save-decision.ts';
 
 export type CryptoActRow = typeof cryptoActs.$inferSelect;

@@ -26,7 +26,6 @@ import {
   type CryptoPolicySettings,
   cryptoPolicyOn,
 } from '../../../domain/payments/crypto-policy.ts';
-import { isUnderWay } from '../../../domain/payments/razorpay-order.ts';
 import { startCryptoInvoice } from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
@@ -36,15 +35,12 @@ import { notFound, type SubscriptionContext } from '../billing/subscriptions.ts'
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { lockInvoice } from './charge-attempts.ts';
-import { razorpaysPart } from './collected-by-razorpay.ts';
 import { takeAddress } from './crypto-accounts.ts';
 import { findCurrentOffer, isBeingPaid, withdrawCurrentOffer } from './crypto-offer.ts';
 import { quoteNow } from './crypto-quotes.ts';
-import { isPayingAtCoinbase } from './current-checkout.ts';
-import { currentOrder, knownPayment } from './current-order.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
+import { paidOtherwise } from './paid-otherwise.ts';
 import { startOf } from './save-decision.ts';
-import { hasUndecidedCharge } from './undecided-charge.ts';
 
 export type CryptoEventRow = typeof cryptoEvents.$inferSelect;
 export type CryptoAddressRow = typeof cryptoAddresses.$inferSelect;
@@ -263,28 +259,8 @@ async function refuseWhilePaid(
   const { number } = invoice;
   if (invoice.status !== 'open' || dueOf(invoice).amountMinor === 0)
     throw stateConflict('invoice_not_open', `Invoice ${number} does not wait for a payment.`);
-  if ((await razorpaysPart(tx, context, invoice)).kind === 'collects') {
-    throw stateConflict(
-      'collected_by_razorpay',
-      `Invoice ${number} is charged by Razorpay itself; end that first to have it paid otherwise.`,
-    );
-  }
-  if (await hasUndecidedCharge(tx, invoice.id))
-    throw stateConflict(
-      'charge_in_flight',
-      `Invoice ${number} is being charged to the card of the customer; wait for the outcome.`,
-    );
-  const order = await currentOrder(tx, invoice.id);
-  if (order !== null && isUnderWay(knownPayment(order), at.toISOString()))
-    throw stateConflict(
-      'payment_under_way',
-      `Invoice ${number} is being paid at Razorpay; wait for the outcome.`,
-    );
-  if (await isPayingAtCoinbase(tx, invoice.id, at))
-    throw stateConflict(
-      'payment_under_way',
-      `Invoice ${number} is being paid at Coinbase; wait for the outcome.`,
-    );
+  const otherwise = await paidOtherwise(tx, { context, invoice, at });
+  if (otherwise !== null) throw stateConflict(otherwise.reason, otherwise.message);
 }
 
 function refuseWhileCoinsCome(current: CryptoInvoiceRow, { number }: InvoiceRow): void {

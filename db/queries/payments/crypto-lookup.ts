@@ -1,5 +1,6 @@
 /** What the rows of the caller's tenant say of a transaction that somebody asks about. */
 import { and, eq, inArray, sql } from 'drizzle-orm';
+import { isOfTransfer } from '../../../domain/payments/chain-observation.ts';
 import type { ChainFamily, ChainName } from '../../../domain/payments/crypto-chain.ts';
 import { familyOf } from '../../../domain/payments/crypto-chain.ts';
 import {
@@ -85,14 +86,17 @@ export async function readLookedUp(
       chain,
       block: found?.block ?? null,
       token,
-      decided: decision.payments.find((each) => each.chain === chain && each.key === key) ?? null,
+      decided:
+        decision.payments.find(
+          (each) => each.chain === chain && each.asset === asset && isOfTransfer(each, key),
+        ) ?? null,
       readTo: views.get(chain)?.tipHeight ?? null,
     };
     return [
       {
         ...payment,
         ...findingOf(payment),
-        key,
+        key: payment.decided?.key ?? key,
         invoiceId: invoice.invoiceId,
         address: owned.address,
         amount: amountInWords(units, asset, token),

@@ -32,7 +32,7 @@ type Told = {
 export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, waiting, at }: Told): Promise<void> {
   const kind = event.kind as CryptoEventKind;
   const template = isExplained(event, waiting) ? null : templateFor(kind, coins);
-  const alert = alerts[kind];
+  const alert = kind === 'review_opened' && !coins.flags.includes('review') ? undefined : alerts[kind];
   const entry = entryFor(kind, coins);
   if (template === null && alert === undefined && entry === undefined) return;
 
@@ -128,8 +128,9 @@ function templateFor(kind: CryptoEventKind, { status, flags }: CryptoInvoiceRow)
       return status === 'processing' ? 'crypto_payment_seen' : null;
     case 'expired':
       return status === 'expired' && flags.includes('partial') ? 'crypto_payment_partial' : null;
+    // What was accepted by itself waits for nobody.
     case 'late_payment':
-      return 'crypto_payment_late';
+      return flags.includes('review') ? 'crypto_payment_late' : null;
     case 'over_paid':
       return flags.includes('over') ? 'crypto_payment_over' : null;
     case 'slow_confirm':

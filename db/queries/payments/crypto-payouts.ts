@@ -232,30 +232,6 @@ export function listPayouts(
     .limit(limit);
 }
 
-/** Payments that are about to go back or have gone, by their keys: nobody accepts them. */
-export function paymentsGoingBack(tx: Tx, cryptoInvoiceId: string): Promise<ReadonlySet<string>> {
-  return paymentKeys(tx, cryptoInvoiceId, [...livePayoutStatuses, 'confirmed']);
-}
-
-/** Those of them whose coins are still here. What was sent is dismissed, and comes to count by nothing but an accept. */
-export function paymentsToSendBack(tx: Tx, cryptoInvoiceId: string): Promise<ReadonlySet<string>> {
-  return paymentKeys(tx, cryptoInvoiceId, ['requested', 'approved']);
-}
-
-async function paymentKeys(
-  tx: Tx,
-  cryptoInvoiceId: string,
-  statuses: readonly CryptoPayoutStatus[],
-): Promise<ReadonlySet<string>> {
-  const rows = await tx
-    .select({ key: cryptoPayouts.paymentKey })
-    .from(cryptoPayouts)
-    .where(
-      and(eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId), inArray(cryptoPayouts.status, [...statuses])),
-    );
-  return new Set(rows.flatMap(({ key }) => (key === null ? [] : [key])));
-}
-
 async function whatWasPaid(tx: Tx, invoice: CryptoInvoiceRow, wish: PayoutWish): Promise<PayoutSource> {
   const { chain, asset } = invoice;
   const source =

@@ -150,6 +150,7 @@ function ownTarget(target: string, invoice: CryptoInvoiceRow): OwnTarget {
     minDueUnits: invoice.minDueUnits,
     dustUsdMinor: invoice.policy.dustUsdMinor,
     toleranceBps: invoice.policy.toleranceBps,
+    needsAgreedRate: invoice.policy.late === 'auto',
   };
 }
 

@@ -83,7 +83,7 @@ async function gasOf(
   { weiPerGas, now }: { weiPerGas: bigint | null; now: Date },
 ): Promise<Checkout['gas']> {
   if (chain !== 'ethereum' || asset === 'ETH' || weiPerGas === null) return null;
-  const rates = await readUsdRates(tx, { maxAgeSeconds: policy.rateMaxAgeSeconds });
+  const rates = await readUsdRates(tx, policy);
   const etherRate = rates('ETH', now.toISOString());
   return etherRate === null ? null : { weiPerGas, etherRate };
 }

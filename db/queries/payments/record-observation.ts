@@ -270,13 +270,12 @@ async function recordSeen(
   if (touching.transactions.length === 0 && due.length === 0) return 0;
 
   const invoices = await lockCryptoInvoices(tx, [...new Set([...touching.invoiceIds, ...due])]);
-  const { rateMaxAgeSeconds } = cryptoPolicyOn(network, settings);
   const [known, usdRateAt] = await together([
     readPayments(
       tx,
       invoices.map(({ id }) => id),
     ),
-    readUsdRates(tx, { maxAgeSeconds: rateMaxAgeSeconds }),
+    readUsdRates(tx, cryptoPolicyOn(network, settings)),
   ]);
   const changes = observe({
     chain,

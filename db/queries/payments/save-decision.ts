@@ -5,7 +5,8 @@
  * Why it is safe to run twice: a decision is a function of what is kept. Under the invoice's lock a second one finds what the
  * first has written, differs in nothing, and writes nothing; an event is kept once by its key.
  */
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNotNull, sql } from 'drizzle-orm';
+import { isCrumb } from '../../../domain/payments/chain-observation.ts';
 import { type CryptoEvent, eventsBetween, isHarmless } from '../../../domain/payments/crypto-events.ts';
 import {
   type ChainView,
@@ -21,7 +22,7 @@ import {
 } from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { cryptoActs, cryptoEvents, cryptoInvoices } from '../../schema/crypto.ts';
+import { cryptoActs, cryptoEvents, cryptoInvoices, cryptoPayments } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { readChainViews, unwatched } from './chain-cursor.ts';
@@ -77,8 +78,12 @@ export async function saveDecisions(
 ): Promise<DecidedInvoice[]> {
   if (invoices.length === 0) return [];
   const ids = invoices.map(({ id }) => id);
-  const [views, acts] = await together([readChainViews(tx), readActs(tx, ids)]);
-  const paymentsOf = Map.groupBy(payments, ({ cryptoInvoiceId }) => cryptoInvoiceId);
+  const [views, acts, judged] = await together([
+    readChainViews(tx),
+    readActs(tx, ids),
+    withOwnRivals(tx, payments),
+  ]);
+  const paymentsOf = Map.groupBy(judged, ({ cryptoInvoiceId }) => cryptoInvoiceId);
   const beforeOf = Map.groupBy(before, ({ cryptoInvoiceId }) => cryptoInvoiceId);
 
   const decided = invoices.map((invoice) =>
@@ -116,7 +121,8 @@ export async function readDecisions(
     readChainViews(tx),
     readActs(tx, ids),
   ]);
-  const paymentsOf = Map.groupBy(payments, ({ cryptoInvoiceId }) => cryptoInvoiceId);
+  const judged = await withOwnRivals(tx, payments);
+  const paymentsOf = Map.groupBy(judged, ({ cryptoInvoiceId }) => cryptoInvoiceId);
   return new Map(
     invoices.map((invoice) => {
       const own = paymentsOf.get(invoice.id) ?? [];
@@ -240,6 +246,48 @@ async function readActs(tx: Tx, ids: readonly string[]): Promise<Map<string, Cry
   const acts = new Map<string, CryptoAct[]>();
   for (const { id, act } of rows) acts.set(id, [...(acts.get(id) ?? []), act]);
   return acts;
+}
+
+/**
+ * Says of each rival whether it pays another invoice of the payment's tenant: what is kept of that invoice says so. A transaction
+ * that failed, or pays somebody else where it is mined now, pays nobody here, nor does one that pays next to nothing.
+ */
+async function withOwnRivals(tx: Tx, payments: readonly StoredPayment[]): Promise<readonly StoredPayment[]> {
+  const beaten = payments.filter(({ rival }) => rival !== null);
+  if (beaten.length === 0) return payments;
+  const txids = [...new Set(beaten.flatMap(({ rival }) => rival?.txid ?? []))];
+  const { chain, txid, tenantId, cryptoInvoiceId, asset, units, usdRate } = cryptoPayments;
+  const { minDueUnits, policy } = cryptoInvoices;
+  const paying = await tx
+    .select({
+      payment: { chain, txid, tenantId, cryptoInvoiceId, asset, units, usdRate },
+      invoice: { asset: cryptoInvoices.asset, minDueUnits, policy },
+    })
+    .from(cryptoPayments)
+    .innerJoin(cryptoInvoices, eq(cryptoInvoices.id, cryptoInvoiceId))
+    .where(
+      and(
+        inArray(chain, [...new Set(beaten.map((payment) => payment.chain))]),
+        sql`${txid} = any(${sql.param(txids)}::text[])`,
+        isNotNull(asset),
+        sql`${cryptoPayments.rivalTxid} is distinct from ${txid}`,
+      ),
+    );
+  const worthIt = paying
+    .filter(
+      (each) => !isCrumb(each.payment, { ...each.invoice, dustUsdMinor: each.invoice.policy.dustUsdMinor }),
+    )
+    .map((each) => each.payment);
+  const byTxid = Map.groupBy(worthIt, (each) => `${each.chain} ${each.txid}`);
+  return payments.map((payment) => {
+    const { rival } = payment;
+    if (rival === null) return payment;
+    const others = byTxid.get(`${payment.chain} ${rival.txid}`) ?? [];
+    const isOurs = others.some(
+      (each) => each.tenantId === payment.tenantId && each.cryptoInvoiceId !== payment.cryptoInvoiceId,
+    );
+    return isOurs ? { ...payment, rival: { ...rival, isOurs } } : payment;
+  });
 }
 
 /** One statement for all, because a block may settle thousands. */
@@ -370,6 +418,8 @@ function asksForMore(
   { before, now }: { before: CryptoInvoiceRow | undefined; now: string },
 ): boolean {
   const { status, bookedUnits } = invoice;
+  // What was in doubt when it came may be beyond it now.
+  if (decision.acceptable.length > 0) return true;
   const isBookedOtherwise = invoice.confirmedUnits > bookedUnits || decision.securedUnits < bookedUnits;
   if (isSettled(status) && isBookedOtherwise) return true;
   // Before the expiry its process looks again then. Later it has ended, or waits to be told.
