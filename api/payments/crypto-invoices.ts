@@ -9,6 +9,7 @@ import {
   listCryptoInvoices,
 } from '../../db/queries/payments/crypto-invoices.ts';
 import type { CryptoInvoiceRow } from '../../db/queries/payments/observe-chain.ts';
+import type { ChainName } from '../../domain/payments/crypto-chain.ts';
 import type { CryptoEvent } from '../../domain/payments/crypto-events.ts';
 import { eventInWords } from '../../domain/payments/crypto-words.ts';
 import { invoiceParams } from '../billing/invoices.schemas.ts';
@@ -78,8 +79,9 @@ const create = route({
   },
   handler: async ({ tx, deps, caller: { actor }, now, params: { invoiceId }, body }) => {
     if ((await findInvoice(tx, invoiceId)) === null) throw notFound('invoice', invoiceId);
-    const { settings } = deps.config.chains;
-    const row = await createCryptoInvoice(tx, { invoiceId, ...body, settings, actor, at: now });
+    const { settings, watched } = deps.config.chains;
+    const tokenOn = (chain: ChainName) => (chain === 'bitcoin' ? null : watched[chain].usdc);
+    const row = await createCryptoInvoice(tx, { invoiceId, ...body, settings, tokenOn, actor, at: now });
     return { status: 201, body: await toCryptoInvoice({ tx, deps }, row) };
   },
 });

@@ -269,6 +269,19 @@ describe('an offer', () => {
     expect(await offerOf(await invoice(), body)).toMatchObject({ status, body: { code } });
   });
 
+  it('in USDC on a local chain whose contract nobody has named is refused, and says which setting names it', async () => {
+    await setChain(api, { chain: 'ethereum', network: 'local', height: 100, at: now.toISOString() });
+    restartWith({ CRYPTO_NETWORK: 'local' });
+    await post('/v1/crypto_accounts', { family: 'evm', publicKey: freshKey('evm', 'local') });
+    const wish = { asset: 'USDC', chain: 'ethereum' };
+    expect(await offerOf(await invoice(), wish)).toMatchObject({
+      status: 422,
+      body: { code: 'asset_not_on_chain', detail: expect.stringContaining('ETHEREUM_USDC') },
+    });
+    restartWith({ CRYPTO_NETWORK: 'local', ETHEREUM_USDC: `0x${'a'.repeat(40)}` });
+    expect(await offerOf(await invoice(), wish)).toMatchObject({ status: 201 });
+  });
+
   it('without a key to derive an address from is refused', async () => {
     expect(await offerOf(await invoice())).toMatchObject({
       status: 409,

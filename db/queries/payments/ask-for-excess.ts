@@ -70,7 +70,7 @@ async function networkFee(tx: Tx, invoice: CryptoInvoiceRow, at: Date): Promise<
   if (feeRate === null) return null;
   if (asset !== 'USDC') return quotedUsdMinor(ownCoinFee(asset, feeRate), invoice);
   if (chain === 'polygon') return null;
-  const rates = await readUsdRates(tx, { maxAgeSeconds: policy.rateMaxAgeSeconds });
+  const rates = await readUsdRates(tx, policy);
   const etherRate = rates('ETH', at.toISOString());
   return etherRate === null ? null : tokenFeeUsdMinor({ weiPerGas: feeRate, etherRate });
 }

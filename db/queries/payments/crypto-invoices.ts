@@ -19,6 +19,7 @@ import {
   familyOf,
   homeOf,
   titleOf,
+  usdcContractOn,
 } from '../../../domain/payments/crypto-chain.ts';
 import type { CryptoInvoiceFlag, CryptoInvoiceStatus } from '../../../domain/payments/crypto-invoice.ts';
 import {
@@ -51,6 +52,8 @@ export type CryptoInvoiceWish = {
   chain?: ChainName | undefined;
   /** What the installation has set; the invoice keeps the policy with it. */
   settings?: CryptoPolicySettings | undefined;
+  /** The contract of USDC that the installation has named for a chain; as usual the one that is known. */
+  tokenOn?: (chain: ChainName) => string | null;
   actor: string;
   at: Date;
 };
@@ -63,7 +66,7 @@ export type CryptoInvoiceWish = {
  */
 export async function createCryptoInvoice(
   tx: Tx,
-  { invoiceId, asset, chain = homeOf(asset), settings, actor, at }: CryptoInvoiceWish,
+  { invoiceId, asset, chain = homeOf(asset), settings, tokenOn, actor, at }: CryptoInvoiceWish,
 ): Promise<CryptoInvoiceRow> {
   if (!assetsOn(chain).includes(asset)) {
     throw stateConflict(
@@ -74,6 +77,12 @@ export async function createCryptoInvoice(
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   await refuseWhilePaid(tx, { context, invoice, at });
   const { network, policy } = await watchedChain(tx, { chain, settings, at });
+  if (asset === 'USDC' && (tokenOn?.(chain) ?? usdcContractOn(chain, network)) === null) {
+    throw stateConflict(
+      'asset_not_on_chain',
+      `No contract of ${asset} is known on ${titleOf(chain)} (${network}); the installation names it with ${chain.toUpperCase()}_USDC.`,
+    );
+  }
   const current = await findCurrentOffer(tx, invoiceId);
   const due = dueOf(invoice);
   if (current !== null) {

@@ -9,12 +9,11 @@
  * the transaction told last. What is mined all the same is looked for on the chain (`payouts-on-chain.ts`). Dying before a commit
  * leaves the step to be asked for again under the same key.
  */
-import { and, asc, eq, gt, inArray } from 'drizzle-orm';
+import { and, asc, eq, gt } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import { readAddress } from '../../../domain/payments/crypto-address.ts';
 import {
   type CryptoPayoutStatus,
-  livePayoutStatuses,
   type PayoutAct,
   payoutMistake,
   statusAfter,
