@@ -52,7 +52,7 @@ export type CryptoInvoiceWish = {
   chain?: ChainName | undefined;
   /** What the installation has set; the invoice keeps the policy with it. */
   settings?: CryptoPolicySettings | undefined;
-  /** The contract of USDC that the installation has named for a chain; as usual the one that is known. */
+  /** The contract of USDC that the installation has named for a chain, null for the one that is known; unless given, there is one. */
   tokenOn?: (chain: ChainName) => string | null;
   actor: string;
   at: Date;
@@ -77,7 +77,8 @@ export async function createCryptoInvoice(
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   await refuseWhilePaid(tx, { context, invoice, at });
   const { network, policy } = await watchedChain(tx, { chain, settings, at });
-  if (asset === 'USDC' && (tokenOn?.(chain) ?? usdcContractOn(chain, network)) === null) {
+  const contract = tokenOn === undefined ? '' : (tokenOn(chain) ?? usdcContractOn(chain, network));
+  if (asset === 'USDC' && contract === null) {
     throw stateConflict(
       'asset_not_on_chain',
       `No contract of ${asset} is known on ${titleOf(chain)} (${network}); the installation names it with ${chain.toUpperCase()}_USDC.`,
