@@ -45,10 +45,13 @@ describe.skipIf(python === undefined)(`whatever is sent to the API (FUZZ_SEED=${
     const razorpayKeySecret = razorpay.keySecret;
     const secrets = { webhookSecret, razorpaySecret, razorpayKeySecret, coinbaseSecret, commerceSecret };
     const freshness = setInterval(() => void keepCoinsOpen(product.db), 2_000);
-    settings = { python: python ?? '', ...secrets, seed, folder, ...(await populate(product)) };
-    progress(`schemathesis tests ${operations.length} operations with the seed ${seed} …`);
-    result = await fuzz({ ...settings, url: product.stack.urls.api });
-    clearInterval(freshness);
+    try {
+      settings = { python: python ?? '', ...secrets, seed, folder, ...(await populate(product)) };
+      progress(`schemathesis tests ${operations.length} operations with the seed ${seed} …`);
+      result = await fuzz({ ...settings, url: product.stack.urls.api });
+    } finally {
+      clearInterval(freshness);
+    }
     progress(`schemathesis sent ${result.cases} requests`);
   }, 1_500_000);
   afterAll(async () => {

@@ -126,8 +126,10 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   const rate = { date: today, base: 'USD', quote: 'JPY', rate: '151.2', reason: 'no_source' };
   await ok(apiKey, 'POST', '/v1/exchange_rates', rate);
   const { data: paid } = await ok(apiKey, 'GET', '/v1/payments?limit=100');
-  const [given, disputed] = paid as { id: string; externalId: string }[];
-  if (given === undefined || disputed === undefined) throw new Error('Not two payments came in');
+  const [given, disputed] = (paid as { id: string; externalId: string; rail: string }[]).filter(
+    ({ rail }) => rail === 'stripe',
+  );
+  if (given === undefined || disputed === undefined) throw new Error('Not two payments by card came in');
   await ok(apiKey, 'POST', `/v1/payments/${given.id}/refunds`, { amountMinor: 100 });
   await openDispute(stack, disputed.externalId);
   const allGivenBack = async () =>

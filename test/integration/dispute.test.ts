@@ -347,7 +347,9 @@ function stateOf({ tenantId, invoiceId }: Paid) {
       .from(subscriptions)
       .where(eq(subscriptions.id, invoice.subscriptionId));
     const ledger: Record<string, number> = {};
-    for (const { account, amountMinor } of await tx.select().from(ledgerEntries)) {
+    // In an order of its own: states are compared as texts.
+    const entries = await tx.select().from(ledgerEntries).orderBy(asc(ledgerEntries.account));
+    for (const { account, amountMinor } of entries) {
       ledger[account] = (ledger[account] ?? 0) + amountMinor;
     }
     const timeline = await tx.select().from(subscriptionEvents).orderBy(asc(subscriptionEvents.id));
