@@ -83,14 +83,20 @@ export function stateOf(scene: Scene, { tenantId, invoiceId, subscriptionId, acc
     const [subscription] = await tx.select().from(subscriptions).where(eq(subscriptions.id, subscriptionId));
     const [customer] = await tx.select().from(customers);
     const [account] = await tx.select().from(paymentMethods).where(eq(paymentMethods.id, accountId));
-    const received = await tx.select().from(payments).where(eq(payments.invoiceId, invoiceId));
+    const received = await tx
+      .select()
+      .from(payments)
+      .where(eq(payments.invoiceId, invoiceId))
+      .orderBy(asc(payments.id));
     const attempts = await tx
       .select()
       .from(chargeAttempts)
       .where(eq(chargeAttempts.invoiceId, invoiceId))
       .orderBy(asc(chargeAttempts.ordinal));
     const ledger: Record<string, number> = {};
-    for (const { account: name, amountMinor } of await tx.select().from(ledgerEntries)) {
+    // In an order of its own: states are compared as texts.
+    const entries = await tx.select().from(ledgerEntries).orderBy(asc(ledgerEntries.account));
+    for (const { account: name, amountMinor } of entries) {
       ledger[name] = (ledger[name] ?? 0) + amountMinor;
     }
     const timeline = await tx.select().from(subscriptionEvents).orderBy(asc(subscriptionEvents.id));
