@@ -14,7 +14,15 @@ export type ApiDependencies = {
   log: Logger;
   config: Pick<
     Config,
-    'publicUrl' | 'temporal' | 'personKeySecret' | 'stripe' | 'razorpay' | 'coinbase' | 'chains'
+    | 'publicUrl'
+    | 'temporal'
+    | 'encryption'
+    | 'personKeySecret'
+    | 'stripe'
+    | 'razorpay'
+    | 'coinbase'
+    | 'operatorChat'
+    | 'chains'
   >;
   /** Business time. Stories bring a virtual one; signatures and keys are checked by real time. */
   clock: () => Date;

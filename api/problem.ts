@@ -41,6 +41,7 @@ export const problemKinds = {
   amount_out_of_range: { status: 422, title: 'The amount is not acceptable' },
   amount_too_small: { status: 422, title: 'The amount is too small for a payment in coins' },
   asset_not_on_chain: { status: 422, title: 'The asset is not taken on this chain' },
+  chat_address_unusable: { status: 422, title: 'The address of the chat cannot be used' },
   public_key_unusable: { status: 422, title: 'The public key cannot be used' },
   date_out_of_range: { status: 422, title: 'The date is not acceptable' },
   plan_archived: { status: 422, title: 'The plan is archived' },

@@ -111,6 +111,14 @@ export type Config = {
     readonly sandboxed: boolean;
     readonly mailFrom: string;
   };
+  /** Where operators' notices may be posted. */
+  readonly operatorChat: {
+    /** Hosts of incoming webhooks that tenants may name: Slack's, those that were set and, but in production, the sandbox. */
+    readonly hosts: readonly string[];
+    readonly sandboxPort: number;
+    /** It is not production: the sandbox may be named. */
+    readonly sandboxed: boolean;
+  };
   readonly frankfurter: {
     /** Where reference rates are read; in production Frankfurter itself, unless another server was named. */
     readonly baseUrl: string;
@@ -257,6 +265,11 @@ const commaSeparated = z.string().transform((list) =>
 const nodeUrls = commaSeparated.refine((urls) => urls.every((url) => /^https?:[/][/][^\s/]+/.test(url)), {
   error: 'must be http or https URLs of nodes, separated by commas.',
 });
+const chatHosts = commaSeparated
+  .transform((hosts) => hosts.map((host) => host.toLowerCase()))
+  .refine((hosts) => hosts.every((host) => /^[a-z0-9.-]+(:\d+)?$/.test(host)), {
+    error: 'must be hosts without a scheme, separated by commas, such as chat.company.example.',
+  });
 const blockHeight = z.coerce
   .number({ error: 'must be the height of a block, 0 or more.' })
   .int('must be the height of a block, 0 or more.')
@@ -360,6 +373,9 @@ const variables = z.object({
       'must be an address: name@host or Name <name@host>.',
     )
     .default('Perennial <billing@perennial.example>'),
+
+  OPERATOR_CHAT_HOSTS: chatHosts.optional(),
+  SLACK_SANDBOX_PORT: port(3017),
 
   FRANKFURTER_BASE_URL: httpUrl.optional(),
   FRANKFURTER_SANDBOX_PORT: port(3013),
@@ -606,6 +622,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
       sandboxed: env.RESEND_API_KEY === undefined,
       mailFrom: env.MAIL_FROM,
     },
+    operatorChat: operatorChatConfig(env),
     frankfurter: frankfurterConfig(env),
     marketPrices: marketPricesConfig(env),
     chains: chainsConfig(env),
@@ -673,6 +690,17 @@ function plaidConfig(env: z.infer<typeof variables>): Config['plaid'] {
     environment: plaidEnvironmentOf({ NODE_ENV: env.NODE_ENV, PLAID_ENVIRONMENT: env.PLAID_ENVIRONMENT }),
     apiBase: env.PLAID_API_BASE ?? (sandboxed ? `http://127.0.0.1:${env.PLAID_SANDBOX_PORT}` : undefined),
     sandboxPort: env.PLAID_SANDBOX_PORT,
+    sandboxed,
+  };
+}
+
+/** Requests go to these hosts from inside our network: a host that nobody has named is never spoken to. */
+function operatorChatConfig(env: z.infer<typeof variables>): Config['operatorChat'] {
+  const sandboxed = env.NODE_ENV !== 'production';
+  const sandbox = sandboxed ? [`127.0.0.1:${env.SLACK_SANDBOX_PORT}`] : [];
+  return {
+    hosts: ['hooks.slack.com', ...(env.OPERATOR_CHAT_HOSTS ?? []), ...sandbox],
+    sandboxPort: env.SLACK_SANDBOX_PORT,
     sandboxed,
   };
 }

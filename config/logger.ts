@@ -102,12 +102,13 @@ function redactArguments([first, ...rest]: unknown[]): unknown[] {
 
 /** Compared with names in lower case without separators, so that `api_key`, `apiKey` and `API-Key` are one. */
 const secretName =
-  /(authorization|password|passphrase|secret|apikey|accesstoken|publictoken|linktoken|refreshtoken|idtoken|^token$|cookie|signature|privatekey|encryptionkeys?|credential|databaseurl|adminurl|connectionstring)/;
+  /(authorization|password|passphrase|secret|apikey|accesstoken|publictoken|linktoken|refreshtoken|idtoken|^token$|cookie|signature|privatekey|chaturl|webhookurl|encryptionkeys?|credential|databaseurl|adminurl|connectionstring)/;
 const personalName =
   /^(e?mail|emailaddress|(customer|billing|recipient|contact)email|replyto|mailfrom|name|(full|first|last|given|family|display|customer|cardholder|holder)name|phone|phonenumber|address(line\d)?|street|postalcode|zip|dateofbirth|ip|ipaddress|remoteaddress|billingdetails|card|cardnumber|cvc|cvv|iban|accountnumber|personkey|body|html|text|subject)$/;
 
 const textPatterns: readonly [RegExp, string][] = [
   [/\b(sk|rk|pk)_(test|live)_\w+/g, REDACTED],
+  [/(\/\/hooks\.slack\.com)\/[^\s"']+/gi, `$1/${REDACTED}`],
   [/\bwhsec_[\w+/=]+/g, REDACTED],
   [/\b(access|public|link|processor)-(sandbox|development|production)-[\w-]+/g, REDACTED],
   [/\bre_\w{8,}/g, REDACTED],

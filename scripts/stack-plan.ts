@@ -36,6 +36,7 @@ export type StackUrls = {
   apiDocs: string;
   temporalUi: string;
   mail: string;
+  chat: string;
   stripeSandbox: string;
   razorpaySandbox: string;
   coinbaseSandbox: string;
@@ -71,6 +72,7 @@ export async function planStack({
       !(name === 'resend-sandbox' && !local.resend.sandboxed) &&
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
       !(name === 'coinbase-sandbox' && !local.coinbase.sandboxed) &&
+      !(name === 'slack-sandbox' && !local.operatorChat.sandboxed) &&
       !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed) &&
       !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed) &&
       (!isChain(name) || found.includes(name)),
@@ -115,6 +117,7 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'resend-sandbox': ['resendSandbox'],
     'razorpay-sandbox': ['razorpaySandbox'],
     'coinbase-sandbox': ['coinbaseSandbox'],
+    'slack-sandbox': ['slackSandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
     'market-prices-sandbox': ['marketPricesSandbox'],
     btcd: ['btcd'],
@@ -154,6 +157,7 @@ export function urlsOf(config: Config): StackUrls {
     apiDocs: `${at(config.api.port)}/docs`,
     temporalUi: config.temporal.uiUrl,
     mail: at(config.resend.sandboxPort),
+    chat: at(config.operatorChat.sandboxPort),
     stripeSandbox: at(config.stripe.sandboxPort),
     razorpaySandbox: at(config.razorpay.sandboxPort),
     coinbaseSandbox: at(config.coinbase.sandboxPort),
@@ -174,6 +178,7 @@ export function portsOf(config: Config): Ports {
     resendSandbox: config.resend.sandboxPort,
     razorpaySandbox: config.razorpay.sandboxPort,
     coinbaseSandbox: config.coinbase.sandboxPort,
+    slackSandbox: config.operatorChat.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
     marketPricesSandbox: config.marketPrices.sandboxPort,
     btcd: config.chains.localPorts.bitcoin,

@@ -50,6 +50,7 @@ function welcome({ urls, demo, config, home }: Stack): string {
     ['API reference', urls.apiDocs],
     ['Temporal Web UI', `${urls.temporalUi}/namespaces/${config.temporal.namespace}/workflows`],
     ['Mail that was sent', config.resend.sandboxed ? urls.mail : 'by Resend (RESEND_API_KEY is set)'],
+    ['Chat of the operators', config.operatorChat.sandboxed ? urls.chat : 'not used in production'],
     ['Stripe sandbox', config.stripe.sandboxed ? urls.stripeSandbox : 'not used (STRIPE_SECRET_KEY is set)'],
     [
       'Razorpay sandbox',

@@ -1,10 +1,12 @@
 /**
- * The outbox relay: turns rows that transactions left behind into workflow starts, signals, mails and records of taxes.
+ * The outbox relay: turns rows that transactions left behind into workflow starts, signals, mails, posts to chats and
+ * records of taxes.
  * A notification of Postgres wakes it at the commit; it also looks every few seconds for rows that fell due.
  *
  * Why it is safe to run twice: a row is taken for the time of a lease, so several relays share the work, and one that
  * dies leaves its rows to the others. A row can then be delivered twice, which every topic expects: starts name their
- * workflow, signals carry versions, a mail is sent under its notification's key, a tax is recorded under its reference.
+ * workflow, signals carry versions, a mail is sent under its notification's key, a tax is recorded under its reference. A post to a chat
+ * has no key: it comes twice, which is rare, and harmless too.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
@@ -30,6 +32,8 @@ export type RelayDeps = {
   client: Client;
   /** Sends one mail; throws when it is to be tried again. */
   sendNotification: (input: { tenantId: string; notificationId: string }) => Promise<unknown>;
+  /** Posts one notice to the chat of the tenant's operators; throws when it is to be tried again. */
+  postNotice: (input: { tenantId: string; notificationId: string }) => Promise<unknown>;
   /** Tells the tax engine of one record; throws when it is to be tried again. */
   recordTax: (input: { tenantId: string; recordId: string }) => Promise<void>;
   log: Logger;
@@ -84,7 +88,7 @@ export function createRelay(deps: RelayDeps): Relay {
 }
 
 /** Each kind has a lane of its own: a slow vendor must not hold up what money waits for. */
-const kinds: readonly OutboxKind[] = ['workflows', 'mails', 'taxes'];
+const kinds: readonly OutboxKind[] = ['workflows', 'mails', 'chats', 'taxes'];
 
 /** Delivers one kind of rows, again and again. */
 function createLane({ deps, kind, signal }: { deps: RelayDeps; kind: OutboxKind; signal: AbortSignal }) {
@@ -172,6 +176,8 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
 
 const BATCH_SIZE = 50;
 const CONCURRENCY = 10;
+/** A chat shows what goes out twice: all that is taken is posted at once, and the slowest post ends well within the lease. */
+const CHATS_SIZE = CONCURRENCY;
 /**
  * For how long the rows of a relay that dies stay undelivered. A batch takes a second; where a vendor hangs and it
  * takes longer than this, a row may go out twice, which is harmless.
@@ -194,15 +200,16 @@ type Drained = { delivered: number; away: Error | undefined };
 
 /** Takes batch after batch until none is due, or Temporal is away. */
 async function drain(deps: RelayDeps, kind: OutboxKind): Promise<Drained> {
+  const limit = kind === 'chats' ? CHATS_SIZE : BATCH_SIZE;
   let delivered = 0;
   for (;;) {
-    const rows = await claimOutbox(deps.db, { limit: BATCH_SIZE, leaseSeconds: LEASE_SECONDS, kind });
+    const rows = await claimOutbox(deps.db, { limit, leaseSeconds: LEASE_SECONDS, kind });
     const batch = await (kind === 'workflows' ? deliverToWorkflows : deliverToVendor)(deps, rows);
     delivered += batch.delivered;
     if (batch.away)
       deps.log.warn({ reason: batch.away.message }, 'Temporal is away; the outbox waits for it');
     // What was delivered may have made room for what comes next to the same workflow.
-    if (batch.away || rows.length === 0 || (kind !== 'workflows' && rows.length < BATCH_SIZE)) {
+    if (batch.away || rows.length === 0 || (kind !== 'workflows' && rows.length < limit)) {
       return { delivered, away: batch.away };
     }
   }
@@ -237,13 +244,18 @@ async function deliverToWorkflows(deps: RelayDeps, rows: readonly ClaimedOutboxR
 }
 
 async function deliver(
-  { client, sendNotification, recordTax, log }: RelayDeps,
+  { client, sendNotification, postNotice, recordTax, log }: RelayDeps,
   row: ClaimedOutboxRow,
 ): Promise<void> {
   const { envelope, tenantId } = row;
   if (envelope.topic === 'mail.send') {
     if (tenantId === null) throw new Error('A mail in the outbox names no tenant.');
     await sendNotification({ tenantId, notificationId: envelope.notificationId });
+    return;
+  }
+  if (envelope.topic === 'chat.send') {
+    if (tenantId === null) throw new Error('A notice in the outbox names no tenant.');
+    await postNotice({ tenantId, notificationId: envelope.notificationId });
     return;
   }
   if (envelope.topic === 'tax.record') {
@@ -273,8 +285,8 @@ async function postpone(
     return;
   }
   log.error(fields, 'an outbox row was given up');
-  if (envelope.topic !== 'mail.send' || tenantId === null) return;
-  // A mail that was in doubt may have arrived; one that never was has not.
+  if ((envelope.topic !== 'mail.send' && envelope.topic !== 'chat.send') || tenantId === null) return;
+  // A message that was in doubt may have arrived; one that never was has not.
   await withTenant(db, tenantId, (tx) => giveUpNotification(tx, envelope.notificationId, text));
 }
 

@@ -9,6 +9,7 @@ import type { DataConverter } from '@temporalio/common';
 import { createRecordTax } from '../activities/billing/tax-record.ts';
 import { createActivities } from '../activities/index.ts';
 import { createSendNotification } from '../activities/messaging/notification.ts';
+import { createPostNotice } from '../activities/messaging/operator-notice.ts';
 import type { ChainWatching } from '../activities/payments/chain-watcher.ts';
 import { createPriceFeed } from '../activities/payments/crypto-prices.ts';
 import { keepCryptoAlerts } from '../activities/payments/keep-crypto-alerts.ts';
@@ -22,6 +23,7 @@ import { createPriceSources } from '../integrations/market-prices/sources.ts';
 import { renderInvoicePdf } from '../integrations/pdf/invoice-pdf.ts';
 import { createRazorpayOrderVendor } from '../integrations/razorpay/client.ts';
 import { createResendMailer } from '../integrations/resend/client.ts';
+import { createSlackChat } from '../integrations/slack/client.ts';
 import { createStripeCardVendor } from '../integrations/stripe/client.ts';
 import { createStripeTaxEngine } from '../integrations/stripe/tax.ts';
 import { createEncryptionCodec } from '../temporal/codec.ts';
@@ -167,6 +169,12 @@ function compose({
     log: log.child({ component: 'relay' }),
     listen: listenToOutbox(config.database.url),
     sendNotification: createSendNotification({ db, mailer, drawDocument: renderInvoicePdf, log }),
+    postNotice: createPostNotice({
+      db,
+      chat: createSlackChat({ hosts: config.operatorChat.hosts }),
+      encryption: config.encryption,
+      log,
+    }),
     recordTax: createRecordTax({ db, taxEngine, log }),
   });
   return {

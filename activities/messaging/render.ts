@@ -14,6 +14,13 @@ import {
 } from '../../domain/messaging/notification.ts';
 import { type Block, type Mail, mapMail, readTemplate, readTemplateFile } from './template-source.ts';
 
+type ToRender = {
+  template: NotificationTemplate;
+  /** As stored with the message: JSON, checked here. */
+  variables: Readonly<Record<string, unknown>>;
+  common: CommonVariables;
+};
+
 export type RenderedNotification = { subject: string; text: string; html: string };
 
 /** The message cannot be written with what it was given. Trying again does not help. */
@@ -42,20 +49,8 @@ export class NotificationRenderError extends Error {
 }
 
 /** Throws `NotificationRenderError` when a variable is missing, empty or, where it is a link, not an http(s) one. */
-export function renderNotification({
-  template,
-  variables,
-  common,
-}: {
-  template: NotificationTemplate;
-  /** As stored with the message: JSON, checked here. */
-  variables: Readonly<Record<string, unknown>>;
-  common: CommonVariables;
-}): RenderedNotification {
-  const values = checkedVariables(template, { ...variables, ...common });
-  const { subject, heading, blocks } = mapMail(compiled(template), (part) => {
-    return oneLine(plain.renderSync(part, values) as string);
-  });
+export function renderNotification({ template, variables, common }: ToRender): RenderedNotification {
+  const { subject, heading, blocks } = fill({ template, variables, common });
   const greeting = `Hello ${oneLine(common.customerName)},`;
   const companyName = oneLine(common.companyName);
   const footer = tenantTemplates.includes(template)
@@ -77,9 +72,23 @@ export function renderNotification({
   return { subject, text: `${text}\n`, html: html as string };
 }
 
+/**
+ * The same as a notice in a chat: the subject, and what the mail says below its heading, without greeting and footer. Throws
+ * as `renderNotification` does.
+ */
+export function renderNotice(notice: ToRender): Pick<RenderedNotification, 'subject' | 'text'> {
+  const { subject, blocks } = fill(notice);
+  return { subject, text: blocks.map(textOf).join('\n') };
+}
+
 const strict = { strictVariables: true, strictFilters: true, ownPropertyOnly: true };
 const plain = new Liquid(strict);
 const escaping = new Liquid({ ...strict, outputEscape: 'escape' });
+
+function fill({ template, variables, common }: ToRender): Mail<string> {
+  const values = checkedVariables(template, { ...variables, ...common });
+  return mapMail(compiled(template), (part) => oneLine(plain.renderSync(part, values) as string));
+}
 
 const mails = new Map<NotificationTemplate, Mail<Template[]>>();
 let htmlLayout: Template[] | undefined;

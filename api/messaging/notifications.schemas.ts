@@ -1,6 +1,6 @@
 /** The message to a customer as callers get it. */
 import { z } from 'zod';
-import type { NotificationStatus } from '../../db/schema/messaging.ts';
+import type { NotificationChannel, NotificationStatus } from '../../db/schema/messaging.ts';
 import { notificationTemplates } from '../../domain/messaging/notification.ts';
 import { id, idPattern, instant } from '../schemas.ts';
 
@@ -13,10 +13,18 @@ const statuses = {
   skipped: true,
 } satisfies Record<NotificationStatus, true>;
 
+const channels = { mail: true, chat: true } satisfies Record<NotificationChannel, true>;
+
+const channel = z.enum(Object.keys(channels) as [NotificationChannel, ...NotificationChannel[]]).meta({
+  id: 'NotificationChannel',
+  description:
+    'chat: a notice in the chat of your operators. Its post has no key: in doubt it is posted again.',
+});
+
 const status = z.enum(Object.keys(statuses) as [NotificationStatus, ...NotificationStatus[]]).meta({
   id: 'NotificationStatus',
   description:
-    'unknown: the answer of the mail vendor was lost for good; a person decides. skipped: the customer has no address any more.',
+    'unknown: the answer of the mail vendor, or of the chat, was lost for good; a person decides. skipped: there is no address any more.',
 });
 
 export const notification = z
@@ -26,9 +34,13 @@ export const notification = z
       .nullable()
       .meta({ description: 'Null: a message to you, such as the daily report.' }),
     subscriptionId: id('sub', 'subscription').nullable(),
+    channel,
     template: z.enum(notificationTemplates),
     status,
-    recipient: z.string().nullable().meta({ description: 'Null before it is sent and after the erasure.' }),
+    recipient: z
+      .string()
+      .nullable()
+      .meta({ description: 'Null before it is sent and after the erasure. Of a chat its host.' }),
     subject: z.string().nullable(),
     attempts: z.int(),
     error: z.string().nullable(),
@@ -47,12 +59,14 @@ export const notificationFilters = {
   customerId: id('cus', 'customer').optional(),
   subscriptionId: id('sub', 'subscription').optional(),
   status: status.optional(),
+  channel: channel.optional(),
 };
 
 export const exampleNotification: NotificationBody = {
   id: 'ntf_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b',
   customerId: 'cus_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b',
   subscriptionId: 'sub_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b',
+  channel: 'mail',
   template: 'trial_started',
   status: 'sent',
   recipient: 'ada@example.com',

@@ -1,4 +1,4 @@
-/** Notifications: what customers were told, and whether it went out. */
+/** Notifications: what customers and operators were told, and whether it went out. */
 import { z } from 'zod';
 import {
   findNotification,
@@ -24,7 +24,7 @@ const list = route({
   operationId: 'listNotifications',
   tag: 'Notifications',
   scope: 'billing:read',
-  summary: 'List messages to customers, newest first',
+  summary: 'List messages to customers and operators, newest first',
   query: z.strictObject({ ...pageQuery(notificationCursor), ...notificationFilters }),
   responses: {
     200: {
@@ -38,11 +38,12 @@ const list = route({
       },
     },
   },
-  handler: async ({ tx, query: { limit, cursor, customerId, subscriptionId, status } }) => ({
+  handler: async ({ tx, query: { limit, cursor, customerId, subscriptionId, status, channel } }) => ({
     status: 200,
     body: await page({
       limit,
-      fetch: (count) => listNotifications(tx, { customerId, subscriptionId, status, cursor, limit: count }),
+      fetch: (count) =>
+        listNotifications(tx, { customerId, subscriptionId, status, channel, cursor, limit: count }),
       cursorOf: ({ id }) => id,
       toItem: toNotification,
     }),
@@ -56,7 +57,7 @@ const read = route({
   operationId: 'getNotification',
   tag: 'Notifications',
   scope: 'billing:read',
-  summary: 'Read a message to a customer',
+  summary: 'Read a message to a customer or to operators',
   params: notificationParams,
   responses: { 200: { description: 'The message.', schema: notification, example: exampleNotification } },
   handler: async ({ tx, params: { notificationId } }) => {
@@ -69,11 +70,13 @@ const read = route({
 export const notificationRoutes: readonly Route[] = [list, read];
 
 function toNotification(row: NotificationRow): NotificationBody {
-  const { id, customerId, subscriptionId, template, status, recipient, subject, attempts, error } = row;
+  const { id, customerId, subscriptionId, channel, template, status, recipient, subject, attempts, error } =
+    row;
   return {
     id,
     customerId,
     subscriptionId,
+    channel,
     template,
     status,
     recipient,

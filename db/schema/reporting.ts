@@ -80,7 +80,7 @@ export const mrrMovements = pgTable(
   ],
 );
 
-/** Where a tenant's daily report goes, and when. */
+/** Where a tenant's daily report and its operators' notices go, and when. */
 export const reportSettings = pgTable(
   'report_settings',
   {
@@ -93,9 +93,16 @@ export const reportSettings = pgTable(
     sendAt: text().notNull(),
     /** Whose clocks show it, and whose days are reported. */
     clock: text().$type<'utc' | 'tenant'>().notNull(),
+    /** The incoming webhook of the operators' chat, sealed (`config/seal.ts`): it is its own password. Null: there is none. */
+    chatUrl: text(),
+    /** Its host, as people may see it. */
+    chatHost: text(),
     /** Reports that were due before are not made up. */
     since: instant().notNull(),
     updatedAt: instant().notNull(),
   },
-  (t) => [check('report_settings_send_at', sql`${t.sendAt} ~ '^([01][0-9]|2[0-3]):(00|15|30|45)$'`)],
+  (t) => [
+    check('report_settings_send_at', sql`${t.sendAt} ~ '^([01][0-9]|2[0-3]):(00|15|30|45)$'`),
+    check('report_settings_chat', sql`(${t.chatUrl} is null) = (${t.chatHost} is null)`),
+  ],
 );

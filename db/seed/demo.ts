@@ -1,12 +1,19 @@
 /**
  * The demo tenant "Acme Books": four plans, the default dunning policies, days shortened so that a person can watch a
  * year, and an API key whose secret is kept beside the servers' state, so that it is the same after every start. On local
- * chains it can be paid in coins.
+ * chains it can be paid in coins, and its operators are told in a chat what needs them.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { type SealKeys, seal } from '../../config/seal.ts';
 import type { CryptoNetwork } from '../../domain/payments/crypto-chain.ts';
-import { type Database, withTenant } from '../client.ts';
+import { type Database, type Tx, withTenant } from '../client.ts';
+import {
+  chatSealedFor,
+  findReportSettings,
+  putReportSettings,
+  usualReportSettings,
+} from '../queries/reporting/report-settings.ts';
 import { apiKeyToken, newApiKeySecret, putApiKey } from '../queries/tenants/api-keys.ts';
 import { setDayLength } from '../queries/tenants/tenants.ts';
 import { createDemoCryptoAccounts } from './crypto-accounts.ts';
@@ -14,10 +21,23 @@ import { createPlans, createTenant, type SeedPlan } from './tenant.ts';
 
 export type DemoTenant = { tenantId: string; apiKey: string };
 
+/** The incoming webhook of its operators' chat on this machine. */
+type DemoChat = { url: string; encryption: SealKeys };
+
 /** Safe to repeat. `home` is the folder of the servers' state. */
 export async function seedDemo(
   db: Database,
-  { demoDaySeconds, home, network }: { demoDaySeconds: number; home: string; network: CryptoNetwork },
+  {
+    demoDaySeconds,
+    home,
+    network,
+    chat,
+  }: {
+    demoDaySeconds: number;
+    home: string;
+    network: CryptoNetwork;
+    chat?: DemoChat;
+  },
 ): Promise<DemoTenant> {
   const secret = await keptSecret(join(home, 'demo-api-key'));
   await createTenant(db, {
@@ -31,10 +51,26 @@ export async function seedDemo(
   await withTenant(db, TENANT_ID, async (tx) => {
     await setDayLength(tx, TENANT_ID, demoDaySeconds);
     await putApiKey(tx, { id: KEY_ID, tenantId: TENANT_ID, name: 'Demo', scopes: demoScopes, secret });
+    if (chat !== undefined) await setDemoChat(tx, chat);
   });
   // Its keys are known to everybody: coins of value are not to be paid to them.
   if (network === 'local') await createDemoCryptoAccounts(db, TENANT_ID);
   return { tenantId: TENANT_ID, apiKey: apiKeyToken({ id: KEY_ID, secret }) };
+}
+
+/** What somebody has set otherwise, or cleared, stays; the sandbox may have moved to another port. */
+async function setDemoChat(tx: Tx, { url, encryption }: DemoChat): Promise<void> {
+  const kept = await findReportSettings(tx);
+  const { host: chatHost } = new URL(url);
+  const isAnother = kept !== null && !kept.chatHost?.startsWith('127.0.0.1:');
+  if (isAnother || kept?.chatHost === chatHost) return;
+  const { recipient, sendAt, clock } = kept ?? usualReportSettings;
+  await putReportSettings(tx, {
+    tenantId: TENANT_ID,
+    settings: { recipient, sendAt, clock },
+    chat: { chatUrl: seal(encryption, url, chatSealedFor(TENANT_ID)), chatHost },
+    at: new Date(),
+  });
 }
 
 const TENANT_ID = 'ten_00000000000070008000000000000001';

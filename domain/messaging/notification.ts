@@ -66,6 +66,8 @@ export type NotificationVariables = {
   /** To who has brought a customer along. */
   referral_rewarded: { amount: string };
   daily_report: DailyFigures & { day: string };
+  /** To operators. `title` says it in a few words, `what` in sentences. */
+  operator_notice: { title: string; what: string };
   /** `what` is a sentence. */
   crypto_operator_alert: { invoiceNumber: string; what: string };
   /** Payments in coins as such, not one of them. `title` says it in a few words, `what` in sentences. */
@@ -83,10 +85,15 @@ export type AttachedDocument =
   | { kind: 'receipt'; paymentId: string };
 
 /** Messages to the tenant itself. */
-export type TenantTemplate = 'daily_report' | 'crypto_operator_alert' | 'crypto_service_alert';
+export type TenantTemplate =
+  | 'daily_report'
+  | 'operator_notice'
+  | 'crypto_operator_alert'
+  | 'crypto_service_alert';
 
 export const tenantTemplates: readonly NotificationTemplate[] = [
   'daily_report',
+  'operator_notice',
   'crypto_operator_alert',
   'crypto_service_alert',
 ] satisfies TenantTemplate[];
@@ -191,6 +198,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     win_back_1: ['planName'],
     win_back_2: ['planName', 'code', 'percent', 'validUntil'],
     referral_rewarded: ['amount'],
+    operator_notice: ['title', 'what'],
     crypto_operator_alert: ['invoiceNumber', 'what'],
     crypto_service_alert: ['title', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],

@@ -46,8 +46,11 @@ export type WorkflowSignalWithStart = {
 /** Sends one notification row by mail. */
 export type MailSend = { topic: 'mail.send'; notificationId: string };
 
+/** Posts one notification row to the chat of the tenant's operators. */
+export type ChatSend = { topic: 'chat.send'; notificationId: string };
+
 /** Tells a tax engine of one record. */
 export type TaxRecord = { topic: 'tax.record'; recordId: string };
 
 export type TemporalEnvelope = WorkflowStart | WorkflowSignal | WorkflowSignalWithStart;
-export type OutboxEnvelope = TemporalEnvelope | MailSend | TaxRecord;
+export type OutboxEnvelope = TemporalEnvelope | MailSend | ChatSend | TaxRecord;

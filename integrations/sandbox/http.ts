@@ -85,6 +85,10 @@ export function jsonAnswer(status: number, body: unknown, headers: Record<string
   };
 }
 
+export function textAnswer(status: number, body: string, headers: Record<string, string> = {}): HttpAnswer {
+  return { status, headers: { 'content-type': 'text/plain; charset=utf-8', ...headers }, body };
+}
+
 /** A page of the sandbox's own; no scripts, and frames only of itself. */
 export function htmlAnswer(status: number, body: string): HttpAnswer {
   const policy = "default-src 'none'; style-src 'unsafe-inline'; img-src data: https:; frame-src 'self'";

@@ -47,11 +47,10 @@ async function answerOperation<Params>(
   parts.requestLog?.debug({ op }, 'sandbox was called');
   const requestId = rules.newRequestId();
   const fault = faults.draw(op);
-  const reply = (answer: VendorAnswer) =>
-    jsonAnswer(answer.status, answer.body, {
-      ...rules.headers(requestId),
-      ...answer.headers,
-    });
+  const reply = (answer: VendorAnswer) => {
+    const headers = { ...rules.headers(requestId), ...answer.headers };
+    return rules.toHttp?.(answer, headers) ?? jsonAnswer(answer.status, answer.body, headers);
+  };
 
   const begun = begin(operation, request, parts, { requestId, fault });
   if (fault === 'slow' && 'act' in begun) await sleep(faults.plan().delayMs);

@@ -1,6 +1,6 @@
 /** What a sandboxed vendor is: its operations, its refusals, and its own ways. */
 import type { EffectNote } from './effect-log.ts';
-import type { HttpRequest, Route } from './http.ts';
+import type { HttpAnswer, HttpRequest, Route } from './http.ts';
 
 /** What an operation is given. */
 export type VendorRequest<Params> = {
@@ -51,6 +51,8 @@ export type VendorRules<Params> = {
   replayHeaders: Record<string, string>;
   /** Whether a 500 is remembered under the key and repeated, as Stripe does. */
   remembersServerErrors: boolean;
+  /** How an answer looks on the wire; JSON unless the vendor has another way. */
+  toHttp?(answer: VendorAnswer, headers: Record<string, string>): HttpAnswer;
   failures: {
     serverError(): VendorAnswer;
     unavailable(): VendorAnswer;

@@ -47,6 +47,7 @@ const relay = createRelay({
   client,
   log,
   listen: listenToOutbox(config.database.url),
+  postNotice: async () => {},
   sendNotification: createSendNotification({ db, mailer, drawDocument: renderInvoicePdf, log }),
   recordTax: createRecordTax({ db, taxEngine, log }),
 });

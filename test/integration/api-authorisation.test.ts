@@ -949,6 +949,7 @@ const plainFields: ReadonlySet<string> = new Set([
   'listRevenueEntries to',
   'putReportSettings recipient',
   'putReportSettings sendAt',
+  'putReportSettings chatUrl',
   'createApiKey name',
   'confirmRazorpayOrder signature',
   'confirmRazorpaySubscription signature',

@@ -46,6 +46,7 @@ describe('while Temporal is down', () => {
       client: temporal,
       listen: async () => ({ close: async () => {} }),
       sendNotification: async () => {},
+      postNotice: async () => {},
       recordTax: async () => {},
       log: createLogger({ name: 'test', level: 'silent' }),
     });

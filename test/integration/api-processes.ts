@@ -59,6 +59,7 @@ export async function startProcesses({
     client: temporal,
     listen: async () => ({ close: async () => {} }),
     sendNotification: async () => {},
+    postNotice: async () => {},
     recordTax: createRecordTax({ db, taxEngine, log }),
     log,
   });

@@ -19,7 +19,7 @@ const put = (body: unknown): Promise<Json> =>
 
 it('nobody gets a report who has not asked for one', async () => {
   const read = await api.request('GET', '/v1/report_settings', { token: tenant.token });
-  expect(read.body).toEqual({ recipient: null, sendAt: '08:00', clock: 'utc' });
+  expect(read.body).toEqual({ recipient: null, sendAt: '08:00', clock: 'utc', chat: null });
   expect(await withTenant(api.db, tenant.tenantId, (tx) => reportDueDays(tx, { now }))).toEqual([]);
 });
 
@@ -27,7 +27,7 @@ it('what is set is read again, and noted without the address', async () => {
   const settings = { recipient: 'owner@example.com', sendAt: '06:45', clock: 'tenant' };
   expect(await put(settings)).toMatchObject({ status: 200, body: settings });
   const read = await api.request('GET', '/v1/report_settings', { token: tenant.token });
-  expect(read.body).toEqual(settings);
+  expect(read.body).toEqual({ ...settings, chat: null });
   const { body } = await api.request('GET', '/v1/audit_log', { token: tenant.token });
   expect(body.data[0]).toMatchObject({ action: 'report_settings.changed' });
   expect(JSON.stringify(body)).not.toContain('owner@example.com');

@@ -213,7 +213,7 @@ const outboxRows = () => withSystem(db, (tx) => tx.select().from(outbox).orderBy
 async function claimed(kind: OutboxKind, { leaseSeconds = 30 } = {}): Promise<string[]> {
   const rows = await claimOutbox(db, { limit: 50, leaseSeconds, kind });
   return rows.map(({ envelope }) => {
-    if (envelope.topic === 'mail.send') return envelope.notificationId;
+    if (envelope.topic === 'mail.send' || envelope.topic === 'chat.send') return envelope.notificationId;
     if (envelope.topic === 'tax.record') return envelope.recordId;
     return envelope.topic === 'workflow.signal'
       ? `${envelope.workflowId} ${envelope.args[0]}`
@@ -270,6 +270,7 @@ function sweepActivities() {
     client: temporal,
     listen,
     sendNotification: async () => {},
+    postNotice: async () => {},
     recordTax: async () => {},
     log,
   });

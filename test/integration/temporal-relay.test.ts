@@ -35,6 +35,7 @@ let awayClient: Client;
 let testDatabase: TestDatabase;
 let db: Database;
 let mails: string[];
+let posts: string[];
 const relays: Relay[] = [];
 
 beforeAll(async () => {
@@ -47,6 +48,7 @@ beforeEach(async () => {
   testDatabase = await createTestDatabase();
   db = createDatabase({ url: testDatabase.url });
   mails = [];
+  posts = [];
 });
 afterEach(async () => {
   await Promise.all(relays.splice(0).map((relay) => relay.stop()));
@@ -62,6 +64,9 @@ function relayWith(deps: Partial<RelayDeps> = {}): Relay {
     listen: listenToOutbox(testDatabase.url),
     sendNotification: async ({ notificationId }) => {
       mails.push(notificationId);
+    },
+    postNotice: async ({ notificationId }) => {
+      posts.push(notificationId);
     },
     recordTax: async () => {},
     ...deps,

@@ -249,6 +249,7 @@ function production({ config, ports }: Stack): Settings {
     RESEND_API_KEY: 're_sandbox',
     RESEND_BASE_URL: `http://127.0.0.1:${ports.resendSandbox}`,
     MAIL_FROM: 'Billing <billing@company.example>',
+    OPERATOR_CHAT_HOSTS: '',
     MAX_CACHED_WORKFLOWS: '',
     WORKER_DEPLOYMENT_NAME: '',
     WORKER_BUILD_ID: '',

@@ -14,6 +14,7 @@ it('tells of the day before, at eight, once however often it is looked for; a da
     recipient: null,
     sendAt: '08:00',
     clock: 'utc',
+    chat: null,
   });
   await quarter();
   await world.ok('PUT', '/v1/report_settings', { recipient });

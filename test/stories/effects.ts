@@ -1,6 +1,6 @@
 /**
  * Everything that happened to the outside and to subscriptions, as lines in order of time: what the card vendor's own
- * log says, what payers sent on a chain, the timeline, the mails. A story compares the whole list, so that an effect nobody expected fails it.
+ * log says, what payers sent on a chain, the timeline, the mails and what is posted to the operators' chat. A story compares the whole list, so that an effect nobody expected fails it.
  */
 import { asc } from 'drizzle-orm';
 import { type Database, withTenant } from '../../db/client.ts';
@@ -67,10 +67,10 @@ export async function listEffects(
       owner,
       text: entryInWords(kind, details),
     })),
-    ...rows.mails.map(({ decidedAt: at, subscriptionId: owner, template, status }) => ({
+    ...rows.mails.map(({ decidedAt: at, subscriptionId: owner, channel, template, status }) => ({
       at,
       owner,
-      text: `mail ${template} ${status}`,
+      text: `${channel} ${template} ${status}`,
     })),
   ];
   const origin = from === undefined ? null : new Date(from).getTime();

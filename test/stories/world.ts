@@ -12,6 +12,7 @@ import { Runtime } from '@temporalio/worker';
 import { createRecordTax } from '../../activities/billing/tax-record.ts';
 import { createActivities } from '../../activities/index.ts';
 import { createSendNotification } from '../../activities/messaging/notification.ts';
+import { createPostNotice } from '../../activities/messaging/operator-notice.ts';
 import type { WatchedChain } from '../../activities/payments/chain-watcher.ts';
 import { createApi } from '../../api/app.ts';
 import { type LogLevel, loadConfig } from '../../config/env.ts';
@@ -23,6 +24,8 @@ import { renderInvoicePdf } from '../../integrations/pdf/invoice-pdf.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createResendMailer } from '../../integrations/resend/client.ts';
 import { type ResendSandbox, startResendSandbox } from '../../integrations/resend/sandbox.ts';
+import { createSlackChat } from '../../integrations/slack/client.ts';
+import { type SlackSandbox, startSlackSandbox } from '../../integrations/slack/sandbox.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
 import { createRelay, type Relay } from '../../workers/relay.ts';
@@ -55,6 +58,7 @@ export type World = {
   coinbase: CoinbaseSandbox;
   frankfurter: FrankfurterSandbox;
   resend: ResendSandbox;
+  slack: SlackSandbox;
   relay: Relay;
   /** Business time now. */
   now(): Date;
@@ -144,6 +148,8 @@ export async function createWorld({
   razorpay.setFaults({ webhooks: { hold: true } });
   coinbase.setFaults({ webhooks: { hold: true } });
   const resend = await startResendSandbox({ port: 0 });
+  const slack = await startSlackSandbox({ port: 0 });
+  const chatHosts = [new URL(slack.url).host];
   const taxEngine = testTaxEngine(stripe.url);
   const relay = createRelay({
     db,
@@ -158,6 +164,12 @@ export async function createWorld({
         baseUrl: resend.url,
         from: 'Acme <billing@acme.test>',
       }),
+    }),
+    postNotice: createPostNotice({
+      db,
+      chat: createSlackChat({ hosts: chatHosts }),
+      encryption: config.encryption,
+      log,
     }),
     recordTax: createRecordTax({ db, taxEngine, log }),
     log,
@@ -209,7 +221,7 @@ export async function createWorld({
     temporal: env.client,
     taxEngine,
     log,
-    config,
+    config: { ...config, operatorChat: { ...config.operatorChat, hosts: chatHosts } },
     clock: clock.now,
   }).listen(0, '127.0.0.1');
   await once(api, 'listening');
@@ -263,6 +275,7 @@ export async function createWorld({
     coinbase,
     frankfurter,
     resend,
+    slack,
     relay,
     now: clock.now,
     request,
@@ -313,7 +326,7 @@ export async function createWorld({
       } finally {
         await stopWorkers();
         api.close();
-        const vendors = [stripe, razorpay, coinbase, frankfurter, resend];
+        const vendors = [stripe, razorpay, coinbase, frankfurter, resend, slack];
         await Promise.all([...vendors.map((vendor) => vendor.close()), db.close(), env.teardown()]);
         await database.drop();
       }

@@ -1,7 +1,8 @@
 /** Notification rows: decided inside a transaction, sent after it. */
 import { sql } from 'drizzle-orm';
+import type { PgInsertValue } from 'drizzle-orm/pg-core';
 import type { NotificationRequest } from '../../../domain/messaging/notification.ts';
-import type { MailSend } from '../../../domain/operations/outbox.ts';
+import type { ChatSend, MailSend } from '../../../domain/operations/outbox.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { notifications } from '../../schema/messaging.ts';
@@ -33,6 +34,11 @@ export async function enqueueNotification(
     variables: sql`${JSON.stringify(request.variables)}::jsonb`,
     decidedAt: at,
   };
+  await insertOnce(tx, row, envelope);
+}
+
+/** A row that is there already, under its key, stays as it is, and nothing more is owed for it. */
+export async function insertOnce(tx: Tx, row: NewNotification, envelope: MailSend | ChatSend): Promise<void> {
   await together([
     tx
       .insert(notifications)
@@ -43,8 +49,10 @@ export async function enqueueNotification(
     tx
       .execute(sql`
         insert into ${outbox} (tenant_id, topic, envelope)
-        select ${tenantId}, ${envelope.topic}, ${JSON.stringify(envelope)}::jsonb
-        where exists (select from ${notifications} where ${notifications.id} = ${id})`)
+        select ${row.tenantId}, ${envelope.topic}, ${JSON.stringify(envelope)}::jsonb
+        where exists (select from ${notifications} where ${notifications.id} = ${row.id})`)
       .execute(),
   ]);
 }
+
+type NewNotification = PgInsertValue<typeof notifications> & { id: string; tenantId: string };

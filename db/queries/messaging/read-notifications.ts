@@ -1,7 +1,7 @@
-/** Notifications as they are read: what a customer was told, and whether it went out. */
+/** Notifications as they are read: what customers and operators were told, and whether it went out. */
 import { and, desc, eq, lt } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
-import { type NotificationStatus, notifications } from '../../schema/messaging.ts';
+import { type NotificationChannel, type NotificationStatus, notifications } from '../../schema/messaging.ts';
 
 export type NotificationRow = typeof notifications.$inferSelect;
 
@@ -9,13 +9,14 @@ export type NotificationFilter = {
   customerId: string | undefined;
   subscriptionId: string | undefined;
   status: NotificationStatus | undefined;
+  channel: NotificationChannel | undefined;
   cursor: string | undefined;
   limit: number;
 };
 
 /** Newest first. */
 export function listNotifications(tx: Tx, filter: NotificationFilter): Promise<NotificationRow[]> {
-  const { customerId, subscriptionId, status, cursor, limit } = filter;
+  const { customerId, subscriptionId, status, channel, cursor, limit } = filter;
   return tx
     .select()
     .from(notifications)
@@ -24,6 +25,7 @@ export function listNotifications(tx: Tx, filter: NotificationFilter): Promise<N
         customerId === undefined ? undefined : eq(notifications.customerId, customerId),
         subscriptionId === undefined ? undefined : eq(notifications.subscriptionId, subscriptionId),
         status === undefined ? undefined : eq(notifications.status, status),
+        channel === undefined ? undefined : eq(notifications.channel, channel),
         cursor === undefined ? undefined : lt(notifications.id, cursor),
       ),
     )

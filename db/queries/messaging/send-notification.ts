@@ -67,7 +67,7 @@ export async function markSending(
     .where(eq(notifications.id, notificationId));
 }
 
-export async function markSent(tx: Tx, notificationId: string, externalId: string): Promise<void> {
+export async function markSent(tx: Tx, notificationId: string, externalId: string | null): Promise<void> {
   await tx
     .update(notifications)
     .set({ status: 'sent', externalId, sentAt: sql`now()`, error: null, attached: null })

@@ -7,8 +7,8 @@ import type { OutboxEnvelope } from '../../../domain/operations/outbox.ts';
 import { type Database, type Tx, withSystem } from '../../client.ts';
 import { outbox } from '../../schema/operations.ts';
 
-/** Rows for workflows, mails and records of taxes are taken apart, so that none holds another up. */
-export type OutboxKind = 'mails' | 'taxes' | 'workflows';
+/** Rows for workflows, mails, chats and records of taxes are taken apart, so that none holds another up. */
+export type OutboxKind = 'mails' | 'chats' | 'taxes' | 'workflows';
 
 export type ClaimedOutboxRow = {
   id: number;
@@ -110,6 +110,7 @@ export function nextDueAt(db: Database, kind?: OutboxKind): Promise<Date | null>
 const undelivered = and(isNull(outbox.deliveredAt), isNull(outbox.failedAt));
 
 const isMail = eq(outbox.topic, 'mail.send');
+const isChat = eq(outbox.topic, 'chat.send');
 const isTax = eq(outbox.topic, 'tax.record');
 /** Nothing earlier is owed to the same workflow. */
 const isNext = sql`not exists (
@@ -118,6 +119,7 @@ const isNext = sql`not exists (
     and earlier.delivered_at is null and earlier.failed_at is null)`;
 const deliverable = {
   mails: and(undelivered, isMail),
+  chats: and(undelivered, isChat),
   taxes: and(undelivered, isTax),
-  workflows: and(undelivered, not(isMail), not(isTax), isNext),
+  workflows: and(undelivered, not(isMail), not(isChat), not(isTax), isNext),
 };

@@ -1,10 +1,10 @@
 /**
  * What is wrong with payments in coins as such: noted when it begins and when it is over, and told to every tenant that it
- * concerns and that has named an address for its reports. A dead watcher cannot tell that it is dead, so this is asked by
+ * concerns and that has named an address for its reports, or a chat. A dead watcher cannot tell that it is dead, so this is asked by
  * somebody else (`activities/payments/keep-crypto-alerts.ts`), and from rows alone.
  *
  * Why it is safe to run twice: of each kind and subject one alert is open at a time (a unique index says so), and who looks
- * holds a lock until its look is committed, so that an older look never takes a newer one's place. A mail is known by its alert
+ * holds a lock until its look is committed, so that an older look never takes a newer one's place. A notice is known by its alert
  * and by whether it tells of the beginning or the end. Dying before an alert is noted leaves it to the next look; dying while
  * tenants are told leaves it untold, and all are told again, of whom those who were told before get nothing.
  */
@@ -20,8 +20,7 @@ import type { CryptoPolicySettings } from '../../../domain/payments/crypto-polic
 import { type Database, type SystemTx, type Tx, withSystem, withTenant } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { cryptoAccounts, cryptoAlerts } from '../../schema/crypto.ts';
-import { enqueueNotification } from '../messaging/notifications.ts';
-import { findReportSettings } from '../reporting/report-settings.ts';
+import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import { listTenantIds } from '../tenants/tenants.ts';
 import { readChainHealth } from './chain-health.ts';
 import { readPeg } from './rate-health.ts';
@@ -111,8 +110,6 @@ function untoldAlerts(tx: SystemTx): Promise<AlertRow[]> {
 
 async function tellTenant(tx: Tx, tenantId: string, row: AlertRow): Promise<void> {
   const alert = alertOf(row);
-  const settings = await findReportSettings(tx);
-  if (settings === null || settings.recipient === null) return;
   // Of a retired account, too, the addresses are watched.
   const [account] = await tx
     .select({ id: cryptoAccounts.id })
@@ -125,15 +122,12 @@ async function tellTenant(tx: Tx, tenantId: string, row: AlertRow): Promise<void
     ...(row.endedAt === null ? [] : [{ is: 'over' as const, at: row.endedAt }]),
   ];
   for (const { is, at } of news) {
-    await enqueueNotification(tx, {
+    await enqueueOperatorNotice(tx, {
       tenantId,
+      key: `crypto_alert:${row.id}:${is}`,
       at,
-      request: {
-        template: 'crypto_service_alert',
-        variables: alertInWords(alert, { is, at: at.toISOString() }),
-        recipient: settings.recipient,
-        dedupeKey: `crypto_alert:${row.id}:${is}`,
-      },
+      template: 'crypto_service_alert',
+      variables: alertInWords(alert, { is, at: at.toISOString() }),
     });
   }
 }

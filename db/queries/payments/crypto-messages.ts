@@ -1,6 +1,6 @@
 /**
  * Who is told what happened to an invoice in coins: the customer by mail, whoever sees the subscription by its timeline, and
- * the operators by mail where the tenant has named an address for its reports. What waits for operators is listed besides, by
+ * the operators by mail and in their chat where the tenant has named them. What waits for operators is listed besides, by
  * the flags of the invoice.
  */
 import { type NotificationVariables, templateVariables } from '../../../domain/messaging/notification.ts';
@@ -12,9 +12,8 @@ import { failedCallInWords } from '../../../domain/payments/failed-call.ts';
 import type { Tx } from '../../client.ts';
 import { readInvoice } from '../billing/invoices.ts';
 import { addTimelineEntry, lockSubscription } from '../billing/subscriptions.ts';
-import { enqueueNotification } from '../messaging/notifications.ts';
+import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import { tellSubscriber } from '../messaging/tell-subscriber.ts';
-import { findReportSettings } from '../reporting/report-settings.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { type CryptoEventRow, readCryptoInvoice } from './crypto-invoices.ts';
 import { payUrl } from './dunning-message.ts';
@@ -66,14 +65,19 @@ export async function tellOfCryptoEvent(tx: Tx, { invoice: coins, event, waiting
     });
   }
   if (alert !== undefined) {
-    const { tenantId } = coins;
-    const dedupeKey = `crypto_event:${event.id}`;
-    await tellOperators(tx, { tenantId, invoiceNumber: invoice.number, what: alert, dedupeKey, at });
+    await enqueueOperatorNotice(tx, {
+      tenantId: coins.tenantId,
+      key: `crypto_event:${event.id}`,
+      at,
+      template: 'crypto_operator_alert',
+      variables: { invoiceNumber: invoice.number, what: alert },
+    });
   }
 }
 
 /**
- * What happens to a payout without anybody asking for it: operators find it on the timeline, in the audit log and in their mail.
+ * What happens to a payout without anybody asking for it: operators find it on the timeline, in the audit log, in their mail
+ * and their chat.
  * Call once for each kind, as the row of the payout says.
  */
 export async function tellOfPayout(
@@ -102,8 +106,13 @@ export async function tellOfPayout(
     message: `Invoice ${invoice.number} in ${coins.asset}: ${what}`,
     details: { cryptoInvoiceId, invoiceId: invoice.id, payoutId: id },
   });
-  const dedupeKey = `crypto_payout:${id}:${kind}`;
-  await tellOperators(tx, { tenantId, invoiceNumber: invoice.number, what, dedupeKey, at });
+  await enqueueOperatorNotice(tx, {
+    tenantId,
+    key: `crypto_payout:${id}:${kind}`,
+    at,
+    template: 'crypto_operator_alert',
+    variables: { invoiceNumber: invoice.number, what },
+  });
   await writeAudit(tx, {
     tenantId,
     actor: 'system',
@@ -187,30 +196,6 @@ const alerts: Partial<Record<CryptoEventKind, string>> = {
   review_opened:
     'money came that somebody has to decide about: accept it, give it back, or extend the offer.',
 };
-
-async function tellOperators(
-  tx: Tx,
-  {
-    tenantId,
-    invoiceNumber,
-    what,
-    dedupeKey,
-    at,
-  }: { tenantId: string; invoiceNumber: string; what: string; dedupeKey: string; at: Date },
-): Promise<void> {
-  const settings = await findReportSettings(tx);
-  if (settings === null || settings.recipient === null) return;
-  await enqueueNotification(tx, {
-    tenantId,
-    at,
-    request: {
-      template: 'crypto_operator_alert',
-      variables: { invoiceNumber, what },
-      recipient: settings.recipient,
-      dedupeKey,
-    },
-  });
-}
 
 function paymentOf({ details }: CryptoEventRow): { chain: ChainName; units: bigint; txid: string } | null {
   const payment = details['payment'] as CryptoEvent['payment'] | undefined;
