@@ -36,6 +36,11 @@ test('development needs no variable, and all vendors are their sandboxes', () =>
     environment: 'sandbox',
     apiBase: 'http://127.0.0.1:3016',
   });
+  expect(config.operatorChat).toEqual({
+    hosts: ['hooks.slack.com', '127.0.0.1:3017'],
+    sandboxPort: 3017,
+    sandboxed: true,
+  });
   expect(config.encryption.keys.get(config.encryption.activeKeyId)).toHaveLength(32);
 });
 
@@ -118,6 +123,7 @@ test('production with everything it needs starts, and talks to the vendors thems
     webhookSecrets: ['whsec_1', 'whsec_2'],
   });
   expect(config.resend).toMatchObject({ sandboxed: false, baseUrl: undefined });
+  expect(config.operatorChat).toMatchObject({ sandboxed: false, hosts: ['hooks.slack.com'] });
   expect(config.frankfurter).toMatchObject({ sandboxed: false, baseUrl: 'https://api.frankfurter.dev' });
   expect(config.marketPrices).toMatchObject({
     sandboxed: false,
@@ -125,6 +131,20 @@ test('production with everything it needs starts, and talks to the vendors thems
     krakenUrl: 'https://api.kraken.com',
     coingeckoUrl: 'https://api.coingecko.com',
   });
+});
+
+test('hosts of chats are named without a scheme, and nothing else is one', () => {
+  const hosts = (list: string) => loadConfig({ ...production, OPERATOR_CHAT_HOSTS: list }).operatorChat.hosts;
+  expect(hosts(' Chat.Acme.example, chat.globex.example:8443,')).toEqual([
+    'hooks.slack.com',
+    'chat.acme.example',
+    'chat.globex.example:8443',
+  ]);
+  for (const wrong of ['https://chat.acme.example', 'chat.acme.example/hooks', '*.acme.example', 'a b']) {
+    expect(mistakesOf({ ...production, OPERATOR_CHAT_HOSTS: wrong })).toEqual([
+      'OPERATOR_CHAT_HOSTS must be hosts without a scheme, separated by commas, such as chat.company.example.',
+    ]);
+  }
 });
 
 test('a key of CoinGecko goes to CoinGecko, and the sandbox stands in for the others', () => {

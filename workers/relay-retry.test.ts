@@ -21,6 +21,30 @@ describe('a row for Temporal', () => {
   });
 });
 
+describe('a post to a chat', () => {
+  const post = (attempts: number, error: Error) => retryDelayMs({ topic: 'chat.send', attempts, error });
+
+  it('is tried 16 times in about five hours, for each try may be another message', () => {
+    const delays = Array.from({ length: 16 }, (_, index) => post(index + 1, new Error('no answer')));
+    expect(delays.slice(0, 4)).toEqual([1000, 2000, 4000, 8000]);
+    expect(delays.at(-1)).toBeNull();
+    const totalMs = delays.reduce<number>((sum, delayMs) => sum + (delayMs ?? 0), 0);
+    expect(totalMs / hour).toBeGreaterThan(4);
+    expect(totalMs / hour).toBeLessThan(6);
+  });
+
+  it('waits as long as the chat asks for, but never longer than an hour', () => {
+    const limited = (retryAfterMs: number) =>
+      new VendorError({ code: 'rate_limited', message: 'slow down', retryAfterMs });
+    expect(post(1, limited(30_000))).toBe(30_000);
+    expect(post(1, limited(Number.MAX_SAFE_INTEGER))).toBe(hour);
+  });
+
+  it('that the chat refuses for good is given up at once', () => {
+    expect(post(1, new VendorError({ code: 'vendor_rejected_request', message: 'gone' }))).toBeNull();
+  });
+});
+
 describe('a mail', () => {
   const mail = (attempts: number, error: Error) => retryDelayMs({ topic: 'mail.send', attempts, error });
 

@@ -20,7 +20,7 @@ export type OperatorNotice = {
 export type OperatorChat = { post(notice: OperatorNotice): Promise<void> };
 
 /** Slack's own; hosts of other chats are named by the installation. */
-export const slackHost = 'hooks.slack.com';
+const slackHost = 'hooks.slack.com';
 
 export const chatUrlLengthMax = 500;
 

@@ -18,15 +18,15 @@ const TEXT_MAX = 3_000;
 const ZERO_WIDTH_SPACE = '\u200b';
 
 /**
- * Three characters make Slack's markup. `@channel` and the like ring in Mattermost and Rocket.Chat as they stand, as do
- * links and pictures in Markdown: something that cannot be seen in between takes their meaning away.
+ * Three characters make Slack's markup. `@channel` and names ring in Mattermost and Rocket.Chat as they stand, and Markdown
+ * makes links and pictures there: something that cannot be seen in between takes the meaning away, and leaves addresses of mail.
  */
 function plain(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')
     .replaceAll('>', '&gt;')
-    .replace(/(?<![\p{L}\p{N}._%+-])@(?=[\p{L}\p{N}_])/gu, `@${ZERO_WIDTH_SPACE}`)
+    .replace(/(?<![\w.%+-])@(?=\S)|@(?=(?:all|channel|everyone|here)\b)/gi, `@${ZERO_WIDTH_SPACE}`)
     .replaceAll('](', `]${ZERO_WIDTH_SPACE}(`);
 }
 

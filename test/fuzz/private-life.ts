@@ -1,10 +1,11 @@
 /**
  * A life full of private things: a customer with a name and an address pays by card, is declined, has to confirm,
- * pays by wire with a note, leaves with harsh words and is erased. On the way everything that can fail fails once.
+ * pays by wire with a note, leaves with harsh words and is erased; operators are told in their chat. On the way everything that can fail fails once.
  */
 import { scopes } from '../../api/scopes.ts';
 import { withTenant } from '../../db/client.ts';
 import { addPolicyVersion } from '../../db/queries/billing/dunning-policies.ts';
+import { enqueueOperatorNotice } from '../../db/queries/messaging/operator-notices.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant } from '../../db/seed/tenant.ts';
 import { eventually } from '../../scripts/processes.ts';
@@ -35,7 +36,10 @@ export type PrivateLife = {
 };
 
 /** Lives to where the customer has cancelled and everything is still there. */
-export async function beginPrivateLife(product: Product): Promise<PrivateLife> {
+export async function beginPrivateLife(
+  product: Product,
+  { chatSecret }: { chatSecret: string },
+): Promise<PrivateLife> {
   const { stack, db } = product;
   const refusals: string[] = [];
   const tenantId = await createFastTenant(product);
@@ -82,6 +86,23 @@ export async function beginPrivateLife(product: Product): Promise<PrivateLife> {
     return id;
   });
   const path = `/v1/subscriptions/${subscriptionId}`;
+  // An incoming webhook is its own password.
+  const chatPath = `/services/T0/B0/${chatSecret}`;
+  await refused(422, 'PUT', '/v1/report_settings', {
+    recipient: null,
+    chatUrl: `https://evil.test${chatPath}`,
+  });
+  await ok('PUT', '/v1/report_settings', { recipient: null, chatUrl: `${stack.urls.chat}${chatPath}` });
+  const failingOnce = { next: [{ fault: 'drop_answer' }] };
+  await fetch(`${stack.urls.chat}/_sandbox/faults`, { method: 'POST', body: JSON.stringify(failingOnce) });
+  await withTenant(db, tenantId, (tx) => {
+    const notice = { subject: 'It needs a look', text: 'Somebody should look at it.' };
+    return enqueueOperatorNotice(tx, { tenantId, key: 'private', at: new Date(), ...notice });
+  });
+  await until('the notice is posted', async () => {
+    const posted = (await ok('GET', '/v1/notifications?channel=chat')).data;
+    return posted[0]?.status === 'sent' && posted[0].attempts === 2;
+  });
   // The same mailbox, by the rules for trials.
   const twin = { email: person.email.replace('@', '+again@'), name: 'Twin', currency: 'USD' };
   const { id: twinId } = await ok('POST', '/v1/customers', twin);

@@ -30,6 +30,7 @@ const settings = {
   commerceWebhookSecret: `commerce-webhook-SENTINEL-${random()}`,
   encryptionKey: randomBytes(32).toString('base64'),
   personKey: `sentinel-person-key-${random()}`,
+  chatSecret: `chatSENTINEL${random()}`,
 };
 
 /** An Ed25519 key as Coinbase shows it. */
@@ -73,7 +74,7 @@ beforeAll(async () => {
     onLine: (name, line) => logs.set(name, [...(logs.get(name) ?? []), line]),
   });
   const { stack } = product;
-  life = await beginPrivateLife(product);
+  life = await beginPrivateLife(product, { chatSecret: settings.chatSecret });
   secrets = { ...settings, ...numbered('keySecret', life.keySecrets) };
   cards = numbered('card', life.cards);
   inDatabase = await databasePlaces(stack.config.database.adminUrl);

@@ -12,6 +12,7 @@ import { appendOutbox, claimOutbox } from '../../db/queries/operations/outbox.ts
 import { outbox } from '../../db/schema/operations.ts';
 import { VendorError } from '../../domain/errors.ts';
 import type {
+  ChatSend,
   MailSend,
   OutboxEnvelope,
   WorkflowSignal,
@@ -76,6 +77,7 @@ function relayWith(deps: Partial<RelayDeps> = {}): Relay {
 }
 
 const mail = (notificationId: string): MailSend => ({ topic: 'mail.send', notificationId });
+const post = (notificationId: string): ChatSend => ({ topic: 'chat.send', notificationId });
 const start = (workflowId = `subscription/${randomUUID()}`): WorkflowStart => ({
   topic: 'workflow.start',
   workflowType: 'subscription',
@@ -263,6 +265,35 @@ it('a mail vendor that hangs holds up no process', async () => {
     .toEqual([true, true]);
   vendor.resolve();
   await expect.poll(undelivered, soon).toBe(0);
+});
+
+it('a chat that hangs holds up no mail, and no more is taken from others than it is posted at once', async () => {
+  const chat = Promise.withResolvers<void>();
+  let posting = 0;
+  relayWith({
+    postNotice: () => {
+      posting += 1;
+      return chat.promise;
+    },
+  }).start();
+  await owe(Array.from({ length: 25 }, (_, index) => post(`ntf_chat_${index}`)));
+  await expect.poll(() => posting, soon).toBe(10);
+  await owe([mail('ntf_1')]);
+  await expect.poll(() => mails, soon).toEqual(['ntf_1']);
+  const taken = (await rows()).filter(({ topic, attempts }) => topic === 'chat.send' && attempts > 0);
+  expect(taken).toHaveLength(10);
+  chat.resolve();
+  await expect.poll(undelivered, soon).toBe(0);
+  expect(posting).toBe(25);
+});
+
+it('a post to a chat goes out right after its commit, too', async () => {
+  const relay = relayWith();
+  relay.start();
+  await expect.poll(() => relay.health().listening, soon).toBe(true);
+  await owe([post('ntf_1')]);
+  await expect.poll(undelivered, { timeout: 10_000 }).toBe(0);
+  expect(posts).toEqual(['ntf_1']);
 });
 
 describe('a row that fails', () => {
