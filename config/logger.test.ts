@@ -7,6 +7,7 @@ const sentinels = {
   stripeKey: 'sk_live_SENTINEL123',
   webhookSecret: 'whsec_SENTINEL123',
   resendKey: 're_SENTINEL123',
+  chat: 'https://hooks.slack.com/services/T0/B0/SENTINEL',
   bankToken: 'access-production-de3ce8ef-SENTINEL',
   clientSecret: 'pi_1_secret_SENTINEL',
   apiKey: 'pk_key_0123456789abcdef0123456789abcdef.SENTINEL',
@@ -50,6 +51,7 @@ test.each<[string, (log: Logger) => void]>([
     'in tokens of a bank',
     (log) => log.info({ publicToken: 'SENTINEL', link_token: 'SENTINEL', seen: sentinels.bankToken }),
   ],
+  ['in the address of a chat', (log) => log.info({ chatUrl: 'https://chat.example/hooks/SENTINEL' })],
   ['in the query of a request', (log) => log.info({ req: { url: '/x?api_key=SENTINEL', headers: {} } })],
   ['in the password of an address', (log) => log.info({ server: 'postgres://user:SENTINEL@host/db' })],
   [

@@ -10,7 +10,7 @@ import {
   templateVariables,
 } from '../../domain/messaging/notification.ts';
 import { declineReasonForCustomer } from '../../domain/payments/card-payment.ts';
-import { NotificationRenderError, renderNotification } from './render.ts';
+import { NotificationRenderError, renderNotice, renderNotification } from './render.ts';
 
 const common: CommonVariables = {
   customerName: 'Ada Lovelace',
@@ -129,6 +129,17 @@ describe.each(notificationTemplates)('%s', (template) => {
   it('loads nothing from anywhere', () => {
     expect(html).not.toMatch(/<img|<link|<script|<iframe|src=|@import|url\(/i);
   });
+});
+
+it('a notice in a chat has the words of the mail, without greeting and footer', () => {
+  const variables = variablesOf('crypto_operator_alert');
+  expect(renderNotice({ template: 'crypto_operator_alert', variables, common })).toEqual({
+    subject: 'Invoice INV-000042 in coins needs a look',
+    text: 'The payment is not confirmed yet.\nInvoice: INV-000042\nOpen the portal:\nhttps://billing.acme.example/account',
+  });
+  expect(() =>
+    renderNotice({ template: 'operator_notice', variables: { title: 'It needs a look' }, common }),
+  ).toThrow(NotificationRenderError);
 });
 
 describe('a variable that is missing', () => {

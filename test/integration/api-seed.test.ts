@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { seedDemo } from '../../db/seed/demo.ts';
-import { startTestApi, type TestApi } from '../support/api.ts';
+import { startTestApi, type TestApi, testConfig } from '../support/api.ts';
 
 let api: TestApi;
 let home: string;
@@ -73,4 +73,25 @@ it('an account that somebody retired stays retired', async () => {
       tenantId,
     ]),
   ).toEqual([{ family: 'bitcoin' }]);
+});
+
+it('the chat of its operators is the sandbox, wherever that listens, unless somebody has set or cleared it', async () => {
+  const { encryption } = testConfig;
+  const seed = (port: number) => {
+    const url = `http://127.0.0.1:${port}/services/T0SANDBOX/B0SANDBOX/operators`;
+    return seedDemo(api.db, { demoDaySeconds: 5, home, network: 'local', chat: { url, encryption } });
+  };
+  const { apiKey: token } = await seed(3017);
+  const chat = async () => (await api.request('GET', '/v1/report_settings', { token })).body.chat;
+  const put = (body: object) => api.request('PUT', '/v1/report_settings', { token, body });
+  expect(await chat()).toEqual({ host: '127.0.0.1:3017' });
+  await seed(4017);
+  expect(await chat()).toEqual({ host: '127.0.0.1:4017' });
+
+  await put({ recipient: null, chatUrl: 'https://hooks.slack.com/services/T0/B0/own' });
+  await seed(3017);
+  expect(await chat()).toEqual({ host: 'hooks.slack.com' });
+  await put({ recipient: null, chatUrl: null });
+  await seed(3017);
+  expect(await chat()).toBeNull();
 });

@@ -36,6 +36,7 @@ test.each([
   ['API reference', ''],
   ['Temporal Web UI', ''],
   ['Mail that was sent', ''],
+  ['Chat of the operators', ''],
   ['Stripe sandbox', ''],
   ['Razorpay sandbox', ''],
   ['Workers', ''],
