@@ -21,14 +21,7 @@ import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
 import { addCredit } from '../billing/customers.ts';
-import {
-  closeUnpaidInvoice,
-  dueOf,
-  type InvoiceRow,
-  negative,
-  readInvoice,
-  unpaidTaxOf,
-} from '../billing/invoices.ts';
+import { closeUnpaidInvoice, dueOf, type InvoiceRow, readInvoice, unpaidTaxOf } from '../billing/invoices.ts';
 import { addTimelineEntry, announceSubscription, lockSubscription } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { creditGivenBack, unspentCredit } from './book-refund.ts';
