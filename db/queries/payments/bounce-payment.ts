@@ -11,6 +11,7 @@ import { bounceCodeOf, manualMethodInWords } from '../../../domain/payments/manu
 import type { Tx } from '../../client.ts';
 import { tellOperators } from '../messaging/tell-operators.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
+import { creditGivenBack } from './book-refund.ts';
 import type { PaymentRow } from './read-payments.ts';
 import { lockPayment } from './refunds.ts';
 import { takeBackPayment } from './take-back-payment.ts';
@@ -31,7 +32,8 @@ export async function bouncePayment(
     );
   }
   if (payment.returnedAt !== null) return payment;
-  const returned = { amountMinor: payment.amountMinor, code };
+  const givenBackMinor = payment.refundedMinor - (await creditGivenBack(tx, paymentId));
+  const returned = { amountMinor: payment.amountMinor, code, givenBackMinor };
   await takeBackPayment(tx, subject, { returned, attempt: null, at });
   await writeAudit(tx, {
     tenantId,
@@ -47,6 +49,11 @@ export async function bouncePayment(
     payment.receivedMinor ?? payment.amountMinor,
     payment.receivedCurrency ?? payment.currency,
   );
+  const given = money(payment.refundedMinor, payment.currency);
+  const lost =
+    payment.refundedMinor === 0
+      ? ''
+      : ` ${formatMoney(given)} of it had been given back before and are lost.`;
   await tellOperators(
     tx,
     { tenantId, at },
@@ -54,7 +61,7 @@ export async function bouncePayment(
       template: 'payment_operator_alert',
       variables: {
         invoiceNumber: invoice.number,
-        what: `${manualMethodInWords(method, null)} over ${formatMoney(came)} was not paid by the bank (${paymentId}). What it had paid is owed again, and the customer has been told.`,
+        what: `${manualMethodInWords(method, null)} over ${formatMoney(came)} was not paid by the bank (${paymentId}). What it had paid is owed again, and the customer has been told.${lost}`,
       },
       dedupeKey: `payment:${paymentId}:bounced`,
     },

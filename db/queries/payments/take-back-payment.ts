@@ -37,9 +37,11 @@ import { settlePayment } from './settle-payment.ts';
 export type TakenBack = {
   /**
    * What (more) of it does not stand, and why, as a code (`R01`, `double_spent`). `forgiveMinor`: what of the invoice may be
-   * unpaid then and is nobody's debt, as the tolerance of a payment in coins; nothing unless given.
+   * unpaid then and is nobody's debt, as the tolerance of a payment in coins; nothing unless given. `givenBackMinor`: what of the
+   * part that had paid the invoice was given back before, and is taken all the same; the invoice stays corrected by it, and it
+   * is lost.
    */
-  returned: { amountMinor: number; code: string; forgiveMinor?: number };
+  returned: { amountMinor: number; code: string; forgiveMinor?: number; givenBackMinor?: number };
   /** The charge that stands for it; null for money that came unasked. */
   attempt: { id: string; origin: ChargeOrigin; paymentMethodId: string } | null;
   at: Date;
@@ -155,7 +157,8 @@ async function takeBack(
   const returnedMinor = Math.min(returned.amountMinor, leftMinor);
   const givenMinor = await creditGivenBack(tx, payment.id);
   const freeMinor = Math.min(returnedMinor, Math.max(0, leftMinor - payment.allocatedMinor - givenMinor));
-  const allocatedMinor = Math.min(returnedMinor - freeMinor, payment.allocatedMinor);
+  const owedAgainMinor = payment.allocatedMinor - (returned.givenBackMinor ?? 0);
+  const allocatedMinor = Math.min(returnedMinor - freeMinor, owedAgainMinor);
   const excessMinor = returnedMinor - allocatedMinor;
   const creditMinor = Math.min(freeMinor, await unspentCredit(tx, payment, context));
   await tx
