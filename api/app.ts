@@ -38,6 +38,7 @@ import { cryptoLotRoutes } from './payments/crypto-lots.ts';
 import { cryptoPayoutRoutes } from './payments/crypto-payouts.ts';
 import { disputeRoutes } from './payments/disputes.ts';
 import { exchangeRateRoutes } from './payments/exchange-rates.ts';
+import { paymentApprovalRoutes } from './payments/payment-approvals.ts';
 import { paymentMethodRoutes } from './payments/payment-methods.ts';
 import { paymentRoutes } from './payments/payments.ts';
 import { razorpayOrderRoutes } from './payments/razorpay-orders.ts';
@@ -96,6 +97,7 @@ const routes: readonly Route[] = [
   ...invoiceActRoutes,
   ...recordedPaymentRoutes,
   ...paymentRoutes,
+  ...paymentApprovalRoutes,
   ...exchangeRateRoutes,
   ...paymentMethodRoutes,
   ...razorpayOrderRoutes,

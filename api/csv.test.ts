@@ -16,6 +16,9 @@ it.each([
   ['@SUM(A1)', "'@SUM(A1)"],
   ['\t=1', "'\t=1"],
   ['\r=1', `"'\r=1"`],
+  ['\n=1', `"'\n=1"`],
+  ['＝1+1', "'＝1+1"],
+  ['＠SUM(A1)', "'＠SUM(A1)"],
 ])('%j is one field, and no formula', (value, written) => {
   expect(toCsv({ header: ['a', 'b'], rows: [[value, 'end']] })).toBe(`a,b\r\n${written},end\r\n`);
 });

@@ -15,5 +15,6 @@ function field(value: string | number | null): string {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-const startsFormula = /^[=+\-@\t\r]/;
+/** As spreadsheets read a field; some take the full-width signs for the others. */
+const startsFormula = /^[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20]/;
 const isNumber = /^-?\d+(\.\d+)?$/;

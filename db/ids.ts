@@ -28,6 +28,7 @@ export type IdPrefix =
   | 'rzs'
   | 'cbc'
   | 'pay'
+  | 'pap'
   | 'ref'
   | 'cn'
   | 'cnl'

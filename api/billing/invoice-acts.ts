@@ -1,6 +1,7 @@
-/** How an operator gives an open invoice up. */
+/** How an operator gives an open invoice up, or the small rest of it. */
 import { z } from 'zod';
 import { closeInvoice } from '../../db/queries/billing/close-invoice.ts';
+import { writeOffRest } from '../../db/queries/payments/write-off-rest.ts';
 import { type Route, route, type WriteContext } from '../route.ts';
 import { text } from '../schemas.ts';
 import { toSummary } from './invoice-body.ts';
@@ -58,7 +59,47 @@ const markUncollectible = route({
   handler: (context) => giveUp(context, 'uncollectible'),
 });
 
-export const invoiceActRoutes: readonly Route[] = [voidInvoice, markUncollectible];
+const writeOff = route({
+  effect: 'write',
+  method: 'post',
+  path: '/v1/invoices/{invoiceId}/write_off',
+  operationId: 'writeOffInvoiceRest',
+  reasons: {
+    state_conflict: [
+      'invoice_not_open',
+      'nothing_paid',
+      'write_off_above_limit',
+      'charge_in_flight',
+      'coins_under_way',
+      'payment_under_way',
+    ],
+  },
+  tag: 'Invoices',
+  scope: 'billing:write',
+  summary: 'Write off the small rest of a partly paid invoice',
+  description:
+    'Up to a worth of 10 US dollars. The invoice is paid then, with everything that follows from a paid invoice. Done before, it changes nothing.',
+  params: invoiceParams,
+  body: z
+    .strictObject({
+      reason: text(200).meta({ description: 'For the audit log.', example: 'a bank kept the rest' }),
+    })
+    .meta({ id: 'RestWrittenOff' }),
+  responses: {
+    200: {
+      description: 'The invoice.',
+      schema: invoiceSummary,
+      example: { ...exampleInvoiceSummary, writtenOffMinor: 150 },
+    },
+  },
+  problems: ['state_conflict', 'exchange_rate_missing'],
+  handler: async ({ tx, caller: { actor }, now, params: { invoiceId }, body: { reason } }) => {
+    await readIssued(tx, invoiceId);
+    return { status: 200, body: toSummary(await writeOffRest(tx, { invoiceId, reason, actor, at: now })) };
+  },
+});
+
+export const invoiceActRoutes: readonly Route[] = [voidInvoice, markUncollectible, writeOff];
 
 async function giveUp(
   {

@@ -59,6 +59,10 @@ const summaryFields = {
   }),
   totalMinor: amount.meta({ description: 'What is to be paid, tax included.', example: 3451 }),
   paidMinor: amount,
+  writtenOffMinor: amount.meta({
+    description: 'Of what counts as paid: a small rest that was written off.',
+    example: 0,
+  }),
   dueMinor: amount.meta({ description: 'What is still to be paid; 0 unless it is open.' }),
   refundedMinor: amount,
   disputedMinor: amount.meta({
@@ -169,6 +173,7 @@ export const exampleInvoiceSummary: InvoiceSummary = {
   taxMinor: 551,
   totalMinor: 3451,
   paidMinor: 3451,
+  writtenOffMinor: 0,
   dueMinor: 0,
   refundedMinor: 0,
   disputedMinor: 0,

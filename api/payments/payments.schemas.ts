@@ -1,7 +1,8 @@
 /** The payment as callers get it. */
 import { z } from 'zod';
+import { manualMethods } from '../../domain/payments/manual-payment.ts';
 import type { PaymentRail } from '../../domain/payments/payment.ts';
-import { amount, currency, exchangeRate, id, idPattern, instant } from '../schemas.ts';
+import { amount, currency, exchangeRate, id, idPattern, instant, text } from '../schemas.ts';
 
 const rails = {
   stripe: true,
@@ -11,6 +12,11 @@ const rails = {
   manual: true,
   credit: true,
 } satisfies Record<PaymentRail, true>;
+
+export const method = z.enum(manualMethods);
+
+/** As it is printed on the cheque. */
+export const chequeNumber = text(40).meta({ example: '000417' });
 
 /** Where money went: its own invoice first, then others of the customer that were open. */
 export const allocation = z
@@ -78,11 +84,24 @@ export const payment = z
     allocations: z.array(allocation).meta({ description: 'Every invoice that its money paid.' }),
     receivedAt: instant,
     returnedAt: instant.nullable().meta({
-      description: 'When the bank took a direct debit back that had paid the invoice, or a chain coins.',
+      description:
+        'When the bank took a direct debit back that had paid the invoice or did not pay a cheque, or a chain took coins.',
     }),
     returnedMinor: amount,
     returnCode: z.string().nullable().meta({ description: 'Why, as a code of the network.', example: 'R01' }),
     note: z.string().nullable(),
+    method: method
+      .nullable()
+      .meta({ description: 'Of money that was recorded by hand: how it came. Null for any other.' }),
+    chequeNumber: z.string().nullable(),
+    reason: z.string().nullable().meta({ description: 'Why it was recorded by hand.' }),
+    recordedBy: z
+      .string()
+      .nullable()
+      .meta({ description: 'Who has recorded it, as the audit log names them.' }),
+    approvalId: id('pap', 'payment approval')
+      .nullable()
+      .meta({ description: 'The approval of a second person by which it was booked.' }),
   })
   .meta({ id: 'Payment' });
 
@@ -123,4 +142,9 @@ export const examplePayment: PaymentBody = {
   returnedMinor: 0,
   returnCode: null,
   note: null,
+  method: null,
+  chequeNumber: null,
+  reason: null,
+  recordedBy: null,
+  approvalId: null,
 };

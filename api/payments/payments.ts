@@ -2,12 +2,14 @@
 import { z } from 'zod';
 import type { Tx } from '../../db/client.ts';
 import { findReceiptDocument } from '../../db/queries/billing/invoice-document.ts';
+import { bouncePayment } from '../../db/queries/payments/bounce-payment.ts';
 import { findPayment, listPayments, type PaymentRow } from '../../db/queries/payments/read-payments.ts';
 import { type Allocation, listAllocations } from '../../db/queries/payments/record-payment.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { pdfOf, pdfResponse } from '../pdf.ts';
 import { notFound } from '../problem.ts';
 import { type Route, route } from '../route.ts';
+import { text } from '../schemas.ts';
 import {
   examplePayment,
   type PaymentBody,
@@ -70,9 +72,40 @@ const read = route({
   handler: async ({ tx, params: { paymentId } }) => {
     const row = await findPayment(tx, paymentId);
     if (row === null) throw notFound('payment', paymentId);
-    const [found] = await withAllocations(tx, [row]);
-    if (found === undefined) throw notFound('payment', paymentId);
-    return { status: 200, body: toPayment(found) };
+    return { status: 200, body: await toldPayment(tx, row) };
+  },
+});
+
+const bounce = route({
+  effect: 'write',
+  method: 'post',
+  path: '/v1/payments/{paymentId}/bounce',
+  operationId: 'bouncePayment',
+  reasons: { state_conflict: ['payment_cannot_bounce'] },
+  tag: 'Payments',
+  scope: 'billing:write',
+  summary: 'Take back a cheque or a money order that the bank did not pay',
+  description:
+    'All of it: every invoice it had paid is owed again and dunned, what is left of it as credit is gone, and the customer is told. Done before, it changes nothing.',
+  params: paymentParams,
+  body: z.strictObject({
+    reason: text(500).meta({ description: 'For the audit log.', example: 'returned for want of funds' }),
+  }),
+  responses: { 200: { description: 'The payment as it is now.', schema: payment } },
+  problems: ['state_conflict'],
+  handler: async ({ tx, caller: { actor }, now, params: { paymentId }, body: { reason } }) => {
+    if ((await findPayment(tx, paymentId)) === null) throw notFound('payment', paymentId);
+    const row = await bouncePayment(tx, { paymentId, reason, actor, at: now });
+    return { status: 200, body: await toldPayment(tx, row) };
+  },
+  // Its note may be personal.
+  replay: {
+    keep: ({ id }: PaymentBody) => ({ id }),
+    restore: async ({ tx }, { id }: { id: string }) => {
+      const row = await findPayment(tx, id);
+      if (row === null) throw notFound('payment', id);
+      return toldPayment(tx, row);
+    },
   },
 });
 
@@ -94,7 +127,12 @@ const readReceipt = route({
   },
 });
 
-export const paymentRoutes: readonly Route[] = [list, read, readReceipt];
+export const paymentRoutes: readonly Route[] = [list, read, readReceipt, bounce];
+
+async function toldPayment(tx: Tx, row: PaymentRow): Promise<PaymentBody> {
+  const allocations = (await listAllocations(tx, [row.id])).get(row.id) ?? [];
+  return toPayment({ row, allocations });
+}
 
 type PaymentView = { row: PaymentRow; allocations: Allocation[] };
 
@@ -125,6 +163,11 @@ function toPayment({ row, allocations }: PaymentView): PaymentBody {
     returnedMinor: row.returnedMinor,
     returnCode: row.returnCode,
     note: row.note,
+    method: row.method,
+    chequeNumber: row.chequeNumber,
+    reason: row.reason,
+    recordedBy: row.recordedBy,
+    approvalId: row.approvalId,
   };
 }
 

@@ -12,7 +12,7 @@ import {
   positiveAmount,
   text,
 } from '../schemas.ts';
-import { allocation } from './payments.schemas.ts';
+import { allocation, chequeNumber, method } from './payments.schemas.ts';
 
 export const recordedPayment = z
   .strictObject({
@@ -39,8 +39,18 @@ export const recordedPayment = z
         'What identifies this money: a bank reference, a receipt number. The same money is booked once.',
       example: 'wire 2026-11-21/17',
     }),
+    method: method.meta({ description: 'How it came; the receipt names it.' }),
+    chequeNumber: chequeNumber.optional().meta({ description: 'Of a cheque only; the receipt names it.' }),
+    reason: text(500).meta({
+      description: 'Why you record it, for the audit log.',
+      example: 'paid in at the branch on Main Street',
+    }),
     receivedAt: instantInput.optional().meta({ description: 'As usual: now. Not in the future.' }),
     note: longText(1000).optional(),
+  })
+  .refine(({ method, chequeNumber }) => chequeNumber === undefined || method === 'cheque', {
+    path: ['chequeNumber'],
+    message: 'belongs to a cheque: send method cheque, or leave chequeNumber out',
   })
   .refine(({ exchangeRate, rateSource }) => (exchangeRate === undefined) === (rateSource === undefined), {
     path: ['rateSource'],
@@ -49,6 +59,7 @@ export const recordedPayment = z
   .meta({
     id: 'RecordedPayment',
     dependentRequired: { exchangeRate: ['rateSource'], rateSource: ['exchangeRate'] },
+    anyOf: [{ properties: { method: { const: 'cheque' } } }, { not: { required: ['chequeNumber'] } }],
   });
 
 export type RecordedPaymentBody = z.output<typeof recordedPayment>;

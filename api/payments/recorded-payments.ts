@@ -1,20 +1,23 @@
-/** Record money that came in outside of the payment vendors: for an invoice, or for whatever the customer owes longest. */
+/**
+ * Record money that came in outside of the payment vendors: for an invoice, or for whatever the customer owes longest. Above a
+ * limit it waits for a second person; see `payment-approvals.ts`.
+ */
 import type { Tx } from '../../db/client.ts';
-import { findPayment } from '../../db/queries/payments/read-payments.ts';
 import {
-  listAllocations,
-  type RecordedPayment,
-  recordCustomerPayment,
-  recordInvoicePayment,
-} from '../../db/queries/payments/record-payment.ts';
-import type { SettleOutcome } from '../../db/queries/payments/settle-payment.ts';
-import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
+  type HandWish,
+  type RecordedOrAsked,
+  recordByHand,
+} from '../../db/queries/payments/payment-approvals.ts';
+import { findPayment } from '../../db/queries/payments/read-payments.ts';
+import { listAllocations } from '../../db/queries/payments/record-payment.ts';
 import { customerParams } from '../billing/customers.schemas.ts';
 import { toSummary } from '../billing/invoice-body.ts';
 import { exampleInvoiceSummary, invoiceParams } from '../billing/invoices.schemas.ts';
 import { readIssued } from '../billing/issued-invoice.ts';
 import { Problem, type ProblemCode } from '../problem.ts';
 import { type Caller, type LinkSpec, type Route, route } from '../route.ts';
+import { type PaymentApprovalBody, paymentApproval, toPaymentApproval } from './payment-approvals.schemas.ts';
+import { approvalReplay } from './payment-approvals.ts';
 import {
   type RecordedPaymentBody,
   recordedPayment,
@@ -49,6 +52,17 @@ const responses = {
     links: nextSteps,
   },
   200: { description: 'This money was booked before; nothing changed.', schema: settlement },
+  202: {
+    description:
+      'Nothing is booked yet: somebody else approves it first. Recorded again, it is the same approval.',
+    schema: paymentApproval,
+    links: {
+      GetPaymentApproval: {
+        operationId: 'getPaymentApproval',
+        parameters: { approvalId: '$response.body#/id' },
+      },
+    },
+  },
 } as const;
 
 const problems: readonly ProblemCode[] = [
@@ -60,6 +74,18 @@ const problems: readonly ProblemCode[] = [
   'state_conflict',
 ];
 
+const reasons = { state_conflict: ['reference_awaits_approval'] } as const;
+
+/** Of an approval only what identifies it is kept, for its note may be personal. */
+const replay = {
+  keep: (body: SettlementBody | PaymentApprovalBody) => ('id' in body ? approvalReplay.keep(body) : body),
+  restore: async (context: { tx: Tx }, kept: SettlementBody | { id: string }) =>
+    'id' in kept ? approvalReplay.restore(context, kept) : kept,
+};
+
+const approvalRule =
+  'From a worth of 1,000 US dollars on, together with what you have recorded alone for the same customer within 24 hours, another API key than yours approves it (202).';
+
 const forInvoice = route({
   effect: 'write',
   method: 'post',
@@ -68,18 +94,25 @@ const forInvoice = route({
   tag: 'Invoices',
   scope: 'billing:write',
   summary: 'Record a payment that came in outside of the card vendor',
-  description:
-    "Cash, a wire, a cheque, in any currency. It settles the invoice like any payment: an open dunning case ends and access comes back. What exceeds the invoice pays the customer's other open invoices, oldest first; what is left becomes credit of the customer.",
+  description: `Cash, a wire, a cheque, in any currency. It settles the invoice like any payment: an open dunning case ends and access comes back. What exceeds the invoice pays the customer's other open invoices, oldest first; what is left becomes credit of the customer. ${approvalRule}`,
   params: invoiceParams,
   body: recordedPayment,
-  example: { amountMinor: 3451, currency: 'USD', reference: 'wire 2026-11-21/17' },
+  example: {
+    amountMinor: 3451,
+    currency: 'USD',
+    method: 'cheque',
+    chequeNumber: '000417',
+    reference: 'cheque 000417',
+    reason: 'handed in at the office',
+  },
   responses,
   problems,
+  reasons,
   handler: async ({ tx, caller, now, params: { invoiceId }, body }) => {
     await readIssued(tx, invoiceId);
-    const settled = await recordInvoicePayment(tx, { ...toRecorded(body, caller, now), invoiceId });
-    return answer(tx, { ...settled, invoiceId, caller, now });
+    return answer(tx, await recordByHand(tx, { invoiceId }, toWish(body, caller, now)));
   },
+  replay,
 });
 
 const forCustomer = route({
@@ -90,22 +123,27 @@ const forCustomer = route({
   tag: 'Customers',
   scope: 'billing:write',
   summary: 'Record a payment of a customer that names no invoice',
-  description:
-    'It pays the open invoices of the customer, oldest first; what is left becomes credit. Money in another currency pays them in full where it comes within 5 % of what the oldest ones, so many of them, are due together.',
+  description: `It pays the open invoices of the customer, oldest first; what is left becomes credit. Money in another currency pays them in full where it comes within 5 % of what the oldest ones, so many of them, are due together. ${approvalRule}`,
   params: customerParams,
   body: recordedPayment,
-  example: { amountMinor: 8700, currency: 'USD', reference: 'wire 2026-11-21/18' },
+  example: {
+    amountMinor: 8700,
+    currency: 'USD',
+    method: 'wire',
+    reference: 'wire 2026-11-21/18',
+    reason: 'on the statement of 21 November',
+  },
   responses,
   problems: [...problems, 'nothing_unpaid'],
-  handler: async ({ tx, caller, now, params: { customerId }, body }) => {
-    const settled = await recordCustomerPayment(tx, { ...toRecorded(body, caller, now), customerId });
-    return answer(tx, { ...settled, caller, now });
-  },
+  reasons,
+  handler: async ({ tx, caller, now, params: { customerId }, body }) =>
+    answer(tx, await recordByHand(tx, { customerId }, toWish(body, caller, now))),
+  replay,
 });
 
 export const recordedPaymentRoutes: readonly Route[] = [forInvoice, forCustomer];
 
-function toRecorded(body: RecordedPaymentBody, { tenantId }: Caller, now: Date): RecordedPayment {
+function toWish(body: RecordedPaymentBody, { tenantId, actor }: Caller, now: Date): HandWish {
   const { amountMinor, currency, exchangeRate: rate, rateSource: source } = body;
   return {
     tenantId,
@@ -113,6 +151,10 @@ function toRecorded(body: RecordedPaymentBody, { tenantId }: Caller, now: Date):
     amount: { amountMinor, currency },
     bankFeeMinor: body.feeMinor,
     exchange: rate === undefined || source === undefined ? undefined : { rate, source },
+    method: body.method,
+    chequeNumber: body.chequeNumber ?? null,
+    reason: body.reason,
+    actor,
     at: now,
     receivedAt: receivedAt(body.receivedAt, now),
     note: body.note,
@@ -121,31 +163,18 @@ function toRecorded(body: RecordedPaymentBody, { tenantId }: Caller, now: Date):
 
 async function answer(
   tx: Tx,
-  {
-    paymentId,
-    outcome,
-    invoiceId,
-    caller: { tenantId, actor },
-    now,
-  }: { paymentId: string; outcome: SettleOutcome; invoiceId: string; caller: Caller; now: Date },
-): Promise<{ status: 200 | 201; body: SettlementBody }> {
+  recorded: RecordedOrAsked,
+): Promise<{ status: 200 | 201; body: SettlementBody } | { status: 202; body: PaymentApprovalBody }> {
+  // It waits, so no payment was booked with it.
+  if (recorded.kind === 'asked') return { status: 202, body: toPaymentApproval(recorded.approval, null) };
+  const { paymentId, outcome, invoiceId } = recorded.settled;
   const invoice = await readIssued(tx, invoiceId);
   const allocations = (await listAllocations(tx, [paymentId])).get(paymentId) ?? [];
   const allocatedMinor = allocations.reduce((sum, { amountMinor }) => sum + amountMinor, 0);
   const payment = await findPayment(tx, paymentId);
   const creditedMinor = Math.max(0, (payment?.amountMinor ?? 0) - allocatedMinor);
   const body = { paymentId, outcome, invoice: toSummary(invoice), allocations, creditedMinor };
-  if (outcome === 'duplicate') return { status: 200, body };
-  await writeAudit(tx, {
-    tenantId,
-    actor,
-    action: 'payment.recorded',
-    entityType: 'payment',
-    entityId: paymentId,
-    details: { invoiceId, outcome },
-    at: now,
-  });
-  return { status: 201, body };
+  return { status: outcome === 'duplicate' ? 200 : 201, body };
 }
 
 function receivedAt(given: string | undefined, now: Date): Date {

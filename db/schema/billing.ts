@@ -266,6 +266,8 @@ export const invoices = pgTable(
     /** As it was when the invoice was issued; null where there were no tax settings. */
     seller: jsonb().$type<Seller>(),
     paidMinor: amountMinor().notNull().default(0),
+    /** Of what counts as paid: a small rest that an operator has let go. */
+    writtenOffMinor: amountMinor().notNull().default(0),
     refundedMinor: amountMinor().notNull().default(0),
     /** Taken back by the customer's bank: disputes we lost. */
     disputedMinor: amountMinor().notNull().default(0),
@@ -300,7 +302,7 @@ export const invoices = pgTable(
     index('invoices_to_remind').on(t.tenantId, t.id).where(sql`${t.status} = 'open'`),
     check(
       'invoices_amounts',
-      sql`${t.totalMinor} >= 0 and ${t.paidMinor} between 0 and ${t.totalMinor} and ${t.refundedMinor} >= 0 and ${t.disputedMinor} >= 0`,
+      sql`${t.totalMinor} >= 0 and ${t.paidMinor} between 0 and ${t.totalMinor} and ${t.writtenOffMinor} between 0 and ${t.paidMinor} and ${t.refundedMinor} >= 0 and ${t.disputedMinor} >= 0`,
     ),
   ],
 );

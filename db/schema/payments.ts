@@ -15,11 +15,13 @@ import {
 import type { DeclineClass, PaymentMethodType } from '../../domain/payments/card-payment.ts';
 import type { DisputeStatus } from '../../domain/payments/dispute.ts';
 import type { RateLeg } from '../../domain/payments/exchange-rate.ts';
+import type { ManualMethod } from '../../domain/payments/manual-payment.ts';
 import type { ChargeOrigin, PaymentRail } from '../../domain/payments/payment.ts';
 import type { OrderPaymentStatus, OrderStatus } from '../../domain/payments/razorpay-order.ts';
 import type { RefundLine, RefundStatus } from '../../domain/payments/refund.ts';
 import { customers, invoiceLines, invoices } from './billing.ts';
 import { amountMinor, createdAt, currency, id, instant, tenantId } from './columns.ts';
+import { paymentApprovals } from './payment-approvals.ts';
 import { tenants } from './tenants.ts';
 
 /** A card or a bank account as shown to people; itself it is at the vendor. */
@@ -182,6 +184,15 @@ export const payments = pgTable(
     returnedMinor: amountMinor().notNull().default(0),
     returnCode: text(),
     note: text(),
+    // Of money that a person recorded: how it came, why, who did it and when, and what it was worth in US dollars.
+    method: text().$type<ManualMethod>(),
+    chequeNumber: text(),
+    reason: text(),
+    recordedBy: text(),
+    recordedAt: instant(),
+    usdMinor: amountMinor(),
+    /** The approval by which it was booked; null where one person recorded it alone. */
+    approvalId: text().references((): AnyPgColumn => paymentApprovals.id),
     createdAt: createdAt(),
   },
   (t) => [
@@ -192,6 +203,20 @@ export const payments = pgTable(
     // Holds all that the report on revenue adds up, so that it reads nothing else.
     index('payments_received').on(t.tenantId, t.receivedAt, t.id, t.rail, t.currency, t.amountMinor),
     index('payments_returned').on(t.tenantId, t.returnedAt).where(sql`${t.returnedAt} is not null`),
+    // What one person has recorded alone for a customer, and when.
+    index('payments_recorded_alone')
+      .on(t.tenantId, t.customerId, t.recordedBy, t.recordedAt)
+      .where(sql`${t.recordedBy} is not null and ${t.approvalId} is null`),
+    uniqueIndex('payments_approval').on(t.approvalId),
+    check(
+      'payments_recorded',
+      sql`num_nonnulls(${t.method}, ${t.reason}, ${t.recordedBy}, ${t.recordedAt}) in (0, 4) and (${t.method} is null or ${t.rail} = 'manual') and (${t.approvalId} is null or ${t.method} is not null) and (${t.chequeNumber} is null or ${t.method} = 'cheque')`,
+    ),
+    // What nobody could put a worth to was approved.
+    check(
+      'payments_recorded_worth',
+      sql`${t.method} is null or ${t.usdMinor} is not null or ${t.approvalId} is not null`,
+    ),
     check(
       'payments_returned_whole',
       sql`(${t.returnedAt} is null) = (${t.returnCode} is null) and (${t.returnedAt} is null) = (${t.returnedMinor} = 0) and ${t.returnedMinor} between 0 and ${t.amountMinor}`,

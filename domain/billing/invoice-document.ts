@@ -8,6 +8,7 @@ import { Temporal } from 'temporal-polyfill';
 import type { Period } from '../calendar.ts';
 import { inWords } from '../instant.ts';
 import { formatMoney, money } from '../money.ts';
+import { type ManualMethod, manualMethodInWords } from '../payments/manual-payment.ts';
 import type { PaymentRail } from '../payments/payment.ts';
 
 export type DocumentKind = 'invoice' | 'receipt' | 'credit_note';
@@ -88,6 +89,8 @@ export type InvoiceDocument = {
   paidMinor: number;
   /** Settled with the customer's credit; on a credit note: what became credit. */
   creditAppliedMinor: number;
+  /** Of an invoice: the small rest that was let go. */
+  writtenOffMinor?: number;
   /** Given back as money. */
   refundedMinor: number;
   /** Taken back by the customer's bank: disputes that were lost. */
@@ -141,7 +144,7 @@ export function assertConsistent(document: InvoiceDocument): void {
   equal('total', totalMinor, document.subtotalMinor - sum(discounts) + sum(taxes));
   equal('due amount', document.dueMinor, dueBy(document));
   if (document.status === 'paid' && document.kind !== 'credit_note') {
-    equal('settled amount', settledBy(document), totalMinor);
+    equal('settled amount', settledBy(document) + (document.writtenOffMinor ?? 0), totalMinor);
   }
   check(settledBy(document) <= totalMinor, () => `${say(settledBy(document))} settled ${say(totalMinor)}`);
 
@@ -276,11 +279,18 @@ export function formatAmount(amountMinor: number, currency: string): string {
 }
 
 /** How money came in, for the one who sent it. A card whose data was erased is a card. */
-export function methodInWords(rail: PaymentRail, card: { brand: string; last4: string } | null): string {
+export function methodInWords(
+  rail: PaymentRail,
+  card: { brand: string; last4: string } | null,
+  { method, chequeNumber }: { method: ManualMethod | null; chequeNumber: string | null } = unrecorded,
+): string {
+  if (method !== null) return manualMethodInWords(method, chequeNumber);
   if (rail !== 'stripe' || card === null || card.last4 === '') return rails[rail];
   const brand = card.brand.replaceAll('_', ' ');
   return `${brand.slice(0, 1).toUpperCase()}${brand.slice(1)} ending in ${card.last4}`;
 }
+
+const unrecorded = { method: null, chequeNumber: null };
 
 const rails: Record<PaymentRail, string> = {
   stripe: 'Card',
@@ -325,6 +335,7 @@ function positiveAmountsOf(document: InvoiceDocument): Record<string, number> {
     total: totalMinor,
     'paid amount': paidMinor,
     'applied credit': creditAppliedMinor,
+    'written off amount': document.writtenOffMinor ?? 0,
     'refunded amount': refundedMinor,
     'due amount': dueMinor,
     'disputed amount': disputedMinor,

@@ -45,9 +45,13 @@ export type NotificationVariables = {
   crypto_payment_wrong: InvoiceVariables & { due: string; chain: string; payUrl: string };
   /** The chain did not keep coins that had paid the invoice. */
   crypto_payment_reversed: DunningVariables;
+  /** A cheque or a money order that had paid the invoice was not paid itself. */
+  payment_bounced: DunningVariables;
   payment_action_required: InvoiceVariables & { actionUrl: string };
   payment_recovered: InvoiceVariables;
   payment_received: InvoiceVariables;
+  /** Money that was recorded by hand and did not complete the invoice. `standing` is a sentence. */
+  payment_recorded: InvoiceVariables & { received: string; method: string; standing: string };
   /** It came after the subscription had ended. */
   payment_unused: InvoiceVariables;
   payment_refunded: InvoiceVariables & { refunded: string };
@@ -72,6 +76,8 @@ export type NotificationVariables = {
   crypto_operator_alert: { invoiceNumber: string; what: string };
   /** Payments in coins as such, not one of them. `title` says it in a few words, `what` in sentences. */
   crypto_service_alert: { title: string; what: string };
+  /** What somebody has to know of payments recorded by hand; `what` is a sentence. */
+  payment_operator_alert: { invoiceNumber: string; what: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
   Record<'win_back_1', PlanVariables> &
   Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
@@ -89,13 +95,15 @@ export type TenantTemplate =
   | 'daily_report'
   | 'operator_notice'
   | 'crypto_operator_alert'
-  | 'crypto_service_alert';
+  | 'crypto_service_alert'
+  | 'payment_operator_alert';
 
 export const tenantTemplates: readonly NotificationTemplate[] = [
   'daily_report',
   'operator_notice',
   'crypto_operator_alert',
   'crypto_service_alert',
+  'payment_operator_alert',
 ] satisfies TenantTemplate[];
 
 /** One message, as the transaction that decides it hands it over. */
@@ -170,9 +178,11 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     ],
     crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
     crypto_payment_reversed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+    payment_bounced: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],
     payment_recovered: ['planName', 'invoiceNumber', 'amount'],
     payment_received: ['planName', 'invoiceNumber', 'amount'],
+    payment_recorded: ['planName', 'invoiceNumber', 'amount', 'received', 'method', 'standing'],
     payment_unused: ['planName', 'invoiceNumber', 'amount'],
     payment_refunded: ['planName', 'invoiceNumber', 'amount', 'refunded'],
     plan_upgraded: ['planName', 'invoiceNumber', 'amount', 'previousPlanName'],
@@ -201,6 +211,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     operator_notice: ['title', 'what'],
     crypto_operator_alert: ['invoiceNumber', 'what'],
     crypto_service_alert: ['title', 'what'],
+    payment_operator_alert: ['invoiceNumber', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 

@@ -292,6 +292,10 @@ export function declineReasonForCustomer(code: string): string {
     case 'tokenized_account_number_deactivated':
     case 'bank_cannot_process':
       return 'your bank account could not be debited';
+    case 'cheque_bounced':
+      return 'your bank did not pay the cheque';
+    case 'money_order_bounced':
+      return 'the money order was not paid';
     case 'double_spent':
       return 'the coins you had sent went elsewhere before the payment was final';
     case 'left_chain':

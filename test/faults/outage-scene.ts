@@ -74,7 +74,13 @@ export async function createOutageScene(
     expectDueDoneOnce: (trials) => expectDueDoneOnce(faults, { ...driven, before, trials }),
     recordPayments: () =>
       forEach(before.open, async ({ id, totalMinor, currency }) => {
-        const body = { amountMinor: totalMinor, currency, reference: `wire-${id}` };
+        const body = {
+          amountMinor: totalMinor,
+          currency,
+          method: 'wire',
+          reason: 'on the statement',
+          reference: `wire-${id}`,
+        };
         const path = `/v1/invoices/${id}/payments`;
         await client.write({ method: 'POST', path, key: `wire-${id}`, body });
       }),

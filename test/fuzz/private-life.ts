@@ -114,7 +114,14 @@ export async function beginPrivateLife(
   await until('the renewal fails', async () => (await ok('GET', path)).status === 'past_due');
   await call('PUT', `${path}/payment_method`, { paymentMethodId: cards[1] });
   const invoice = (await ok('GET', `/v1/invoices?subscriptionId=${subscriptionId}&status=open`)).data[0];
-  const wire = { amountMinor: invoice.totalMinor, currency: 'USD', reference: 'wire 1', note: words.note };
+  const wire = {
+    amountMinor: invoice.totalMinor,
+    currency: 'USD',
+    method: 'wire',
+    reason: 'on the statement',
+    reference: 'wire 1',
+    note: words.note,
+  };
   await ok('POST', `/v1/invoices/${invoice.id}/payments`, wire);
   await until('it has recovered', async () => (await ok('GET', path)).status === 'active');
   await ok('POST', `${path}/cancel`, {

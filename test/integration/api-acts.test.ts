@@ -223,7 +223,13 @@ describe('payment method and conversion', () => {
       waitingFor: expect.stringMatching(/^Waiting for payment; step \d of 6/),
     });
     const invoice = await ask('GET', `/v1/invoices/${dunned.dunning.invoiceId}`);
-    const cash = { amountMinor: 500, currency: 'USD', reference: 'cash 1' };
+    const cash = {
+      amountMinor: 500,
+      currency: 'USD',
+      method: 'cash',
+      reason: 'on the statement',
+      reference: 'cash 1',
+    };
     const paid = await ask('POST', `/v1/invoices/${invoice.id}/payments`, cash);
     expect(paid).toMatchObject({ outcome: 'settled', invoice: { status: 'paid' } });
     expect(await ask('GET', `/v1/subscriptions/${id}`)).toMatchObject({

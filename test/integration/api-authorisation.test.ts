@@ -73,6 +73,12 @@ type Things = {
   /** A draft that was issued and is not paid. */
   oneOff(): Promise<string>;
   payment(): Promise<string>;
+  /** A payment by cheque. */
+  cheque(): Promise<string>;
+  /** A payment that waits for a second person. */
+  approval(): Promise<string>;
+  /** An invoice of which a small rest is unpaid. */
+  almostPaid(): Promise<string>;
   /** Of a recorded payment, so it is given back at once. */
   refund(): Promise<string>;
   creditNote(): Promise<string>;
@@ -149,7 +155,13 @@ const soldFrom = ({ accountId }: { accountId: string }) => ({
   reference: randomUUID(),
 });
 
-const cash = () => ({ amountMinor: 1, currency: 'USD', reference: randomUUID() });
+const cash = () => ({
+  amountMinor: 1,
+  currency: 'USD',
+  method: 'cash',
+  reason: 'on the statement',
+  reference: randomUUID(),
+});
 
 const samples: Record<string, Sample> = {
   createCustomer: {
@@ -308,6 +320,27 @@ const samples: Record<string, Sample> = {
         .body;
       return { path: `/v1/customers/${invoice.customerId}/payments`, body: cash() };
     },
+    foreign: 'not_found',
+  },
+  bouncePayment: {
+    call: async (a) => ({ path: `/v1/payments/${await a.cheque()}/bounce`, body: why }),
+    foreign: 'not_found',
+  },
+  listPaymentApprovals: { call: () => ({ path: '/v1/payment_approvals' }), foreign: 'own' },
+  getPaymentApproval: {
+    call: async (a) => ({ path: `/v1/payment_approvals/${await a.approval()}` }),
+    foreign: 'not_found',
+  },
+  approvePaymentApproval: {
+    call: async (a) => ({ path: `/v1/payment_approvals/${await a.approval()}/approve`, body: {} }),
+    foreign: 'not_found',
+  },
+  rejectPaymentApproval: {
+    call: async (a) => ({ path: `/v1/payment_approvals/${await a.approval()}/reject`, body: why }),
+    foreign: 'not_found',
+  },
+  writeOffInvoiceRest: {
+    call: async (a) => ({ path: `/v1/invoices/${await a.almostPaid()}/write_off`, body: why }),
     foreign: 'not_found',
   },
   getExchangeRate: {
@@ -662,6 +695,19 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
     draft: async () => (await post('/v1/invoices', draftOf(await things.trial()))).id,
     oneOff: async () => (await post(`/v1/invoices/${await things.draft()}/finalise`, {})).id,
     payment: async () => (await post(`/v1/invoices/${await things.invoice()}/payments`, cash())).paymentId,
+    async cheque() {
+      const body = { ...cash(), method: 'cheque', chequeNumber: '000417' };
+      return (await post(`/v1/invoices/${await things.invoice()}/payments`, body)).paymentId;
+    },
+    async approval() {
+      const body = { ...cash(), amountMinor: 100_000 };
+      return (await post(`/v1/invoices/${await things.invoice()}/payments`, body)).id;
+    },
+    async almostPaid() {
+      const id = await things.invoice();
+      await post(`/v1/invoices/${id}/payments`, { ...cash(), amountMinor: 2800 });
+      return id;
+    },
     refund: async () => (await post(`/v1/payments/${await things.payment()}/refunds`, {})).id,
     async creditNote() {
       const { customerId } = (await api.request('GET', `/v1/refunds/${await things.refund()}`, { token }))
@@ -753,7 +799,7 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
     async paidInvoice(invoiceId) {
       const path = `/v1/invoices/${invoiceId}`;
       const { dueMinor } = (await api.request('GET', path, { token })).body;
-      await post(`${path}/payments`, { amountMinor: dueMinor, currency: 'USD', reference: randomUUID() });
+      await post(`${path}/payments`, { ...cash(), amountMinor: dueMinor });
       return (await api.request('GET', path, { token })).body;
     },
     taxRate: async () => (await post('/v1/tax_rates', newRate())).id,
@@ -925,6 +971,13 @@ const plainFields: ReadonlySet<string> = new Set([
   'extendTrial reason',
   'pauseSubscription resumesAt',
   'createRefund reason',
+  'bouncePayment reason',
+  'rejectPaymentApproval reason',
+  'writeOffInvoiceRest reason',
+  'recordPayment reason',
+  'recordPayment chequeNumber',
+  'recordCustomerPayment reason',
+  'recordCustomerPayment chequeNumber',
   'recordPayment receivedAt',
   'recordPayment note',
   'recordPayment exchangeRate',
@@ -1371,6 +1424,7 @@ const namings: Record<string, Naming> = {
     },
     meets: 'own',
   },
+  'listPaymentApprovals cursor': paged('/v1/payment_approvals', 'approval'),
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1533,6 +1587,7 @@ const tables: Record<string, string> = {
   sub: 'subscriptions',
   inv: 'invoices',
   pay: 'payments',
+  pap: 'payment_approvals',
   ref: 'refunds',
   cn: 'credit_notes',
   dsp: 'disputes',

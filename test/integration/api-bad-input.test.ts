@@ -331,7 +331,13 @@ describe('subscriptions', () => {
 });
 
 describe('recorded payments', () => {
-  const payment = { amountMinor: 2900, currency: 'USD', reference: 'wire 1' };
+  const payment = {
+    amountMinor: 2900,
+    currency: 'USD',
+    method: 'wire',
+    reason: 'on the statement',
+    reference: 'wire 1',
+  };
 
   it.each([
     ['zero', { amountMinor: 0 }],
@@ -464,7 +470,13 @@ describe('dunning policies', () => {
 describe('days and instants', () => {
   const rate = { country: 'DE', kind: 'vat', name: 'VAT', percent: '19' };
   const coupon = { code: 'SPRING', percent: 10 };
-  const payment = { amountMinor: 2900, currency: 'USD', reference: 'wire 0' };
+  const payment = {
+    amountMinor: 2900,
+    currency: 'USD',
+    method: 'wire',
+    reason: 'on the statement',
+    reference: 'wire 0',
+  };
   const lines = [{ description: 'Workshop', unitMinor: 100 }];
   const inputs: [name: string, path: () => string, body: (year: string) => object][] = [
     [

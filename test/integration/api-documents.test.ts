@@ -37,7 +37,8 @@ async function newInvoice(name = 'Ada Lovelace'): Promise<Issued> {
 }
 
 async function pay(invoiceId: string, amountMinor: number, reference: string): Promise<string> {
-  const body = { amountMinor, currency: 'USD', reference, receivedAt: '2026-11-02T10:00:00.000Z' };
+  const how = { method: 'other', reason: 'on the statement', receivedAt: '2026-11-02T10:00:00.000Z' };
+  const body = { amountMinor, currency: 'USD', reference, ...how };
   const { token } = tenant;
   const answer = await api.request('POST', `/v1/invoices/${invoiceId}/payments`, { token, body });
   expect(answer.status).toBe(201);

@@ -173,7 +173,14 @@ function enter(differs: object): Promise<TestAnswer> {
 }
 
 function wire(differs: object) {
-  return { amountMinor: 2900, currency: 'USD', reference: randomUUID(), ...differs };
+  return {
+    amountMinor: 2900,
+    currency: 'USD',
+    method: 'wire',
+    reason: 'on the statement',
+    reference: randomUUID(),
+    ...differs,
+  };
 }
 
 async function refused(customerId: string, body: object, status: number, code: string): Promise<TestAnswer> {

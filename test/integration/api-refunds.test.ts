@@ -416,7 +416,13 @@ function monthFrom(at: Date, periodIndex: number) {
 }
 
 async function recorded(invoiceId: string, amountMinor: number): Promise<Json> {
-  const cash = { amountMinor, currency: 'USD', reference: randomUUID() };
+  const cash = {
+    amountMinor,
+    currency: 'USD',
+    method: 'cash',
+    reason: 'on the statement',
+    reference: randomUUID(),
+  };
   const { paymentId } = await post(`/v1/invoices/${invoiceId}/payments`, cash);
   return get(`/v1/payments/${paymentId}`);
 }

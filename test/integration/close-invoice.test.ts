@@ -98,8 +98,7 @@ describe.each(acts)('an invoice that is given up as %s', (status, act) => {
     const refused = { status: 409, body: { code: 'state_conflict', reason: 'invoice_not_open' } };
     for (const [, again] of acts) expect(await giveUp(id, again)).toMatchObject(refused);
     const paid = await scene.oneOff(subscriptionId);
-    const wire = { amountMinor: 90_000, currency: 'USD', reference: randomUUID() };
-    await scene.ok('POST', `/v1/invoices/${paid.id}/payments`, wire);
+    await scene.wire(paid.id, 90_000);
     const before = await scene.books();
     expect(await giveUp(paid.id, act)).toMatchObject(refused);
     expect(await scene.books()).toEqual(before);
@@ -177,8 +176,7 @@ it('the invoice goes with the mail that says its charge has failed', async () =>
 it('voided takes the revenue back, and what was paid of it is credit', async () => {
   const before = await scene.books();
   const { id } = await scene.oneOff(subscriptionId);
-  const wire = { amountMinor: 30_000, currency: 'USD', reference: randomUUID() };
-  await scene.ok('POST', `/v1/invoices/${id}/payments`, wire);
+  await scene.wire(id, 30_000);
   await giveUp(id, 'void');
   expect(await gained(before)).toEqual({ 'cash:manual': 30_000, customer_credit: -30_000 });
 });
@@ -188,8 +186,7 @@ it('uncollectible is bad debt, until it is paid after all', async () => {
   const { id } = await scene.oneOff(subscriptionId);
   await giveUp(id, 'mark_uncollectible');
   expect(await gained(before)).toEqual({ bad_debt: 90_000, revenue: -90_000 });
-  const wire = { amountMinor: 90_000, currency: 'USD', reference: randomUUID() };
-  expect(await scene.ok('POST', `/v1/invoices/${id}/payments`, wire)).toMatchObject({
+  expect(await scene.wire(id, 90_000)).toMatchObject({
     outcome: 'settled',
     invoice: { status: 'paid' },
   });

@@ -104,7 +104,13 @@ describe('a checkout', () => {
 
   it('is refused where the invoice does not wait for it, and where it is in another currency', async () => {
     const invoiceId = await invoice();
-    const cash = { amountMinor: 2900, currency: 'USD', reference: randomUUID() };
+    const cash = {
+      amountMinor: 2900,
+      currency: 'USD',
+      method: 'cash',
+      reason: 'on the statement',
+      reference: randomUUID(),
+    };
     await request('POST', `/v1/invoices/${invoiceId}/payments`, { body: cash });
     expect(await checkout(invoiceId)).toMatchObject({
       status: 409,

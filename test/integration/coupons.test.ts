@@ -59,7 +59,13 @@ async function bill(subscriptionId: string, periodIndex = 0): Promise<Json> {
 }
 
 function pay({ id, dueMinor }: Json): Promise<Json> {
-  const body = { amountMinor: dueMinor, currency: 'USD', reference: randomUUID() };
+  const body = {
+    amountMinor: dueMinor,
+    currency: 'USD',
+    method: 'wire',
+    reason: 'on the statement',
+    reference: randomUUID(),
+  };
   return ok('POST', `/v1/invoices/${id}/payments`, body);
 }
 

@@ -322,6 +322,8 @@ describe('an offer', () => {
     await post(`/v1/invoices/${invoiceId}/payments`, {
       amountMinor: 2900,
       currency: 'USD',
+      method: 'wire',
+      reason: 'on the statement',
       reference: randomUUID(),
     });
     expect(await offerOf(invoiceId)).toMatchObject({ status: 409, body: { reason: 'invoice_not_open' } });
@@ -814,7 +816,13 @@ describe('bad input', () => {
   it('of an amount below a dollar is told so', async () => {
     await account('bitcoin');
     const invoiceId = await invoice();
-    const cash = { amountMinor: 2850, currency: 'USD', reference: randomUUID() };
+    const cash = {
+      amountMinor: 2850,
+      currency: 'USD',
+      method: 'cash',
+      reason: 'on the statement',
+      reference: randomUUID(),
+    };
     await post(`/v1/invoices/${invoiceId}/payments`, cash);
     expect(await offerOf(invoiceId)).toMatchObject({ status: 422, body: { code: 'amount_too_small' } });
   });

@@ -138,8 +138,7 @@ describe('a reminder', () => {
 
   it('says what is left to pay of an invoice that was paid in part', async () => {
     const { id } = await open();
-    const wire = { amountMinor: 50_000, currency: 'USD', reference: randomUUID() };
-    await scene.ok('POST', `/v1/invoices/${id}/payments`, wire);
+    await scene.wire(id, 50_000);
     await run('2026-03-19T10:00:00.000Z');
     const [{ variables }] = (await scene.api.sql(
       'SELECT variables FROM notifications WHERE dedupe_key = $1',
@@ -154,7 +153,7 @@ describe('a reminder', () => {
     ['uncollectible', 'mark_uncollectible', {}],
   ])('is not sent once the invoice is %s', async (status, act, body) => {
     const { id } = await open();
-    const reference = { reference: randomUUID() };
+    const reference = { reference: randomUUID(), method: 'wire', reason: 'on the statement' };
     await scene.ok('POST', `/v1/invoices/${id}/${act}`, { ...body, ...('currency' in body && reference) });
     expect((await scene.ok('GET', `/v1/invoices/${id}`)).status).toBe(status);
     await run('2026-04-19T10:00:00.000Z');

@@ -49,7 +49,12 @@ describe('a draft', () => {
 
   it.each([
     ['downloaded', 'GET', 'pdf', undefined],
-    ['paid', 'POST', 'payments', { amountMinor: 1, currency: 'USD', reference: 'x' }],
+    [
+      'paid',
+      'POST',
+      'payments',
+      { amountMinor: 1, currency: 'USD', method: 'wire', reason: 'on the statement', reference: 'x' },
+    ],
     ['voided', 'POST', 'void', {}],
     ['given up', 'POST', 'mark_uncollectible', {}],
   ])('cannot be %s; the answer says what to do first', async (_, method, act, body) => {
@@ -240,8 +245,7 @@ describe('issued', () => {
 
   it('it is paid with what we hold for the customer; then the mail is that of a payment, with its receipt', async () => {
     const first = await scene.oneOff(subscriptionId);
-    const wire = { amountMinor: 200_000, currency: 'USD', reference: randomUUID() };
-    await scene.ok('POST', `/v1/invoices/${first.id}/payments`, wire);
+    await scene.wire(first.id, 200_000);
     const second = await scene.oneOff(subscriptionId);
     expect(second).toMatchObject({ status: 'paid', paidMinor: 90_000, dueMinor: 0 });
     expect(await scene.told(second.id)).toEqual(['payment_received']);
@@ -260,8 +264,7 @@ describe('issued', () => {
       day1,
     );
     const { id } = await scene.oneOff(waiting);
-    const wire = { amountMinor: 90_000, currency: 'USD', reference: randomUUID() };
-    expect(await scene.ok('POST', `/v1/invoices/${id}/payments`, wire)).toMatchObject({ outcome: 'settled' });
+    expect(await scene.wire(id, 90_000)).toMatchObject({ outcome: 'settled' });
     expect(await statusOf(scene, waiting)).toBe('incomplete');
     expect(await scene.told(id)).toEqual(['invoice_issued', 'payment_received']);
   });

@@ -1,4 +1,5 @@
 /** A tenant with a paying customer and a clock that a test turns, for whatever becomes of an invoice by hand. */
+import { randomUUID } from 'node:crypto';
 import { desc, eq } from 'drizzle-orm';
 import { withTenant } from '../../db/client.ts';
 import { subscriptions } from '../../db/schema/billing.ts';
@@ -23,6 +24,8 @@ export type InvoiceScene = {
   draft(subscriptionId: string, fields?: object): Promise<Json>;
   /** The same, issued. */
   oneOff(subscriptionId: string, fields?: object): Promise<Json>;
+  /** Money by wire for an invoice, recorded by somebody who has recorded nothing yet, and approved where that is needed. */
+  wire(invoiceId: string, amountMinor: number): Promise<Json>;
   /** Templates of the mails about an invoice, oldest first. */
   told(invoiceId: string): Promise<string[]>;
   /** What the books say, by account, without zeros. */
@@ -75,6 +78,18 @@ export async function createInvoiceScene(
     async oneOff(subscriptionId, fields) {
       const { id } = await scene.draft(subscriptionId, fields);
       return ok('POST', `/v1/invoices/${id}/finalise`, {});
+    },
+    async wire(invoiceId, amountMinor) {
+      const key = await api.key(tenantId, ['billing:write']);
+      const money = { amountMinor, currency: 'USD', reference: randomUUID() };
+      const body = { ...money, method: 'wire', reason: 'on the statement' };
+      const answer = await api.request('POST', `/v1/invoices/${invoiceId}/payments`, {
+        token: key.token,
+        body,
+      });
+      if (answer.status >= 300) throw new Error(JSON.stringify(answer.body));
+      if (answer.status !== 202) return answer.body;
+      return ok('POST', `/v1/payment_approvals/${answer.body.id}/approve`, {});
     },
     told: (invoiceId) =>
       withTenant(api.db, tenantId, async (tx) => {

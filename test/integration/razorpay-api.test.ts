@@ -107,7 +107,13 @@ describe('an order', () => {
 
   it('is refused where the invoice does not wait for it', async () => {
     const invoiceId = await invoice();
-    const cash = { amountMinor: 2900, currency: 'USD', reference: randomUUID() };
+    const cash = {
+      amountMinor: 2900,
+      currency: 'USD',
+      method: 'cash',
+      reason: 'on the statement',
+      reference: randomUUID(),
+    };
     await request('POST', `/v1/invoices/${invoiceId}/payments`, { body: cash });
     expect(await order(invoiceId)).toMatchObject({
       status: 409,
@@ -118,7 +124,13 @@ describe('an order', () => {
 
   it('over what Razorpay does not take is refused with its reason', async () => {
     const invoiceId = await invoice();
-    const cash = { amountMinor: 2850, currency: 'USD', reference: randomUUID() };
+    const cash = {
+      amountMinor: 2850,
+      currency: 'USD',
+      method: 'cash',
+      reason: 'on the statement',
+      reference: randomUUID(),
+    };
     await request('POST', `/v1/invoices/${invoiceId}/payments`, { body: cash });
     expect(await order(invoiceId)).toMatchObject({
       status: 409,

@@ -199,7 +199,13 @@ describe('a preview', () => {
   async function previewable() {
     const due = await subscribed();
     const { invoiceId } = await billing.issueFirstInvoice(due);
-    const body = { amountMinor: 3451, currency: 'USD', reference: randomUUID() };
+    const body = {
+      amountMinor: 3451,
+      currency: 'USD',
+      method: 'wire',
+      reason: 'on the statement',
+      reference: randomUUID(),
+    };
     await ok('POST', `/v1/invoices/${invoiceId}/payments`, body);
     return { ...due, path: `/v1/subscriptions/${due.subscriptionId}/preview_change` };
   }

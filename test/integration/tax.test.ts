@@ -99,7 +99,13 @@ async function changeInvoice(invoice: Json): Promise<Json> {
 }
 
 async function pay({ id }: Json, amountMinor: number): Promise<string> {
-  const body = { amountMinor, currency: 'USD', reference: randomUUID() };
+  const body = {
+    amountMinor,
+    currency: 'USD',
+    method: 'wire',
+    reason: 'on the statement',
+    reference: randomUUID(),
+  };
   return (await ok('POST', `/v1/invoices/${id}/payments`, body)).paymentId;
 }
 

@@ -115,7 +115,13 @@ export const paths: Readonly<Record<string, Path>> = {
     const id = await subscribePaid(world, { outcomes: ['insufficient_funds'] });
     await world.advance({ days: 31 + 2 });
     const { id: invoiceId, dueMinor, currency } = (await invoicesOf(world, id)).at(-1);
-    const body = { amountMinor: dueMinor, currency, reference: 'wire 1' };
+    const body = {
+      amountMinor: dueMinor,
+      currency,
+      method: 'wire',
+      reason: 'on the statement',
+      reference: 'wire 1',
+    };
     await world.ok('POST', `/v1/invoices/${invoiceId}/payments`, body);
   },
 

@@ -18,7 +18,8 @@ export function payOutside(amountMinor?: number): Act {
   return async (actor) => {
     const { id, dueMinor, currency } = await invoiceNow(actor);
     const reference = `wire ${actor.subscriptionId} ${actor.world.now().toISOString()}`;
-    const body = { amountMinor: amountMinor ?? dueMinor, currency, reference };
+    const how = { method: 'wire', reason: 'on the statement' };
+    const body = { amountMinor: amountMinor ?? dueMinor, currency, reference, ...how };
     return actor.world.ok('POST', `/v1/invoices/${id}/payments`, body);
   };
 }

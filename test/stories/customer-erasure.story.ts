@@ -36,6 +36,8 @@ describe('30 days after the end', () => {
     await world.ok('POST', `/v1/invoices/${unpaid.id}/payments`, {
       amountMinor: 2900,
       currency: 'USD',
+      method: 'wire',
+      reason: 'on the statement',
       reference: 'wire 4711',
       note: `Cash from ${person.name}`,
     });

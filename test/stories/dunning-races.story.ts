@@ -119,7 +119,13 @@ describe('at the very same time', () => {
     const { actor } = await unpaid('actor');
     const { subscriptionId, invoice } = actor;
     const path = `/v1/subscriptions/${subscriptionId}`;
-    const wire = { amountMinor: 2900, currency: 'USD', reference: 'one wire' };
+    const wire = {
+      amountMinor: 2900,
+      currency: 'USD',
+      method: 'wire',
+      reason: 'on the statement',
+      reference: 'one wire',
+    };
     const newCard = () => ({ paymentMethodId: world.stripe.createCard({ outcomes: ['succeeded'] }) });
     const tenTimes = <T>(act: () => Promise<T>) => Promise.all(Array.from({ length: 10 }, act));
 

@@ -181,7 +181,13 @@ tell('the same money recorded twice is booked once', {
   card: [...declines(2), 'succeeded'],
   on: {
     2: async ({ world, invoice }) => {
-      const money = { amountMinor: 2900, currency: 'USD', reference: `receipt ${invoice.number}` };
+      const money = {
+        amountMinor: 2900,
+        currency: 'USD',
+        method: 'wire',
+        reason: 'on the statement',
+        reference: `receipt ${invoice.number}`,
+      };
       const record = () => world.request('POST', `/v1/invoices/${invoice.id}/payments`, { body: money });
       expect([(await record()).status, (await record()).status]).toEqual([201, 200]);
     },
@@ -199,6 +205,8 @@ tell(
         world.ok('POST', `/v1/invoices/${invoice.id}/payments`, {
           amountMinor: 2900,
           currency: 'USD',
+          method: 'cheque',
+          reason: 'on the statement',
           reference: `cheque ${invoice.number}`,
           receivedAt: '2031-02-06T09:00:00Z',
         }),

@@ -52,6 +52,8 @@ it('of two unpaid subscriptions the earlier failure takes access to both; once i
   await world.ok('POST', `/v1/invoices/${id}/payments`, {
     amountMinor: dueMinor,
     currency,
+    method: 'wire',
+    reason: 'on the statement',
     reference: 'wire 1',
   });
   await world.advanceTo('2031-02-11T16:00:20Z');

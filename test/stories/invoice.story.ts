@@ -37,6 +37,8 @@ it('is drafted, issued, mailed, reminded of after 3, 7 and 14 days, and paid by 
   const wire = {
     amountMinor: 90_000,
     currency: 'USD',
+    method: 'wire',
+    reason: 'on the statement',
     reference: 'wire 17',
     receivedAt: '2031-03-31T11:00:00Z',
   };

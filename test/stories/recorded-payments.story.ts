@@ -12,7 +12,14 @@ it('a wire in euro activates what is billed in dollars: paid in full within 5 %,
   world.frankfurter.setRates('2031-02-28', { USD: 1.0866 });
   const id = await subscribe(world, { start: 'payment' });
   const [invoice] = await invoicesOf(world, id);
-  const wire = { amountMinor: 2600, currency: 'EUR', feeMinor: 150, reference: 'wire 1' };
+  const wire = {
+    amountMinor: 2600,
+    currency: 'EUR',
+    feeMinor: 150,
+    method: 'wire',
+    reason: 'on the statement',
+    reference: 'wire 1',
+  };
   const pay = () => world.request('POST', `/v1/invoices/${invoice.id}/payments`, { body: wire });
 
   expect(await pay()).toMatchObject({ status: 422, body: { code: 'exchange_rate_missing' } });
@@ -86,7 +93,13 @@ it('one wire in euro pays three unpaid invoices, and that ends the dunning of al
   expect(unpaid.map(({ dueMinor }) => dueMinor)).toEqual([2900, 4900, 1900]);
 
   // USD 97.79, for USD 97.00.
-  const wire = { amountMinor: 9000, currency: 'EUR', reference: 'wire 1' };
+  const wire = {
+    amountMinor: 9000,
+    currency: 'EUR',
+    method: 'wire',
+    reason: 'on the statement',
+    reference: 'wire 1',
+  };
   const { body } = await world.request('POST', `/v1/customers/${customerId}/payments`, { body: wire });
   expect(body).toMatchObject({ outcome: 'settled', creditedMinor: 0 });
   expect(body.allocations.map(({ invoiceId, amountMinor }: Allocation) => [invoiceId, amountMinor])).toEqual(

@@ -192,7 +192,13 @@ describe('cancelling now', () => {
       36: async (actor) => {
         const { id, status, dueMinor } = await lastInvoice(actor);
         expect({ status, dueMinor }).toEqual({ status: 'open', dueMinor: 2900 });
-        const payment = { amountMinor: 2900, currency: 'USD', reference: `wire ${id}` };
+        const payment = {
+          amountMinor: 2900,
+          currency: 'USD',
+          method: 'wire',
+          reason: 'on the statement',
+          reference: `wire ${id}`,
+        };
         await actor.world.ok('POST', `/v1/invoices/${id}/payments`, payment);
       },
     },

@@ -541,7 +541,13 @@ async function payOldestInvoice(actor: Actor): Promise<void> {
 }
 
 function payOutside({ world }: Actor, { id, totalMinor, currency }: Body): Promise<Body> {
-  const body = { amountMinor: totalMinor, currency, reference: `wire ${id}` };
+  const body = {
+    amountMinor: totalMinor,
+    currency,
+    method: 'wire',
+    reason: 'on the statement',
+    reference: `wire ${id}`,
+  };
   return world.ok('POST', `/v1/invoices/${id}/payments`, body);
 }
 

@@ -91,7 +91,13 @@ describe('a subscription that starts with a payment', () => {
       0.25: ({ world, subscriptionId }) => useCard(world, subscriptionId, 'authentication_required'),
       0.5: async ({ world, subscriptionId }) => {
         const [{ id }] = await invoicesOf(world, subscriptionId);
-        const wire = { amountMinor: 1900, currency: 'USD', reference: `wire ${id}` };
+        const wire = {
+          amountMinor: 1900,
+          currency: 'USD',
+          method: 'wire',
+          reason: 'on the statement',
+          reference: `wire ${id}`,
+        };
         await world.ok('POST', `/v1/invoices/${id}/payments`, wire);
       },
       0.75: (actor) => answerBank(actor, 'confirm'),

@@ -6,7 +6,7 @@
  * Why it is safe to run twice: one transaction under the customer's lock, and only an open invoice is closed. While money
  * may be on its way it is refused, so that nobody gives up what is being paid.
  */
-import { DomainError } from '../../../domain/errors.ts';
+import { type DomainError, stateConflict } from '../../../domain/errors.ts';
 import { isUnderWay } from '../../../domain/payments/razorpay-order.ts';
 import type { Tx } from '../../client.ts';
 import { areCoinsUnderWay } from '../payments/crypto-offer.ts';
@@ -48,10 +48,7 @@ export async function closeInvoice(
   const context = await lockSubscription(tx, subscriptionId);
   const invoice = await readInvoice(tx, invoiceId);
   const refusal = await whyNot(tx, context, { invoice, at });
-  if (refusal !== null) {
-    const message = `Invoice ${invoice.number} ${messages[refusal]}`;
-    throw new DomainError({ code: 'state_conflict', reason: refusal, message });
-  }
+  if (refusal !== null) throw refused(invoice, refusal);
   await closeUnpaidInvoice(tx, invoice, { as, at });
   const words = as === 'void' ? 'voided' : 'given up as uncollectible';
   await addTimelineEntry(tx, context.subscription, at, {
@@ -82,6 +79,22 @@ export async function closeInvoice(
   return readInvoice(tx, invoiceId);
 }
 
+/**
+ * Throws `state_conflict` (`invoice_not_open`, `charge_in_flight`, `coins_under_way`, `payment_under_way`) unless the invoice is
+ * open and no money for it may be on its way.
+ */
+export async function refuseWhilePaid(
+  tx: Tx,
+  { invoice, at }: { invoice: InvoiceRow; at: Date },
+): Promise<void> {
+  const refusal = invoice.status === 'open' ? await onItsWay(tx, { invoice, at }) : 'invoice_not_open';
+  if (refusal !== null) throw refused(invoice, refusal);
+}
+
+function refused({ number }: InvoiceRow, reason: keyof typeof messages): DomainError {
+  return stateConflict(reason, `Invoice ${number} ${messages[reason]}`);
+}
+
 const messages = {
   invoice_not_open: 'is not open; only what is still to be paid can be given up.',
   change_awaited:
@@ -101,6 +114,13 @@ async function whyNot(
   if (subscription.pendingChange?.invoiceId === invoice.id) return 'change_awaited';
   const hasBegun = subscription.status !== 'trialing' && subscription.status !== 'incomplete';
   if (invoice.kind === 'period' && !hasBegun) return 'subscription_awaited';
+  return onItsWay(tx, { invoice, at });
+}
+
+async function onItsWay(
+  tx: Tx,
+  { invoice, at }: { invoice: InvoiceRow; at: Date },
+): Promise<keyof typeof messages | null> {
   if (await hasUndecidedCharge(tx, invoice.id)) return 'charge_in_flight';
   if (await areCoinsUnderWay(tx, invoice.id)) return 'coins_under_way';
   if (await isPayingAtCoinbase(tx, invoice.id, at)) return 'payment_under_way';

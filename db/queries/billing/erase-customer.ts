@@ -13,6 +13,7 @@ import {
   subscriptions,
 } from '../../schema/billing.ts';
 import { notifications } from '../../schema/messaging.ts';
+import { paymentApprovals } from '../../schema/payment-approvals.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
 import { taxCalculations } from '../../schema/tax.ts';
 import { idempotencyKeys } from '../../schema/tenants.ts';
@@ -79,7 +80,11 @@ export async function eraseCustomer(
     .where(eq(taxCalculations.customerId, id));
   // Nobody is left to bill.
   await tx.delete(invoiceDrafts).where(eq(invoiceDrafts.customerId, id));
-  await tx.update(payments).set({ note: null }).where(eq(payments.customerId, id));
+  await tx.update(payments).set({ note: null, chequeNumber: null }).where(eq(payments.customerId, id));
+  await tx
+    .update(paymentApprovals)
+    .set({ note: null, chequeNumber: null })
+    .where(eq(paymentApprovals.customerId, id));
   await tx
     .update(notifications)
     .set({ recipient: null, subject: null, variables: {}, attached: null, error: null })
@@ -131,6 +136,9 @@ export async function eraseCustomer(
         'taxCalculations.fingerprint',
         'invoiceDrafts',
         'payments.note',
+        'payments.chequeNumber',
+        'paymentApprovals.note',
+        'paymentApprovals.chequeNumber',
         'notifications',
       ],
     },

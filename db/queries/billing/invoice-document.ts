@@ -54,8 +54,9 @@ export async function findInvoiceDocument(tx: Tx, invoiceId: string): Promise<In
     isTaxInclusive: invoice.taxInclusive,
     notes: invoice.notes,
     totalMinor,
-    paidMinor: paidMinor - creditAppliedMinor,
+    paidMinor: paidMinor - creditAppliedMinor - invoice.writtenOffMinor,
     creditAppliedMinor,
+    writtenOffMinor: invoice.writtenOffMinor,
     refundedMinor,
     disputedMinor: invoice.disputedMinor,
     dueMinor: status === 'open' ? totalMinor - paidMinor : 0,
@@ -173,7 +174,7 @@ function receiptLines(
 function toPayment({ payment, card }: Received, amountMinor: number): DocumentPayment {
   return {
     receivedAt: payment.receivedAt.toISOString(),
-    method: methodInWords(payment.rail, card),
+    method: methodInWords(payment.rail, card, payment),
     reference: payment.externalId,
     amountMinor,
   };

@@ -231,7 +231,7 @@ export function calendarOf(tenant: TenantRow): Calendar {
 export function notFound(noun: string, id: string): DomainError {
   return new DomainError({
     code: 'not_found',
-    reason: `${noun}_not_found`,
+    reason: `${noun.replaceAll(' ', '_')}_not_found`,
     message: `There is no ${noun} ${id}.`,
   });
 }

@@ -34,6 +34,7 @@ const aboutUnpaidInvoice: ReadonlySet<NotificationTemplate> = new Set<Notificati
   'invoice_reminder',
   'payment_failed',
   'payment_returned',
+  'payment_bounced',
   'payment_action_required',
   'payment_failed_1',
   'payment_failed_2',

@@ -5,7 +5,7 @@ import type { SubscriptionRow } from '../billing/subscriptions.ts';
 import { enqueueNotification } from './notifications.ts';
 
 type Message<N extends CustomerNotification = CustomerNotification> = N extends unknown
-  ? Pick<N, 'template' | 'variables'> & {
+  ? Pick<N, 'template' | 'variables' | 'attaches'> & {
       /** Which of its kind this is, where a subscription can meet several; without it, one is sent in its life. */
       occasion?: string;
     }

@@ -6,8 +6,10 @@
  */
 import { and, asc, between, eq, inArray, isNull, max, or } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
+import type { Money } from '../../../domain/money.ts';
 import {
   type AppliedRate,
+  convert,
   ECB,
   ENTERED,
   type ExchangeRate,
@@ -72,6 +74,31 @@ export async function readRate(
     reason: 'exchange_rate_missing',
     message: `No rate from ${base} to ${quote} is known for ${day} or the ${RATE_AGE_DAYS_MAX} days before it. Enter one (POST /v1/exchange_rates); with a payment you may also send exchangeRate and rateSource, as on the advice of the bank.`,
   });
+}
+
+/**
+ * What money is worth in cents of US dollars, as a limit compares it; null where no rate of the day is known. Where a rate was
+ * published, one that a person entered makes it worth more, and never less.
+ */
+export async function usdWorth(tx: Tx, amount: Money, day: string): Promise<number | null> {
+  const pair = { base: amount.currency, quote: 'USD', day };
+  if (pair.base === pair.quote) return amount.amountMinor;
+  if (day < FIRST_RATE_DAY) return null;
+  const rates = await ratesBefore(tx, pair);
+  const published = rates.filter(({ source }) => source === ECB);
+  const worths = [rateOn(rates, pair), rateOn(published, pair)].flatMap((rate) =>
+    rate === null ? [] : [usdMinorAt(amount, rate)],
+  );
+  return worths.length === 0 ? null : Math.max(...worths);
+}
+
+/** What cannot be counted is above every limit. */
+function usdMinorAt(amount: Money, rate: AppliedRate): number {
+  try {
+    return convert(amount, rate).amountMinor;
+  } catch {
+    return Number.MAX_SAFE_INTEGER;
+  }
 }
 
 /** Those that may hold on the day; of several that were entered, the last one is the last. */

@@ -70,13 +70,21 @@ export type ForeignPart = Pick<ForeignMoney, 'received' | 'converted'>;
  * back wholly, at once or by parts, gives back exactly that. Null for a payment in the invoice's currency.
  */
 export function foreignPartOf(payment: PaymentRow, { amountMinor }: RefundRow): ForeignPart | null {
+  return foreignPart(payment, { beforeMinor: payment.refundedMinor, shareMinor: amountMinor });
+}
+
+/** The same of what a bank takes back. */
+export function foreignPartReturned(payment: PaymentRow, returnedMinor: number): ForeignPart | null {
+  return foreignPart(payment, { beforeMinor: payment.returnedMinor, shareMinor: returnedMinor });
+}
+
+function foreignPart(
+  payment: PaymentRow,
+  share: { beforeMinor: number; shareMinor: number },
+): ForeignPart | null {
   const { receivedMinor, receivedCurrency, convertedMinor, currency } = payment;
   if (receivedMinor === null || receivedCurrency === null || convertedMinor === null) return null;
-  const cut = {
-    wholeMinor: payment.amountMinor,
-    beforeMinor: payment.refundedMinor,
-    shareMinor: amountMinor,
-  };
+  const cut = { wholeMinor: payment.amountMinor, ...share };
   return {
     received: money(nextPart(receivedMinor, cut), receivedCurrency),
     converted: money(nextPart(convertedMinor, cut), currency),

@@ -20,6 +20,8 @@ export type LedgerAccount =
   | 'rounding'
   /** What was missing within the tolerance of a payment in coins, and is nobody's debt. */
   | 'crypto_tolerance'
+  /** The small rest of an invoice that an operator has let go. */
+  | 'write_off'
   | 'disputed'
   | 'referral_cost'
   | 'fx_clearing'
@@ -41,6 +43,7 @@ export type LedgerFact = {
     | 'invoice'
     | 'invoice_voided'
     | 'invoice_written_off'
+    | 'rest_written_off'
     | 'payment'
     | 'payment_returned'
     | 'refund'

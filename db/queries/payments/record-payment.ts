@@ -11,6 +11,7 @@ import { and, asc, eq, inArray, or } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
 import { type Money, money } from '../../../domain/money.ts';
 import { type AppliedRate, isRate } from '../../../domain/payments/exchange-rate.ts';
+import { exchanged } from '../../../domain/payments/foreign-payment.ts';
 import { allocate } from '../../../domain/payments/payment.ts';
 import { dayAt } from '../../../domain/reporting/report-days.ts';
 import type { Tx } from '../../client.ts';
@@ -21,7 +22,12 @@ import { lockCustomer } from '../billing/subscriptions.ts';
 import { currentTenant } from '../tenants/tenants.ts';
 import { readRate } from './exchange-rates.ts';
 import { findPaymentByReference } from './read-payments.ts';
-import { type Settled, type SettlePaymentInput, settlePayment } from './settle-payment.ts';
+import {
+  type RecordedByHand,
+  type Settled,
+  type SettlePaymentInput,
+  settlePayment,
+} from './settle-payment.ts';
 
 export type RecordedPayment = {
   tenantId: string;
@@ -36,6 +42,8 @@ export type RecordedPayment = {
   at: Date;
   receivedAt: Date;
   note?: string | undefined;
+  /** How it came and who has recorded it. */
+  hand?: RecordedByHand | undefined;
 };
 
 /**
@@ -62,22 +70,45 @@ export async function recordCustomerPayment(
     const invoice = await readInvoice(tx, booked.invoiceId);
     return { ...(await record(tx, recorded, { invoice })), invoiceId: invoice.id };
   }
-  const open = await openInvoices(tx, customerId);
-  const [oldest] = open;
-  if (oldest === undefined) {
-    throw new DomainError({
-      code: 'state_conflict',
-      reason: 'nothing_unpaid',
-      message:
-        'The customer has no unpaid invoice. Record the money for one of its invoices (POST /v1/invoices/{invoiceId}/payments): then it becomes credit, which pays the next one.',
-    });
-  }
+  const oldest = await oldestUnpaid(tx, customerId);
   let owedMinor = 0;
-  const duesMinor = open.map((invoice) => {
+  const duesMinor = (await openInvoices(tx, customerId)).map((invoice) => {
     owedMinor += dueOf(invoice).amountMinor;
     return owedMinor;
   });
   return { ...(await record(tx, recorded, { invoice: oldest, duesMinor })), invoiceId: oldest.id };
+}
+
+/** The invoice that money which names none pays first. Throws `nothing_unpaid`. */
+export async function oldestUnpaid(tx: Tx, customerId: string): Promise<InvoiceRow> {
+  const [oldest] = await openInvoices(tx, customerId);
+  if (oldest !== undefined) return oldest;
+  throw new DomainError({
+    code: 'state_conflict',
+    reason: 'nothing_unpaid',
+    message:
+      'The customer has no unpaid invoice. Record the money for one of its invoices (POST /v1/invoices/{invoiceId}/payments): then it becomes credit, which pays the next one.',
+  });
+}
+
+/** The rate at which money for an invoice would be booked, null for its own currency. Throws what recording it throws. */
+export async function checkBookable(
+  tx: Tx,
+  recorded: Pick<RecordedPayment, 'amount' | 'bankFeeMinor' | 'exchange' | 'receivedAt'>,
+  invoice: InvoiceRow,
+): Promise<AppliedRate | null> {
+  const { amount, bankFeeMinor = 0 } = recorded;
+  if (bankFeeMinor >= amount.amountMinor) {
+    throw new DomainError({
+      code: 'state_conflict',
+      reason: 'fee_above_amount',
+      message:
+        'The fee takes all of the amount. amountMinor is what the customer paid; feeMinor the part of it that banks kept.',
+    });
+  }
+  const rate = await rateFor(tx, recorded, invoice);
+  if (rate !== null) exchanged(amount, { rate, duesMinor: [] });
+  return rate;
 }
 
 /** One payment and what it paid of an invoice. */
@@ -115,17 +146,9 @@ async function record(
   recorded: RecordedPayment,
   { invoice, duesMinor }: { invoice: InvoiceRow; duesMinor?: readonly number[] },
 ): Promise<Settled> {
-  const { tenantId, reference, amount, bankFeeMinor = 0, at, receivedAt, note } = recorded;
-  if (bankFeeMinor >= amount.amountMinor) {
-    throw new DomainError({
-      code: 'state_conflict',
-      reason: 'fee_above_amount',
-      message:
-        'The fee takes all of the amount. amountMinor is what the customer paid; feeMinor the part of it that banks kept.',
-    });
-  }
+  const { tenantId, reference, amount, bankFeeMinor = 0, at, receivedAt, note, hand } = recorded;
   const isBooked = (await findPaymentByReference(tx, { rail: 'manual', externalId: reference })) !== null;
-  const rate = isBooked ? null : await rateFor(tx, recorded, invoice);
+  const rate = isBooked ? null : await checkBookable(tx, recorded, invoice);
   const input: SettlePaymentInput = {
     tenantId,
     invoiceId: invoice.id,
@@ -136,6 +159,7 @@ async function record(
     at,
     receivedAt,
     ...(note !== undefined && { note }),
+    ...(hand !== undefined && { hand }),
     ...(rate !== null && { exchange: { rate, ...(duesMinor !== undefined && { duesMinor }) } }),
   };
   const settled = await settlePayment(tx, input);

@@ -73,9 +73,17 @@ export type SettlePaymentInput = {
   /** When the money came in, where that was earlier. */
   receivedAt?: Date;
   note?: string;
+  /** Of money that a person recorded. */
+  hand?: RecordedByHand;
   /** The subscription or dunning case whose process asked for the charge: it hears the outcome as the answer. */
   askedBy?: string | undefined;
 };
+
+/** How the money came, why it is recorded, who has done it, and what it is worth; see the columns of `payments`. */
+export type RecordedByHand = Pick<PaymentRow, 'chequeNumber' | 'usdMinor' | 'approvalId'> &
+  Required<{
+    [K in 'method' | 'reason' | 'recordedBy' | 'recordedAt']: NonNullable<PaymentRow[K]>;
+  }>;
 
 /**
  * - `settled`: the invoice is paid with it (an excess became credit).
@@ -129,6 +137,7 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     ...exchangeColumns(foreign),
     receivedAt: input.receivedAt ?? at,
     note: input.note ?? null,
+    ...input.hand,
   });
   // Vendors do not take every amount exactly; the little that is left open for that is nobody's debt.
   const due = money(dueMinor, invoice.currency);
@@ -153,7 +162,7 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     message:
       rail === 'credit'
         ? `${formatMoney(amount)} of the customer's credit went to invoice ${invoice.number}.`
-        : `${foreign === null ? formatMoney(amount) : foreignInWords(foreign)} received for invoice ${invoice.number} (${rail}).`,
+        : `${foreign === null ? formatMoney(amount) : foreignInWords(foreign)} received for invoice ${invoice.number} (${input.hand?.method.replace('_', ' ') ?? rail}).`,
     details: {
       paymentId,
       invoiceId,
@@ -174,22 +183,44 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
     if (replaced !== context) await announceSubscription(tx, replaced);
     return { paymentId, outcome: 'partial', excessMinor };
   }
-  await withdrawCurrentOffer(tx, { invoiceId, at });
   const wasWrittenOff = invoice.status === 'uncollectible';
-  const after = await afterInvoicePaid(tx, context, {
+  await completeInvoice(tx, context, {
     invoice: paid,
     paymentId,
     wasWrittenOff,
     at,
     askedBy: input.askedBy,
+    // What a charge or the credit paid, the act that asked for it tells; other money comes unasked, beside a charge perhaps,
+    // and so does what is left over of it.
+    isUnasked: comesUnasked(rail) || input.sourcePaymentId !== undefined,
   });
-  // What a charge or the credit paid, the act that asked for it tells; other money comes unasked, beside a charge perhaps,
-  // and so does what is left over of it.
-  if (comesUnasked(rail) || input.sourcePaymentId !== undefined) {
-    if (after.subscription.version > context.subscription.version) await announceSubscription(tx, after);
-    await releaseCharges(tx, { tenantId, invoiceId });
-  }
   return { paymentId, outcome: 'settled', excessMinor };
+}
+
+/** Everything that follows from an invoice that is paid now, with `paymentId` as the last payment of it. */
+export async function completeInvoice(
+  tx: Tx,
+  context: SubscriptionContext,
+  {
+    isUnasked,
+    ...paid
+  }: {
+    invoice: InvoiceRow;
+    paymentId: string;
+    /** The invoice was given up; the subscription has moved on without it. */
+    wasWrittenOff: boolean;
+    at: Date;
+    askedBy?: string | undefined;
+    /** No act of ours waits for it, and a charge may be under way beside it. */
+    isUnasked: boolean;
+  },
+): Promise<void> {
+  const { tenantId, id: invoiceId } = paid.invoice;
+  await withdrawCurrentOffer(tx, { invoiceId, at: paid.at });
+  const after = await afterInvoicePaid(tx, context, paid);
+  if (!isUnasked) return;
+  if (after.subscription.version > context.subscription.version) await announceSubscription(tx, after);
+  await releaseCharges(tx, { tenantId, invoiceId });
 }
 
 /** What another currency comes to in the invoice's; null for money in the invoice's own. */
@@ -306,7 +337,7 @@ async function afterInvoicePaid(
     paymentId: string;
     wasWrittenOff: boolean;
     at: Date;
-    askedBy: string | undefined;
+    askedBy?: string | undefined;
   },
 ): Promise<SubscriptionContext> {
   const after = await applyToSubscription(tx, context, invoice, at);

@@ -1,15 +1,17 @@
 /**
- * A payment that had paid its invoice and does not stand: a bank returned the direct debit, or a chain the coins. It is taken
- * back in the books: cash leaves, the invoice is owed again, and what had become the customer's credit is theirs no more. What
- * credit is left pays it first. The invoice is no other one than before, so there is no credit note. What follows is what
- * follows from any return: a debit that is presented again, or the ladder.
+ * A payment that had paid its invoice and does not stand: a bank returned the direct debit or did not pay the cheque, or a chain
+ * lost the coins. It is taken back in the books: cash leaves, the invoice is owed again, and what had become the customer's
+ * credit is theirs no more. What credit is left pays it first. The invoice is no other one than before, so there is no credit
+ * note. What follows is what follows from any return: a debit that is presented again, or the ladder.
+ *
+ * What a payment was too much may have paid other invoices: where all of it is taken back, they are owed again with it.
  *
  * Coins may be lost in parts. What paid no invoice goes first; where nothing is owed again, nobody is chased.
  *
  * Why it is safe to run twice: a payment is taken back under the customer's lock, never more of it than is left; its row
  * remembers how much in the transaction that moves the books.
  */
-import { eq } from 'drizzle-orm';
+import { asc, eq } from 'drizzle-orm';
 import { isTerminal } from '../../../domain/billing/subscription.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { declineClassOf, declineReasonForCustomer } from '../../../domain/payments/card-payment.ts';
@@ -19,31 +21,27 @@ import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
 import { addCredit } from '../billing/customers.ts';
-import {
-  closeUnpaidInvoice,
-  dueOf,
-  type InvoiceRow,
-  negative,
-  readInvoice,
-  unpaidTaxOf,
-} from '../billing/invoices.ts';
+import { closeUnpaidInvoice, dueOf, type InvoiceRow, readInvoice, unpaidTaxOf } from '../billing/invoices.ts';
 import { addTimelineEntry, announceSubscription, lockSubscription } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { creditGivenBack, unspentCredit } from './book-refund.ts';
 import { forgivenMinorOf } from './crypto-tolerance.ts';
 import { dunningVariables } from './dunning-message.ts';
 import { applyFailedCharge, type FailedCharge, noticeOf } from './failed-charge.ts';
+import { foreignPartReturned, outflowLines } from './inflow.ts';
 import { fundsOf, type LedgerAccount, postToLedger } from './ledger.ts';
-import type { RefundContext } from './refunds.ts';
+import { lockPayment, type RefundContext } from './refunds.ts';
 import { rejectLostPayouts } from './reject-lost-payouts.ts';
 import { settlePayment } from './settle-payment.ts';
 
 export type TakenBack = {
   /**
    * What (more) of it does not stand, and why, as a code (`R01`, `double_spent`). `forgiveMinor`: what of the invoice may be
-   * unpaid then and is nobody's debt, as the tolerance of a payment in coins; nothing unless given.
+   * unpaid then and is nobody's debt, as the tolerance of a payment in coins; nothing unless given. `givenBackMinor`: what of the
+   * part that had paid the invoice was given back before, and is taken all the same; the invoice stays corrected by it, and it
+   * is lost.
    */
-  returned: { amountMinor: number; code: string; forgiveMinor?: number };
+  returned: { amountMinor: number; code: string; forgiveMinor?: number; givenBackMinor?: number };
   /** The charge that stands for it; null for money that came unasked. */
   attempt: { id: string; origin: ChargeOrigin; paymentMethodId: string } | null;
   at: Date;
@@ -57,9 +55,49 @@ export async function takeBackPayment(
 ): Promise<void> {
   const { payment } = subject;
   if (payment.returnedMinor === payment.amountMinor) return;
-  const { code } = returned;
   if (payment.rail === 'crypto') await rejectLostPayouts(tx, subject, at);
-  const { invoice: reopened, returnedMinor, unpaidMinor } = await takeBack(tx, subject, { returned, at });
+  const { code } = returned;
+  const isWhole = returned.amountMinor >= payment.amountMinor - payment.returnedMinor;
+  // That makes it credit again, which leaves with the payment.
+  const passedOn = isWhole ? await takeBackPassedOn(tx, payment, { code, at }) : [];
+  const own = await takeBack(tx, subject, { returned, at });
+  const by = payment.rail === 'crypto' ? 'chain' : 'bank';
+  await follow(tx, { ...own, subject }, { code, by, attempt, at });
+  for (const each of passedOn) await follow(tx, each, { code, by, attempt: null, at });
+}
+
+type Reopened = { subject: RefundContext; invoice: InvoiceRow; returnedMinor: number; unpaidMinor: number };
+
+/** What of a payment's excess has paid other invoices, as far as it was not given back to the credit already. */
+async function takeBackPassedOn(
+  tx: Tx,
+  { id }: RefundContext['payment'],
+  { code, at }: { code: string; at: Date },
+): Promise<Reopened[]> {
+  const rows = await tx
+    .select({ id: payments.id })
+    .from(payments)
+    .where(eq(payments.sourcePaymentId, id))
+    .orderBy(asc(payments.id));
+  const reopened: Reopened[] = [];
+  for (const { id: passedOnId } of rows) {
+    const subject = await lockPayment(tx, passedOnId);
+    const { amountMinor, refundedMinor, returnedMinor } = subject.payment;
+    const leftMinor = amountMinor - refundedMinor - returnedMinor;
+    if (leftMinor <= 0) continue;
+    const returned = { amountMinor: leftMinor, code };
+    reopened.push({ ...(await takeBack(tx, subject, { returned, at })), subject });
+  }
+  return reopened;
+}
+
+/** What is owed again is paid from what we still hold, or chased. */
+async function follow(
+  tx: Tx,
+  { subject, invoice: reopened, returnedMinor, unpaidMinor }: Reopened,
+  { code, by, attempt, at }: { code: string; by: 'chain' | 'bank'; attempt: TakenBack['attempt']; at: Date },
+): Promise<void> {
+  const { payment } = subject;
   if (unpaidMinor === 0 && attempt === null) {
     await addTimelineEntry(tx, subject.context.subscription, at, {
       kind: 'payment_returned',
@@ -69,7 +107,6 @@ export async function takeBackPayment(
     return;
   }
   const { invoice, context } = await payFromWhatIsLeft(tx, subject, { invoice: reopened, at });
-  const subjectOfNotice = attempt === null ? { takenBackPaymentId: subject.payment.id } : {};
   const failed = {
     invoice,
     origin: attempt?.origin ?? 'renewal',
@@ -80,7 +117,7 @@ export async function takeBackPayment(
     returned: 'late',
     actionUrl: null,
     at,
-    ...subjectOfNotice,
+    ...(attempt === null && { takenBack: { paymentId: payment.id, by } }),
   } as const;
   const after = await applyFailedCharge(tx, context, failed);
   if (isTerminal(after.subscription.status)) await settleWithFormer(tx, subject, failed);
@@ -114,13 +151,14 @@ async function takeBack(
   tx: Tx,
   subject: RefundContext,
   { returned, at }: Pick<TakenBack, 'returned' | 'at'>,
-): Promise<{ invoice: InvoiceRow; returnedMinor: number; unpaidMinor: number }> {
+): Promise<Omit<Reopened, 'subject'>> {
   const { payment, invoice, context } = subject;
   const leftMinor = payment.amountMinor - payment.returnedMinor;
   const returnedMinor = Math.min(returned.amountMinor, leftMinor);
   const givenMinor = await creditGivenBack(tx, payment.id);
   const freeMinor = Math.min(returnedMinor, Math.max(0, leftMinor - payment.allocatedMinor - givenMinor));
-  const allocatedMinor = Math.min(returnedMinor - freeMinor, payment.allocatedMinor);
+  const owedAgainMinor = payment.allocatedMinor - (returned.givenBackMinor ?? 0);
+  const allocatedMinor = Math.min(returnedMinor - freeMinor, owedAgainMinor);
   const excessMinor = returnedMinor - allocatedMinor;
   const creditMinor = Math.min(freeMinor, await unspentCredit(tx, payment, context));
   await tx
@@ -132,10 +170,14 @@ async function takeBack(
       allocatedMinor: payment.allocatedMinor - allocatedMinor,
     })
     .where(eq(payments.id, payment.id));
-  await addCredit(tx, payment.customerId, -creditMinor);
+  // What was paid out of the credit is credit again.
+  const toCreditMinor = payment.rail === 'credit' ? returnedMinor : 0;
+  await addCredit(tx, payment.customerId, toCreditMinor - creditMinor);
   const forgivenBefore = payment.rail === 'crypto' ? await forgivenMinorOf(tx, cryptoInvoiceOf(payment)) : 0;
   const forgivenAfter = Math.min(forgivenBefore + allocatedMinor, returned.forgiveMinor ?? 0);
-  const unpaidMinor = allocatedMinor + forgivenBefore - forgivenAfter;
+  // A rest was let go because the others were paid.
+  const writtenOffMinor = allocatedMinor > 0 ? invoice.writtenOffMinor : 0;
+  const unpaidMinor = allocatedMinor + forgivenBefore - forgivenAfter + writtenOffMinor;
   const reopened = await reopen(tx, invoice, { unpaidMinor, at });
 
   // What was given up as bad debt, and paid after all, is bad debt again; its tax is not owed any more.
@@ -150,9 +192,10 @@ async function takeBack(
     reference: payment.returnedMinor === 0 ? payment.id : `${payment.id}:${payment.returnedMinor}`,
     at,
     lines: [
-      { account: fundsOf(payment.rail), amount: negative(amount) },
+      ...outflowLines(fundsOf(payment.rail), amount, foreignPartReturned(payment, returnedMinor)),
       { account: claim, amount: money(unpaidMinor - taxMinor, currency) },
       { account: 'crypto_tolerance', amount: money(forgivenAfter - forgivenBefore, currency) },
+      { account: 'write_off', amount: money(0 - writtenOffMinor, currency) },
       { account: 'tax_payable', amount: money(taxMinor, currency) },
       { account: 'customer_credit', amount: money(creditMinor, currency) },
       // It has paid other invoices since, which stay paid, or was given back.
@@ -177,6 +220,7 @@ async function reopen(
     .update(invoices)
     .set({
       paidMinor: invoice.paidMinor - unpaidMinor,
+      writtenOffMinor: 0,
       paidAt: null,
       // It has a closing date where it had been given up.
       ...(invoice.status === 'paid' && { status: invoice.closedAt === null ? 'open' : 'uncollectible' }),

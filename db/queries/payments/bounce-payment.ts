@@ -1,0 +1,70 @@
+/**
+ * A cheque or a money order that was recorded as paid, and that the bank does not pay: the payment is taken back whole, with what
+ * its excess has paid of other invoices and what is left of it as credit. What had been given back of it before stays given.
+ *
+ * Why it is safe to run twice: a payment is taken back once, under the customer's lock; its row remembers it in the transaction
+ * that moves the books. A refund at the same moment comes before it, or is refused after it.
+ */
+import { stateConflict } from '../../../domain/errors.ts';
+import { formatMoney, money } from '../../../domain/money.ts';
+import { bounceCodeOf, manualMethodInWords } from '../../../domain/payments/manual-payment.ts';
+import type { Tx } from '../../client.ts';
+import { tellOperators } from '../messaging/tell-operators.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
+import { creditGivenBack } from './book-refund.ts';
+import type { PaymentRow } from './read-payments.ts';
+import { lockPayment } from './refunds.ts';
+import { takeBackPayment } from './take-back-payment.ts';
+
+/** Throws `not_found` and `state_conflict` (`payment_cannot_bounce`). Returns the payment as it is then. */
+export async function bouncePayment(
+  tx: Tx,
+  { paymentId, reason, actor, at }: { paymentId: string; reason: string; actor: string; at: Date },
+): Promise<PaymentRow> {
+  const subject = await lockPayment(tx, paymentId);
+  const { payment, invoice } = subject;
+  const { method, tenantId } = payment;
+  const code = bounceCodeOf(method);
+  if (method === null || code === null) {
+    throw stateConflict(
+      'payment_cannot_bounce',
+      'Only a cheque or a money order that was recorded by hand can come back unpaid. Give other money back with POST /v1/payments/{paymentId}/refunds.',
+    );
+  }
+  if (payment.returnedAt !== null) return payment;
+  const givenBackMinor = payment.refundedMinor - (await creditGivenBack(tx, paymentId));
+  const returned = { amountMinor: payment.amountMinor, code, givenBackMinor };
+  await takeBackPayment(tx, subject, { returned, attempt: null, at });
+  await writeAudit(tx, {
+    tenantId,
+    actor,
+    action: 'payment.bounced',
+    entityType: 'payment',
+    entityId: paymentId,
+    reason,
+    details: { invoiceId: invoice.id, amountMinor: payment.amountMinor, currency: payment.currency },
+    at,
+  });
+  const came = money(
+    payment.receivedMinor ?? payment.amountMinor,
+    payment.receivedCurrency ?? payment.currency,
+  );
+  const given = money(payment.refundedMinor, payment.currency);
+  const lost =
+    payment.refundedMinor === 0
+      ? ''
+      : ` ${formatMoney(given)} of it had been given back before and are lost.`;
+  await tellOperators(
+    tx,
+    { tenantId, at },
+    {
+      template: 'payment_operator_alert',
+      variables: {
+        invoiceNumber: invoice.number,
+        what: `${manualMethodInWords(method, null)} over ${formatMoney(came)} was not paid by the bank (${paymentId}). What it had paid is owed again, and the customer has been told.${lost}`,
+      },
+      dedupeKey: `payment:${paymentId}:bounced`,
+    },
+  );
+  return (await lockPayment(tx, paymentId)).payment;
+}
