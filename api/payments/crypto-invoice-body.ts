@@ -26,7 +26,7 @@ export async function toCryptoInvoices(
   const views = await readChainViews(tx);
   return rows.map((row) => {
     const { asset, chain, network, address, dueUnits } = row;
-    const token = chain === 'bitcoin' ? null : deps.config.chains.watched[chain].usdc;
+    const token = deps.config.chains.watched[chain].usdc;
     return {
       id: row.id,
       invoiceId: row.invoiceId,

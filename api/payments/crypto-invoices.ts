@@ -80,7 +80,7 @@ const create = route({
   handler: async ({ tx, deps, caller: { actor }, now, params: { invoiceId }, body }) => {
     if ((await findInvoice(tx, invoiceId)) === null) throw notFound('invoice', invoiceId);
     const { settings, watched } = deps.config.chains;
-    const tokenOn = (chain: ChainName) => (chain === 'bitcoin' ? null : watched[chain].usdc);
+    const tokenOn = (chain: ChainName) => watched[chain].usdc;
     const row = await createCryptoInvoice(tx, { invoiceId, ...body, settings, tokenOn, actor, at: now });
     return { status: 201, body: await toCryptoInvoice({ tx, deps }, row) };
   },

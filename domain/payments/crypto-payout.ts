@@ -22,6 +22,9 @@ export type CryptoPayoutStatus = (typeof cryptoPayoutStatuses)[number];
 /** Neither given up nor done: it holds what it gives back. */
 export const livePayoutStatuses = ['requested', 'approved', 'broadcast'] as const;
 
+/** It gives something back, or has: nobody gives that back a second time. */
+export const givingBackStatuses = [...livePayoutStatuses, 'confirmed'] as const;
+
 export const sentStatuses = ['broadcast', 'confirmed'] as const;
 
 export type PayoutAct = 'approve' | 'reject' | 'broadcast';

@@ -9,6 +9,7 @@ import { money } from '../../domain/money.ts';
 import type { CheckoutProvider, CheckoutRequest } from '../../domain/payments/coinbase-checkout.ts';
 import { createCoinbaseCheckouts } from '../../integrations/coinbase-business/client.ts';
 import { type CoinbaseSandbox, startCoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
+import { closedUrl } from '../support/closed-url.ts';
 import { startTestCoinbase } from '../support/coinbase.ts';
 
 let coinbase: CoinbaseSandbox;
@@ -162,12 +163,4 @@ function strangerKey() {
     keyName: 'organizations/9/apiKeys/9',
     privateKey: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
   };
-}
-
-async function closedUrl(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `http://127.0.0.1:${port}`;
 }

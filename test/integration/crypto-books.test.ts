@@ -21,7 +21,6 @@ import { outbox } from '../../db/schema/operations.ts';
 import { money } from '../../domain/money.ts';
 import { createScene, type OpenInvoice, type Scene } from './collection-scene.ts';
 import {
-  addAccount,
   booksOf,
   carryOut,
   eventsOf,
@@ -30,6 +29,7 @@ import {
   offer,
   pay,
   readTo,
+  readyForCoins,
   rowOf,
   setChain,
   setPrices,
@@ -47,9 +47,7 @@ beforeAll(async () => {
 afterAll(() => scene.close());
 async function offered(): Promise<void> {
   invoice = await scene.openInvoice();
-  await setPrices(scene);
-  await setChain(scene, { height: 100, at: T0 });
-  await addAccount(scene, invoice.tenantId);
+  await readyForCoins(scene, invoice.tenantId);
   coins = await offer(scene, invoice);
 }
 
@@ -516,9 +514,7 @@ describe('other ways to pay', () => {
 
   it('are waited for: nothing is offered in coins while the customer pays at Coinbase', async () => {
     invoice = await scene.openInvoice();
-    await setPrices(scene);
-    await setChain(scene, { height: 100, at: T0 });
-    await addAccount(scene, invoice.tenantId);
+    await readyForCoins(scene, invoice.tenantId);
     const wish = { invoiceId: invoice.invoiceId, actor: 'test', at: new Date(T0) };
     await inTenant(async (tx) => {
       const { id } = await requestCheckout(tx, wish);

@@ -14,7 +14,6 @@ import { cryptoActs } from '../../db/schema/crypto.ts';
 import { money } from '../../domain/money.ts';
 import { createScene, type OpenInvoice, type Scene } from './collection-scene.ts';
 import {
-  addAccount,
   booksOf,
   carryOut,
   eventsOf,
@@ -22,6 +21,7 @@ import {
   offer,
   pay,
   readTo,
+  readyForCoins,
   rowOf,
   setChain,
   setPrices,
@@ -42,9 +42,7 @@ beforeEach(() => expired());
 /** Offered for 29 dollars at 60,000 for a coin, and not paid in time. */
 async function expired({ late }: { late: 'review' | 'auto' } = { late: 'auto' }): Promise<void> {
   invoice = await scene.openInvoice();
-  await setPrices(scene);
-  await setChain(scene, { height: 100, at: T0 });
-  await addAccount(scene, invoice.tenantId);
+  await readyForCoins(scene, invoice.tenantId);
   coins = await offer(scene, invoice, { settings: { late } });
   await readTo(scene, coins, { height: 101, at: minutesAfter(16) });
   await carryOut(scene, coins, minutesAfter(16));

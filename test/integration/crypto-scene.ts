@@ -117,6 +117,13 @@ export async function addAccount(
   return added.account.id;
 }
 
+/** Bitcoin is watched, and the tenant takes it: everything that an offer needs. */
+export async function readyForCoins(scene: Pick<Scene, 'db'>, tenantId: string): Promise<void> {
+  await setPrices(scene);
+  await setChain(scene, { height: 100, at: T0 });
+  await addAccount(scene, tenantId);
+}
+
 export function offer(
   { db }: Pick<Scene, 'db'>,
   { tenantId, invoiceId }: { tenantId: string; invoiceId: string },

@@ -7,6 +7,7 @@ import type { BankFeed, FeedPage, LinkRequest } from '../../domain/payments/bank
 import { createPlaidBankFeed } from '../../integrations/plaid/client.ts';
 import type { PlaidConnection } from '../../integrations/plaid/connection.ts';
 import type { PlaidSandbox } from '../../integrations/plaid/sandbox.ts';
+import { closedUrl } from '../support/closed-url.ts';
 import { startTestPlaid } from '../support/plaid.ts';
 
 let plaid: PlaidSandbox;
@@ -553,14 +554,6 @@ async function answering(answer: Parameters<typeof createServer>[1]): Promise<st
   servers.push(server);
   await new Promise((resolve) => server.once('listening', resolve));
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-async function closedUrl(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `http://127.0.0.1:${port}`;
 }
 
 async function ask(path: string, body: object): Promise<unknown> {

@@ -1,8 +1,7 @@
 /** The Plaid sandbox against Plaid's own OpenAPI document: what it answers and what it sends have the described shapes. */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
 import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import {
@@ -14,19 +13,16 @@ import {
 } from 'plaid';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type PlaidSandbox, startPlaidSandbox } from '../../integrations/plaid/sandbox.ts';
+import { findContract } from '../support/contracts.ts';
 
-const repository = join(import.meta.dirname, '..', '..');
-const folder = process.env['PERENNIAL_CONTRACTS'] ?? join(repository, '..', 'shared', 'contracts');
-const document = join(folder, 'plaid-2020-09-14-subset.json');
-const isThere = existsSync(document);
-if (!isThere) {
-  console.warn(
-    `SKIPPED: the contract with Plaid is not checked, there is no ${document}. Take the document from ` +
-      'https://github.com/plaid/plaid-openapi, keep what these tests name, and name its folder in PERENNIAL_CONTRACTS.',
-  );
-}
+const document = findContract({
+  vendor: 'Plaid',
+  file: 'plaid-2020-09-14-subset.json',
+  advice:
+    'https://github.com/plaid/plaid-openapi, keep what these tests name, and name its folder in PERENNIAL_CONTRACTS.',
+});
 
-describe.skipIf(!isThere)('the contract with Plaid', () => {
+describe.skipIf(document === undefined)('the contract with Plaid', () => {
   const credentials = { clientId: 'client', secret: 'a-secret' };
   const received: { webhook_code: string }[] = [];
   let sandbox: PlaidSandbox;
@@ -268,7 +264,7 @@ describe.skipIf(!isThere)('the contract with Plaid', () => {
 function checker(): (schema: string, value: unknown) => string[] {
   const ajv = new Ajv({ strict: false, allErrors: true, logger: false });
   addFormats.default(ajv);
-  const { components } = JSON.parse(readFileSync(document, 'utf8')) as { components: object };
+  const { components } = JSON.parse(readFileSync(document ?? '', 'utf8')) as { components: object };
   ajv.addSchema({ $id: 'plaid', components });
   return (schema, value) => {
     const validate = ajv.compile({ $ref: `plaid#/components/schemas/${schema}` });

@@ -1,6 +1,4 @@
 /** The official SDK against the sandbox: its faults stay inside, and every failure says whether it may have had its effect. */
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../db/ids.ts';
 import { money } from '../../domain/money.ts';
@@ -8,6 +6,7 @@ import type { OrderRequest, OrderVendor } from '../../domain/payments/razorpay-o
 import type { CardRefundRequest } from '../../domain/payments/refund.ts';
 import { createRazorpayOrderVendor } from '../../integrations/razorpay/client.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
+import { closedUrl } from '../support/closed-url.ts';
 import { startTestRazorpay } from '../support/razorpay.ts';
 
 let razorpay: RazorpaySandbox;
@@ -218,12 +217,4 @@ function refundsOf({ invoiceId }: CardRefundRequest): number[] {
     .filter(({ op, outcome }) => op === 'refunds.create' && outcome === 'effect')
     .filter(({ businessRef }) => businessRef === invoiceId)
     .map(({ amountMinor }) => amountMinor ?? 0);
-}
-
-async function closedUrl(): Promise<string> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return `http://127.0.0.1:${port}`;
 }

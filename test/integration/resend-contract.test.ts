@@ -1,23 +1,18 @@
 /** The sandbox and our mailer against Resend's OpenAPI document: requests and answers have its shapes. */
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { Ajv } from 'ajv';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createResendMailer } from '../../integrations/resend/client.ts';
 import { type ResendSandbox, startResendSandbox } from '../../integrations/resend/sandbox.ts';
+import { findContract } from '../support/contracts.ts';
 
-const repository = join(import.meta.dirname, '..', '..');
-const folder = process.env['PERENNIAL_CONTRACTS'] ?? join(repository, '..', 'shared', 'contracts');
-const document = join(folder, 'resend.json');
-const isThere = existsSync(document);
-if (!isThere) {
-  console.warn(
-    `SKIPPED: the contract with Resend is not checked, there is no ${document}. Take the document from ` +
-      'https://github.com/resend/resend-openapi and name its folder in PERENNIAL_CONTRACTS.',
-  );
-}
+const document = findContract({
+  vendor: 'Resend',
+  file: 'resend.json',
+  advice: 'https://github.com/resend/resend-openapi and name its folder in PERENNIAL_CONTRACTS.',
+});
 
-describe.skipIf(!isThere)('the contract with Resend', () => {
+describe.skipIf(document === undefined)('the contract with Resend', () => {
   let sandbox: ResendSandbox;
   let requestBody: unknown;
 
@@ -89,5 +84,5 @@ function unknownFields(schema: string, value: object): string[] {
 }
 
 function readDocument(): OpenApiDocument {
-  return JSON.parse(readFileSync(document, 'utf8')) as OpenApiDocument;
+  return JSON.parse(readFileSync(document ?? '', 'utf8')) as OpenApiDocument;
 }

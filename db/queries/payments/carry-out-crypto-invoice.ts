@@ -26,7 +26,7 @@ import { lockOffers } from './crypto-offer.ts';
 import { forgivenMinorOf } from './crypto-tolerance.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
 import { lockPayment } from './refunds.ts';
-import { type DecidedInvoice, decideCryptoInvoices } from './save-decision.ts';
+import { type DecidedInvoice, decideAndSave } from './save-decision.ts';
 import { settlePayment } from './settle-payment.ts';
 import { takeBackPayment } from './take-back-payment.ts';
 
@@ -38,8 +38,9 @@ export async function carryOutCryptoInvoice(
   const { invoiceId } = await readCryptoInvoice(tx, cryptoInvoiceId);
   const locked = await lockInvoice(tx, invoiceId);
   await lockOffers(tx, invoiceId);
-  let decided = await decideOne(tx, cryptoInvoiceId, at);
-  if (await acceptLate(tx, decided, locked, at)) decided = await decideOne(tx, cryptoInvoiceId, at);
+  const deciding = { id: cryptoInvoiceId, at, isSignalled: false };
+  let decided = await decideAndSave(tx, deciding);
+  if (await acceptLate(tx, decided, locked, at)) decided = await decideAndSave(tx, deciding);
   await bookCoins(tx, decided, at);
   await recordReceivedLots(tx, decided, at);
   await bookPayouts(tx, { cryptoInvoiceId, policy: decided.invoice.policy, at });
@@ -52,13 +53,6 @@ export async function carryOutCryptoInvoice(
     await tellOfCryptoEvent(tx, { invoice: decided.invoice, event, waiting, at });
     await tx.update(cryptoEvents).set({ carriedOutAt: at }).where(eq(cryptoEvents.id, event.id));
   }
-  return decided;
-}
-
-async function decideOne(tx: Tx, id: string, at: Date): Promise<DecidedInvoice> {
-  const now = at.toISOString();
-  const [decided] = await decideCryptoInvoices(tx, { ids: [id], now, isSignalled: false });
-  if (decided === undefined) throw new Error(`Invoice ${id} in coins disappeared`);
   return decided;
 }
 

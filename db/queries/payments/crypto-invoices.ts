@@ -77,8 +77,8 @@ export async function createCryptoInvoice(
   const { context, invoice } = await lockInvoice(tx, invoiceId);
   await refuseWhilePaid(tx, { context, invoice, at });
   const { network, policy } = await watchedChain(tx, { chain, settings, at });
-  const contract = tokenOn === undefined ? '' : (tokenOn(chain) ?? usdcContractOn(chain, network));
-  if (asset === 'USDC' && contract === null) {
+  const isKnown = tokenOn === undefined || (tokenOn(chain) ?? usdcContractOn(chain, network)) !== null;
+  if (asset === 'USDC' && !isKnown) {
     throw stateConflict(
       'asset_not_on_chain',
       `No contract of ${asset} is known on ${titleOf(chain)} (${network}); the installation names it with ${chain.toUpperCase()}_USDC.`,

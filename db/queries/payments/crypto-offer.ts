@@ -4,7 +4,7 @@ import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { cryptoActs, cryptoInvoices } from '../../schema/crypto.ts';
 import type { CryptoInvoiceRow } from './observe-chain.ts';
-import { decideCryptoInvoices } from './save-decision.ts';
+import { decideAndSave } from './save-decision.ts';
 
 /** Null where there is none. One that is being paid goes before one that only waits. */
 export async function findCurrentOffer(tx: Tx, invoiceId: string): Promise<CryptoInvoiceRow | null> {
@@ -82,5 +82,5 @@ async function withdrawOffer(tx: Tx, { id, tenantId }: CryptoInvoiceRow, at: Dat
     decidedBy: 'system',
     decidedAt: at,
   });
-  await decideCryptoInvoices(tx, { ids: [id], now: at.toISOString() });
+  await decideAndSave(tx, { id, at });
 }

@@ -44,7 +44,7 @@ import {
   uncountedPayment,
 } from './refuse-payout.ts';
 import { requestRefund } from './request-refund.ts';
-import { decideCryptoInvoices } from './save-decision.ts';
+import { decideAndSave } from './save-decision.ts';
 
 export type CryptoPayoutRow = typeof cryptoPayouts.$inferSelect;
 
@@ -72,11 +72,7 @@ export async function requestPayout(tx: Tx, wish: PayoutWish): Promise<CryptoPay
   const { invoiceId } = await readCryptoInvoice(tx, wish.cryptoInvoiceId);
   await lockInvoice(tx, invoiceId);
   await lockOffers(tx, invoiceId);
-  const [decided] = await decideCryptoInvoices(tx, {
-    ids: [wish.cryptoInvoiceId],
-    now: wish.at.toISOString(),
-  });
-  if (decided === undefined) throw new Error(`Invoice ${wish.cryptoInvoiceId} in coins disappeared`);
+  const decided = await decideAndSave(tx, { id: wish.cryptoInvoiceId, at: wish.at });
   const { invoice } = decided;
   await refuseSecond(tx, wish);
   const source =
@@ -274,7 +270,7 @@ async function dismissPayment(
     decidedBy: actor,
     decidedAt: at,
   });
-  await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now: at.toISOString() });
+  await decideAndSave(tx, { id: cryptoInvoiceId, at });
 }
 
 async function releaseHeld(tx: Tx, { refundId }: CryptoPayoutRow, at: Date): Promise<void> {

@@ -1,6 +1,6 @@
 /** Which payment in the books gives back how much of what an invoice in coins was paid. Call under the customer's lock. */
 import { and, eq, inArray } from 'drizzle-orm';
-import { livePayoutStatuses } from '../../../domain/payments/crypto-payout.ts';
+import { givingBackStatuses } from '../../../domain/payments/crypto-payout.ts';
 import { coinsWorth } from '../../../domain/payments/crypto-worth.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
@@ -69,7 +69,7 @@ async function givenBack(tx: Tx, cryptoInvoiceId: string): Promise<{ amountMinor
     .where(
       and(
         eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId),
-        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
+        inArray(cryptoPayouts.status, givingBackStatuses),
       ),
     );
   return {

@@ -6,12 +6,12 @@ import { and, eq, inArray, ne, sql } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import { familyOf, titleOf } from '../../../domain/payments/crypto-chain.ts';
 import { type DecidedPayment, isSettled } from '../../../domain/payments/crypto-invoice.ts';
-import { isTransactionOn, livePayoutStatuses } from '../../../domain/payments/crypto-payout.ts';
+import { givingBackStatuses, isTransactionOn } from '../../../domain/payments/crypto-payout.ts';
 import type { Tx } from '../../client.ts';
 import { cryptoActs } from '../../schema/crypto.ts';
 import { cryptoPayouts } from '../../schema/crypto-payouts.ts';
 import { notFound } from '../billing/subscriptions.ts';
-import { type DecidedInvoice, decideCryptoInvoices } from './save-decision.ts';
+import { type DecidedInvoice, decideAndSave } from './save-decision.ts';
 
 type CryptoPayoutRow = typeof cryptoPayouts.$inferSelect;
 
@@ -63,10 +63,7 @@ async function refuseGiven(
     .select()
     .from(cryptoPayouts)
     .where(
-      and(
-        eq(cryptoPayouts.cryptoInvoiceId, invoice.id),
-        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
-      ),
+      and(eq(cryptoPayouts.cryptoInvoiceId, invoice.id), inArray(cryptoPayouts.status, givingBackStatuses)),
     );
   const booked = given.find((each) => each.paymentKey === null);
   if (booked === undefined) return;
@@ -109,7 +106,7 @@ export async function refuseSecond(
     .where(
       and(
         eq(cryptoPayouts.cryptoInvoiceId, cryptoInvoiceId),
-        inArray(cryptoPayouts.status, [...livePayoutStatuses, 'confirmed']),
+        inArray(cryptoPayouts.status, givingBackStatuses),
       ),
     );
   const same = rows.find(({ key, status }) =>
@@ -127,8 +124,7 @@ export async function refuseSecond(
 export async function refuseMoved(tx: Tx, payout: CryptoPayoutRow, at: Date): Promise<void> {
   const { cryptoInvoiceId, paymentKey, status } = payout;
   if (status === 'broadcast') return;
-  const [decided] = await decideCryptoInvoices(tx, { ids: [cryptoInvoiceId], now: at.toISOString() });
-  if (decided === undefined) throw new Error(`Invoice ${cryptoInvoiceId} in coins disappeared`);
+  const decided = await decideAndSave(tx, { id: cryptoInvoiceId, at });
   const { invoice, decision } = decided;
   if (paymentKey === null) {
     const securedUnits = isSettled(invoice.status) ? decision.securedUnits : 0n;

@@ -53,6 +53,16 @@ export async function decideCryptoInvoices(
   return saveDecisions(tx, { invoices, payments, now, isSignalled });
 }
 
+/** The same for one invoice, which is known to be there. */
+export async function decideAndSave(
+  tx: Tx,
+  { id, at, isSignalled = true }: { id: string; at: Date; isSignalled?: boolean },
+): Promise<DecidedInvoice> {
+  const [decided] = await decideCryptoInvoices(tx, { ids: [id], now: at.toISOString(), isSignalled });
+  if (decided === undefined) throw new Error(`Invoice ${id} in coins disappeared`);
+  return decided;
+}
+
 /**
  * The same for invoices that are locked already, in the order in which they were given. `payments`: all of theirs; `before`:
  * those of them that were decided about before, with what was decided, where that is not all of them; `calls`: those to their
