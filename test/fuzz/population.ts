@@ -109,7 +109,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ok: (...request) => ok(apiKey, ...request),
     byAnother: (...request) => ok(operatorKey, ...request),
   });
-  const issued = drafts.splice(0, 7 * ISSUED_EACH);
+  const issued = drafts.splice(0, 8 * ISSUED_EACH);
   for (const id of issued) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
   const [
     voidable = [],
@@ -119,9 +119,34 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ordered = [],
     offerable = [],
     offered = [],
-  ] = Array.from({ length: 7 }, (_, index) => issued.slice(index * ISSUED_EACH, (index + 1) * ISSUED_EACH));
+    almostPaid = [],
+  ] = Array.from({ length: 8 }, (_, index) => issued.slice(index * ISSUED_EACH, (index + 1) * ISSUED_EACH));
   const debtors = [...customerOf.values()].slice(issued.length);
   for (const id of drafts.splice(0, debtors.length)) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
+  // Of another customer whom no request names.
+  const owner = { email: 'owner@example.test', name: 'Owner', currency: 'USD' };
+  const { id: ownerId } = await ok(apiKey, 'POST', '/v1/customers', owner);
+  const owned = { customerId: ownerId, planCode: 'pro-monthly' };
+  const { id: ownedId } = await ok(apiKey, 'POST', '/v1/subscriptions', owned);
+  const lines = [{ description: 'A workshop', unitMinor: 900 }];
+  const { id: ownInvoice } = await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId: ownedId, lines });
+  await ok(apiKey, 'POST', `/v1/invoices/${ownInvoice}/finalise`);
+  const cheques: string[] = [];
+  const approvals: string[] = [];
+  for (let index = 0; index < 2 * ISSUED_EACH; index += 1) {
+    const how = { currency: 'USD', method: 'cheque', reason: 'handed in' };
+    const path = `/v1/invoices/${ownInvoice}/payments`;
+    const cheque = { ...how, amountMinor: 1, reference: `cheque ${index}` };
+    cheques.push((await ok(apiKey, 'POST', path, cheque)).paymentId);
+    // Of another person than the one who decides.
+    const large = { ...how, amountMinor: 100_000, reference: `large cheque ${index}` };
+    approvals.push((await ok(operatorKey, 'POST', path, large)).id);
+  }
+  for (const [index, invoiceId] of almostPaid.entries()) {
+    const part = { amountMinor: 850, currency: 'USD', method: 'cash', reason: 'at the counter' };
+    const reference = `part ${index}`;
+    await ok(apiKey, 'POST', `/v1/invoices/${invoiceId}/payments`, { ...part, reference });
+  }
   const today = new Date().toISOString().slice(0, 10);
   const rate = { date: today, base: 'USD', quote: 'JPY', rate: '151.2', reason: 'no_source' };
   await ok(apiKey, 'POST', '/v1/exchange_rates', rate);
@@ -167,6 +192,11 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       voidable,
       uncollectible,
       payable,
+      almostPaid,
+      cheques,
+      approvals,
+      approvablePayments: approvals.slice(0, ISSUED_EACH),
+      rejectablePayments: approvals.slice(ISSUED_EACH),
       orderable,
       orders,
       offerable,
@@ -178,7 +208,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       couponCodes,
       taxRates: await listed('/v1/tax_rates'),
       drafts,
-      invoices: (await listed('/v1/invoices')).filter((id) => !inCoins.includes(id)),
+      invoices: (await listed('/v1/invoices')).filter((id) => id !== ownInvoice && !inCoins.includes(id)),
       payments: await listed('/v1/payments'),
       refunds: await listed('/v1/refunds'),
       creditNotes: await listed('/v1/credit_notes'),

@@ -1,6 +1,7 @@
 /**
  * A life full of private things: a customer with a name and an address pays by card, is declined, has to confirm,
- * pays by wire with a note, leaves with harsh words and is erased; operators are told in their chat. On the way everything that can fail fails once.
+ * pays by cheque with a note, leaves with harsh words and is erased; operators are told in their chat. On the way everything
+ * that can fail fails once.
  */
 import { scopes } from '../../api/scopes.ts';
 import { withTenant } from '../../db/client.ts';
@@ -22,6 +23,7 @@ export const person = {
 export const words = {
   comment: 'sentinel words nobody else shall read',
   note: 'sentinel note from the bank counter',
+  chequeNumber: 'sentinel-cheque-000417',
 } as const;
 
 export type PrivateLife = {
@@ -114,15 +116,16 @@ export async function beginPrivateLife(
   await until('the renewal fails', async () => (await ok('GET', path)).status === 'past_due');
   await call('PUT', `${path}/payment_method`, { paymentMethodId: cards[1] });
   const invoice = (await ok('GET', `/v1/invoices?subscriptionId=${subscriptionId}&status=open`)).data[0];
-  const wire = {
+  const cheque = {
     amountMinor: invoice.totalMinor,
     currency: 'USD',
-    method: 'wire',
-    reason: 'on the statement',
-    reference: 'wire 1',
+    method: 'cheque',
+    chequeNumber: words.chequeNumber,
+    reason: 'handed in',
+    reference: 'cheque 1',
     note: words.note,
   };
-  await ok('POST', `/v1/invoices/${invoice.id}/payments`, wire);
+  await ok('POST', `/v1/invoices/${invoice.id}/payments`, cheque);
   await until('it has recovered', async () => (await ok('GET', path)).status === 'active');
   await ok('POST', `${path}/cancel`, {
     mode: 'at_period_end',

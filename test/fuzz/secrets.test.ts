@@ -158,6 +158,7 @@ describe('the database', () => {
       'name in invoices.bill_to',
     ]);
     expect(sightings(inDatabase, words)).toEqual([
+      'chequeNumber in payments.cheque_number',
       'comment in subscriptions.cancel_comment',
       'note in payments.note',
     ]);

@@ -200,7 +200,10 @@ describe('the receipt of a payment', () => {
        VALUES ($1, $2, $3, 1, 'renewal', 'renewal', $4, 'cus_1', 'succeeded', 'pi_card', 2900, 'USD', now())`,
       [`catt_${randomUUID()}`, tenant.tenantId, invoiceId, card],
     );
-    await api.sql("UPDATE payments SET rail = 'stripe' WHERE id = $1", [paymentId]);
+    await api.sql(
+      `UPDATE payments SET rail = 'stripe', method = NULL, reason = NULL, recorded_by = NULL, recorded_at = NULL WHERE id = $1`,
+      [paymentId],
+    );
     expect(await textsAt(`/v1/payments/${paymentId}/receipt`)).toContain('Visa ending in 4242');
     await api.sql("UPDATE payment_methods SET brand = '', last4 = '' WHERE id = $1", [card]);
     expect(await textsAt(`/v1/payments/${paymentId}/receipt`)).toContain('Card');

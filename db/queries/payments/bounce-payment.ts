@@ -9,7 +9,7 @@ import { stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { bounceCodeOf, manualMethodInWords } from '../../../domain/payments/manual-payment.ts';
 import type { Tx } from '../../client.ts';
-import { tellOperators } from '../messaging/tell-operators.ts';
+import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { creditGivenBack } from './book-refund.ts';
 import type { PaymentRow } from './read-payments.ts';
@@ -54,17 +54,15 @@ export async function bouncePayment(
     payment.refundedMinor === 0
       ? ''
       : ` ${formatMoney(given)} of it had been given back before and are lost.`;
-  await tellOperators(
-    tx,
-    { tenantId, at },
-    {
+  await enqueueOperatorNotice(tx, {
+ tenantId,
+ at,
+ key: `payment:${paymentId}:bounced`,
       template: 'payment_operator_alert',
       variables: {
         invoiceNumber: invoice.number,
         what: `${manualMethodInWords(method, null)} over ${formatMoney(came)} was not paid by the bank (${paymentId}). What it had paid is owed again, and the customer has been told.${lost}`,
       },
-      dedupeKey: `payment:${paymentId}:bounced`,
-    },
-  );
+});
   return (await lockPayment(tx, paymentId)).payment;
 }

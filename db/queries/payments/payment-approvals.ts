@@ -28,7 +28,7 @@ import { paymentApprovals } from '../../schema/payment-approvals.ts';
 import { payments } from '../../schema/payments.ts';
 import { type InvoiceRow, readInvoice } from '../billing/invoices.ts';
 import { lockCustomer, notFound } from '../billing/subscriptions.ts';
-import { tellOperators } from '../messaging/tell-operators.ts';
+import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { currentTenant } from '../tenants/tenants.ts';
 import { bookByHand, type PaymentTarget } from './book-by-hand.ts';
@@ -269,18 +269,16 @@ async function ask(
   await audit(tx, approval, { action: 'asked', actor, reason: wish.reason, at });
   // The number of a cheque is the customer's, and no part of what operators keep.
   const came = `${formatMoney(amount)} (${manualMethodInWords(wish.method, null)})`;
-  await tellOperators(
-    tx,
-    { tenantId, at },
-    {
+  await enqueueOperatorNotice(tx, {
+ tenantId,
+ at,
+ key: `payment_approval:${approval.id}:asked`,
       template: 'payment_operator_alert',
       variables: {
         invoiceNumber: invoice.number,
         what: `${came} was recorded and waits for a second person, who approves or rejects it (${approval.id}).`,
       },
-      dedupeKey: `payment_approval:${approval.id}:asked`,
-    },
-  );
+});
   return { kind: 'asked', approval };
 }
 
