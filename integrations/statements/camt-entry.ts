@@ -11,7 +11,7 @@ import { isoDay } from './dates.ts';
 import type { MovementNames } from './movement-names.ts';
 import { quoted, StatementError } from './statement-error.ts';
 import type { StatementAccount } from './statement-part.ts';
-import { firstText, isPlaceholder, textsOf } from './texts.ts';
+import { firstText, isPlaceholder, reversalWord, textsOf } from './texts.ts';
 import { allAt, firstAt, textAt, type XmlElement } from './xml-subtrees.ts';
 
 export type CamtContext = {
@@ -122,6 +122,7 @@ type Detail = {
   debtor: CamtParty;
   creditor: CamtParty;
   ultimateDebtor: string;
+  isReturn: boolean;
 };
 
 type DetailAmount = { text: string; currency: string | undefined; line: number };
@@ -185,6 +186,7 @@ function readDetail(element: XmlElement): Detail {
     debtor: partyIn(parties, 'Dbtr', 'DbtrAcct'),
     creditor: partyIn(parties, 'Cdtr', 'CdtrAcct'),
     ultimateDebtor: nameIn(firstAt(parties, 'UltmtDbtr')),
+    isReturn: firstAt(element, 'RtrInf') !== undefined,
   };
 }
 
@@ -230,6 +232,7 @@ function transactionOf(facts: EntryFacts, amountMinor: number, details: readonly
   const [only] = details.length === 1 ? details : [];
   const isFromDebtor = amountMinor > 0 || facts.isReversal;
   const payer = only && isFromDebtor ? only.debtor : { name: null, account: null };
+  const takesBack = facts.isReversal || details.some(({ isReturn }) => isReturn);
   const counterparties = details.map(({ debtor, creditor }) => (isFromDebtor ? debtor.name : creditor.name));
   return {
     amountMinor,
@@ -242,6 +245,7 @@ function transactionOf(facts: EntryFacts, amountMinor: number, details: readonly
       ...details.flatMap(({ remittance }) => remittance),
       ...details.flatMap(({ references }) => references),
       ...facts.texts,
+      amountMinor < 0 && takesBack ? reversalWord : null,
       ...details.map(({ ultimateDebtor }) => ultimateDebtor),
       ...counterparties,
     ]),

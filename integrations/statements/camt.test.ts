@@ -226,6 +226,17 @@ describe('one entry', () => {
     expect(await movementsIn(file(entry(), notification))).toHaveLength(1);
   });
 
+  it('that is returned says so, and one that is paid back to us does not', async () => {
+    const rest =
+      '<NtryDtls><TxDtls><RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>' +
+      '<RmtInf><Ustrd>ADV48213075</Ustrd></RmtInf></TxDtls></NtryDtls>';
+    const read = await movementsIn(file(entry({ rest, sign: 'DBIT' }) + entry({ rest })));
+    expect(read.map(({ texts }) => texts)).toEqual([
+      ['ADV48213075', 'AC04', 'REVERSAL'],
+      ['ADV48213075', 'AC04'],
+    ]);
+  });
+
   it('of the first version has its details and their references in its own places', async () => {
     const remittance =
       '<RmtInf><Strd><RfrdDocInf><RfrdDocNb>ADV48213075</RfrdDocNb></RfrdDocInf>' +
@@ -242,7 +253,7 @@ describe('one entry', () => {
       file(entry({ sign: 'DBIT', rest }) + entry({ sign: 'DBIT', rest: `<RvslInd>true</RvslInd>${rest}` })),
     );
     expect(out).toMatchObject({ payer: { name: null, account: null }, texts: ['Landlord'] });
-    expect(back).toMatchObject({ payer: { name: 'We Ltd', account: null }, texts: ['We Ltd'] });
+    expect(back).toMatchObject({ payer: { name: 'We Ltd', account: null }, texts: ['REVERSAL', 'We Ltd'] });
   });
 });
 

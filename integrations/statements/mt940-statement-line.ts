@@ -13,6 +13,8 @@ export type StatementLine = {
   /** Expected and not booked yet. */
   pending: boolean;
   isReversal: boolean;
+  /** Money out that came in before: a credit that is reversed, or an item that is returned (type RTI). */
+  takesBack: boolean;
   customerReference: string;
   bankReference: string;
   supplementary: string;
@@ -24,7 +26,7 @@ export function readStatementLine(
 ): StatementLine {
   const [first = '', ...others] = withAmount(lines);
   const match = shape.exec(first.trim());
-  const { days = '', mark = '', amount = '', reference = '' } = match?.groups ?? {};
+  const { days = '', mark = '', amount = '', type = '', reference = '' } = match?.groups ?? {};
   if (!match) throw refuseLine(first, line);
   const minor = swiftMinor(amount, { currency, line });
   const isOut = outgoing.has(mark.toUpperCase());
@@ -36,6 +38,7 @@ export function readStatementLine(
     bookedOn: entry === '' ? swiftDay(value, line) : entryDay(entry, value, line),
     pending: /^E/i.test(mark),
     isReversal: /^R/i.test(mark),
+    takesBack: isOut && (/^R/i.test(mark) || /^.RTI$/i.test(type)),
     customerReference: slashes < 0 ? reference : reference.slice(0, slashes),
     bankReference: slashes < 0 ? '' : reference.slice(slashes + 2),
     supplementary: others.join(' '),

@@ -167,6 +167,17 @@ describe('a statement line', () => {
     expect(read?.texts).toEqual(['ADDED BY BANK', 'INV-7', 'B-0000001']);
   });
 
+  it('that takes money back says so', async () => {
+    const lines = ['RC1,00NTRFONE', 'D1,00NRTITWO', 'RD1,00NRTITHREE', 'D1,00NTRFFOUR'];
+    const read = await movementsIn(message(lines.map((line) => `:61:260305${line}`).join('\n')), unchecked);
+    expect(read.map(({ texts }) => texts)).toEqual([
+      ['ONE', 'REVERSAL'],
+      ['TWO', 'REVERSAL'],
+      ['THREE'],
+      ['FOUR'],
+    ]);
+  });
+
   it('has a name for each, also where the bank has one for all', async () => {
     const lines = [
       'C1,00NTRFX//SAME-REF',

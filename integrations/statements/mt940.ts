@@ -11,7 +11,7 @@ import { readStatementLine, type StatementLine } from './mt940-statement-line.ts
 import { StatementError } from './statement-error.ts';
 import type { StatementAccount, StatementOptions, StatementPart } from './statement-part.ts';
 import { textLines } from './text-lines.ts';
-import { firstText, textsOf } from './texts.ts';
+import { firstText, reversalWord, textsOf } from './texts.ts';
 
 export async function* readMt940(
   text: AsyncIterable<string>,
@@ -118,6 +118,7 @@ function mt940Reader(options: StatementOptions) {
           entry.supplementary,
           entry.customerReference,
           entry.bankReference,
+          entry.takesBack ? reversalWord : null,
           name,
         ]),
         payer: isIn ? { name, account: told.account } : { name: null, account: null },
