@@ -212,6 +212,18 @@ describe('the gates, in their order', () => {
     expect(short(decide(movement([text, 'STRIPE'], 49_900)))).toBe('auto 7 A');
   });
 
+  it('what a vendor pays is a payout behind any purpose, unless it names an invoice', () => {
+    const ofVendor = { payer: { name: 'PayPal (Europe) S.a r.l.', account: null } };
+    expect(decide(movement('1012345678901', 49_900, ofVendor))).toMatchObject({
+      kind: 'payout',
+      vendor: 'paypal',
+    });
+    expect(short(decide(movement('ADV48213075', 49_900, ofVendor)))).toBe('auto 7 A');
+    expect(short(decide(movement('WIRE', 12_000, { payer: { name: 'Stripes Ltd', account: null } })))).toBe(
+      'suggest 11 B',
+    );
+  });
+
   it('what is pending is seen, never booked', () => {
     expect(decide(movement('ADV48213075', 49_900, { pending: true }))).toMatchObject({
       kind: 'hold_pending',

@@ -88,7 +88,7 @@ function passGates(subject: Subject): MatchDecision | null {
     const ranked = rankSuggestions(rankSubjectOf(subject), everyCandidate(subject));
     return { kind: 'wrong_account', rule: 'g5', evidence: evidenceOf(subject), ...ranked };
   }
-  const vendor = payoutVendorOf(transaction);
+  const vendor = payoutVendorOf(subject);
   if (vendor !== null) return { kind: 'payout', rule: 'g6', evidence: evidenceOf(subject), vendor };
   if (!transaction.pending) return null;
   const tentative = tentativeOf(subject);
@@ -113,10 +113,19 @@ function moneyOut(subject: Subject): MatchDecision {
   return { kind: 'reversal', rule: 'g3', evidence, creditExternalId: credit.externalId, linkedBy };
 }
 
-/** A descriptor that begins with the vendor's name, as a word: `STRIPES LTD` is somebody else. */
-function payoutVendorOf({ texts: [descriptor = ''] }: BankTransaction): PayoutVendor | null {
-  const [first = ''] =
-    searchedText([descriptor])
+/**
+ * A descriptor that begins with the vendor's name, as a word: `STRIPES LTD` is somebody else. Statement files put the purpose
+ * first and say beside it who paid; there a movement that names an invoice of ours is a payment all the same.
+ */
+function payoutVendorOf({ transaction, references }: Subject): PayoutVendor | null {
+  const { texts, payer } = transaction;
+  const isOfCustomer = surestOf(references.known).some(({ level }) => level !== 'T');
+  return vendorNamedFirst(texts[0]) ?? (isOfCustomer ? null : vendorNamedFirst(payer.name));
+}
+
+function vendorNamedFirst(text: string | null | undefined): PayoutVendor | null {
+  const [first] =
+    searchedText([text ?? ''])
       .trimStart()
       .match(/^[A-Z]+/) ?? [];
   return payoutVendors.find((vendor) => vendor.toUpperCase() === first) ?? null;

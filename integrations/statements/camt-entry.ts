@@ -11,7 +11,7 @@ import { isoDay } from './dates.ts';
 import type { MovementNames } from './movement-names.ts';
 import { quoted, StatementError } from './statement-error.ts';
 import type { StatementAccount } from './statement-part.ts';
-import { firstText, isPlaceholder, textsOf } from './texts.ts';
+import { firstText, isPlaceholder, reversalWord, textsOf } from './texts.ts';
 import { allAt, firstAt, textAt, type XmlElement } from './xml-subtrees.ts';
 
 export type CamtContext = {
@@ -28,7 +28,8 @@ export function movementsOf(entry: XmlElement, context: CamtContext): CamtMoveme
   const status = statusOf(entry, context.kind);
   if (status === 'INFO') return [];
   const facts = entryFacts(entry, status, context);
-  const details = allAt(entry, 'NtryDtls', 'TxDtls').map(detailOf);
+  // The first version has them in the entry itself.
+  const details = [...allAt(entry, 'NtryDtls', 'TxDtls'), ...allAt(entry, 'TxDtls')].map(detailOf);
   const amounts = splitAmounts(entry, details, facts);
   const { names, account } = context;
   if (amounts === null) {
@@ -109,7 +110,8 @@ function statusOf(entry: XmlElement, kind: CamtContext['kind']): 'BOOK' | 'PDNG'
 /** What a movement needs of one `TxDtls`. */
 type Detail = {
   line: number;
-  amount: { text: string; currency: string | undefined; line: number } | null;
+  /** The surest first; they differ where money was exchanged or charges were taken. */
+  amounts: DetailAmount[];
   direction: 1 | -1 | null;
   servicerReference: string | null;
   endToEndId: string | null;
@@ -120,7 +122,10 @@ type Detail = {
   debtor: CamtParty;
   creditor: CamtParty;
   ultimateDebtor: string;
+  isReturn: boolean;
 };
+
+type DetailAmount = { text: string; currency: string | undefined; line: number };
 
 type CamtParty = { name: string | null; account: string | null };
 
@@ -136,10 +141,10 @@ export function detailOf(element: XmlElement): Detail {
 }
 
 function readDetail(element: XmlElement): Detail {
-  const amount =
-    firstAt(element, 'Amt') ??
-    firstAt(element, 'AmtDtls', 'TxAmt', 'Amt') ??
-    firstAt(element, 'AmtDtls', 'InstdAmt', 'Amt');
+  const amounts = [
+    firstAt(element, 'Amt'),
+    ...['TxAmt', 'CntrValAmt', 'InstdAmt'].map((name) => firstAt(element, 'AmtDtls', name, 'Amt')),
+  ].filter((amount) => amount !== undefined);
   const references = firstAt(element, 'Refs');
   const remittance = firstAt(element, 'RmtInf');
   const structured = allAt(remittance, 'Strd');
@@ -147,15 +152,17 @@ function readDetail(element: XmlElement): Detail {
   const made = firstAt(element, 'RltdDts');
   return {
     line: element.line,
-    amount: amount ? { text: amount.text, currency: amount.attributes['Ccy'], line: amount.line } : null,
+    amounts: amounts.map(({ text, attributes, line }) => ({ text, currency: attributes['Ccy'], line })),
     direction: firstAt(element, 'CdtDbtInd') ? directionOf(element) : null,
     servicerReference: firstText(textAt(references, 'AcctSvcrRef')),
     endToEndId: firstText(textAt(references, 'EndToEndId')),
     otherId: firstText(textAt(references, 'TxId'), textAt(references, 'UETR'), textAt(references, 'InstrId')),
     madeOn: dayOfText(made, 'AccptncDtTm') ?? dayOfText(made, 'TxDtTm'),
     remittance: textsOf([
-      ...structured.map((each) => textAt(each, 'CdtrRefInf', 'Ref')),
-      ...structured.flatMap((each) => allAt(each, 'RfrdDocInf', 'Nb').map(({ text }) => text)),
+      ...structured.flatMap((each) => ['Ref', 'CdtrRef'].map((name) => textAt(each, 'CdtrRefInf', name))),
+      ...structured.flatMap((each) =>
+        ['Nb', 'RfrdDocNb'].flatMap((name) => allAt(each, 'RfrdDocInf', name).map(({ text }) => text)),
+      ),
       ...structured.flatMap((each) => allAt(each, 'AddtlRmtInf').map(({ text }) => text)),
       ...allAt(remittance, 'Ustrd').map(({ text }) => text),
     ]),
@@ -179,6 +186,7 @@ function readDetail(element: XmlElement): Detail {
     debtor: partyIn(parties, 'Dbtr', 'DbtrAcct'),
     creditor: partyIn(parties, 'Cdtr', 'CdtrAcct'),
     ultimateDebtor: nameIn(firstAt(parties, 'UltmtDbtr')),
+    isReturn: firstAt(element, 'RtrInf') !== undefined,
   };
 }
 
@@ -199,8 +207,9 @@ function nameIn(party: XmlElement | undefined): string {
 function splitAmounts(entry: XmlElement, details: readonly Detail[], facts: EntryFacts): number[] | null {
   if (details.length < 2) return null;
   const amounts: number[] = [];
-  for (const { amount, direction } of details) {
-    if (!amount || (amount.currency !== undefined && amount.currency !== facts.currency)) return null;
+  for (const { amounts: given, direction } of details) {
+    const amount = given.find(({ currency }) => currency === undefined || currency === facts.currency);
+    if (!amount) return null;
     const { text, line } = amount;
     const minor = unsignedMinor(text, { currency: facts.currency, line, mark: '.', grouped: false });
     amounts.push((direction ?? directionOf(entry)) * minor || 0);
@@ -223,6 +232,7 @@ function transactionOf(facts: EntryFacts, amountMinor: number, details: readonly
   const [only] = details.length === 1 ? details : [];
   const isFromDebtor = amountMinor > 0 || facts.isReversal;
   const payer = only && isFromDebtor ? only.debtor : { name: null, account: null };
+  const takesBack = facts.isReversal || details.some(({ isReturn }) => isReturn);
   const counterparties = details.map(({ debtor, creditor }) => (isFromDebtor ? debtor.name : creditor.name));
   return {
     amountMinor,
@@ -235,6 +245,7 @@ function transactionOf(facts: EntryFacts, amountMinor: number, details: readonly
       ...details.flatMap(({ remittance }) => remittance),
       ...details.flatMap(({ references }) => references),
       ...facts.texts,
+      amountMinor < 0 && takesBack ? reversalWord : null,
       ...details.map(({ ultimateDebtor }) => ultimateDebtor),
       ...counterparties,
     ]),

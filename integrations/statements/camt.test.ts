@@ -226,6 +226,26 @@ describe('one entry', () => {
     expect(await movementsIn(file(entry(), notification))).toHaveLength(1);
   });
 
+  it('that is returned says so, and one that is paid back to us does not', async () => {
+    const rest =
+      '<NtryDtls><TxDtls><RtrInf><Rsn><Cd>AC04</Cd></Rsn></RtrInf>' +
+      '<RmtInf><Ustrd>ADV48213075</Ustrd></RmtInf></TxDtls></NtryDtls>';
+    const read = await movementsIn(file(entry({ rest, sign: 'DBIT' }) + entry({ rest })));
+    expect(read.map(({ texts }) => texts)).toEqual([
+      ['ADV48213075', 'AC04', 'REVERSAL'],
+      ['ADV48213075', 'AC04'],
+    ]);
+  });
+
+  it('of the first version has its details and their references in its own places', async () => {
+    const remittance =
+      '<RmtInf><Strd><RfrdDocInf><RfrdDocNb>ADV48213075</RfrdDocNb></RfrdDocInf>' +
+      '<CdtrRefInf><CdtrRef>RF18</CdtrRef></CdtrRefInf></Strd></RmtInf>';
+    const rest = `<TxDtls><RltdPties><Dbtr><Nm>Jane</Nm></Dbtr></RltdPties>${remittance}</TxDtls>`;
+    const [read] = await movementsIn(file(entry({ rest }), { root: 'BkToCstmrStmtV01' }));
+    expect(read).toMatchObject({ texts: ['RF18', 'ADV48213075', 'Jane'], payer: { name: 'Jane' } });
+  });
+
   it('names who was paid as a text only: the payer is the account itself', async () => {
     const rest =
       '<NtryDtls><TxDtls><RltdPties><Dbtr><Nm>We Ltd</Nm></Dbtr><Cdtr><Nm>Landlord</Nm></Cdtr></RltdPties></TxDtls></NtryDtls>';
@@ -233,7 +253,7 @@ describe('one entry', () => {
       file(entry({ sign: 'DBIT', rest }) + entry({ sign: 'DBIT', rest: `<RvslInd>true</RvslInd>${rest}` })),
     );
     expect(out).toMatchObject({ payer: { name: null, account: null }, texts: ['Landlord'] });
-    expect(back).toMatchObject({ payer: { name: 'We Ltd', account: null }, texts: ['We Ltd'] });
+    expect(back).toMatchObject({ payer: { name: 'We Ltd', account: null }, texts: ['REVERSAL', 'We Ltd'] });
   });
 });
 
@@ -242,6 +262,7 @@ describe('an account', () => {
     ['<Id><IBAN>de89 3704 0044 0532 0130 00</IBAN></Id>', account.id],
     ['<Id><Othr><Id>0815</Id></Othr></Id>', '0815'],
     ['<Id><BBAN>4711</BBAN></Id>', '4711'],
+    ['<Id><UPIC>0815</UPIC></Id>', '0815'],
     ['<Id><PrtryAcct><Id>12-3</Id></PrtryAcct></Id>', '12-3'],
   ])('%s', async (id, expected) => {
     const [statement] = await partsOf(file(entry(), { head: `<Acct>${id}</Acct>` }));
@@ -286,6 +307,16 @@ describe('a batch', () => {
     const read = await movementsIn(batch(detail('35.00', '<EndToEndId>A</EndToEndId>'), back));
     expect(read.map(({ amountMinor }) => amountMinor)).toEqual([3500, -500]);
   });
+
+  it.each(['TxAmt', 'CntrValAmt'])(
+    'takes the amount of the account, as %s, where money was exchanged',
+    async (name) => {
+      const exchanged = (amount: string) =>
+        `<TxDtls><Amt Ccy="USD">11</Amt><AmtDtls><InstdAmt><Amt Ccy="USD">11</Amt></InstdAmt><${name}><Amt Ccy="EUR">${amount}</Amt></${name}></AmtDtls></TxDtls>`;
+      const read = await movementsIn(batch(exchanged('10'), exchanged('20')));
+      expect(read.map(({ amountMinor }) => amountMinor)).toEqual([1000, 2000]);
+    },
+  );
 
   it('takes the amounts of older versions', async () => {
     const old = (amount: string) =>

@@ -186,7 +186,7 @@ function accountIn(element: XmlElement, fallbackCurrency: string | undefined): S
   const id =
     iban ||
     textAt(element, 'Id', 'Othr', 'Id') ||
-    textAt(element, 'Id', 'BBAN') ||
+    ['BBAN', 'UPIC'].map((name) => textAt(element, 'Id', name)).find((text) => text !== '') ||
     textAt(element, 'Id', 'PrtryAcct', 'Id');
   if (id === '' || isPlaceholder(id)) {
     throw new StatementError({

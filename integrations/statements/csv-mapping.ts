@@ -40,8 +40,8 @@ export type CsvMapping = {
 export type CsvAmountColumns =
   /** Below zero is money out. */
   | { kind: 'signed'; column: CsvColumn }
-  /** A column for each, both without signs, one of them filled. */
-  | { kind: 'two_columns'; credit: CsvColumn; debit: CsvColumn }
+  /** A column for each, one of them filled. Both without signs, or, where the bank does so, every debit with a minus. */
+  | { kind: 'two_columns'; credit: CsvColumn; debit: CsvColumn; debitSign?: 'minus' | undefined }
   /** An amount without a sign, and a column that says the direction in one of these words. */
   | {
       kind: 'indicator';
@@ -62,6 +62,11 @@ export function columnsOf({ columns }: CsvMapping): CsvColumn[] {
   return [date, ...amounts, ...texts, currency, payerName, payerAccount, reference, id].filter(
     (column) => column !== undefined,
   );
+}
+
+/** Names are the same in any case, and whatever spaces they are written with. */
+export function plainName(name: string): string {
+  return name.replace(/\s+/g, ' ').trim().toLowerCase();
 }
 
 /** Reads days of one format. Throws `mapping_invalid` where the format does not name a whole day. */

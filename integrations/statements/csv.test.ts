@@ -45,6 +45,8 @@ const simple: CsvMapping = {
   currency: 'USD',
 };
 
+const table = 'Date,Amount,Text\n2026-03-05,1.50,A\n';
+
 const read = async (text: string, mapping: Partial<CsvMapping> = {}) =>
   (await movementsIn(text, { format: 'csv', csv: { ...simple, ...mapping } })).map(
     ({ amountMinor, texts }) => [amountMinor, ...texts],
@@ -67,6 +69,11 @@ describe('a table', () => {
     ['blank rows', 'Date,Amount,Text\n\n,,\n2026-03-05,1.50,A\n\n'],
     ['a letterhead', 'Bank of A, London\nAccount;12\n\nDate,Amount,Text\n2026-03-05,1.50,A'],
     ['no line end', 'Date,Amount,Text\n2026-03-05,1.50,A'],
+    ['cells written as formulas', 'Date,Amount,Text\n="2026-03-05",="1.50",="A"\n'],
+    ['a sum below the rows', `${table}Total,1.50,\n`],
+    ['a sum that stands with the texts', `${table},1.50,Totals\n`],
+    ['remarks below the rows', `${table}\nClosing balance,,12.00\n*** End ***\nMade on 2026-03-06\n`],
+    ['balances among the rows', `${table}2026-03-05,,Balance carried forward\n2026-03-05,,Endsaldo\n`],
   ])('with %s', async (_name, text) => {
     expect(await read(text)).toEqual([[150, 'A']]);
   });
@@ -104,7 +111,11 @@ describe('a table', () => {
       2,
     ],
     ['a row without a day', 'Date,Amount,Text\n,1.50,A\n', 'date_missing', 2],
-    ['a sum below the rows', 'Date,Amount,Text\n2026-03-05,1.50,A\nTotal,1.50,\n', 'date_unreadable', 3],
+    ['a sum between the rows', `${table}Total,1.50,\n2026-03-06,1.50,B\n`, 'date_unreadable', 3],
+    ['another name below the rows', `${table}Total Energies,1.50,\n`, 'date_unreadable', 3],
+    ['a wrong day in the last row', `${table}2026-02-30,1.50,B\n`, 'date_unreadable', 3],
+    ['nothing but remarks', 'Date,Amount,Text\nno movements,,\n', 'amount_missing', 2],
+    ['a row without an amount', `${table}2026-03-06,,B\n`, 'amount_missing', 3],
   ])('with %s is refused', async (_name, text, reason, line) => {
     expect(await refused(text)).toEqual({ reason, line });
   });
@@ -158,6 +169,25 @@ describe('an amount', () => {
     expect(await refused(behind('1.50'))).toEqual({ reason: 'amount_unreadable', line: 3 });
   });
 
+  it('that could be two is told by the rows behind it, if they all tell the same', async () => {
+    const followedBy = (rest: string) => `Date;Amount;Text\n2026-03-05;1.234;A\n2026-03-05;${rest};B\n`;
+    expect(await read(followedBy('2,50'))).toEqual([
+      [123_400, 'A'],
+      [250, 'B'],
+    ]);
+    expect(await read(followedBy('1.234.567'))).toEqual([
+      [123_400, 'A'],
+      [123_456_700, 'B'],
+    ]);
+    expect(await read(followedBy('1234.567'), { currency: 'KWD' })).toEqual([
+      [1234, 'A'],
+      [1_234_567, 'B'],
+    ]);
+    for (const rest of ['2.345', '2,50;C\n2026-03-05;2.50']) {
+      expect(await refused(followedBy(rest))).toEqual({ reason: 'amount_ambiguous', line: 2 });
+    }
+  });
+
   it('with another mark than the rows before is refused', async () => {
     expect(await refused('Date;Amount;Text\n2026-03-05;1,50;A\n2026-03-05;1.50;B\n')).toEqual({
       reason: 'amount_unreadable',
@@ -187,6 +217,26 @@ describe('two columns', () => {
     ['-1.50', '', 'sign_unreadable'],
   ])('%s and %s are refused', async (credit, debit, reason) => {
     expect(await refused(row(credit, debit), { columns })).toEqual({ reason, line: 2 });
+  });
+});
+
+describe('a column for debits with a minus', () => {
+  const columns = {
+    ...simple.columns,
+    amount: { kind: 'two_columns', credit: 'In', debit: 'Out', debitSign: 'minus' },
+  } as const;
+  const rows = (credit: string, debit: string) => `Date;In;Out;Text\n2026-03-05;${credit};${debit};A\n`;
+
+  it('is read where the mapping says so', async () => {
+    expect(await read(rows('', '-1.50'), { columns })).toEqual([[-150, 'A']]);
+    expect(await read(rows('1.50', '0.00'), { columns })).toEqual([[150, 'A']]);
+  });
+
+  it.each([
+    ['', '1.50', 'sign_missing'],
+    ['-1.50', '', 'sign_unreadable'],
+  ])('%s / %s is refused', async (credit, debit, reason) => {
+    expect((await refused(rows(credit, debit), { columns })).reason).toBe(reason);
   });
 });
 

@@ -4,8 +4,10 @@
  */
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
-import { type DecimalMark, decimalMarkOf, knownCurrency, splitSign, unsignedMinor } from './amounts.ts';
-import { type CsvColumn, type CsvMapping, columnsOf, dayReader } from './csv-mapping.ts';
+import { type DecimalMark, knownCurrency } from './amounts.ts';
+import { amountColumns, amountReader, markShownBy } from './csv-amounts.ts';
+import { type CsvColumn, type CsvMapping, columnsOf, dayReader, plainName } from './csv-mapping.ts';
+import { isBalanceLine, isFooter } from './csv-notes.ts';
 import { movementNames } from './movement-names.ts';
 import { quoted, StatementError } from './statement-error.ts';
 import type { StatementAccount, StatementOptions, StatementPart } from './statement-part.ts';
@@ -27,22 +29,74 @@ export async function* readCsv(
     bankId: null,
     currency: fixedCurrency === undefined ? null : knownCurrency(fixedCurrency, 1),
   };
-  const readRow = rowReader(mapping, account);
+  const readRow = rowReader(
+    mapping,
+    account,
+    mapping.decimalMark ?? (await markIn(sample, delimiter, mapping)),
+  );
+  const noteIn = noteReader(mapping);
   let table: CsvTable | null = hasHeader(mapping) ? null : { width: null, positions: null };
   let hasBegun = false;
+  let footer: CsvRow | null = null;
   for await (const { cells, line } of rowsOf(sample, lines, delimiter)) {
     if (!table) {
       table = headerIn(cells, line, mapping);
       if (!table && line - (sample[0]?.line ?? 1) >= searchedLines) refuseWithoutHeader(sample, mapping);
       continue;
     }
+    const note = noteIn(cells, table);
+    if (note === 'footer') footer ??= { cells, line };
+    if (note !== null) continue;
+    // What stands between movements is one that cannot be read.
+    if (footer) readRow(footer.cells, footer.line, table);
     table.width ??= cells.length;
     if (!hasBegun) yield { type: 'statement', line, account, statementId: null };
     hasBegun = true;
     yield { type: 'movement', line, account, transaction: readRow(cells, line, table) };
   }
   if (!table) refuseWithoutHeader(sample, mapping);
+  // A table that is nothing but remarks is read with the wrong mapping.
+  if (footer && !hasBegun) readRow(footer.cells, footer.line, table);
   if (!hasBegun) yield { type: 'statement', line: sample[0]?.line ?? 1, account, statementId: null };
+}
+
+/** The decimal mark, as far as the first rows show it. */
+async function markIn(
+  sample: readonly TextLine[],
+  delimiter: string,
+  mapping: CsvMapping,
+): Promise<DecimalMark | null> {
+  let table: CsvTable | null = hasHeader(mapping) ? null : { width: null, positions: null };
+  const amounts: string[] = [];
+  try {
+    for await (const { cells, line } of rowsOf(sample, null, delimiter)) {
+      const found: CsvTable | null = table;
+      if (found) amounts.push(...amountColumns(mapping).map((column) => cellIn(cells, found, column) ?? ''));
+      else table = headerIn(cells, line, mapping);
+    }
+  } catch (error) {
+    // The last row may be cut off here. What is wrong with the file itself is said when it is read.
+    if (!(error instanceof StatementError)) throw error;
+  }
+  return markShownBy(amounts);
+}
+
+/** Tells rows that are no movement: a line with a balance, and what stands below the last movement. */
+function noteReader(mapping: CsvMapping) {
+  const readDay = dayReader(mapping.dateFormat);
+  const hasDay = (text: string): boolean => {
+    try {
+      return readDay(text, 1) !== '';
+    } catch {
+      return false;
+    }
+  };
+  return (cells: readonly string[], table: CsvTable): 'balance' | 'footer' | null => {
+    const date = cellIn(cells, table, mapping.columns.date)?.trim() ?? '';
+    const hasAmount = amountColumns(mapping).some((column) => cellIn(cells, table, column)?.trim());
+    if (isBalanceLine(cells, hasAmount)) return 'balance';
+    return isFooter(cells, { date, hasAmount }) && !hasDay(date) ? 'footer' : null;
+  };
 }
 
 type CsvRow = { cells: string[]; line: number };
@@ -66,13 +120,13 @@ async function sampleOf(lines: AsyncIterator<TextLine>, skipLines: number): Prom
 /** Line ends are made alike first, so that the number of a line is right whichever a file has. */
 async function* rowsOf(
   sample: readonly TextLine[],
-  lines: AsyncGenerator<TextLine>,
+  lines: AsyncGenerator<TextLine> | null,
   delimiter: string,
 ): AsyncGenerator<CsvRow> {
   const firstLine = sample[0]?.line ?? 1;
   async function* texts() {
     for (const { text } of sample) yield `${text}\n`;
-    for await (const { text } of lines) yield `${text}\n`;
+    for await (const { text } of lines ?? []) yield `${text}\n`;
   }
   const parser = parse({
     delimiter,
@@ -91,7 +145,7 @@ async function* rowsOf(
     }>) {
       const within = record.reduce((count, cell) => count + cell.split('\n').length - 1, 0);
       if (record.every((cell) => cell.trim() === '')) continue;
-      yield { cells: record, line: firstLine + info.lines - 1 - within };
+      yield { cells: record.map(withoutFormula), line: firstLine + info.lines - 1 - within };
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
@@ -109,6 +163,11 @@ async function* rowsOf(
 }
 
 const longestRecord = 131_072;
+
+/** `="0815"` is how banks keep a spreadsheet from taking a number for one. */
+function withoutFormula(cell: string): string {
+  return /^\s*="(.*)"\s*$/s.exec(cell)?.[1] ?? cell;
+}
 
 function hasHeader(mapping: CsvMapping): boolean {
   return mapping.hasHeader ?? columnsOf(mapping).some((column) => typeof column === 'string');
@@ -132,10 +191,6 @@ function headerIn(cells: readonly string[], line: number, mapping: CsvMapping): 
     positions.set(column, position);
   }
   return { width: cells.length, positions };
-}
-
-function plainName(name: string): string {
-  return name.replace(/\s+/g, ' ').trim().toLowerCase();
 }
 
 const delimiters = [',', ';', '\t', '|'] as const;
@@ -188,13 +243,13 @@ function refuseWithoutHeader(sample: readonly TextLine[], mapping: CsvMapping): 
   });
 }
 
-function rowReader(mapping: CsvMapping, account: StatementAccount) {
+function rowReader(mapping: CsvMapping, account: StatementAccount, mark: DecimalMark | null) {
   const { columns } = mapping;
   const names = movementNames();
   const readDay = dayReader(mapping.dateFormat);
-  const readAmount = amountReader(mapping);
-  return (cells: readonly string[], line: number, { width, positions }: CsvTable) => {
-    if (cells.slice(width ?? cells.length).some((cell) => cell.trim() !== '')) {
+  const readAmount = amountReader(mapping, mark);
+  return (cells: readonly string[], line: number, table: CsvTable) => {
+    if (cells.slice(table.width ?? cells.length).some((cell) => cell.trim() !== '')) {
       throw new StatementError({
         reason: 'structure_unreadable',
         line,
@@ -203,7 +258,7 @@ function rowReader(mapping: CsvMapping, account: StatementAccount) {
       });
     }
     const cell = (column: CsvColumn): string =>
-      cells[positions?.get(column) ?? Number(column)] ?? refuseWithoutColumn(column, line);
+      cellIn(cells, table, column) ?? refuseWithoutColumn(column, line);
     const optional = (column: CsvColumn | undefined) => (column === undefined ? null : cell(column));
     const currency = knownCurrency(firstText(optional(columns.currency)) ?? account.currency, line);
     const amountMinor = readAmount(cell, currency, line);
@@ -231,80 +286,8 @@ function rowReader(mapping: CsvMapping, account: StatementAccount) {
   };
 }
 
-/** One for a file: what one amount shows about the decimal mark holds for all that follow. */
-function amountReader({ columns, decimalMark }: CsvMapping) {
-  let mark: DecimalMark | null = decimalMark ?? null;
-  const minorOf = (digits: string, currency: string, line: number): number => {
-    const plain = withoutCurrency(digits, currency);
-    mark ??= decimalMarkOf(plain.replace(/[\s'’]/g, ''), { currency, line });
-    return unsignedMinor(plain, { currency, line, mark, grouped: true });
-  };
-  const unsigned = (text: string, currency: string, line: number): number => {
-    const { isNegative, digits } = splitSign(withoutCurrency(text, currency), line);
-    if (isNegative) throw signTwice(text, line);
-    return minorOf(digits, currency, line);
-  };
-  return (cell: (column: CsvColumn) => string, currency: string, line: number): number => {
-    const { amount } = columns;
-    if (amount.kind === 'signed') {
-      const { isNegative, digits } = splitSign(withoutCurrency(cell(amount.column), currency), line);
-      const minor = minorOf(digits, currency, line);
-      return isNegative && minor !== 0 ? -minor : minor;
-    }
-    if (amount.kind === 'indicator') {
-      const minor = unsigned(cell(amount.column), currency, line);
-      const word = cell(amount.indicator);
-      const isOneOf = (words: readonly string[]) => words.some((each) => plainName(each) === plainName(word));
-      if (isOneOf(amount.credit) === isOneOf(amount.debit)) throw unknownIndicator(word, line);
-      return isOneOf(amount.debit) && minor !== 0 ? -minor : minor;
-    }
-    const [creditText, debitText] = [cell(amount.credit).trim(), cell(amount.debit).trim()];
-    const credit = creditText === '' ? null : unsigned(creditText, currency, line);
-    const debit = debitText === '' ? null : unsigned(debitText, currency, line);
-    if (credit && debit) {
-      throw new StatementError({
-        reason: 'sign_unreadable',
-        line,
-        message: `The row has both a credit (${quoted(creditText)}) and a debit (${quoted(debitText)}).`,
-      });
-    }
-    if (credit === null && debit === null) {
-      throw new StatementError({ reason: 'amount_missing', line, message: 'The row has no amount.' });
-    }
-    return credit || (debit ? -debit : 0);
-  };
-}
-
-const symbols: Readonly<Record<string, string>> = { EUR: '€', USD: '$', GBP: '£', INR: '₹', JPY: '¥' };
-
-/** The row's own currency beside the amount is only dress; another one is left and refused. */
-function withoutCurrency(text: string, currency: string): string {
-  let rest = text.trim();
-  for (const name of [currency, symbols[currency]]) {
-    if (name === undefined) continue;
-    if (rest.toUpperCase().startsWith(name)) rest = rest.slice(name.length).trim();
-    if (rest.toUpperCase().endsWith(name)) rest = rest.slice(0, -name.length).trim();
-    rest = rest.replace(/^([-+(])\s*(.*)$/, (_all, sign: string, after: string) => {
-      return sign + (after.toUpperCase().startsWith(name) ? after.slice(name.length).trim() : after);
-    });
-  }
-  return rest;
-}
-
-function signTwice(text: string, line: number): StatementError {
-  return new StatementError({
-    reason: 'sign_unreadable',
-    line,
-    message: `${quoted(text)} has a sign, and its column says the direction too. Correct the mapping.`,
-  });
-}
-
-function unknownIndicator(word: string, line: number): StatementError {
-  return new StatementError({
-    reason: word.trim() === '' ? 'sign_missing' : 'sign_unreadable',
-    line,
-    message: `${quoted(word)} is not one of the words for money in or out. Add it to the mapping.`,
-  });
+function cellIn(cells: readonly string[], { positions }: CsvTable, column: CsvColumn): string | undefined {
+  return cells[positions?.get(column) ?? Number(column)];
 }
 
 function refuseWithoutColumn(column: CsvColumn, line: number): never {

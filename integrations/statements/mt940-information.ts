@@ -2,6 +2,8 @@
  * Field `:86:` of an MT940. Every bank writes it its own way; three families are told apart: numbered sub-fields
  * (`166?00…?20…?32…`), words between slashes (`/EREF/…/REMI/…`) and free text.
  *
+ * German banks without it write numbered lines in `:NS:`.
+ *
  * Lines are cut at a fixed width, in the middle of words and numbers. Where a line is full, the next one is taken to
  * continue it; as a space may have been lost there, the text is given a second time with spaces.
  */
@@ -22,6 +24,18 @@ export function readInformation(lines: readonly string[]): Information {
   if (separator !== undefined) return numbered(whole, separator);
   if (slashWord.test(` ${whole}`)) return slashed(lines);
   return { texts: textsOf(joinedLines(lines, lineWidth)), name: null, account: null };
+}
+
+/** `:NS:`: lines that begin with a number. 1 to 14 are the purpose, 15 and 16 the other side, 17 the bank's word for it. */
+export function readOwnersLines(lines: readonly string[]): Pick<Information, 'texts' | 'name'> {
+  const numbered = lines.map((line) => ({ number: Number(line.slice(0, 2)), text: line.slice(2) }));
+  const within = (from: number, to: number) =>
+    joinedLines(
+      numbered.filter(({ number }) => number >= from && number <= to).map(({ text }) => text),
+      subFieldWidth,
+    );
+  const [name] = within(15, 16);
+  return { texts: textsOf([...within(1, 14), ...within(17, 17)]), name: firstText(name) };
 }
 
 /** A full line has 65 characters and a full sub-field 27; one that ended in spaces has lost them. */

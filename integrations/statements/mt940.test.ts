@@ -113,9 +113,18 @@ describe('a statement line', () => {
     ['2603050305ED10,00NTRFREF', { amountMinor: -1000, pending: true }],
     ['2603050305C000000000010,00NTRFREF', { amountMinor: 1000 }],
     ['2603050305C10.00NTRFREF', { amountMinor: 1000 }],
+    ['2603050305C10NTRFREF', { amountMinor: 1000 }],
+    ['2603050305C1.000,5NTRFREF', { amountMinor: 100_050 }],
+    ['2603050305C1,000.50NTRFREF', { amountMinor: 100_050 }],
+    ['2603050305CR\n10,00NTRFREF', { amountMinor: 1000 }],
     ['2603050305C10,00S103REF', { amountMinor: 1000 }],
     ['2603050305C10,00FCHGREF//B-0001', { amountMinor: 1000, bankReference: 'B-0001' }],
     ['260305 0305 C 10,00 NTRFREF', { amountMinor: 1000 }],
+    ['260305    C10,00NTRFREF', { amountMinor: 1000, bookedOn: '2026-03-05' }],
+    ['20260305C10,00NTRFREF', { bookedOn: '2026-03-05' }],
+    ['202603040305C10,00NTRFREF', { bookedOn: '2026-03-05' }],
+    ['260304260305C10,00NTRFREF', { bookedOn: '2026-03-05' }],
+    ['2026030420260305C10,00NTRFREF', { bookedOn: '2026-03-05' }],
     ['2512310102C10,00NTRFREF', { bookedOn: '2026-01-02' }],
     ['2601021231C10,00NTRFREF', { bookedOn: '2025-12-31' }],
     ['2402290229C10,00NTRFREF', { bookedOn: '2024-02-29' }],
@@ -131,14 +140,16 @@ describe('a statement line', () => {
     ['260305030510,00NTRF', 'sign_unreadable'],
     ['2603050305C-10,00NTRF', 'amount_unreadable'],
     ['2603050305CNTRF', 'amount_unreadable'],
-    ['2603050305C10NTRF', 'amount_unreadable'],
     ['2603050305C1.000NTRF', 'amount_unreadable'],
-    ['2603050305C1.000,00NTRF', 'amount_unreadable'],
+    ['2603050305C1.00,00NTRF', 'amount_unreadable'],
+    ['2603050305C1,000,00NTRF', 'amount_unreadable'],
     ['2603050305C10,001NTRF', 'amount_unreadable'],
     ['2613050305C10,00NTRF', 'date_unreadable'],
     ['2602300230C10,00NTRF', 'date_unreadable'],
     ['260230C10,00NTRF', 'date_unreadable'],
     ['2603051305C10,00NTRF', 'date_unreadable'],
+    ['260305030C10,00NTRF', 'date_unreadable'],
+    ['201203201203C10,00NTRF', 'date_unreadable'],
     ['05.03.26C10,00NTRF', 'date_unreadable'],
     ['', 'date_unreadable'],
   ])('%s is refused', async (line, reason) => {
@@ -154,6 +165,17 @@ describe('a statement line', () => {
       unchecked,
     );
     expect(read?.texts).toEqual(['ADDED BY BANK', 'INV-7', 'B-0000001']);
+  });
+
+  it('that takes money back says so', async () => {
+    const lines = ['RC1,00NTRFONE', 'D1,00NRTITWO', 'RD1,00NRTITHREE', 'D1,00NTRFFOUR'];
+    const read = await movementsIn(message(lines.map((line) => `:61:260305${line}`).join('\n')), unchecked);
+    expect(read.map(({ texts }) => texts)).toEqual([
+      ['ONE', 'REVERSAL'],
+      ['TWO', 'REVERSAL'],
+      ['THREE'],
+      ['FOUR'],
+    ]);
   });
 
   it('has a name for each, also where the bank has one for all', async () => {
@@ -220,6 +242,15 @@ describe('information to the account owner', () => {
     expect((await told(`${full}\n8213075`))?.texts).toEqual([`${full}8213075`, `${full} 8213075`]);
   });
 
+  it('in the numbered lines of German banks is the purpose without their numbers', async () => {
+    const text = message(
+      ':61:260305C1,00S051\n:NS:01Rechnung\n02ADV48213075\n15Jane Doe\n17Gutschrift\n204711',
+    );
+    const [read] = await movementsIn(text, unchecked);
+    expect(read?.texts).toEqual(['Rechnung ADV48213075', 'Gutschrift', 'Jane Doe']);
+    expect(read?.payer.name).toBe('Jane Doe');
+  });
+
   it('that only begins with a number is free text', async () => {
     expect((await told('#12345 ADV48213075'))?.texts).toEqual(['#12345 ADV48213075']);
     expect((await told('123/45 ADV48213075'))?.texts).toEqual(['123/45 ADV48213075']);
@@ -249,6 +280,9 @@ describe('an account', () => {
     ['/NL91ABNA0417164300', 'NL91ABNA0417164300', 'NL91ABNA0417164300'],
     ['ABNANL2A/NL91ABNA0417164300', 'NL91ABNA0417164300', 'NL91ABNA0417164300'],
     ['37040044/0532013000', '37040044/0532013000', null],
+    ['37040044/0532013000EUR', '37040044/0532013000', null],
+    ['//AT39364/12345678912/EUR', 'AT39364/12345678912', null],
+    ['0532013000-001 USD', '0532013000-001', null],
     ['0532013000', '0532013000', null],
   ])('%s', async (written, id, iban) => {
     const [statement] = await partsOf(message('', { account: written }));
@@ -281,6 +315,24 @@ describe('pages and messages', () => {
       reason: 'balance_differs',
       line: 12,
     });
+  });
+
+  it('a closing balance may leave out the currency, and either balance may write points', async () => {
+    const lines = ':61:260305C1234.50NTRFX\n';
+    const opening = ':60F:C20260304EUR1.000,50\n';
+    const balances = (await partsOf(message(lines, { opening, closing: ':62F:C2603052235,00' }))).filter(
+      ({ type }) => type === 'balance',
+    );
+    expect(balances).toMatchObject([
+      { kind: 'opening', amountMinor: 100_050, on: '2026-03-04' },
+      { kind: 'closing', amountMinor: 223_500, currency: 'EUR', on: '2026-03-05' },
+    ]);
+  });
+
+  it('a page goes on behind the end of a message until its closing balance', async () => {
+    const lines = '-\n:61:260305C1,00NTRFX\n:86:ADV48213075\n-\n:61:260305C2,00NTRFX\n-';
+    const read = await movementsIn(message(lines, { closing: ':62F:C260305EUR3,' }));
+    expect(read.map(({ amountMinor }) => amountMinor)).toEqual([100, 200]);
   });
 
   it('a sign that was turned round does not join the balances', async () => {

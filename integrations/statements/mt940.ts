@@ -2,16 +2,16 @@
  * SWIFT MT940 and MT942, bare or in their envelopes, any number of messages and pages in a file. Every page of an MT940
  * has an opening and a closing balance, which its movements must join.
  */
-import { isCurrency } from '../../domain/money.ts';
-import { knownCurrency, unsignedMinor } from './amounts.ts';
+import { knownCurrency } from './amounts.ts';
 import { type BookedBalance, balanceCheck } from './balance-check.ts';
 import { movementNames } from './movement-names.ts';
-import { readInformation } from './mt940-information.ts';
-import { readStatementLine, type StatementLine, swiftDay } from './mt940-statement-line.ts';
-import { quoted, StatementError } from './statement-error.ts';
+import { accountIn, balanceIn } from './mt940-fields.ts';
+import { readInformation, readOwnersLines } from './mt940-information.ts';
+import { readStatementLine, type StatementLine } from './mt940-statement-line.ts';
+import { StatementError } from './statement-error.ts';
 import type { StatementAccount, StatementOptions, StatementPart } from './statement-part.ts';
 import { textLines } from './text-lines.ts';
-import { firstText, textsOf } from './texts.ts';
+import { firstText, reversalWord, textsOf } from './texts.ts';
 
 export async function* readMt940(
   text: AsyncIterable<string>,
@@ -73,7 +73,8 @@ type Mt940Page = {
   check: ReturnType<typeof balanceCheck>;
 };
 
-type OpenMovement = { entry: StatementLine; information: string[]; line: number };
+/** What the bank says in `:86:`, and what German banks say in `:NS:`. */
+type OpenMovement = { entry: StatementLine; information: string[]; ownersLines: string[]; line: number };
 
 function mt940Reader(options: StatementOptions) {
   const names = movementNames();
@@ -95,9 +96,11 @@ function mt940Reader(options: StatementOptions) {
     const ended = movement;
     movement = null;
     if (!ended || !page) return;
-    const { entry, line, information } = ended;
+    const { entry, line, information, ownersLines } = ended;
     const account = accountOf(page, line);
     const told = readInformation(information);
+    const owners = readOwnersLines(ownersLines);
+    const name = told.name ?? owners.name;
     const isIn = entry.amountMinor > 0 || entry.isReversal;
     const transaction = names({
       accountId: account.id,
@@ -111,12 +114,14 @@ function mt940Reader(options: StatementOptions) {
         pendingExternalId: null,
         texts: textsOf([
           ...told.texts,
+          ...owners.texts,
           entry.supplementary,
           entry.customerReference,
           entry.bankReference,
-          told.name,
+          entry.takesBack ? reversalWord : null,
+          name,
         ]),
-        payer: isIn ? { name: told.name, account: told.account } : { name: null, account: null },
+        payer: isIn ? { name, account: told.account } : { name: null, account: null },
         bankReference: firstText(entry.bankReference),
       },
     });
@@ -141,9 +146,15 @@ function mt940Reader(options: StatementOptions) {
 
   function* read({ tag, lines, line }: SwiftField): Generator<StatementPart> {
     const [first = ''] = lines;
-    if (tag === null || tag === '20') {
-      if (tag === '20' || page?.account) yield* endPage();
-      if (tag === '20') page = begin(line, firstText(first));
+    if (tag === null) {
+      // Some banks end a message in the middle of a page: until its closing balance it goes on.
+      if (page?.opening && !page.isClosed) yield* endMovement();
+      else if (page?.account) yield* endPage();
+      return;
+    }
+    if (tag === '20') {
+      yield* endPage();
+      page = begin(line, firstText(first));
       return;
     }
     // Some banks write the number of the transfer once for several statements.
@@ -158,7 +169,7 @@ function mt940Reader(options: StatementOptions) {
     if (tag === '25' || tag === '25P') now.account = accountIn(lines, line, options.currency);
     else if (/^60/.test(tag)) {
       pages += 1;
-      const balance = balanceIn(first, line);
+      const balance = balanceIn(first, line, now.currency);
       now.currency = balance.currency;
       now.opening = balance;
       const account = accountOf(now, line);
@@ -185,13 +196,20 @@ function mt940Reader(options: StatementOptions) {
           statementId: now.reference,
         };
       }
-      movement = { entry: readStatementLine(lines, { currency, line }), information: [], line };
-    } else if (tag === '86' || tag === 'NS') {
+      movement = {
+        entry: readStatementLine(lines, { currency, line }),
+        information: [],
+        ownersLines: [],
+        line,
+      };
+    } else if (tag === '86') {
       movement?.information.push(...lines);
+    } else if (tag === 'NS') {
+      movement?.ownersLines.push(...lines);
     } else if (/^62/.test(tag)) {
       yield* endMovement();
       if (now.isClosed) throw misplaced(tag, line);
-      const balance = balanceIn(first, line);
+      const balance = balanceIn(first, line, now.currency);
       const account = accountOf(now, line);
       now.isClosed = true;
       if (options.checkBalances !== false) now.check.assertCloses({ opening: now.opening, closing: balance });
@@ -220,73 +238,6 @@ function accountOf({ account, currency }: Mt940Page, line: number): StatementAcc
     line,
     message: 'The statement does not say which account it is of (:25:).',
   });
-}
-
-/** `:25:` is the IBAN, or the bank and the number; some banks put the currency behind it. */
-function accountIn(
-  lines: readonly string[],
-  line: number,
-  fallbackCurrency: string | undefined,
-): StatementAccount {
-  const written = (lines[0] ?? '').trim();
-  const compact = written.replace(/\s/g, '').toUpperCase();
-  const iban = ibanIn(compact);
-  if (written === '') {
-    throw new StatementError({
-      reason: 'account_missing',
-      line,
-      message: 'The statement does not say which account it is of (:25:).',
-    });
-  }
-  const currency = fallbackCurrency ? knownCurrency(fallbackCurrency, line) : null;
-  return { id: iban ?? written, iban, bankId: null, currency };
-}
-
-/** A currency may be written right behind it, and some IBANs end in letters: the check digits tell. */
-function ibanIn(text: string): string | null {
-  const written = /(?:^|\/)([A-Z]{2}\d{2}[A-Z0-9]{11,30})(?:\/[A-Z]{3})?$/.exec(text)?.[1];
-  if (written === undefined) return null;
-  const without = written.slice(0, -3);
-  if (!isCurrency(written.slice(-3)) || hasIbanCheck(written)) return written;
-  return without;
-}
-
-function hasIbanCheck(iban: string): boolean {
-  const digits = [...iban.slice(4), ...iban.slice(0, 4)]
-    .map((character) => Number.parseInt(character, 36))
-    .join('');
-  return BigInt(digits) % 97n === 1n;
-}
-
-/** `C260305EUR1234,56`. */
-function balanceIn(text: string, line: number): BookedBalance & { on: string } {
-  const match = /^\s*(?<mark>[A-Z]*?)\s*(?<day>\d{6})\s*(?<currency>[A-Za-z]{3})\s*(?<amount>.*)$/i.exec(
-    text,
-  );
-  const { mark: written = '', day = '', currency: code = '', amount = '' } = match?.groups ?? {};
-  if (!match) {
-    throw new StatementError({
-      reason: 'structure_unreadable',
-      line,
-      message: `${quoted(text)} cannot be read as a balance (as C260305EUR1234,56).`,
-    });
-  }
-  const mark = written.toUpperCase();
-  if (mark !== 'C' && mark !== 'D') {
-    throw new StatementError({
-      reason: mark === '' ? 'sign_missing' : 'sign_unreadable',
-      line,
-      message: `A balance must say C or D, not ${quoted(mark)}.`,
-    });
-  }
-  const currency = knownCurrency(code, line);
-  const minor = unsignedMinor(amount, { currency, line, mark: ',', grouped: false });
-  return {
-    line,
-    amountMinor: mark === 'D' && minor !== 0 ? -minor : minor,
-    currency,
-    on: swiftDay(day, line),
-  };
 }
 
 function misplaced(tag: string, line: number): StatementError {

@@ -165,6 +165,16 @@ describe('an amount', () => {
     expect(await refusalOf(file({ TRNAMT: amount }))).toEqual({ reason, line: 4 });
   });
 
+  it.each([
+    ['5.124', 5124],
+    ['-12,345', -12_345],
+    ['1,234.567', 1_234_567],
+    ['1234', 1_234_000],
+  ])('%s of a currency with three decimals', async (amount, amountMinor) => {
+    const text = file({ TRNAMT: amount }).replace('<CURDEF>USD', '<CURDEF>KWD');
+    expect((await movementsIn(text))[0]).toMatchObject({ amountMinor, currency: 'KWD' });
+  });
+
   it('twice in a transaction is refused: one of the two would be lost', async () => {
     const text = fileOf(
       '<STMTTRN><DTPOSTED>20260305<TRNAMT>1.00<FITID>A<DTPOSTED>20260305<TRNAMT>2.00<FITID>B</STMTTRN>',
@@ -184,6 +194,9 @@ describe('a day', () => {
     '20260305000000[0]',
     '20260305 120000',
     '2026-03-05',
+    '2026/03/05',
+    '20260305120000-0500',
+    '20260305120000.000+05:30',
   ])('%s is the day that is written', async (text) => {
     expect((await movementsIn(file({ DTPOSTED: text })))[0]?.bookedOn).toBe('2026-03-05');
   });

@@ -3,8 +3,9 @@
  * `TRNTYPE` is the bank's word for the kind and often contradicts it. Tags that are not closed are closed by what
  * cannot stand within them, but a file without its last tag has been cut off.
  */
+import { exponentOf } from '../../domain/money.ts';
 import type { BankTransaction } from '../../domain/payments/bank-transaction.ts';
-import { knownCurrency, signedMinor } from './amounts.ts';
+import { type DecimalMark, knownCurrency, signedMinor } from './amounts.ts';
 import { dayOf, refuseDate } from './dates.ts';
 import { movementNames } from './movement-names.ts';
 import { type OfxToken, ofxTokenizer } from './ofx-tags.ts';
@@ -244,12 +245,7 @@ function transactionOf(
   const own = parts.get('CURRENCY')?.get('CURSYM') ?? fields.get('CURRENCY');
   const amount = fields.get('TRNAMT');
   const currency = knownCurrency(own?.text ?? account.currency, own?.line ?? line);
-  const amountMinor = signedMinor(amount?.text ?? '', {
-    currency,
-    line: amount?.line ?? line,
-    mark: null,
-    grouped: true,
-  });
+  const amountMinor = ofxMinor(amount ?? { text: '', line }, currency);
   const payee = parts.get('PAYEE');
   const name = firstText(textOf(fields, 'NAME'), textOf(payee, 'NAME'));
   const posted = fields.get(pending ? 'DTTRAN' : 'DTPOSTED') ?? fields.get('DTPOSTED');
@@ -268,10 +264,21 @@ function transactionOf(
       textOf(payee, 'NAME'),
       textOf(fields, 'REFNUM'),
       textOf(fields, 'CHECKNUM'),
+      textOf(fields, 'CHKNUM'),
     ]),
     payer: { name: amountMinor > 0 ? name : null, account: null },
     bankReference: firstText(textOf(fields, 'REFNUM')),
   };
+}
+
+/**
+ * Either mark, another in each amount: banks do mix them. The standard groups no digits, so where a currency has three
+ * decimals, three digits behind one mark are these.
+ */
+function ofxMinor({ text, line }: Field, currency: string): number {
+  const [, only] = /^[^.,]*([.,])\d{3}[^.,\d]*$/.exec(text) ?? [];
+  const mark = only !== undefined && exponentOf(currency) === 3 ? (only as DecimalMark) : null;
+  return signedMinor(text, { currency, line, mark, grouped: true });
 }
 
 /** OFX knows no opening balance, so there is nothing to check it against. */
@@ -282,7 +289,7 @@ function* ledgerBalance(
   const amount = fields.get('BALAMT');
   if (!amount) return;
   const currency = knownCurrency(account.currency, line);
-  const amountMinor = signedMinor(amount.text, { currency, line: amount.line, mark: null, grouped: true });
+  const amountMinor = ofxMinor(amount, currency);
   const date = fields.get('DTASOF');
   const on = date && !isPlaceholder(date.text) ? ofxDay(date) : null;
   yield { type: 'balance', line, account, kind: 'closing', amountMinor, currency, on };
@@ -291,7 +298,9 @@ function* ledgerBalance(
 /** `20260305`, with or without a time and a zone: the day as the bank writes it. */
 function ofxDay({ text, line }: Field): string {
   const match =
-    /^(\d{4})(-?)(\d{2})\2(\d{2})(?:[T ]?\d{2}:?(?:\d{2}:?(?:\d{2}(?:\.\d*)?)?)?)?\s*(?:\[.*)?Z?$/.exec(text);
+    /^(\d{4})([-/]?)(\d{2})\2(\d{2})(?:[T ]?\d{2}:?(?:\d{2}:?(?:\d{2}(?:\.\d*)?)?)?)?\s*(?:\[.*|[-+]\d{2}:?\d{2})?Z?$/.exec(
+      text,
+    );
   return (match && dayOf(Number(match[1]), Number(match[3]), Number(match[4]))) ?? refuseDate(text, line);
 }
 

@@ -27,3 +27,6 @@ export function isPlaceholder(text: string): boolean {
 export function firstText(...texts: readonly (string | null | undefined)[]): string | null {
   return textsOf(texts)[0] ?? null;
 }
+
+/** What a file says by a mark that a movement out takes money back, as the word by which that is found in a text. */
+export const reversalWord = 'REVERSAL';

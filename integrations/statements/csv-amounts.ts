@@ -1,0 +1,127 @@
+/** The amount of a CSV's row, in whichever columns the mapping says that it stands. */
+import { type DecimalMark, decimalMarkOf, splitSign, unsignedMinor } from './amounts.ts';
+import { type CsvColumn, type CsvMapping, plainName } from './csv-mapping.ts';
+import { quoted, StatementError } from './statement-error.ts';
+
+/**
+ * One for a file. `mark`: the decimal mark as far as it is known before; what one amount shows about it holds for all that
+ * follow.
+ */
+export function amountReader({ columns }: CsvMapping, known: DecimalMark | null) {
+  let mark = known;
+  const minorOf = (digits: string, currency: string, line: number): number => {
+    const plain = withoutCurrency(digits, currency);
+    mark ??= decimalMarkOf(plain.replace(/[\s'’]/g, ''), { currency, line });
+    return unsignedMinor(plain, { currency, line, mark, grouped: true });
+  };
+  const unsigned = (text: string, currency: string, line: number): number => {
+    const { isNegative, digits } = splitSign(withoutCurrency(text, currency), line);
+    if (isNegative) throw signTwice(text, line);
+    return minorOf(digits, currency, line);
+  };
+  const debitOf = (text: string, currency: string, line: number): number => {
+    const { isNegative, digits } = splitSign(withoutCurrency(text, currency), line);
+    const minor = minorOf(digits, currency, line);
+    const isWanted = columns.amount.kind === 'two_columns' && columns.amount.debitSign === 'minus';
+    if (isNegative !== isWanted && minor !== 0)
+      throw isNegative ? signTwice(text, line) : signWanted(text, line);
+    return minor;
+  };
+  return (cell: (column: CsvColumn) => string, currency: string, line: number): number => {
+    const { amount } = columns;
+    if (amount.kind === 'signed') {
+      const { isNegative, digits } = splitSign(withoutCurrency(cell(amount.column), currency), line);
+      const minor = minorOf(digits, currency, line);
+      return isNegative && minor !== 0 ? -minor : minor;
+    }
+    if (amount.kind === 'indicator') {
+      const minor = unsigned(cell(amount.column), currency, line);
+      const word = cell(amount.indicator);
+      const isOneOf = (words: readonly string[]) => words.some((each) => plainName(each) === plainName(word));
+      if (isOneOf(amount.credit) === isOneOf(amount.debit)) throw unknownIndicator(word, line);
+      return isOneOf(amount.debit) && minor !== 0 ? -minor : minor;
+    }
+    const [creditText, debitText] = [cell(amount.credit).trim(), cell(amount.debit).trim()];
+    const credit = creditText === '' ? null : unsigned(creditText, currency, line);
+    const debit = debitText === '' ? null : debitOf(debitText, currency, line);
+    if (credit && debit) {
+      throw new StatementError({
+        reason: 'sign_unreadable',
+        line,
+        message: `The row has both a credit (${quoted(creditText)}) and a debit (${quoted(debitText)}).`,
+      });
+    }
+    if (credit === null && debit === null) {
+      throw new StatementError({ reason: 'amount_missing', line, message: 'The row has no amount.' });
+    }
+    return credit || (debit ? -debit : 0);
+  };
+}
+
+const symbols: Readonly<Record<string, string>> = { EUR: '€', USD: '$', GBP: '£', INR: '₹', JPY: '¥' };
+
+/** The row's own currency beside the amount is only dress; another one is left and refused. */
+function withoutCurrency(text: string, currency: string): string {
+  let rest = text.trim();
+  for (const name of [currency, symbols[currency]]) {
+    if (name === undefined) continue;
+    if (rest.toUpperCase().startsWith(name)) rest = rest.slice(name.length).trim();
+    if (rest.toUpperCase().endsWith(name)) rest = rest.slice(0, -name.length).trim();
+    rest = rest.replace(/^([-+(])\s*(.*)$/, (_all, sign: string, after: string) => {
+      return sign + (after.toUpperCase().startsWith(name) ? after.slice(name.length).trim() : after);
+    });
+  }
+  return rest;
+}
+
+/** The columns in which a movement has its amount: all are empty where a row is none. */
+export function amountColumns({ columns: { amount } }: CsvMapping): CsvColumn[] {
+  return amount.kind === 'two_columns' ? [amount.credit, amount.debit] : [amount.column];
+}
+
+/**
+ * What amounts show of the decimal mark: `null` where all of them can be read in two ways, and where they contradict each
+ * other, so that the one that does is refused when it is read.
+ */
+export function markShownBy(amounts: readonly string[]): DecimalMark | null {
+  const shown = new Set(amounts.map(markIn).filter((mark) => mark !== null));
+  const [only = null] = shown;
+  return shown.size === 1 ? only : null;
+}
+
+/** A mark that stands twice groups, and then the other one stands before decimals. */
+function markIn(amount: string): DecimalMark | null {
+  const digits = amount.replace(/[^\d.,]/g, '');
+  const last = /[.,](?=\d*$)/.exec(digits)?.[0] as DecimalMark | undefined;
+  if (last === undefined || digits.length > longestAmount) return null;
+  const other = last === ',' ? '.' : ',';
+  if (digits.split(last).length > 2) return digits.includes(other) ? null : other;
+  const canGroup = !digits.includes(other) && /^[1-9]\d{0,2}[.,]\d{3}$/.test(digits);
+  return canGroup ? null : last;
+}
+
+const longestAmount = 64;
+
+function signWanted(text: string, line: number): StatementError {
+  return new StatementError({
+    reason: 'sign_missing',
+    line,
+    message: `${quoted(text)} has no minus, which the mapping says all debits have. Correct the mapping.`,
+  });
+}
+
+function signTwice(text: string, line: number): StatementError {
+  return new StatementError({
+    reason: 'sign_unreadable',
+    line,
+    message: `${quoted(text)} has a sign, and its column says the direction too. Correct the mapping.`,
+  });
+}
+
+function unknownIndicator(word: string, line: number): StatementError {
+  return new StatementError({
+    reason: word.trim() === '' ? 'sign_missing' : 'sign_unreadable',
+    line,
+    message: `${quoted(word)} is not one of the words for money in or out. Add it to the mapping.`,
+  });
+}

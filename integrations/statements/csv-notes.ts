@@ -1,0 +1,27 @@
+/**
+ * Rows of a CSV that are no movement. Left out is only what cannot be one: a row that has no amount and calls itself a
+ * balance, and behind the last movement what has no day and is a sum or a remark. A row that has a day and an amount is
+ * always read, whatever it calls itself.
+ */
+
+/** `Opening balance`, `BALANCE BROUGHT FORWARD`, `Kontostand am 05.03.2026`: the balance stands in another column. */
+export function isBalanceLine(cells: readonly string[], hasAmount: boolean): boolean {
+  return !hasAmount && cells.some((cell) => balanceWords.test(cell));
+}
+
+const balanceWords =
+  /^\W*(?:(?:opening|beginning|starting|previous|closing|ending|final|current|available|ledger|account) )?balance\b|^\W*[bc]\/f\W*$|^\W*(?:\w+ )?(?:saldo|kontostand|solde)\b|^\W*(?:anfangs|end|eind|begin)saldo\b/i;
+
+/** `date` is what stands where the day should; that it cannot be read as one is for the caller to know. */
+export function isFooter(
+  cells: readonly string[],
+  { date, hasAmount }: { date: string; hasAmount: boolean },
+): boolean {
+  if (/^\W*\d/.test(date)) return false;
+  const isSum = cells.some((cell) => sumWords.test(cell) || balanceWords.test(cell));
+  return isSum || (!hasAmount && date !== '');
+}
+
+/** The whole cell, so that a customer whose name begins with such a word is none. */
+const sumWords =
+  /^\W*(?:(?:grand|sub|page) ?)?(?:totals?|sum|summe|summa|gesamt|totaal|totale|suma|razem)(?: (?:credits?|debits?|amounts?|in|out|paid in|paid out))?\W*$/i;
