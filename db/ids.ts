@@ -48,7 +48,13 @@ export type IdPrefix =
   | 'cpo'
   | 'clot'
   | 'cdis'
-  | 'cdp';
+  | 'cdp'
+  | 'btf'
+  | 'bac'
+  | 'bst'
+  | 'btx'
+  | 'bdc'
+  | 'bal';
 
 /** `sub_0198f1c0…` */
 export function newId(prefix: IdPrefix): string {

@@ -9,6 +9,7 @@ const rails = {
   razorpay: true,
   coinbase: true,
   crypto: true,
+  bank: true,
   manual: true,
   credit: true,
 } satisfies Record<PaymentRail, true>;

@@ -297,6 +297,7 @@ const rails: Record<PaymentRail, string> = {
   razorpay: 'Razorpay',
   crypto: 'Coins',
   coinbase: 'Coinbase',
+  bank: 'Bank transfer',
   manual: 'Direct payment',
   credit: 'Your credit',
 };

@@ -1,9 +1,9 @@
 /**
  * Payments on any rail: by card, by an order the customer pays at Razorpay, by a checkout of Coinbase, in coins to an address
- * of the tenant's own wallet, by a recorded payment, or with the customer's credit that we hold already. Only the last moves no
- * cash.
+ * of the tenant's own wallet, by a bank transfer that is found on the tenant's account, by a recorded payment, or with the
+ * customer's credit that we hold already. Only the last moves no cash.
  */
-export type PaymentRail = 'stripe' | 'razorpay' | 'coinbase' | 'crypto' | 'manual' | 'credit';
+export type PaymentRail = 'stripe' | 'razorpay' | 'coinbase' | 'crypto' | 'bank' | 'manual' | 'credit';
 
 /** Rails that a vendor stands behind: it takes the money, and it gives it back when we ask for that. */
 export type VendorRail = Extract<PaymentRail, 'stripe' | 'razorpay'>;
@@ -14,7 +14,7 @@ export function isVendorRail(rail: PaymentRail): rail is VendorRail {
 
 /** Whether money on this rail comes unasked: no act of ours waits for it, and a charge may be under way beside it. */
 export function comesUnasked(rail: PaymentRail): boolean {
-  return rail === 'manual' || rail === 'razorpay' || rail === 'coinbase' || rail === 'crypto';
+  return rail !== 'stripe' && rail !== 'credit';
 }
 
 /**

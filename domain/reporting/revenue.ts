@@ -31,7 +31,15 @@ export type RevenueFigure = keyof typeof kindsOf;
 
 export const revenueFigures = Object.keys(kindsOf) as RevenueFigure[];
 
-export const rails: readonly PaymentRail[] = ['stripe', 'razorpay', 'coinbase', 'crypto', 'manual', 'credit'];
+export const rails: readonly PaymentRail[] = [
+  'stripe',
+  'razorpay',
+  'coinbase',
+  'crypto',
+  'bank',
+  'manual',
+  'credit',
+];
 
 /** Those on which money moves. */
 export const cashRails: readonly PaymentRail[] = rails.filter((rail) => rail !== 'credit');

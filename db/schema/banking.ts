@@ -1,0 +1,275 @@
+/**
+ * Bank transfers: what customers are told to pay by, the accounts that are read, what moved on them, and what was decided
+ * about each movement.
+ */
+import { sql } from 'drizzle-orm';
+import {
+  type AnyPgColumn,
+  boolean,
+  check,
+  date,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core';
+import type { BankMovementStatus } from '../../domain/payments/bank-movement.ts';
+import type { BankSource } from '../../domain/payments/bank-transaction.ts';
+import type { BankTransferStatus } from '../../domain/payments/bank-transfer.ts';
+import type { MatchDecision } from '../../domain/payments/match-decision.ts';
+import type { TransferConfiguration } from '../../domain/payments/transfer-configuration.ts';
+import type { TransferInstructions } from '../../domain/payments/transfer-instructions.ts';
+import { customers, invoices } from './billing.ts';
+import { amountMinor, createdAt, currency, id, instant, tenantId } from './columns.ts';
+import { payments } from './payments.ts';
+import { tenants } from './tenants.ts';
+
+/** A tenant's own accounts, as customers are told them: every version stays, as instructions that were given name it. */
+export const bankDetails = pgTable(
+  'bank_details',
+  {
+    tenantId: tenantId().references(() => tenants.id),
+    version: integer().notNull(),
+    configuration: jsonb().$type<TransferConfiguration>().notNull(),
+    /** Who gave it, as in the audit log. */
+    actor: text().notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.tenantId, t.version] }),
+    check('bank_details_version', sql`${t.version} > 0`),
+  ],
+);
+
+/** The transfer an invoice waits for. */
+export const bankTransfers = pgTable(
+  'bank_transfers',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
+    /** Opens the customer's page; unguessable. */
+    pageToken: text().notNull(),
+    /** `ADV` and eight digits; never given twice, to whomever. */
+    reference: text().notNull(),
+    /** Counts changes of the row. */
+    version: integer().notNull().default(0),
+    status: text().$type<BankTransferStatus>().notNull(),
+    statusSince: instant().notNull(),
+    detailsVersion: integer().notNull(),
+    /** As they were given. */
+    instructions: jsonb().$type<TransferInstructions>().notNull(),
+    isInternational: boolean().notNull(),
+    currency: currency().notNull(),
+    issuedAt: instant().notNull(),
+    askAt: instant().notNull(),
+    alertAt: instant().notNull(),
+    expiresAt: instant().notNull(),
+    /** When the customer was asked where the money is, and the operators were alerted. */
+    askedAt: instant(),
+    alertedAt: instant(),
+    /** Since when the clock stands still, and why. */
+    heldAt: instant(),
+    holdReason: text(),
+    /** The number on the customer's confirmation of the transfer, as the customer told it. */
+    confirmationNumber: text(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('bank_transfers_invoice').on(t.invoiceId),
+    uniqueIndex('bank_transfers_reference').on(t.reference),
+    uniqueIndex('bank_transfers_page').on(t.pageToken),
+    index('bank_transfers_list').on(t.tenantId, t.status, t.id),
+    index('bank_transfers_confirmation')
+      .on(t.tenantId, t.confirmationNumber)
+      .where(sql`${t.confirmationNumber} is not null`),
+    check('bank_transfers_reference_form', sql`${t.reference} ~ '^ADV[0-9]{8}$'`),
+    check(
+      'bank_transfers_held',
+      sql`(${t.status} = 'on_hold') = (${t.heldAt} is not null) and (${t.heldAt} is null) = (${t.holdReason} is null)`,
+    ),
+  ],
+);
+
+/** An account that is read, by statement files or by a feed. */
+export const bankAccounts = pgTable(
+  'bank_accounts',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    name: text().notNull(),
+    currency: currency().notNull(),
+    /** Whether customers are told to pay to it: what comes in on another one is never matched by itself. */
+    isReceiving: boolean().notNull(),
+    /** The end of its number, for people. */
+    mask: text(),
+    /** As a statement names it: the IBAN, or the bank's own number; a file of another account is refused. */
+    statementAccount: text(),
+    /** What the columns of its CSV files mean. */
+    csvMapping: jsonb().$type<object>(),
+    /** The feed's name of it, and the connection it is read by. */
+    connectionId: text(),
+    externalId: text(),
+    /** The same in every connection to the account, where the feed knows that. */
+    persistentId: text(),
+    closedAt: instant(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    index('bank_accounts_list').on(t.tenantId, t.id),
+    uniqueIndex('bank_accounts_external').on(t.connectionId, t.externalId),
+    uniqueIndex('bank_accounts_persistent').on(t.tenantId, t.persistentId),
+    check('bank_accounts_feed', sql`(${t.connectionId} is null) = (${t.externalId} is null)`),
+  ],
+);
+
+/** A statement file that was read whole. The same file is read once. */
+export const bankStatements = pgTable(
+  'bank_statements',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    accountId: text()
+      .notNull()
+      .references(() => bankAccounts.id),
+    /** Of the bytes, in hexadecimal digits. */
+    sha256: text().notNull(),
+    source: text().$type<BankSource>().notNull(),
+    /** Movements in it: all, those that were new, and the new ones that may be copies of known ones. */
+    movements: integer().notNull(),
+    added: integer().notNull(),
+    suspectedCopies: integer().notNull(),
+    actor: text().notNull(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('bank_statements_file').on(t.accountId, t.sha256),
+    index('bank_statements_list').on(t.tenantId, t.accountId, t.id),
+  ],
+);
+
+/** One movement on an account, as its source tells it, and where it stands. */
+export const bankTransactions = pgTable(
+  'bank_transactions',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    accountId: text()
+      .notNull()
+      .references(() => bankAccounts.id),
+    source: text().$type<BankSource>().notNull(),
+    externalId: text().notNull(),
+    statementId: text().references(() => bankStatements.id),
+    /** Money in is positive. */
+    amountMinor: amountMinor().notNull(),
+    currency: currency().notNull(),
+    bookedOn: date({ mode: 'string' }).notNull(),
+    authorisedOn: date({ mode: 'string' }),
+    pending: boolean().notNull(),
+    pendingExternalId: text(),
+    texts: text().array().notNull(),
+    payerName: text(),
+    payerAccount: text(),
+    bankReference: text(),
+    /** A feed's amount with more digits than the currency has, as it was told. */
+    roundedFrom: text(),
+    status: text().$type<BankMovementStatus>().notNull(),
+    /** Counts changes of what the source says. */
+    version: integer().notNull().default(0),
+    /** The known movement of which it may be a copy. */
+    copyOfId: text().references((): AnyPgColumn => bankTransactions.id),
+    /** When somebody said whether it is one. */
+    copyJudgedAt: instant(),
+    /** Of the amount, what pays invoices or is credit. */
+    allocatedMinor: amountMinor().notNull().default(0),
+    /** When it was taken back by a later movement, or by its source. */
+    reversedAt: instant(),
+    removedAt: instant(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('bank_transactions_external').on(t.accountId, t.source, t.externalId),
+    index('bank_transactions_list').on(t.tenantId, t.status, t.id),
+    index('bank_transactions_day').on(t.accountId, t.bookedOn, t.id),
+    index('bank_transactions_amount').on(t.tenantId, t.currency, t.amountMinor, t.bookedOn),
+    index('bank_transactions_undecided').on(t.tenantId, t.bookedOn, t.id).where(sql`${t.status} = 'new'`),
+    index('bank_transactions_bank_reference')
+      .on(t.tenantId, t.bankReference)
+      .where(sql`${t.bankReference} is not null`),
+    check(
+      'bank_transactions_allocated',
+      sql`${t.allocatedMinor} between 0 and greatest(${t.amountMinor}, 0)`,
+    ),
+    check('bank_transactions_copy', sql`${t.copyOfId} is null or ${t.copyOfId} <> ${t.id}`),
+  ],
+);
+
+/** What was decided about a movement, one after the other; the last that is not undone stands. */
+export const bankDecisions = pgTable(
+  'bank_decisions',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    transactionId: text()
+      .notNull()
+      .references(() => bankTransactions.id),
+    ordinal: integer().notNull(),
+    kind: text().notNull(),
+    /** Gate or rule; null for what a person decided. */
+    rule: text(),
+    /** By the rules: the decision with its evidence. */
+    decision: jsonb().$type<MatchDecision>(),
+    /** By a person: what was said, and why. */
+    act: jsonb().$type<object>(),
+    /** `matching`, or who decided, as in the audit log. */
+    decidedBy: text().notNull(),
+    decidedAt: instant().notNull(),
+    undoneAt: instant(),
+    undoneBy: text(),
+    undoneReason: text(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('bank_decisions_ordinal').on(t.transactionId, t.ordinal),
+    check('bank_decisions_source', sql`num_nonnulls(${t.decision}, ${t.act}) = 1`),
+  ],
+);
+
+/** What of a movement became which payment. */
+export const bankAllocations = pgTable(
+  'bank_allocations',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    transactionId: text()
+      .notNull()
+      .references(() => bankTransactions.id),
+    decisionId: text()
+      .notNull()
+      .references(() => bankDecisions.id),
+    paymentId: text()
+      .notNull()
+      .references(() => payments.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
+    /** Of the movement, in its own currency. */
+    amountMinor: amountMinor().notNull(),
+    undoneAt: instant(),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('bank_allocations_payment').on(t.paymentId).where(sql`${t.undoneAt} is null`),
+    index('bank_allocations_transaction').on(t.tenantId, t.transactionId),
+    index('bank_allocations_invoice').on(t.tenantId, t.invoiceId),
+    check('bank_allocations_amount', sql`${t.amountMinor} > 0`),
+  ],
+);
