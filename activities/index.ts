@@ -15,6 +15,7 @@ import { createSubscriptionActivities } from './billing/subscription.ts';
 import { createSubscriptionRequestActivities } from './billing/subscription-requests.ts';
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
+import { createBankTransferActivities } from './payments/bank-transfer.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
 import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
 import { createCoinbaseCheckoutActivities } from './payments/coinbase-checkout.ts';
@@ -38,6 +39,8 @@ export type ActivityDeps = {
   taxEngine: TaxEngine;
   exchangeRates: ExchangeRates;
   log: Logger;
+  /** Under which customers reach our pages; without it, mails lead to the tenant's own portal. */
+  publicUrl?: string;
   /** Delivers what is due in the outbox; returns how many rows. */
   drainOutbox: () => Promise<number>;
   /** The chains that this process watches; left out for none. */
@@ -56,6 +59,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createPlanChangeActivities(deps),
       ...createPauseActivities(deps),
       ...createCryptoInvoiceActivities(deps),
+      ...createBankTransferActivities(deps),
     },
     /** Everything that calls the card vendor. */
     stripe: {

@@ -12,7 +12,14 @@ import {
   templateVariables,
   tenantTemplates,
 } from '../../domain/messaging/notification.ts';
-import { type Block, type Mail, mapMail, readTemplate, readTemplateFile } from './template-source.ts';
+import {
+  type Block,
+  factsOfLines,
+  type Mail,
+  mapMail,
+  readTemplate,
+  readTemplateFile,
+} from './template-source.ts';
 
 type ToRender = {
   template: NotificationTemplate;
@@ -81,13 +88,23 @@ export function renderNotice(notice: ToRender): Pick<RenderedNotification, 'subj
   return { subject, text: blocks.map(textOf).join('\n') };
 }
 
+/** A block as it is shown. */
+type Shown = Exclude<Block<string>, { kind: 'lines' }>;
+
 const strict = { strictVariables: true, strictFilters: true, ownPropertyOnly: true };
 const plain = new Liquid(strict);
 const escaping = new Liquid({ ...strict, outputEscape: 'escape' });
 
-function fill({ template, variables, common }: ToRender): Mail<string> {
+function fill({ template, variables, common }: ToRender): Omit<Mail<string>, 'blocks'> & { blocks: Shown[] } {
   const values = checkedVariables(template, { ...variables, ...common });
-  return mapMail(compiled(template), (part) => oneLine(plain.renderSync(part, values) as string));
+  const mail = mapMail(compiled(template), (part, lines) => {
+    const text = plain.renderSync(part, values) as string;
+    return lines === 'one' ? oneLine(text) : text.split('\n').map(oneLine).join('\n');
+  });
+  const blocks = mail.blocks.map((block): Shown => {
+    return block.kind === 'lines' ? { kind: 'facts', facts: factsOfLines(block.text) } : block;
+  });
+  return { ...mail, blocks };
 }
 
 const mails = new Map<NotificationTemplate, Mail<Template[]>>();
@@ -127,7 +144,7 @@ function oneLine(value: string): string {
   return value.replace(/[\s\p{Cc}]+/gu, ' ').trim();
 }
 
-function textOf(block: Block<string>): string {
+function textOf(block: Shown): string {
   switch (block.kind) {
     case 'paragraph':
       return block.text;

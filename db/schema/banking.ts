@@ -68,7 +68,11 @@ export const bankTransfers = pgTable(
     /** As they were given. */
     instructions: jsonb().$type<TransferInstructions>().notNull(),
     isInternational: boolean().notNull(),
+    /** Where the customer pays from: ISO 3166-1 alpha-2. */
+    payerCountry: text().notNull(),
     currency: currency().notNull(),
+    /** What of the invoice was paid when they were given: it did not come by them. */
+    paidBeforeMinor: amountMinor().notNull(),
     issuedAt: instant().notNull(),
     askAt: instant().notNull(),
     alertAt: instant().notNull(),

@@ -47,6 +47,24 @@ export type NotificationVariables = {
   crypto_payment_reversed: DunningVariables;
   /** A cheque or a money order that had paid the invoice was not paid itself. */
   payment_bounced: DunningVariables;
+  // `payUrl` is the page of the transfer. Lines are `Label: value`, one below the other; what is to be bold is in `**`.
+  bank_transfer_instructions: InvoiceVariables & {
+    methodName: string;
+    transferLines: string;
+    warning: string;
+    expiresAt: string;
+    payUrl: string;
+  };
+  bank_transfer_question: InvoiceVariables & { reference: string; expiresAt: string; payUrl: string };
+  bank_transfer_rest: InvoiceVariables & {
+    received: string;
+    reference: string;
+    warning: string;
+    expiresAt: string;
+    payUrl: string;
+  };
+  bank_transfer_on_hold: InvoiceVariables & { reference: string; payUrl: string };
+  bank_transfer_expired: InvoiceVariables & { reference: string; payUrl: string };
   payment_action_required: InvoiceVariables & { actionUrl: string };
   payment_recovered: InvoiceVariables;
   payment_received: InvoiceVariables;
@@ -78,6 +96,8 @@ export type NotificationVariables = {
   crypto_service_alert: { title: string; what: string };
   /** What somebody has to know of payments recorded by hand; `what` is a sentence. */
   payment_operator_alert: { invoiceNumber: string; what: string };
+  /** `what` is a sentence. */
+  bank_operator_alert: { invoiceNumber: string; reference: string; amount: string; what: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
   Record<'win_back_1', PlanVariables> &
   Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
@@ -96,7 +116,8 @@ export type TenantTemplate =
   | 'operator_notice'
   | 'crypto_operator_alert'
   | 'crypto_service_alert'
-  | 'payment_operator_alert';
+  | 'payment_operator_alert'
+  | 'bank_operator_alert';
 
 export const tenantTemplates: readonly NotificationTemplate[] = [
   'daily_report',
@@ -104,6 +125,7 @@ export const tenantTemplates: readonly NotificationTemplate[] = [
   'crypto_operator_alert',
   'crypto_service_alert',
   'payment_operator_alert',
+  'bank_operator_alert',
 ] satisfies TenantTemplate[];
 
 /** One message, as the transaction that decides it hands it over. */
@@ -179,6 +201,29 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
     crypto_payment_reversed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_bounced: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+    bank_transfer_instructions: [
+      'planName',
+      'invoiceNumber',
+      'amount',
+      'methodName',
+      'transferLines',
+      'warning',
+      'expiresAt',
+      'payUrl',
+    ],
+    bank_transfer_question: ['planName', 'invoiceNumber', 'amount', 'reference', 'expiresAt', 'payUrl'],
+    bank_transfer_rest: [
+      'planName',
+      'invoiceNumber',
+      'amount',
+      'received',
+      'reference',
+      'warning',
+      'expiresAt',
+      'payUrl',
+    ],
+    bank_transfer_on_hold: ['planName', 'invoiceNumber', 'amount', 'reference', 'payUrl'],
+    bank_transfer_expired: ['planName', 'invoiceNumber', 'amount', 'reference', 'payUrl'],
     payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],
     payment_recovered: ['planName', 'invoiceNumber', 'amount'],
     payment_received: ['planName', 'invoiceNumber', 'amount'],
@@ -212,6 +257,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     crypto_operator_alert: ['invoiceNumber', 'what'],
     crypto_service_alert: ['title', 'what'],
     payment_operator_alert: ['invoiceNumber', 'what'],
+    bank_operator_alert: ['invoiceNumber', 'reference', 'amount', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 

@@ -8,6 +8,7 @@ import { invoices, subscriptions } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
 import { correctedOf } from '../payments/credit-notes.ts';
 import { withdrawCurrentOffer } from '../payments/crypto-offer.ts';
+import { lookAtTransferOf } from '../payments/follow-transfer.ts';
 import { postToLedger } from '../payments/ledger.ts';
 import { releaseCharges } from '../payments/release-charges.ts';
 import { addCredit } from './customers.ts';
@@ -122,6 +123,7 @@ export async function closeUnpaidInvoice(
   if (paid.amountMinor > 0) await creditPayments(tx, invoice, credit.amountMinor);
   await releaseCharges(tx, { tenantId: invoice.tenantId, invoiceId: invoice.id });
   await withdrawCurrentOffer(tx, { invoiceId: invoice.id, at });
+  await lookAtTransferOf(tx, invoice.id, at);
   return true;
 }
 

@@ -55,14 +55,14 @@ export async function bouncePayment(
       ? ''
       : ` ${formatMoney(given)} of it had been given back before and are lost.`;
   await enqueueOperatorNotice(tx, {
- tenantId,
- at,
- key: `payment:${paymentId}:bounced`,
-      template: 'payment_operator_alert',
-      variables: {
-        invoiceNumber: invoice.number,
-        what: `${manualMethodInWords(method, null)} over ${formatMoney(came)} was not paid by the bank (${paymentId}). What it had paid is owed again, and the customer has been told.${lost}`,
-      },
-});
+    tenantId,
+    at,
+    key: `payment:${paymentId}:bounced`,
+    template: 'payment_operator_alert',
+    variables: {
+      invoiceNumber: invoice.number,
+      what: `${manualMethodInWords(method, null)} over ${formatMoney(came)} was not paid by the bank (${paymentId}). What it had paid is owed again, and the customer has been told.${lost}`,
+    },
+  });
   return (await lockPayment(tx, paymentId)).payment;
 }

@@ -270,15 +270,15 @@ async function ask(
   // The number of a cheque is the customer's, and no part of what operators keep.
   const came = `${formatMoney(amount)} (${manualMethodInWords(wish.method, null)})`;
   await enqueueOperatorNotice(tx, {
- tenantId,
- at,
- key: `payment_approval:${approval.id}:asked`,
-      template: 'payment_operator_alert',
-      variables: {
-        invoiceNumber: invoice.number,
-        what: `${came} was recorded and waits for a second person, who approves or rejects it (${approval.id}).`,
-      },
-});
+    tenantId,
+    at,
+    key: `payment_approval:${approval.id}:asked`,
+    template: 'payment_operator_alert',
+    variables: {
+      invoiceNumber: invoice.number,
+      what: `${came} was recorded and waits for a second person, who approves or rejects it (${approval.id}).`,
+    },
+  });
   return { kind: 'asked', approval };
 }
 

@@ -42,6 +42,7 @@ import { enqueueNotification } from '../messaging/notifications.ts';
 import { tellSubscriber } from '../messaging/tell-subscriber.ts';
 import { withdrawCurrentOffer } from './crypto-offer.ts';
 import { replaceExcessiveCharge } from './excessive-charge.ts';
+import { lookAtTransferOf } from './follow-transfer.ts';
 import { exchangeColumns, inflowLines } from './inflow.ts';
 import { fundsOf, type LedgerAccount, postToLedger } from './ledger.ts';
 import { findPaymentByReference, type PaymentRow } from './read-payments.ts';
@@ -178,6 +179,7 @@ export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<
   }
 
   const paid = await payInvoice(tx, invoice, allocatedMinor + roundingMinor + forgivenMinor, at);
+  await lookAtTransferOf(tx, invoiceId, at);
   if (paid.status !== 'paid') {
     const replaced = await replaceExcessiveCharge(tx, context, { invoice: paid, at });
     if (replaced !== context) await announceSubscription(tx, replaced);

@@ -28,6 +28,7 @@ import { creditGivenBack, unspentCredit } from './book-refund.ts';
 import { forgivenMinorOf } from './crypto-tolerance.ts';
 import { dunningVariables } from './dunning-message.ts';
 import { applyFailedCharge, type FailedCharge, noticeOf } from './failed-charge.ts';
+import { lookAtTransferOf } from './follow-transfer.ts';
 import { foreignPartReturned, outflowLines } from './inflow.ts';
 import { fundsOf, type LedgerAccount, postToLedger } from './ledger.ts';
 import { lockPayment, type RefundContext } from './refunds.ts';
@@ -121,6 +122,7 @@ async function follow(
   } as const;
   const after = await applyFailedCharge(tx, context, failed);
   if (isTerminal(after.subscription.status)) await settleWithFormer(tx, subject, failed);
+  await lookAtTransferOf(tx, invoice.id, at);
   const current = await lockSubscription(tx, after.subscription.id);
   if (current.subscription.version > subject.context.subscription.version)
     await announceSubscription(tx, current);

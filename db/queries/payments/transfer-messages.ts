@@ -1,0 +1,131 @@
+/**
+ * What is told of a transfer: the instructions and what changes them to the customer, what waits for somebody to the operators.
+ *
+ * Why it is safe to run twice: each message is known by what it tells (until when instructions hold, how much has come), and
+ * sent once.
+ */
+
+import { inWords } from '../../../domain/instant.ts';
+import type { CustomerNotification } from '../../../domain/messaging/notification.ts';
+import { formatMoney, money } from '../../../domain/money.ts';
+import { linesForInvoice } from '../../../domain/payments/transfer-instructions.ts';
+import type { Tx } from '../../client.ts';
+import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
+import type { SubscriptionContext } from '../billing/subscriptions.ts';
+import { enqueueNotification } from '../messaging/notifications.ts';
+import { findReportSettings } from '../reporting/report-settings.ts';
+import type { BankTransferRow } from './follow-transfer.ts';
+
+export type TransferMessage = {
+  transfer: BankTransferRow;
+  invoice: InvoiceRow;
+  context: SubscriptionContext;
+  /** Where the customer sees how it stands. */
+  pageUrl: string;
+  at: Date;
+};
+
+export function pageUrlOf(publicUrl: string, { pageToken }: Pick<BankTransferRow, 'pageToken'>): string {
+  return `${publicUrl}/transfers/${pageToken}`;
+}
+
+/** Where it is the customer's turn: the instructions, or what of them is left to be paid. */
+export async function tellOfStanding(tx: Tx, told: TransferMessage): Promise<void> {
+  const { transfer, invoice } = told;
+  const until = transfer.expiresAt.toISOString();
+  const { reference, instructions } = transfer;
+  const { methodName, warning } = instructions;
+  const terms = { reference, warning, expiresAt: inWords(until) };
+  if (transfer.status === 'awaiting') {
+    const lines = linesForInvoice({ instructions, amount: dueOf(invoice), reference })
+      .map(({ label, shown, isBold }) => {
+        const line = `${label.replaceAll(':', '')}: ${shown}`;
+        return isBold ? `**${line}**` : line;
+      })
+      .join('\n');
+    await tellCustomer(tx, told, {
+      template: 'bank_transfer_instructions',
+      variables: { ...shared(told), methodName, warning, transferLines: lines, expiresAt: terms.expiresAt },
+      occasion: `instructions:${until}`,
+    });
+  }
+  if (transfer.status === 'partially_paid') {
+    const receivedMinor = invoice.paidMinor - transfer.paidBeforeMinor;
+    await tellCustomer(tx, told, {
+      template: 'bank_transfer_rest',
+      variables: { ...shared(told), ...terms, received: formatMoney(money(receivedMinor, invoice.currency)) },
+      occasion: `rest:${invoice.paidMinor}:${until}`,
+    });
+  }
+}
+
+/** Nothing has come: the customer is asked where it is. */
+export function askCustomer(tx: Tx, told: TransferMessage): Promise<void> {
+  const { reference, issuedAt, expiresAt } = told.transfer;
+  return tellCustomer(tx, told, {
+    template: 'bank_transfer_question',
+    variables: { ...shared(told), reference, expiresAt: inWords(expiresAt.toISOString()) },
+    occasion: `question:${issuedAt.toISOString()}`,
+  });
+}
+
+export function tellOfHold(tx: Tx, told: TransferMessage): Promise<void> {
+  return tellCustomer(tx, told, {
+    template: 'bank_transfer_on_hold',
+    variables: { ...shared(told), reference: told.transfer.reference },
+    occasion: `hold:${told.transfer.heldAt?.toISOString()}`,
+  });
+}
+
+export function tellOfExpiry(tx: Tx, told: TransferMessage): Promise<void> {
+  const { reference, expiresAt } = told.transfer;
+  return tellCustomer(tx, told, {
+    template: 'bank_transfer_expired',
+    variables: { ...shared(told), reference },
+    occasion: `expired:${expiresAt.toISOString()}`,
+  });
+}
+
+/** By mail, where the tenant has named an address. `what` is a sentence; `occasion` makes the notice one of its kind. */
+export async function tellOperators(
+  tx: Tx,
+  { transfer, invoice, at }: Pick<TransferMessage, 'transfer' | 'invoice' | 'at'>,
+  { what, occasion }: { what: string; occasion: string },
+): Promise<void> {
+  const settings = await findReportSettings(tx);
+  if (settings === null || settings.recipient === null) return;
+  const { id, tenantId, reference } = transfer;
+  await enqueueNotification(tx, {
+    tenantId,
+    at,
+    request: {
+      template: 'bank_operator_alert',
+      variables: { invoiceNumber: invoice.number, reference, amount: formatMoney(dueOf(invoice)), what },
+      recipient: settings.recipient,
+      dedupeKey: `bank_transfer:${id}:${occasion}`,
+    },
+  });
+}
+
+function shared({ invoice, context: { plan }, pageUrl }: TransferMessage) {
+  return {
+    planName: plan.name,
+    invoiceNumber: invoice.number,
+    amount: formatMoney(dueOf(invoice)),
+    payUrl: pageUrl,
+  };
+}
+
+type Message<N extends CustomerNotification = CustomerNotification> = N extends unknown
+  ? Pick<N, 'template' | 'variables'> & { occasion: string }
+  : never;
+
+function tellCustomer(
+  tx: Tx,
+  { transfer: { id, tenantId, customerId }, invoice: { subscriptionId }, at }: TransferMessage,
+  { occasion, ...message }: Message,
+): Promise<void> {
+  const dedupeKey = `bank_transfer:${id}:${occasion}`;
+  const request = { ...message, customerId, subscriptionId, dedupeKey } as CustomerNotification;
+  return enqueueNotification(tx, { tenantId, at, request });
+}
