@@ -25,6 +25,9 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { bankAccountRoutes } from './payments/bank-accounts.ts';
+import { bankStatementRoutes } from './payments/bank-statements.ts';
+import { bankTransactionRoutes } from './payments/bank-transactions.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
 import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
@@ -111,6 +114,9 @@ const routes: readonly Route[] = [
   ...cryptoLookupRoutes,
   ...cryptoLotRoutes,
   ...cryptoPayoutRoutes,
+  ...bankAccountRoutes,
+  ...bankStatementRoutes,
+  ...bankTransactionRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,
