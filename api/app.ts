@@ -25,7 +25,10 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { bankAccountRoutes } from './payments/bank-accounts.ts';
 import { bankDetailsRoutes } from './payments/bank-details.ts';
+import { bankStatementRoutes } from './payments/bank-statements.ts';
+import { bankTransactionRoutes } from './payments/bank-transactions.ts';
 import { bankTransferRoutes } from './payments/bank-transfers.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
@@ -119,6 +122,9 @@ const routes: readonly Route[] = [
   ...cryptoPayoutRoutes,
   ...bankDetailsRoutes,
   ...bankTransferRoutes,
+  ...bankAccountRoutes,
+  ...bankStatementRoutes,
+  ...bankTransactionRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

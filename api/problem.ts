@@ -47,6 +47,8 @@ export const problemKinds = {
   plan_archived: { status: 422, title: 'The plan is archived' },
   plan_without_trial: { status: 422, title: 'The plan has no trial' },
   bank_details_unusable: { status: 422, title: 'The bank details cannot be used' },
+  bank_account_unusable: { status: 422, title: 'The bank account cannot be used' },
+  statement_refused: { status: 422, title: 'The statement file was refused' },
   policy_unusable: { status: 422, title: 'The policy cannot be used' },
   tax_location_invalid: { status: 422, title: 'The tax engine cannot use the address of the customer' },
   tax_details_unusable: { status: 422, title: 'The tax details cannot be used' },
@@ -84,6 +86,8 @@ export type ProblemBody = {
   code: ProblemCode;
   /** A finer, stable name of the cause, where there is one. */
   reason?: string;
+  /** Of a file that was sent: where it cannot be read. The first is 1. */
+  line?: number;
   errors?: RequestMistake[];
 };
 
@@ -97,6 +101,7 @@ export class Problem extends Error {
     code,
     detail,
     reason,
+    line,
     errors,
     headers = {},
     cause,
@@ -104,6 +109,7 @@ export class Problem extends Error {
     code: ProblemCode;
     detail: string;
     reason?: string | undefined;
+    line?: number | undefined;
     errors?: RequestMistake[];
     headers?: Record<string, string>;
     cause?: unknown;
@@ -119,6 +125,7 @@ export class Problem extends Error {
       detail,
       code,
       ...(reason !== undefined && { reason }),
+      ...(line !== undefined && { line }),
       ...(errors !== undefined && { errors }),
     };
     const retryAfter = retryAfterOf(code) ?? RETRY_AFTER_SECONDS;

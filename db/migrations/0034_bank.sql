@@ -89,11 +89,13 @@ CREATE TABLE "bank_transactions" (
 	"rounded_from" text,
 	"status" text NOT NULL,
 	"version" integer DEFAULT 0 NOT NULL,
+	"decided_version" integer,
 	"copy_of_id" text,
 	"copy_judged_at" timestamp (3) with time zone,
 	"allocated_minor" bigint DEFAULT 0 NOT NULL,
 	"reversed_at" timestamp (3) with time zone,
 	"removed_at" timestamp (3) with time zone,
+	"erased_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "bank_transactions_allocated" CHECK ("bank_transactions"."allocated_minor" between 0 and greatest("bank_transactions"."amount_minor", 0)),
 	CONSTRAINT "bank_transactions_copy" CHECK ("bank_transactions"."copy_of_id" is null or "bank_transactions"."copy_of_id" <> "bank_transactions"."id")
@@ -148,6 +150,7 @@ ALTER TABLE "bank_transfers" ADD CONSTRAINT "bank_transfers_tenant_id_tenants_id
 ALTER TABLE "bank_transfers" ADD CONSTRAINT "bank_transfers_customer_id_customers_id_fk" FOREIGN KEY ("customer_id") REFERENCES "public"."customers"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "bank_transfers" ADD CONSTRAINT "bank_transfers_invoice_id_invoices_id_fk" FOREIGN KEY ("invoice_id") REFERENCES "public"."invoices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "bank_accounts_list" ON "bank_accounts" USING btree ("tenant_id","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "bank_accounts_statement" ON "bank_accounts" USING btree ("tenant_id","statement_account","currency") WHERE "bank_accounts"."statement_account" is not null and "bank_accounts"."closed_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_accounts_external" ON "bank_accounts" USING btree ("connection_id","external_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_accounts_persistent" ON "bank_accounts" USING btree ("tenant_id","persistent_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_allocations_payment" ON "bank_allocations" USING btree ("payment_id") WHERE "bank_allocations"."undone_at" is null;--> statement-breakpoint
@@ -161,6 +164,9 @@ CREATE INDEX "bank_transactions_list" ON "bank_transactions" USING btree ("tenan
 CREATE INDEX "bank_transactions_day" ON "bank_transactions" USING btree ("account_id","booked_on","id");--> statement-breakpoint
 CREATE INDEX "bank_transactions_amount" ON "bank_transactions" USING btree ("tenant_id","currency","amount_minor","booked_on");--> statement-breakpoint
 CREATE INDEX "bank_transactions_undecided" ON "bank_transactions" USING btree ("tenant_id","booked_on","id") WHERE "bank_transactions"."status" = 'new';--> statement-breakpoint
+CREATE INDEX "bank_transactions_changed" ON "bank_transactions" USING btree ("tenant_id","booked_on","id") WHERE "bank_transactions"."version" > "bank_transactions"."decided_version";--> statement-breakpoint
+CREATE INDEX "bank_transactions_replaces" ON "bank_transactions" USING btree ("account_id","source","pending_external_id") WHERE "bank_transactions"."pending_external_id" is not null;--> statement-breakpoint
+CREATE INDEX "bank_transactions_copies" ON "bank_transactions" USING btree ("copy_of_id") WHERE "bank_transactions"."copy_of_id" is not null;--> statement-breakpoint
 CREATE INDEX "bank_transactions_bank_reference" ON "bank_transactions" USING btree ("tenant_id","bank_reference") WHERE "bank_transactions"."bank_reference" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_transfers_invoice" ON "bank_transfers" USING btree ("invoice_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_transfers_reference" ON "bank_transfers" USING btree ("reference");--> statement-breakpoint

@@ -115,9 +115,12 @@ export const bankAccounts = pgTable(
     isReceiving: boolean().notNull(),
     /** The end of its number, for people. */
     mask: text(),
-    /** As a statement names it: the IBAN, or the bank's own number; a file of another account is refused. */
+    /**
+     * As a statement names it, letters and digits alone: the IBAN, or the bank's own number; a file of another account is
+     * refused. One that is in use is named once, so that no movement is kept twice.
+     */
     statementAccount: text(),
-    /** What the columns of its CSV files mean. */
+    /** What the columns of its CSV files mean; as whoever reads them defines it. */
     csvMapping: jsonb().$type<object>(),
     /** The feed's name of it, and the connection it is read by. */
     connectionId: text(),
@@ -129,6 +132,9 @@ export const bankAccounts = pgTable(
   },
   (t) => [
     index('bank_accounts_list').on(t.tenantId, t.id),
+    uniqueIndex('bank_accounts_statement')
+      .on(t.tenantId, t.statementAccount, t.currency)
+      .where(sql`${t.statementAccount} is not null and ${t.closedAt} is null`),
     uniqueIndex('bank_accounts_external').on(t.connectionId, t.externalId),
     uniqueIndex('bank_accounts_persistent').on(t.tenantId, t.persistentId),
     check('bank_accounts_feed', sql`(${t.connectionId} is null) = (${t.externalId} is null)`),
@@ -188,6 +194,8 @@ export const bankTransactions = pgTable(
     status: text().$type<BankMovementStatus>().notNull(),
     /** Counts changes of what the source says. */
     version: integer().notNull().default(0),
+    /** The version of which its decision was made; matching looks again at what its source has changed since. */
+    decidedVersion: integer(),
     /** The known movement of which it may be a copy. */
     copyOfId: text().references((): AnyPgColumn => bankTransactions.id),
     /** When somebody said whether it is one. */
@@ -197,6 +205,8 @@ export const bankTransactions = pgTable(
     /** When it was taken back by a later movement, or by its source. */
     reversedAt: instant(),
     removedAt: instant(),
+    /** When its texts and its payer were erased with the customer; what its source tells of them is not kept again. */
+    erasedAt: instant(),
     createdAt: createdAt(),
   },
   (t) => [
@@ -205,6 +215,13 @@ export const bankTransactions = pgTable(
     index('bank_transactions_day').on(t.accountId, t.bookedOn, t.id),
     index('bank_transactions_amount').on(t.tenantId, t.currency, t.amountMinor, t.bookedOn),
     index('bank_transactions_undecided').on(t.tenantId, t.bookedOn, t.id).where(sql`${t.status} = 'new'`),
+    index('bank_transactions_changed')
+      .on(t.tenantId, t.bookedOn, t.id)
+      .where(sql`${t.version} > ${t.decidedVersion}`),
+    index('bank_transactions_replaces')
+      .on(t.accountId, t.source, t.pendingExternalId)
+      .where(sql`${t.pendingExternalId} is not null`),
+    index('bank_transactions_copies').on(t.copyOfId).where(sql`${t.copyOfId} is not null`),
     index('bank_transactions_bank_reference')
       .on(t.tenantId, t.bankReference)
       .where(sql`${t.bankReference} is not null`),

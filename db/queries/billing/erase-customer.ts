@@ -18,6 +18,7 @@ import { paymentApprovals } from '../../schema/payment-approvals.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
 import { taxCalculations } from '../../schema/tax.ts';
 import { idempotencyKeys } from '../../schema/tenants.ts';
+import { eraseMovements } from '../payments/erase-movements.ts';
 import { lookAtTransferOf } from '../payments/follow-transfer.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import type { CustomerRow, SubscriptionContext } from './subscriptions.ts';
@@ -108,6 +109,7 @@ export async function eraseCustomer(
   const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, id));
   await tx.update(chargeAttempts).set({ actionUrl: null }).where(inArray(chargeAttempts.invoiceId, owned));
   const numbers = await endTransfers(tx, id, at);
+  await eraseMovements(tx, { customerId: id, at });
   // Stored answers of the API may repeat what was sent.
   for (const told of [email, ...numbers].filter((each) => each !== null)) {
     await tx
@@ -144,6 +146,8 @@ export async function eraseCustomer(
         'paymentApprovals.note',
         'paymentApprovals.chequeNumber',
         'notifications',
+        'bankTransactions.texts',
+        'bankTransactions.payer',
       ],
     },
     at,
