@@ -15,6 +15,10 @@ import { createSubscriptionActivities } from './billing/subscription.ts';
 import { createSubscriptionRequestActivities } from './billing/subscription-requests.ts';
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
+import {
+  createBankMatchingActivities,
+  createBankReconciliationActivities,
+} from './payments/bank-matching.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
 import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
 import { createCoinbaseCheckoutActivities } from './payments/coinbase-checkout.ts';
@@ -56,6 +60,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createPlanChangeActivities(deps),
       ...createPauseActivities(deps),
       ...createCryptoInvoiceActivities(deps),
+      ...createBankMatchingActivities(deps),
     },
     /** Everything that calls the card vendor. */
     stripe: {
@@ -92,6 +97,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createDailyReportActivities(deps),
       ...createExchangeRateActivities(deps),
       ...createDailyInvoiceRunActivities(deps),
+      ...createBankReconciliationActivities(deps),
     },
   };
 }

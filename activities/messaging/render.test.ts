@@ -41,6 +41,7 @@ const samples: Record<string, string> = {
   title: 'Bitcoin is not watched',
   what: 'The payment is not confirmed yet.',
   refunded: 'USD 10.00',
+  credit: 'USD 1.00',
   periodEndsAt: 'Tue 15 Apr 2025 15:00 UTC',
   accessUntil: 'Wed 16 Apr 2025 15:00 UTC',
   renewsAt: 'Thu 17 Apr 2025 15:00 UTC',

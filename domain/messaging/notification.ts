@@ -45,6 +45,11 @@ export type NotificationVariables = {
   crypto_payment_wrong: InvoiceVariables & { due: string; chain: string; payUrl: string };
   /** The chain did not keep coins that had paid the invoice. */
   crypto_payment_reversed: DunningVariables;
+  /** More came by bank transfer than was due, or for what was paid before: `credit` is the customer's. */
+  bank_payment_over: InvoiceVariables & { credit: string };
+  bank_payment_duplicate: InvoiceVariables & { credit: string };
+  /** A bank transfer that had paid the invoice went back, or was another one's. */
+  bank_payment_returned: DunningVariables;
   payment_action_required: InvoiceVariables & { actionUrl: string };
   payment_recovered: InvoiceVariables;
   payment_received: InvoiceVariables;
@@ -70,6 +75,8 @@ export type NotificationVariables = {
   crypto_operator_alert: { invoiceNumber: string; what: string };
   /** Payments in coins as such, not one of them. `title` says it in a few words, `what` in sentences. */
   crypto_service_alert: { title: string; what: string };
+  /** Movements on bank accounts. `title` says it in a few words, `what` in sentences. */
+  bank_operator_alert: { title: string; what: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
   Record<'win_back_1', PlanVariables> &
   Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
@@ -83,12 +90,17 @@ export type AttachedDocument =
   | { kind: 'receipt'; paymentId: string };
 
 /** Messages to the tenant itself. */
-export type TenantTemplate = 'daily_report' | 'crypto_operator_alert' | 'crypto_service_alert';
+export type TenantTemplate =
+  | 'daily_report'
+  | 'crypto_operator_alert'
+  | 'crypto_service_alert'
+  | 'bank_operator_alert';
 
 export const tenantTemplates: readonly NotificationTemplate[] = [
   'daily_report',
   'crypto_operator_alert',
   'crypto_service_alert',
+  'bank_operator_alert',
 ] satisfies TenantTemplate[];
 
 /** One message, as the transaction that decides it hands it over. */
@@ -163,6 +175,9 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     ],
     crypto_payment_wrong: ['planName', 'invoiceNumber', 'amount', 'due', 'chain', 'payUrl'],
     crypto_payment_reversed: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
+    bank_payment_over: ['planName', 'invoiceNumber', 'amount', 'credit'],
+    bank_payment_duplicate: ['planName', 'invoiceNumber', 'amount', 'credit'],
+    bank_payment_returned: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],
     payment_recovered: ['planName', 'invoiceNumber', 'amount'],
     payment_received: ['planName', 'invoiceNumber', 'amount'],
@@ -193,6 +208,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     referral_rewarded: ['amount'],
     crypto_operator_alert: ['invoiceNumber', 'what'],
     crypto_service_alert: ['title', 'what'],
+    bank_operator_alert: ['title', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 

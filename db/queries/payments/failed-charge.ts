@@ -50,8 +50,8 @@ export type FailedCharge = {
   attemptId: string | null;
   /** The bank returned a direct debit: while it was under way, or after it had paid the invoice (`late`), as a chain may coins. */
   returned: 'in_flight' | 'late' | null;
-  /** What was taken back, where no charge stands for it. */
-  takenBackPaymentId?: string | undefined;
+  /** What was taken back, where no charge stands for it, and who took it. */
+  takenBack?: { paymentId: string; by: 'chain' | 'bank' } | undefined;
   /** Where the customer can still confirm this very charge. */
   actionUrl: string | null;
   at: Date;
@@ -93,11 +93,11 @@ function whatHappened({
   declineClass,
   actionUrl,
   returned,
-  takenBackPaymentId,
+  takenBack,
 }: FailedCharge) {
   if (returned === 'late') {
     const now = status === 'paid' ? "the customer's credit has paid it instead" : 'the invoice is open again';
-    const who = takenBackPaymentId === undefined ? 'The bank' : 'The chain';
+    const who = takenBack?.by === 'chain' ? 'The chain' : 'The bank';
     const message = `${who} took the payment of invoice ${number} back (${code}): ${now}.`;
     return { kind: 'payment_returned', message };
   }
@@ -239,7 +239,7 @@ async function fallPastDue(
   const firstFailedAt = invoice.firstFailedAt ?? at;
   await tx.update(invoices).set({ firstFailedAt }).where(eq(invoices.id, invoice.id));
   const opened = await openCase(tx, context, { invoice, firstFailedAt, at });
-  const ladder = failed.takenBackPaymentId === undefined ? 'grace' : 'suspended';
+  const ladder = failed.takenBack?.by === 'chain' ? 'suspended' : 'grace';
   const after =
     subscription.status === 'past_due'
       ? await suspendedFor(tx, context, failed)
@@ -270,9 +270,9 @@ async function fallPastDue(
 async function suspendedFor(
   tx: Tx,
   context: SubscriptionContext,
-  { invoice, takenBackPaymentId, at }: FailedCharge,
+  { invoice, takenBack, at }: FailedCharge,
 ): Promise<SubscriptionContext> {
-  if (takenBackPaymentId === undefined || context.subscription.ladder === 'suspended') return context;
+  if (takenBack?.by !== 'chain' || context.subscription.ladder === 'suspended') return context;
   const message = `Access is suspended: the coins that had paid invoice ${invoice.number} are gone.`;
   return changeSubscription(tx, context, {
     set: { ladder: 'suspended' },
@@ -307,13 +307,17 @@ async function notifyFailure(
 }
 
 /** Of a return the customer hears each time, of a first failure once per invoice. */
-export function noticeOf({ invoice, attemptId, returned, takenBackPaymentId }: FailedCharge) {
+export function noticeOf({ invoice, attemptId, returned, takenBack }: FailedCharge) {
   if (returned === null) {
     return { template: 'payment_failed', dedupeKey: `invoice:${invoice.id}:payment_failed` } as const;
   }
-  return takenBackPaymentId === undefined
-    ? ({ template: 'payment_returned', dedupeKey: `attempt:${attemptId}:returned` } as const)
-    : ({ template: 'crypto_payment_reversed', dedupeKey: `payment:${takenBackPaymentId}:returned` } as const);
+  if (takenBack === undefined) {
+    return { template: 'payment_returned', dedupeKey: `attempt:${attemptId}:returned` } as const;
+  }
+  const dedupeKey = `payment:${takenBack.paymentId}:returned`;
+  return takenBack.by === 'chain'
+    ? ({ template: 'crypto_payment_reversed', dedupeKey } as const)
+    : ({ template: 'bank_payment_returned', dedupeKey } as const);
 }
 
 /** The 3-D Secure mail, once per link. */

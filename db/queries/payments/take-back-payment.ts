@@ -69,7 +69,7 @@ export async function takeBackPayment(
     return;
   }
   const { invoice, context } = await payFromWhatIsLeft(tx, subject, { invoice: reopened, at });
-  const subjectOfNotice = attempt === null ? { takenBackPaymentId: subject.payment.id } : {};
+  const by = payment.rail === 'crypto' ? 'chain' : 'bank';
   const failed = {
     invoice,
     origin: attempt?.origin ?? 'renewal',
@@ -80,7 +80,7 @@ export async function takeBackPayment(
     returned: 'late',
     actionUrl: null,
     at,
-    ...subjectOfNotice,
+    ...(attempt === null && { takenBack: { paymentId: payment.id, by } as const }),
   } as const;
   const after = await applyFailedCharge(tx, context, failed);
   if (isTerminal(after.subscription.status)) await settleWithFormer(tx, subject, failed);
