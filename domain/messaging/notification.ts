@@ -76,7 +76,7 @@ export type NotificationVariables = {
   /** Payments in coins as such, not one of them. `title` says it in a few words, `what` in sentences. */
   crypto_service_alert: { title: string; what: string };
   /** Movements on bank accounts. `title` says it in a few words, `what` in sentences. */
-  bank_operator_alert: { title: string; what: string };
+  bank_matching_alert: { title: string; what: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
   Record<'win_back_1', PlanVariables> &
   Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
@@ -94,13 +94,13 @@ export type TenantTemplate =
   | 'daily_report'
   | 'crypto_operator_alert'
   | 'crypto_service_alert'
-  | 'bank_operator_alert';
+  | 'bank_matching_alert';
 
 export const tenantTemplates: readonly NotificationTemplate[] = [
   'daily_report',
   'crypto_operator_alert',
   'crypto_service_alert',
-  'bank_operator_alert',
+  'bank_matching_alert',
 ] satisfies TenantTemplate[];
 
 /** One message, as the transaction that decides it hands it over. */
@@ -208,7 +208,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     referral_rewarded: ['amount'],
     crypto_operator_alert: ['invoiceNumber', 'what'],
     crypto_service_alert: ['title', 'what'],
-    bank_operator_alert: ['title', 'what'],
+    bank_matching_alert: ['title', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 

@@ -35,7 +35,7 @@ export async function tellBankOperators(
     tenantId,
     at,
     request: {
-      template: 'bank_operator_alert',
+      template: 'bank_matching_alert',
       variables: { title, what },
       recipient: settings.recipient,
       dedupeKey: key,
