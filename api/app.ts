@@ -25,6 +25,7 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { bankMatchingRoutes } from './payments/bank-matching.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
 import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
@@ -104,6 +105,7 @@ const routes: readonly Route[] = [
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
+  ...bankMatchingRoutes,
   ...cryptoAccountRoutes,
   ...cryptoInvoiceRoutes,
   ...cryptoInvoiceActRoutes,

@@ -47,6 +47,15 @@ async function add(
   return row;
 }
 
+/** In the order in which they were made. */
+export function listDecisions(tx: Tx, transactionId: string): Promise<BankDecisionRow[]> {
+  return tx
+    .select()
+    .from(bankDecisions)
+    .where(eq(bankDecisions.transactionId, transactionId))
+    .orderBy(asc(bankDecisions.ordinal));
+}
+
 /** The last that stands, of each movement that has one. */
 export async function standingDecisions(
   tx: Tx,
