@@ -23,12 +23,10 @@ export const bankMatchRequest = z
         }),
       )
       .max(INVOICES_MAX)
-      .refine((each) => new Set(each.map(({ invoiceId }) => invoiceId)).size === each.length, {
-        message: 'must name each invoice once',
-      })
+      .default([])
       .meta({
         description:
-          'Which invoices it pays, one after the other. A suggestion is accepted by naming its invoices.',
+          'Which invoices it pays, one after the other, each named once. A suggestion is accepted by naming its invoices. Left out where all of it becomes credit.',
       }),
     creditCustomerId: id('cus', 'customer').optional().meta({
       description:
@@ -39,10 +37,6 @@ export const bankMatchRequest = z
         "Money in another currency than the invoice's counts at the rate of its day; what is nearly the amount due pays it in full. For one invoice alone, without an amount.",
     }),
     reason: reason.optional(),
-  })
-  .refine(({ invoices, creditCustomerId }) => invoices.length > 0 || creditCustomerId !== undefined, {
-    path: ['invoices'],
-    message: 'must name an invoice, unless all of it becomes credit (creditCustomerId)',
   })
   .meta({ id: 'BankMatchRequest' });
 

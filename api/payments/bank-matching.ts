@@ -97,6 +97,8 @@ const match = route({
   reasons: {
     state_conflict: [
       ...refusals,
+      'nothing_to_match',
+      'invoice_named_twice',
       'invoice_not_open',
       'above_due',
       'above_movement',

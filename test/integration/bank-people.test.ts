@@ -254,14 +254,14 @@ describe('a match that cannot be is refused, and nothing is written:', () => {
         const { id, body } = await about(500, 'open');
         return { id, body: { invoices: [...body.invoices, ...body.invoices] } };
       },
-      400,
-      'invalid_request',
+      409,
+      'invoice_named_twice',
     ],
     [
       'nothing',
       async () => ({ id: (await about(500, 'open')).id, body: { invoices: [] } }),
-      400,
-      'invalid_request',
+      409,
+      'nothing_to_match',
     ],
     ['a negative amount', () => about(500, 'open', {}, -1), 400, 'invalid_request'],
     ['a part of a cent', () => about(500, 'open', {}, 1.5), 400, 'invalid_request'],

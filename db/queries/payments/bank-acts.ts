@@ -52,13 +52,14 @@ export type MatchedByHand = {
 
 /**
  * Throws `not_found`, and `state_conflict` with the reasons `money_out`, `not_booked`, `copy_suspected`, `taken_back`,
- * `already_matched`, `being_decided`, `invoice_not_open`, `currency_mismatch`, `above_due`, `above_movement`, `nothing_left`,
+ * `already_matched`, `being_decided`, `nothing_to_match`, `invoice_named_twice`, `invoice_not_open`, `currency_mismatch`, `above_due`, `above_movement`, `nothing_left`,
  * `no_invoice_for_credit`, `exchange_rate_missing` and `exchange_rate_unusable`.
  */
 export async function matchByHand(tx: Tx, wish: MatchWish): Promise<MatchedByHand> {
   const { transactionId, actor, creditCustomerId, at } = wish;
   await readMovement(tx, transactionId);
   const invoiceIds = wish.invoices.map(({ invoiceId }) => invoiceId);
+  refuseUnclear(invoiceIds, creditCustomerId);
   for (const invoiceId of invoiceIds) await readInvoice(tx, invoiceId);
   const customerIds = new Set(await customersOf(tx, invoiceIds));
   if (creditCustomerId !== undefined) customerIds.add(creditCustomerId);
@@ -149,6 +150,18 @@ async function lock(tx: Tx, id: string, customerIds: ReadonlySet<string>): Promi
   const [row] = await lockMovements(tx, [id]);
   if (row === undefined) throw notFound('bank transaction', id);
   return row;
+}
+
+function refuseUnclear(invoiceIds: readonly string[], creditCustomerId: string | undefined): void {
+  if (invoiceIds.length === 0 && creditCustomerId === undefined) {
+    throw stateConflict(
+      'nothing_to_match',
+      'Name the invoices that it pays, or whose credit it becomes (creditCustomerId).',
+    );
+  }
+  const twice = invoiceIds.find((id, index) => invoiceIds.indexOf(id) < index);
+  if (twice === undefined) return;
+  throw stateConflict('invoice_named_twice', `Name invoice ${twice} once, with all that it gets.`);
 }
 
 function refuseUnmatchable(row: BankMovementRow): void {
