@@ -1,5 +1,5 @@
 /** Movements on bank accounts as the matching reads them: those that wait for it, and those that it is about to decide. */
-import { asc, eq, inArray, sql } from 'drizzle-orm';
+import { asc, eq, gt, inArray, sql } from 'drizzle-orm';
 import type { BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
@@ -32,6 +32,19 @@ export function waitingMovements(tx: Tx, limit: number): Promise<BankMovementRow
     .from(bankTransactions)
     .where(sql`${isWaiting}`)
     .orderBy(asc(bookedOn), sql`${amountMinor} < 0`, sql`${externalId} collate "C"`, asc(id))
+    .limit(limit);
+}
+
+/** In the order of their ids, whatever their status. */
+export function readMovementsAfter(
+  tx: Tx,
+  { after, limit }: { after: string; limit: number },
+): Promise<BankMovementRow[]> {
+  return tx
+    .select()
+    .from(bankTransactions)
+    .where(gt(bankTransactions.id, after))
+    .orderBy(asc(bankTransactions.id))
     .limit(limit);
 }
 

@@ -22,6 +22,7 @@ import {
 } from '../../../domain/payments/match-facts.ts';
 import { isReturn } from '../../../domain/payments/match-reversal.ts';
 import { type MatchInput, matchTransaction } from '../../../domain/payments/match-transaction.ts';
+import { findReferences } from '../../../domain/payments/reference-text.ts';
 import type { Tx } from '../../client.ts';
 import {
   bankAccounts,
@@ -67,11 +68,12 @@ export async function gatherMatchFacts(
   const carried = [...tentatives.values()].map(({ reference }) => reference);
   const further = distinct([...near.flat(), ...carried]).filter((code) => !exact.has(code));
   const known = new Map([...exact, ...(await invoicesByReference(tx, further))]);
-  const named = asked.map(({ row, transaction, wanted }, index): Named => {
-    const codes = distinct([...wanted.references, ...(near[index] ?? [])]);
-    const match = tentatives.get(row.id) ?? null;
-    const invoices = codes.flatMap((code) => known.get(code) ?? []);
-    return { row, transaction, wanted, invoices, match };
+  const isOurs = (code: string) => known.has(code);
+  const named = asked.map(({ row, transaction, wanted }): Named => {
+    // A slip that leads to two of ours names neither.
+    const { known: found } = findReferences(wanted.readings, isOurs);
+    const invoices = found.flatMap(({ code }) => known.get(code) ?? []);
+    return { row, transaction, wanted, invoices, match: tentatives.get(row.id) ?? null };
   });
 
   const unnamed = named.filter((each) => isUnnamed(each, roles));

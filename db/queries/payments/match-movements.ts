@@ -24,7 +24,7 @@ import { type Concerned, concernedBy, isConcerned } from './match-locks.ts';
 export type MatchRun = { tenantId: string; at: Date };
 
 /** So many are looked at together, and of these so many are decided one by one: a few seconds' work. */
-const MOVEMENTS_AT_ONCE = 500;
+export const MOVEMENTS_AT_ONCE = 500;
 const ALONE_AT_ONCE = 100;
 
 /** One part of what waits. `isOver`: nothing waits any more, or nothing that could be decided; operators were told of the queue. */
