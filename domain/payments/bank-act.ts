@@ -17,8 +17,6 @@ export type BankAct =
   /** It is no customer's money. */
   | ({ kind: 'ignore' } & Seen);
 
-export type BankActKind = BankAct['kind'];
-
 /** As one sentence for whoever looks at the movement. */
 export function actInWords(act: BankAct): string {
   const because = act.reason === null ? '' : `: ${act.reason}`;

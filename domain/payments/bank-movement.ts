@@ -31,10 +31,6 @@ export type BankMovementStatus = (typeof bankMovementStatuses)[number];
 /** Waits for a person: the queue of operators. */
 export const queueStatuses = ['suggested', 'exception', 'unmatched'] as const satisfies BankMovementStatus[];
 
-export function waitsForPerson(status: BankMovementStatus): boolean {
-  return queueStatuses.some((each) => each === status);
-}
-
 /** Whether carrying a decision out moves money in the books, so that it is made under the locks of whose money it is. */
 export function movesMoney(decision: MatchDecision): boolean {
   switch (decision.kind) {

@@ -24,7 +24,7 @@ import type { BankTransaction } from '../../domain/payments/bank-transaction.ts'
 import type { BankTransferStatus } from '../../domain/payments/bank-transfer.ts';
 import { createInvoiceScene, type InvoiceScene } from './invoice-scene.ts';
 
-export const ISSUED = '2026-03-02T09:00:00.000Z';
+const ISSUED = '2026-03-02T09:00:00.000Z';
 export const NOW = '2026-03-06T12:00:00.000Z';
 
 export type BankInvoice = { invoiceId: string; customerId: string; reference: string };
