@@ -156,6 +156,70 @@ describe('the worked cases', () => {
   });
 });
 
+describe('what goes wrong with transfers', () => {
+  it('one that shows up two days late is matched by its own day', async () => {
+    const id = await scene.tell('WIRE ADV48213075', 49_900, {
+      authorisedOn: '2026-03-03',
+      bookedOn: '2026-03-11',
+    });
+    await scene.match('2026-03-11T12:00:00.000Z');
+    expect(await scene.decisionOf(id)).toBe('auto 7');
+    const late = await scene.tell('WIRE ADV10002001', 12_000, { bookedOn: '2026-03-10' });
+    await scene.match('2026-03-11T12:00:00.000Z');
+    expect(await scene.decisionOf(late)).toBe('late_admin 5');
+  });
+
+  it('one that somebody holds back is not late while the clock stands still', async () => {
+    await scene.api.sql(
+      "UPDATE bank_transfers SET status = 'on_hold', held_at = now(), hold_reason = 'asked' WHERE reference = 'ADV48213075'",
+    );
+    const id = await scene.tell('WIRE ADV48213075', 49_900, { bookedOn: '2026-03-20' });
+    await scene.match('2026-03-21T12:00:00.000Z');
+    expect(await scene.decisionOf(id)).toBe('auto 7');
+  });
+
+  it('one that pays an invoice that was given up is for somebody to accept, and is booked then', async () => {
+    await scene.ok('POST', `/v1/invoices/${invoices.A.invoiceId}/mark_uncollectible`, { reason: 'bankrupt' });
+    const id = await scene.tell('WIRE ADV48213075', 49_900);
+    await scene.match();
+    expect(await scene.decisionOf(id)).toBe('late_admin 5');
+    await scene.ok('POST', `/v1/bank_transactions/${id}/match`, {
+      invoices: [{ invoiceId: invoices.A.invoiceId }],
+    });
+    expect(await scene.dueOf(invoices.A.invoiceId)).toBe('paid 49900/49900');
+  });
+
+  it('a second payment in another currency is credit at the rate of its day, and waits for one', async () => {
+    const id = await scene.tell('WIRE ADV55550123', 7800, { currency: 'GBP' });
+    await scene.match();
+    expect(await scene.decisionOf(id)).toBe('exception_fx 2');
+    await rate('1.27');
+    await scene.ok('POST', '/v1/bank/reconcile', {});
+    await scene.match();
+    expect(await scene.decisionOf(id)).toBe('duplicate_credit 2');
+    expect(await scene.creditOf(invoices.P.customerId)).toBe(9906);
+  });
+
+  it('a return of some other amount, or of nobody’s money, takes nothing back', async () => {
+    const credit = await scene.tell('WIRE ADV48213075', 49_900);
+    const outs = [
+      await scene.tell('RETURN ADV48213075', -49_800, { bookedOn: '2026-03-06' }),
+      await scene.tell('RETURN ITEM', -49_900, { bookedOn: '2026-03-06' }),
+      await scene.tell('REFUND ADV48213075', -49_900, { bookedOn: '2026-03-06' }),
+    ];
+    await scene.match();
+    for (const id of outs) expect(await scene.statusOf(id)).toBe('ignored');
+    expect(await scene.statusOf(credit)).toBe('matched 49900');
+  });
+
+  it('a return by the number of the bank alone takes its credit back', async () => {
+    const credit = await scene.tell('WIRE ADV48213075', 49_900, { bankReference: '20260305MMQF1234' });
+    await scene.tell('RETURNED ITEM TRN 20260305MMQF1234', -49_900, { bookedOn: '2026-03-06' });
+    await scene.match();
+    expect(await scene.statusOf(credit)).toBe('reversed');
+  });
+});
+
 function rate(units: string): Promise<unknown> {
   return scene.inTenant((tx) =>
     enterRate(tx, {
