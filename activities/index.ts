@@ -15,6 +15,10 @@ import { createSubscriptionActivities } from './billing/subscription.ts';
 import { createSubscriptionRequestActivities } from './billing/subscription-requests.ts';
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
+import {
+  createBankMatchingActivities,
+  createBankReconciliationActivities,
+} from './payments/bank-matching.ts';
 import { createBankTransferActivities } from './payments/bank-transfer.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
 import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
@@ -60,6 +64,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createPauseActivities(deps),
       ...createCryptoInvoiceActivities(deps),
       ...createBankTransferActivities(deps),
+      ...createBankMatchingActivities(deps),
     },
     /** Everything that calls the card vendor. */
     stripe: {
@@ -96,6 +101,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createDailyReportActivities(deps),
       ...createExchangeRateActivities(deps),
       ...createDailyInvoiceRunActivities(deps),
+      ...createBankReconciliationActivities(deps),
     },
   };
 }

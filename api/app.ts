@@ -27,6 +27,7 @@ import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { bankAccountRoutes } from './payments/bank-accounts.ts';
 import { bankDetailsRoutes } from './payments/bank-details.ts';
+import { bankMatchingRoutes } from './payments/bank-matching.ts';
 import { bankStatementRoutes } from './payments/bank-statements.ts';
 import { bankTransactionRoutes } from './payments/bank-transactions.ts';
 import { bankTransferRoutes } from './payments/bank-transfers.ts';
@@ -113,6 +114,7 @@ const routes: readonly Route[] = [
   ...refundRoutes,
   ...creditNoteRoutes,
   ...disputeRoutes,
+  ...bankMatchingRoutes,
   ...cryptoAccountRoutes,
   ...cryptoInvoiceRoutes,
   ...cryptoInvoiceActRoutes,

@@ -13,7 +13,7 @@ import { startTestServices } from './test-services.ts';
 
 const json = process.argv.includes('--json');
 
-const { scenarios, reports, chains } = await playScenarios();
+const { scenarios, reports, chains, bank } = await playScenarios();
 const { ratios, memory } = await measureStack();
 const machine = {
   cores: availableParallelism(),
@@ -24,7 +24,7 @@ const machine = {
 const { chainMatchVsScan, chainMatch100kVs1k, nodeCallsPerBlock, ...chainTimes } = chains;
 const result = {
   scenarios,
-  ratios: rounded({ ...ratios, chainMatchVsScan, chainMatch100kVs1k }),
+  ratios: rounded({ ...ratios, chainMatchVsScan, chainMatch100kVs1k, ...bank }),
   nodeCallsPerBlock,
   chain: {
     blockToPaymentMs: rounded(chainTimes.blockToPaymentMs),
@@ -48,7 +48,7 @@ if (!json) {
   );
 }
 console.log(JSON.stringify(result));
-const missed = missedAims({ scenarios, chains });
+const missed = missedAims({ scenarios, chains, bank });
 if (missed.length > 0) progress(`Aims that were missed:\n${missed.map((line) => `  ${line}`).join('\n')}`);
 process.exit(missed.length > 0 ? 1 : 0);
 
@@ -65,7 +65,10 @@ async function playScenarios() {
     const reports = await measureReports();
     progress('Measuring a watcher of a chain …');
     const { measureChains } = await import('./bench/chains.ts');
-    return { scenarios, reports, chains: await measureChains() };
+    const chains = await measureChains();
+    progress('Measuring the matching of bank transfers …');
+    const { measureBank } = await import('./bench/bank.ts');
+    return { scenarios, reports, chains, bank: await measureBank() };
   } finally {
     await services.stop();
   }

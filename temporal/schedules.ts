@@ -21,6 +21,7 @@ export type ScheduleName =
   | 'daily-report'
   | 'exchange-rates'
   | 'daily-invoice-run'
+  | 'bank-reconciliation'
   | 'relay-sweep';
 
 /** One job. Jitter keeps jobs of one period apart; times are in seconds. */
@@ -80,6 +81,14 @@ export const scheduleManifest: Record<ScheduleName, ScheduleEntry> = {
     jitterSeconds: 60,
     catchupSeconds: 43_200,
     runTimeoutSeconds: 21_600,
+  },
+  'bank-reconciliation': {
+    workflowType: 'bankReconciliation',
+    summary: 'Has bank transfers that wait for people matched again',
+    everySeconds: 3600,
+    jitterSeconds: 300,
+    catchupSeconds: 3600,
+    runTimeoutSeconds: 3000,
   },
   'relay-sweep': {
     workflowType: 'relaySweep',

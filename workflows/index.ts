@@ -4,6 +4,8 @@ export { dunning } from './billing/dunning.ts';
 export { subscription } from './billing/subscription.ts';
 export { missedWebhooks } from './operations/missed-webhooks.ts';
 export { relaySweep } from './operations/relay-sweep.ts';
+export { bankMatching } from './payments/bank-matching.ts';
+export { bankReconciliation } from './payments/bank-reconciliation.ts';
 export { bankTransfer } from './payments/bank-transfer.ts';
 export { cardPayment } from './payments/card-payment.ts';
 export { chainWatcher } from './payments/chain-watcher.ts';

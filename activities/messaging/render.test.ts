@@ -49,6 +49,7 @@ const samples: Record<string, string> = {
   received: 'USD 20.00',
   method: 'Cheque 000417',
   standing: 'Of the invoice USD 11.00 are still to be paid.',
+  credit: 'USD 1.00',
   periodEndsAt: 'Tue 15 Apr 2025 15:00 UTC',
   accessUntil: 'Wed 16 Apr 2025 15:00 UTC',
   renewsAt: 'Thu 17 Apr 2025 15:00 UTC',

@@ -85,11 +85,15 @@ CREATE TABLE "bank_transactions" (
 	"texts" text[] NOT NULL,
 	"payer_name" text,
 	"payer_account" text,
+	"payer_account_key" text GENERATED ALWAYS AS (upper(regexp_replace(payer_account, '[^A-Za-z0-9]', '', 'g') collate "C")) STORED,
 	"bank_reference" text,
 	"rounded_from" text,
 	"status" text NOT NULL,
 	"version" integer DEFAULT 0 NOT NULL,
 	"decided_version" integer,
+	"is_waiting" boolean GENERATED ALWAYS AS (decided_version is distinct from version and status not in ('copy_suspected', 'copy')) STORED NOT NULL,
+	"left_to_people" boolean DEFAULT false NOT NULL,
+	"queued_at" timestamp (3) with time zone,
 	"copy_of_id" text,
 	"copy_judged_at" timestamp (3) with time zone,
 	"allocated_minor" bigint DEFAULT 0 NOT NULL,
@@ -97,7 +101,7 @@ CREATE TABLE "bank_transactions" (
 	"removed_at" timestamp (3) with time zone,
 	"erased_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
-	CONSTRAINT "bank_transactions_allocated" CHECK ("bank_transactions"."allocated_minor" between 0 and greatest("bank_transactions"."amount_minor", 0)),
+	CONSTRAINT "bank_transactions_allocated" CHECK ("bank_transactions"."allocated_minor" >= 0 and ("bank_transactions"."allocated_minor" <= greatest("bank_transactions"."amount_minor", 0) or "bank_transactions"."decided_version" is distinct from "bank_transactions"."version")),
 	CONSTRAINT "bank_transactions_copy" CHECK ("bank_transactions"."copy_of_id" is null or "bank_transactions"."copy_of_id" <> "bank_transactions"."id")
 );
 --> statement-breakpoint
@@ -126,11 +130,14 @@ CREATE TABLE "bank_transfers" (
 	"held_at" timestamp (3) with time zone,
 	"hold_reason" text,
 	"confirmation_number" text,
+	"confirmation_key" text GENERATED ALWAYS AS (upper(regexp_replace(confirmation_number, '[^A-Za-z0-9]', '', 'g') collate "C")) STORED,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "bank_transfers_reference_form" CHECK ("bank_transfers"."reference" ~ '^ADV[0-9]{8}$'),
 	CONSTRAINT "bank_transfers_held" CHECK (("bank_transfers"."status" = 'on_hold') = ("bank_transfers"."held_at" is not null) and ("bank_transfers"."held_at" is null) = ("bank_transfers"."hold_reason" is null))
 );
 --> statement-breakpoint
+ALTER TABLE "customers" ADD COLUMN "name_key" text;--> statement-breakpoint
+ALTER TABLE "invoices" ADD COLUMN "due_minor" bigint GENERATED ALWAYS AS (total_minor - paid_minor) STORED NOT NULL;--> statement-breakpoint
 ALTER TABLE "bank_accounts" ADD CONSTRAINT "bank_accounts_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "bank_allocations" ADD CONSTRAINT "bank_allocations_tenant_id_tenants_id_fk" FOREIGN KEY ("tenant_id") REFERENCES "public"."tenants"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "bank_allocations" ADD CONSTRAINT "bank_allocations_transaction_id_bank_transactions_id_fk" FOREIGN KEY ("transaction_id") REFERENCES "public"."bank_transactions"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
@@ -163,8 +170,8 @@ CREATE UNIQUE INDEX "bank_transactions_external" ON "bank_transactions" USING bt
 CREATE INDEX "bank_transactions_list" ON "bank_transactions" USING btree ("tenant_id","status","id");--> statement-breakpoint
 CREATE INDEX "bank_transactions_day" ON "bank_transactions" USING btree ("account_id","booked_on","id");--> statement-breakpoint
 CREATE INDEX "bank_transactions_amount" ON "bank_transactions" USING btree ("tenant_id","currency","amount_minor","booked_on");--> statement-breakpoint
-CREATE INDEX "bank_transactions_undecided" ON "bank_transactions" USING btree ("tenant_id","booked_on","id") WHERE "bank_transactions"."status" = 'new';--> statement-breakpoint
-CREATE INDEX "bank_transactions_changed" ON "bank_transactions" USING btree ("tenant_id","booked_on","id") WHERE "bank_transactions"."version" > "bank_transactions"."decided_version";--> statement-breakpoint
+CREATE INDEX "bank_transactions_waiting" ON "bank_transactions" USING btree ("tenant_id","booked_on","id") WHERE "bank_transactions"."is_waiting";--> statement-breakpoint
+CREATE INDEX "bank_transactions_payer" ON "bank_transactions" USING btree ("tenant_id","payer_account_key") WHERE "bank_transactions"."payer_account_key" is not null;--> statement-breakpoint
 CREATE INDEX "bank_transactions_replaces" ON "bank_transactions" USING btree ("account_id","source","pending_external_id") WHERE "bank_transactions"."pending_external_id" is not null;--> statement-breakpoint
 CREATE INDEX "bank_transactions_copies" ON "bank_transactions" USING btree ("copy_of_id") WHERE "bank_transactions"."copy_of_id" is not null;--> statement-breakpoint
 CREATE INDEX "bank_transactions_bank_reference" ON "bank_transactions" USING btree ("tenant_id","bank_reference") WHERE "bank_transactions"."bank_reference" is not null;--> statement-breakpoint
@@ -172,7 +179,11 @@ CREATE UNIQUE INDEX "bank_transfers_invoice" ON "bank_transfers" USING btree ("i
 CREATE UNIQUE INDEX "bank_transfers_reference" ON "bank_transfers" USING btree ("reference");--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_transfers_page" ON "bank_transfers" USING btree ("page_token");--> statement-breakpoint
 CREATE INDEX "bank_transfers_list" ON "bank_transfers" USING btree ("tenant_id","status","id");--> statement-breakpoint
-CREATE INDEX "bank_transfers_confirmation" ON "bank_transfers" USING btree ("tenant_id","confirmation_number") WHERE "bank_transfers"."confirmation_number" is not null;
+CREATE INDEX "bank_transfers_confirmation" ON "bank_transfers" USING btree ("tenant_id","confirmation_number") WHERE "bank_transfers"."confirmation_number" is not null;--> statement-breakpoint
+CREATE INDEX "bank_transfers_confirmation_key" ON "bank_transfers" USING btree ("tenant_id","confirmation_key") WHERE "bank_transfers"."confirmation_key" is not null;--> statement-breakpoint
+CREATE INDEX "customers_name_key" ON "customers" USING btree ("tenant_id","name_key") WHERE "customers"."name_key" is not null;--> statement-breakpoint
+CREATE INDEX "invoices_due" ON "invoices" USING btree ("tenant_id","currency","due_minor","issued_at") WHERE "invoices"."status" = 'open';--> statement-breakpoint
+ALTER TABLE "customers" ADD CONSTRAINT "customers_name_key_erased" CHECK ("customers"."name_key" is null or "customers"."name" is not null);
 --> statement-breakpoint
 -- By hand: rights and row-level security. Details, decisions and allocations are kept for ever; what they say is not changed.
 GRANT SELECT, INSERT ON "bank_details" TO perennial_app;--> statement-breakpoint
@@ -205,4 +216,12 @@ ALTER TABLE "bank_decisions" FORCE ROW LEVEL SECURITY;--> statement-breakpoint
 CREATE POLICY tenant ON "bank_decisions" USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());--> statement-breakpoint
 ALTER TABLE "bank_allocations" ENABLE ROW LEVEL SECURITY;--> statement-breakpoint
 ALTER TABLE "bank_allocations" FORCE ROW LEVEL SECURITY;--> statement-breakpoint
-CREATE POLICY tenant ON "bank_allocations" USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());
+CREATE POLICY tenant ON "bank_allocations" USING (tenant_id = current_tenant()) WITH CHECK (tenant_id = current_tenant());--> statement-breakpoint
+-- Names of customers that are there already, as far as they are plain: others get their key when they are changed.
+ALTER TABLE "customers" NO FORCE ROW LEVEL SECURITY;--> statement-breakpoint
+UPDATE "customers" SET "name_key" = (
+  SELECT string_agg(DISTINCT word COLLATE "C", ' ' ORDER BY word COLLATE "C")
+  FROM regexp_split_to_table(upper("name"), '[^A-Z0-9]+') word
+  WHERE word <> '' AND word <> ALL ('{AB,AG,AS,BV,CO,COMPANY,CORP,CORPORATION,EURL,GMBH,INC,INCORPORATED,KFT,KG,LLC,LLP,LP,LTD,LIMITED,MBH,NV,OY,PLC,PTY,PVT,SA,SARL,SAS,SL,SPA,SRL,UG,THE,AND}'::text[])
+) WHERE "name" ~ '^[ -~]+$';--> statement-breakpoint
+ALTER TABLE "customers" FORCE ROW LEVEL SECURITY;

@@ -16,6 +16,7 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { BankAct } from '../../domain/payments/bank-act.ts';
 import type { BankMovementStatus } from '../../domain/payments/bank-movement.ts';
 import type { BankSource } from '../../domain/payments/bank-transaction.ts';
 import type { BankTransferStatus } from '../../domain/payments/bank-transfer.ts';
@@ -85,6 +86,8 @@ export const bankTransfers = pgTable(
     holdReason: text(),
     /** The number on the customer's confirmation of the transfer, as the customer told it. */
     confirmationNumber: text(),
+    /** Its letters and digits, as it is looked up by. */
+    confirmationKey: text().generatedAlwaysAs(lettersAndDigitsOf('confirmation_number')),
     createdAt: createdAt(),
   },
   (t) => [
@@ -95,6 +98,9 @@ export const bankTransfers = pgTable(
     index('bank_transfers_confirmation')
       .on(t.tenantId, t.confirmationNumber)
       .where(sql`${t.confirmationNumber} is not null`),
+    index('bank_transfers_confirmation_key')
+      .on(t.tenantId, t.confirmationKey)
+      .where(sql`${t.confirmationKey} is not null`),
     check('bank_transfers_reference_form', sql`${t.reference} ~ '^ADV[0-9]{8}$'`),
     check(
       'bank_transfers_held',
@@ -188,14 +194,26 @@ export const bankTransactions = pgTable(
     texts: text().array().notNull(),
     payerName: text(),
     payerAccount: text(),
+    /** Its letters and digits, as it is looked up by. */
+    payerAccountKey: text().generatedAlwaysAs(lettersAndDigitsOf('payer_account')),
     bankReference: text(),
     /** A feed's amount with more digits than the currency has, as it was told. */
     roundedFrom: text(),
     status: text().$type<BankMovementStatus>().notNull(),
     /** Counts changes of what the source says. */
     version: integer().notNull().default(0),
-    /** The version of which its decision was made; matching looks again at what its source has changed since. */
+    /** The version of which its decision was made; null where it is to be decided, or decided again. */
     decidedVersion: integer(),
+    /** Waits for the rules. One that may be a copy waits for a person first. */
+    isWaiting: boolean()
+      .notNull()
+      .generatedAlwaysAs(
+        sql`decided_version is distinct from version and status not in ('copy_suspected', 'copy')`,
+      ),
+    /** A person has undone what was booked, or said that it is no customer's: nothing is booked by itself any more. */
+    leftToPeople: boolean().notNull().default(false),
+    /** When the operators were told that it waits for them. */
+    queuedAt: instant(),
     /** The known movement of which it may be a copy. */
     copyOfId: text().references((): AnyPgColumn => bankTransactions.id),
     /** When somebody said whether it is one. */
@@ -214,10 +232,10 @@ export const bankTransactions = pgTable(
     index('bank_transactions_list').on(t.tenantId, t.status, t.id),
     index('bank_transactions_day').on(t.accountId, t.bookedOn, t.id),
     index('bank_transactions_amount').on(t.tenantId, t.currency, t.amountMinor, t.bookedOn),
-    index('bank_transactions_undecided').on(t.tenantId, t.bookedOn, t.id).where(sql`${t.status} = 'new'`),
-    index('bank_transactions_changed')
-      .on(t.tenantId, t.bookedOn, t.id)
-      .where(sql`${t.version} > ${t.decidedVersion}`),
+    index('bank_transactions_waiting').on(t.tenantId, t.bookedOn, t.id).where(sql`${t.isWaiting}`),
+    index('bank_transactions_payer')
+      .on(t.tenantId, t.payerAccountKey)
+      .where(sql`${t.payerAccountKey} is not null`),
     index('bank_transactions_replaces')
       .on(t.accountId, t.source, t.pendingExternalId)
       .where(sql`${t.pendingExternalId} is not null`),
@@ -225,9 +243,10 @@ export const bankTransactions = pgTable(
     index('bank_transactions_bank_reference')
       .on(t.tenantId, t.bankReference)
       .where(sql`${t.bankReference} is not null`),
+    // What its source has changed since may be less, until the matching has taken back what rests on it.
     check(
       'bank_transactions_allocated',
-      sql`${t.allocatedMinor} between 0 and greatest(${t.amountMinor}, 0)`,
+      sql`${t.allocatedMinor} >= 0 and (${t.allocatedMinor} <= greatest(${t.amountMinor}, 0) or ${t.decidedVersion} is distinct from ${t.version})`,
     ),
     check('bank_transactions_copy', sql`${t.copyOfId} is null or ${t.copyOfId} <> ${t.id}`),
   ],
@@ -249,7 +268,7 @@ export const bankDecisions = pgTable(
     /** By the rules: the decision with its evidence. */
     decision: jsonb().$type<MatchDecision>(),
     /** By a person: what was said, and why. */
-    act: jsonb().$type<object>(),
+    act: jsonb().$type<BankAct>(),
     /** `matching`, or who decided, as in the audit log. */
     decidedBy: text().notNull(),
     decidedAt: instant().notNull(),
@@ -294,3 +313,7 @@ export const bankAllocations = pgTable(
     check('bank_allocations_amount', sql`${t.amountMinor} > 0`),
   ],
 );
+
+function lettersAndDigitsOf(column: 'confirmation_number' | 'payer_account') {
+  return sql.raw(`upper(regexp_replace(${column}, '[^A-Za-z0-9]', '', 'g') collate "C")`);
+}

@@ -60,6 +60,8 @@ export const customers = pgTable(
     /** Personal fields are null after the erasure. */
     email: text(),
     name: text(),
+    /** The telling words of the name in order (`nameKey`), as a payer's name is looked up by. */
+    nameKey: text(),
     /** The caller's own id for this customer. */
     externalRef: text(),
     address: jsonb().$type<Address>(),
@@ -89,7 +91,10 @@ export const customers = pgTable(
     index('customers_referred_by').on(t.tenantId, t.referredBy),
     uniqueIndex('customers_external_ref').on(t.tenantId, t.externalRef),
     index('customers_person').on(t.tenantId, t.personKey),
+    index('customers_name_key').on(t.tenantId, t.nameKey).where(sql`${t.nameKey} is not null`),
     check('customers_credit', sql`${t.creditMinor} >= 0`),
+    // Who empties the name at an erasure empties this as well.
+    check('customers_name_key_erased', sql`${t.nameKey} is null or ${t.name} is not null`),
   ],
 );
 
@@ -268,6 +273,7 @@ export const invoices = pgTable(
     paidMinor: amountMinor().notNull().default(0),
     /** Of what counts as paid: a small rest that an operator has let go. */
     writtenOffMinor: amountMinor().notNull().default(0),
+    dueMinor: amountMinor().notNull().generatedAlwaysAs(sql`total_minor - paid_minor`),
     refundedMinor: amountMinor().notNull().default(0),
     /** Taken back by the customer's bank: disputes we lost. */
     disputedMinor: amountMinor().notNull().default(0),
@@ -299,6 +305,8 @@ export const invoices = pgTable(
     check('invoices_kind', sql`(${t.kind} = 'change') = (${t.changeId} is not null)`),
     index('invoices_customer').on(t.tenantId, t.customerId, t.id),
     index('invoices_unpaid').on(t.tenantId, t.customerId).where(sql`${t.status} = 'open'`),
+    // What a movement on a bank account may pay by its amount alone.
+    index('invoices_due').on(t.tenantId, t.currency, t.dueMinor, t.issuedAt).where(sql`${t.status} = 'open'`),
     index('invoices_to_remind').on(t.tenantId, t.id).where(sql`${t.status} = 'open'`),
     check(
       'invoices_amounts',

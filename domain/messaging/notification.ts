@@ -65,6 +65,11 @@ export type NotificationVariables = {
   };
   bank_transfer_on_hold: InvoiceVariables & { reference: string; payUrl: string };
   bank_transfer_expired: InvoiceVariables & { reference: string; payUrl: string };
+  /** More came by bank transfer than was due, or for what was paid before: `credit` is the customer's. */
+  bank_payment_over: InvoiceVariables & { credit: string };
+  bank_payment_duplicate: InvoiceVariables & { credit: string };
+  /** A bank transfer that had paid the invoice went back, or was another one's. */
+  bank_payment_returned: DunningVariables;
   payment_action_required: InvoiceVariables & { actionUrl: string };
   payment_recovered: InvoiceVariables;
   payment_received: InvoiceVariables;
@@ -98,6 +103,8 @@ export type NotificationVariables = {
   payment_operator_alert: { invoiceNumber: string; what: string };
   /** `what` is a sentence. */
   bank_operator_alert: { invoiceNumber: string; reference: string; amount: string; what: string };
+  /** Movements on bank accounts. `title` says it in a few words, `what` in sentences. */
+  bank_matching_alert: { title: string; what: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
   Record<'win_back_1', PlanVariables> &
   Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
@@ -117,7 +124,8 @@ export type TenantTemplate =
   | 'crypto_operator_alert'
   | 'crypto_service_alert'
   | 'payment_operator_alert'
-  | 'bank_operator_alert';
+  | 'bank_operator_alert'
+  | 'bank_matching_alert';
 
 export const tenantTemplates: readonly NotificationTemplate[] = [
   'daily_report',
@@ -126,6 +134,7 @@ export const tenantTemplates: readonly NotificationTemplate[] = [
   'crypto_service_alert',
   'payment_operator_alert',
   'bank_operator_alert',
+  'bank_matching_alert',
 ] satisfies TenantTemplate[];
 
 /** One message, as the transaction that decides it hands it over. */
@@ -224,6 +233,9 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     ],
     bank_transfer_on_hold: ['planName', 'invoiceNumber', 'amount', 'reference', 'payUrl'],
     bank_transfer_expired: ['planName', 'invoiceNumber', 'amount', 'reference', 'payUrl'],
+    bank_payment_over: ['planName', 'invoiceNumber', 'amount', 'credit'],
+    bank_payment_duplicate: ['planName', 'invoiceNumber', 'amount', 'credit'],
+    bank_payment_returned: ['planName', 'invoiceNumber', 'amount', 'reason', 'nextStep', 'payUrl'],
     payment_action_required: ['planName', 'invoiceNumber', 'amount', 'actionUrl'],
     payment_recovered: ['planName', 'invoiceNumber', 'amount'],
     payment_received: ['planName', 'invoiceNumber', 'amount'],
@@ -258,6 +270,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     crypto_service_alert: ['title', 'what'],
     payment_operator_alert: ['invoiceNumber', 'what'],
     bank_operator_alert: ['invoiceNumber', 'reference', 'amount', 'what'],
+    bank_matching_alert: ['title', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 

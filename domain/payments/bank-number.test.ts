@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { movement } from '../../test/support/bank-matching.ts';
-import { hasBankNumber } from './bank-number.ts';
+import { bankNumbersIn, hasBankNumber } from './bank-number.ts';
 
 const wire = movement('INCOMING WIRE ACME CORP TRN#260305', 49_900, { bankReference: '20260305MMQF1234' });
 
@@ -31,4 +31,12 @@ describe('the number that a customer finds on the confirmation of a wire', () =>
   it('finds none where the bank tells no number', () => {
     expect(hasBankNumber(movement('', 49_900), '20260305MMQF1234')).toBe(false);
   });
+});
+
+it('the numbers of a movement are its own and the words of its texts, but for short ones', () => {
+  const transaction = { texts: ['WIRE trn-260305/88 ab1234', 'x'], bankReference: '2026 0305-mmqf' };
+  expect(bankNumbersIn(transaction)).toEqual(['20260305MMQF', '260305', 'AB1234']);
+  expect(bankNumbersIn({ texts: ['123456 123456'], bankReference: '12345' })).toEqual(['123456']);
+  const many = Array.from({ length: 100 }, (_, index) => `N${100_000 + index}`).join(' ');
+  expect(bankNumbersIn({ texts: [many], bankReference: null })).toHaveLength(60);
 });

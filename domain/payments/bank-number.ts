@@ -24,6 +24,18 @@ export function hasBankNumber(
   return lettersAndDigits(bankReference ?? '') === wanted || wordsOf(texts).includes(wanted);
 }
 
+/** What the numbers that a movement has, or names, are looked up by. Those that are too short are none. */
+export function bankNumbersIn({
+  texts,
+  bankReference,
+}: Pick<BankTransaction, 'texts' | 'bankReference'>): string[] {
+  const numbers = [lettersAndDigits(bankReference ?? ''), ...wordsOf(texts)];
+  return [...new Set(numbers.filter(({ length }) => length >= LENGTH_MIN))].slice(0, NUMBERS_MAX);
+}
+
+/** No bank writes more of them. */
+const NUMBERS_MAX = 60;
+
 function lettersAndDigits(text: string): string {
   return searchedText([text]).replace(/[^A-Z0-9]/g, '');
 }

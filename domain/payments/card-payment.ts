@@ -298,6 +298,12 @@ export function declineReasonForCustomer(code: string): string {
       return 'the money order was not paid';
     case 'double_spent':
       return 'the coins you had sent went elsewhere before the payment was final';
+    case 'returned':
+      return 'your bank took the transfer back';
+    case 'transfer_changed':
+      return 'the bank corrected the transfer';
+    case 'transfer_unmatched':
+      return 'the transfer was for something else';
     case 'left_chain':
       return 'the chain dropped the transaction of your payment';
     case 'razorpay_charge_failed':

@@ -24,6 +24,8 @@ export type Suggestion = {
   level: ReferenceLevel | null;
   score: number;
   points: { reference: number; amount: number; name: number; date: number };
+  /** The movement has the number on the customer's confirmation of the transfer (`match-confirmed.ts`). */
+  isConfirmed?: true;
 };
 
 export type RankSubject = {
@@ -39,7 +41,7 @@ const SHOWN_FROM = 40;
 /** The first two are so near each other that neither is the obvious one. */
 const AMBIGUOUS_WITHIN = 5;
 
-const referencePoints: Record<ReferenceLevel, number> = { E: 100, N: 90, D: 70, T: 60 };
+export const referencePoints: Record<ReferenceLevel, number> = { E: 100, N: 90, D: 70, T: 60 };
 const NAME_POINTS = 20;
 const DATE_POINTS = 10;
 

@@ -17,7 +17,8 @@ export type LinkedCredit = { credit: AllocatedCredit; linkedBy: 'bank_reference'
 const returnWords =
   /(?<![A-Z0-9])(?:RETURN|REVERSAL|RECALL)|(?<![A-Z0-9])(?:NSF|R(?:0[1-9]|[1-7]\d|8[0-5]))(?![A-Z0-9])/;
 
-function isReturn(texts: readonly string[]): boolean {
+/** Whether a text says that money comes back. */
+export function isReturn(texts: readonly string[]): boolean {
   return returnWords.test(searchedText(texts));
 }
 

@@ -32,7 +32,10 @@ const sentences: { [Kind in MatchDecisionKind]: (decision: DecisionOf<Kind>) => 
   suggest: ({ evidence, rule, suggestions, isAmbiguous, isForeignReference }) => {
     const choice = choiceOf(suggestions.length, isAmbiguous);
     const foreign = isForeignReference ? ` ${foreignOf(evidence)}.` : '';
-    return `${amountOf(evidence)} waits for somebody to say what it is for: ${suggestReasons[rule]?.(evidence) ?? 'nothing in it names an invoice for sure'}; ${choice}.${foreign}`;
+    const reason = suggestions.some(({ isConfirmed }) => isConfirmed)
+      ? "it has the number that is on the customer's confirmation"
+      : (suggestReasons[rule]?.(evidence) ?? 'nothing in it names an invoice for sure');
+    return `${amountOf(evidence)} waits for somebody to say what it is for: ${reason}; ${choice}.${foreign}`;
   },
   unmatched: ({ evidence, isForeignReference }) =>
     `${amountOf(evidence)} fits no open invoice: ${isForeignReference ? `${lowered(foreignOf(evidence))}, and` : 'the text names none, and'} no amount or payer does either.`,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { nameLikeness, nameWords } from './payer-name.ts';
+import { nameKey, nameKeysIn, nameLikeness, nameWords } from './payer-name.ts';
 
 function likeness(a: string, b: string): string {
   const { matched, whole } = nameLikeness(nameWords(a), nameWords(b));
@@ -44,5 +44,25 @@ describe('how far two names are the same', () => {
   it('of a text of any length is told from its first words', () => {
     expect(nameWords('A B '.repeat(50_000))).toEqual(['A', 'B']);
     expect(nameWords(Array.from({ length: 9000 }, (_, index) => `W${index}`).join(' '))).toHaveLength(60);
+  });
+});
+
+describe('the key of a name', () => {
+  it('is the same whatever the order, the accents and the kind of company', () => {
+    for (const name of ['Zebra Würfel GmbH', 'WURFEL, zebra', 'würfel zebra ltd.']) {
+      expect(nameKey(name)).toBe('WURFEL ZEBRA');
+    }
+    expect(nameKey('Limited')).toBe('LIMITED');
+    expect(nameKey(' - ')).toBeNull();
+  });
+
+  it('is found in a text that wraps the name in others, among its first thirty words', () => {
+    expect(nameKeysIn('ACH CREDIT DOE JANE M')).toContain(nameKey('Jane Doe'));
+    expect(nameKeysIn('Acme')).toEqual(['ACME']);
+    expect(nameKeysIn('')).toEqual([]);
+    expect(nameKeysIn('A1 B2 C3 D4 E5')).toEqual(expect.arrayContaining(['A1 B2 C3 D4 E5', 'B2 C3 D4 E5']));
+    const long = Array.from({ length: 40 }, (_, index) => `W${index}`);
+    expect(nameKeysIn(long.join(' '))).not.toContain('W30');
+    expect(nameKeysIn(long.join(' '))).toContain('W29');
   });
 });

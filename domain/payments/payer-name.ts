@@ -27,6 +27,35 @@ export function nameWords(name: string): string[] {
   return (telling.length > 0 ? telling : words).slice(0, WORDS_MAX);
 }
 
+/**
+ * What a customer's name is looked up by: its words in order. Names that differ in a letter have different keys. Null for a
+ * name without words.
+ */
+export function nameKey(name: string): string | null {
+  return keyOf(nameWords(name));
+}
+
+/** So many words of a name that a bank wraps in others are taken together. */
+const WINDOW_MAX = 4;
+/** Of all that a bank says, the name is among the first words. */
+const TEXT_WORDS_MAX = 30;
+
+/** Keys of the names that may stand in a text: its words, up to four that follow one another, and all of them. */
+export function nameKeysIn(text: string): string[] {
+  const words = nameWords(text).slice(0, TEXT_WORDS_MAX);
+  const keys = new Set([keyOf(words)]);
+  for (let from = 0; from < words.length; from += 1) {
+    for (let count = 1; count <= WINDOW_MAX && from + count <= words.length; count += 1) {
+      keys.add(keyOf(words.slice(from, from + count)));
+    }
+  }
+  return [...keys].filter((key) => key !== null);
+}
+
+function keyOf(words: readonly string[]): string | null {
+  return words.length === 0 ? null : words.toSorted().join(' ');
+}
+
 export function nameLikeness(a: readonly string[], b: readonly string[]): NameLikeness {
   const [shorter, longer] = lettersIn(a) <= lettersIn(b) ? [a, b] : [b, a];
   const free = new Set(longer);

@@ -14,6 +14,7 @@ const reached: Judged = {
     restartMs: 10_000,
     catchUp144Ms: 60_000,
   },
+  bank: { bankMatchVsJoin: 20 },
 };
 
 test('a run that reaches every aim to the dot misses none', () => {
@@ -63,8 +64,14 @@ test('a scenario that was not played has missed its aim', () => {
 
 test('a run that misses several says all of them', () => {
   const chains = { ...reached.chains, chainMatchVsScan: 1, restartMs: 20_000 };
-  expect(missedAims({ scenarios: reached.scenarios, chains })).toEqual([
+  expect(missedAims({ ...reached, chains })).toEqual([
     'chainMatchVsScan: 1, and at least 100 is wanted',
     'restartMs: 20000, and at most 10000 is wanted',
+  ]);
+});
+
+test('a matching of bank transfers that costs more than twenty joins misses its aim', () => {
+  expect(missedAims({ ...reached, bank: { bankMatchVsJoin: 20.001 } })).toEqual([
+    'bankMatchVsJoin: 20.001, and at most 20 is wanted',
   ]);
 });

@@ -2,6 +2,7 @@
  * What the bench has to reach. Numbers that every machine counts alike, and ratios of things that were measured side by side;
  * the few times among them have room for a busy machine. What is only compared from version to version has no aim.
  */
+import type { BankCosts } from './bank.ts';
 import type { ChainCosts } from './chains.ts';
 
 /** Temporal actions that a scenario may cost; each has to be played. */
@@ -16,10 +17,14 @@ export const actionAims: Readonly<Record<string, number>> = {
 };
 
 /** What is judged of a run, as it was measured and not as it is rounded for reading. */
-export type Judged = { scenarios: readonly { name: string; actions: number }[]; chains: ChainCosts };
+export type Judged = {
+  scenarios: readonly { name: string; actions: number }[];
+  chains: ChainCosts;
+  bank: BankCosts;
+};
 
 /** A line for each aim that was missed: what it is, what was measured and what was wanted. What is no number misses its aim. */
-export function missedAims({ scenarios, chains }: Judged): string[] {
+export function missedAims({ scenarios, chains, bank }: Judged): string[] {
   const { at1k, at100k } = chains.nodeCallsPerBlock;
   return [
     ...Object.entries(actionAims).map(([name, most]) =>
@@ -33,6 +38,7 @@ export function missedAims({ scenarios, chains }: Judged): string[] {
     atMost('blockToPaymentMs.p95', chains.blockToPaymentMs.p95, 500),
     atMost('restartMs', chains.restartMs, 10_000),
     atMost('catchUp144Ms', chains.catchUp144Ms, 60_000),
+    atMost('bankMatchVsJoin', bank.bankMatchVsJoin, 20),
   ].filter((line) => line !== null);
 }
 

@@ -5,6 +5,7 @@ import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import { eventually } from '../../scripts/processes.ts';
 import { COIN_INVOICES, populateCoins } from './coins.ts';
+import { populateMovements } from './movements.ts';
 import type { Product } from './product.ts';
 
 export type Population = {
@@ -109,6 +110,13 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ok: (...request) => ok(apiKey, ...request),
     byAnother: (...request) => ok(operatorKey, ...request),
   });
+  const movements = await populateMovements({
+    db,
+    tenantId,
+    customerId: payerId,
+    subscriptionId: inCoinsId,
+    ok: (...request) => ok(apiKey, ...request),
+  });
   const issued = drafts.splice(0, 8 * ISSUED_EACH);
   for (const id of issued) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
   const [
@@ -186,6 +194,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ],
     ids: {
       ...coins,
+      ...movements,
       customers,
       ...pools,
       debtors,

@@ -24,6 +24,7 @@ import {
   type TestTenant,
 } from '../support/api.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
+import { unmatchedMovement } from './bank-movement.ts';
 import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
 
 let temporal: Client;
@@ -111,6 +112,9 @@ type Things = {
   /** That payout. */
   approve(payoutId: string): Promise<void>;
   disposal(): Promise<string>;
+  /** Money on a bank account that waits for somebody; and some that has paid an invoice. */
+  movement(): Promise<string>;
+  matched(): Promise<string>;
   notification(): Promise<string>;
   taxRate(): Promise<string>;
   coupon(): Promise<string>;
@@ -425,6 +429,26 @@ const samples: Record<string, Sample> = {
     call: async (a) => ({ path: `/v1/crypto_acts/${await a.cryptoAct()}/reject`, body: {} }),
     foreign: 'not_found',
   },
+  listBankDecisions: {
+    call: async (a) => ({ path: `/v1/bank_transactions/${await a.movement()}/decisions` }),
+    foreign: 'not_found',
+  },
+  matchBankTransaction: {
+    call: async (a) => ({
+      path: `/v1/bank_transactions/${await a.movement()}/match`,
+      body: { invoices: [{ invoiceId: await a.oneOff() }] },
+    }),
+    foreign: 'not_found',
+  },
+  unmatchBankTransaction: {
+    call: async (a) => ({ path: `/v1/bank_transactions/${await a.matched()}/unmatch`, body: why }),
+    foreign: 'not_found',
+  },
+  ignoreBankTransaction: {
+    call: async (a) => ({ path: `/v1/bank_transactions/${await a.movement()}/ignore`, body: why }),
+    foreign: 'not_found',
+  },
+  reconcileBank: { call: () => ({ path: '/v1/bank/reconcile', body: {} }), foreign: 'own' },
   listCryptoLots: { call: () => ({ path: '/v1/crypto_lots' }), foreign: 'own' },
   recordCryptoDisposal: {
     call: async (a) => ({ path: '/v1/crypto_disposals', body: soldFrom(await a.settledCoins()) }),
@@ -759,6 +783,12 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       const key = await pay(api, row, { units: 40_000n, at: new Date().toISOString() });
       return { id, key };
     },
+    movement: () => unmatchedMovement(api.db, tenantId),
+    async matched() {
+      const id = await things.movement();
+      await post(`/v1/bank_transactions/${id}/match`, { invoices: [{ invoiceId: await things.oneOff() }] });
+      return id;
+    },
     cryptoAct: async () =>
       (await post(`/v1/crypto_invoices/${await things.cryptoInvoice()}/mark_settled`, forced)).id,
     async settledCoins() {
@@ -931,6 +961,9 @@ describe.each(operations)('$operationId', ({ operationId, method, scope }) => {
 
 /** What a field of a query or a body says without naming anything that exists. */
 const plainFields: ReadonlySet<string> = new Set([
+  'matchBankTransaction reason',
+  'unmatchBankTransaction reason',
+  'ignoreBankTransaction reason',
   'createCustomer email',
   'createCustomer name',
   'changeCustomer email',
@@ -1364,6 +1397,20 @@ const namings: Record<string, Naming> = {
     },
     meets: 'own',
   },
+  'matchBankTransaction invoices.invoiceId': {
+    call: async (theirs, mine) => ({
+      path: `/v1/bank_transactions/${await mine.movement()}/match`,
+      body: { invoices: [{ invoiceId: await theirs.oneOff() }] },
+    }),
+    meets: 'not_found',
+  },
+  'matchBankTransaction creditCustomerId': {
+    call: async (theirs, mine) => ({
+      path: `/v1/bank_transactions/${await mine.movement()}/match`,
+      body: { creditCustomerId: await theirs.customer() },
+    }),
+    meets: 'not_found',
+  },
   'recordCryptoDisposal accountId': {
     call: async (theirs) => ({ path: '/v1/crypto_disposals', body: soldFrom(await theirs.settledCoins()) }),
     meets: 'not_found',
@@ -1598,6 +1645,8 @@ const tables: Record<string, string> = {
   cin: 'crypto_invoices',
   cev: 'crypto_events',
   cact: 'crypto_acts',
+  bdc: 'bank_decisions',
+  btx: 'bank_transactions',
   clot: 'crypto_lots',
   cdis: 'crypto_disposals',
   cpo: 'crypto_payouts',

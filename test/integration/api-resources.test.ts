@@ -190,7 +190,10 @@ describe('customers', () => {
 
   it('whose data was erased can be read but neither changed nor subscribed', async () => {
     const id = await newCustomer();
-    await api.sql('UPDATE customers SET email = NULL, name = NULL, erased_at = now() WHERE id = $1', [id]);
+    await api.sql(
+      'UPDATE customers SET email = NULL, name = NULL, name_key = NULL, erased_at = now() WHERE id = $1',
+      [id],
+    );
     expect((await send('GET', `/v1/customers/${id}`)).body).toMatchObject({ email: null, name: null });
     const changed = await send('PATCH', `/v1/customers/${id}`, { name: 'Back' });
     expect(changed).toMatchObject({ status: 409, body: { code: 'customer_erased' } });
@@ -292,6 +295,7 @@ describe('schedules', () => {
       expect.objectContaining({ name: 'daily-report', lastSuccessAt: null }),
       expect.objectContaining({ name: 'exchange-rates', lastSuccessAt: null }),
       expect.objectContaining({ name: 'daily-invoice-run', lastSuccessAt: null }),
+      expect.objectContaining({ name: 'bank-reconciliation', lastSuccessAt: null }),
       expect.objectContaining({ name: 'relay-sweep', lastSuccessAt: null }),
     ]);
   });

@@ -308,7 +308,7 @@ describe('a message that cannot be sent', () => {
     const locked = Promise.withResolvers<void>();
     const committing = Promise.withResolvers<void>();
     const erasure = withTenant(db, tenantId, async (tx) => {
-      const erased = { email: null, name: null, erasedAt: new Date() };
+      const erased = { email: null, name: null, nameKey: null, erasedAt: new Date() };
       await tx.update(customers).set(erased).where(eq(customers.id, customerId));
       await tx.update(notifications).set({ variables: {} }).where(eq(notifications.id, id));
       locked.resolve();

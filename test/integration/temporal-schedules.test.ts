@@ -12,6 +12,7 @@ import { reconcileSchedules, scheduleManifest, triggerSchedule } from '../../tem
 import { temporalAddress } from '../support/services.ts';
 
 const ids = [
+  'perennial/bank-reconciliation',
   'perennial/daily-invoice-run',
   'perennial/daily-report',
   'perennial/exchange-rates',
@@ -96,6 +97,7 @@ describe('a reconciliation', () => {
 
     expect([...report.updated].sort()).toEqual(['perennial/missed-webhooks', 'perennial/relay-sweep']);
     expect([...report.unchanged].sort()).toEqual([
+      'perennial/bank-reconciliation',
       'perennial/daily-invoice-run',
       'perennial/daily-report',
       'perennial/exchange-rates',

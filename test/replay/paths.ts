@@ -11,6 +11,7 @@ import {
   cryptoLookupWorkflowId,
   cryptoLookupWorkflowType,
 } from '../../workflows/payments/crypto-lookup.contract.ts';
+import { openFeed } from '../stories/feed.ts';
 import { offerCoins } from '../stories/offers.ts';
 import {
   invoicesOf,
@@ -35,6 +36,7 @@ export const jobs = [
   'dailyReport',
   'exchangeRates',
   'dailyInvoiceRun',
+  'bankReconciliation',
 ] as const;
 
 /** The processes of the installation, which no tenant's row names. */
@@ -345,6 +347,16 @@ export const paths: Readonly<Record<string, Path>> = {
     // The run that has begun goes on with its node; the next one finds none, and ends.
     node.onCall(() => void world.watched.splice(0));
     await watchBitcoin(world);
+  },
+
+  'bank-transfers-matched': async (world) => {
+    const feed = await openFeed(world);
+    const [invoice] = await invoicesOf(world, await subscribe(world, { start: 'payment' }));
+    await feed.refer(invoice.id, 'ADV61000007');
+    // The second one comes while the run waits for more.
+    await feed.tell({ text: 'WIRE ADV61000007', amountMinor: 1900 });
+    await feed.tell({ text: 'WIRE ADV61000007', amountMinor: 1000 });
+    await world.advance({ minutes: 1 });
   },
 
   'transaction-looked-up': async ({ client, tenantId }) => {

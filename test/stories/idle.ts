@@ -8,6 +8,7 @@ import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.
 import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { envelopeOf } from '../../db/queries/operations/inbox.ts';
+import { bankAccounts } from '../../db/schema/banking.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
 import { cryptoInvoices } from '../../db/schema/crypto.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
@@ -18,6 +19,7 @@ import { nextAct } from '../../domain/billing/subscription.ts';
 import { nextLookAt } from '../../domain/payments/coinbase-checkout.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { bankMatchingWorkflowId } from '../../workflows/payments/bank-matching.contract.ts';
 import { coinbaseCheckoutWorkflowId } from '../../workflows/payments/coinbase-checkout.contract.ts';
 import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
 import { razorpayCollectionWorkflowId } from '../../workflows/payments/razorpay-collection.contract.ts';
@@ -62,8 +64,9 @@ export function createObserver(story: { db: Database; client: Client; tenantId: 
     },
     async nextWake(now) {
       const offers = (await cryptoInvoiceIds(db, tenantId)).map(cryptoInvoiceWorkflowId);
+      const timed = [...offers, ...(await matchingIds(db, tenantId))];
       const timers = await Promise.all(
-        offers.filter((id) => !ended.has(id)).map((id) => nextTimer(client, id)),
+        timed.filter((id) => !ended.has(id)).map((id) => nextTimer(client, id)),
       );
       const dates = [await nextWake(db, tenantId, now.toISOString()), ...timers];
       return dates.reduce(earlier, null);
@@ -154,6 +157,7 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
   );
   const offers = await cryptoInvoiceIds(db, tenantId);
   return [
+    ...(await matchingIds(db, tenantId)),
     ...offers.map(cryptoInvoiceWorkflowId),
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
@@ -169,6 +173,14 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
       externalId === null ? [] : [razorpayCollectionWorkflowId(externalId)],
     ),
   ];
+}
+
+/** Where there is an account, the tenant's movements are matched. */
+function matchingIds(db: Database, tenantId: string): Promise<string[]> {
+  return withTenant(db, tenantId, async (tx) => {
+    const accounts = await tx.select({ id: bankAccounts.id }).from(bankAccounts).limit(1);
+    return accounts.map(() => bankMatchingWorkflowId(tenantId));
+  });
 }
 
 function cryptoInvoiceIds(db: Database, tenantId: string): Promise<string[]> {

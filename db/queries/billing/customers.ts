@@ -1,5 +1,6 @@
 /** Customers: whom a tenant bills. */
 import { and, desc, eq, lt, sql } from 'drizzle-orm';
+import { nameKey } from '../../../domain/payments/payer-name.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { customers } from '../../schema/billing.ts';
@@ -22,7 +23,7 @@ export type NewCustomer = {
 export async function createCustomer(tx: Tx, customer: NewCustomer): Promise<CustomerRow | null> {
   const [row] = await tx
     .insert(customers)
-    .values({ id: newId('cus'), ...customer })
+    .values({ id: newId('cus'), ...customer, nameKey: nameKey(customer.name) })
     .onConflictDoNothing({ target: [customers.tenantId, customers.externalRef] })
     .returning();
   return row ?? null;
@@ -82,7 +83,12 @@ export async function changeCustomer(
   customerId: string,
   set: Partial<Omit<NewCustomer, 'tenantId' | 'currency'>>,
 ): Promise<CustomerRow> {
-  const [row] = await tx.update(customers).set(set).where(eq(customers.id, customerId)).returning();
+  const keys = set.name === undefined ? {} : { nameKey: nameKey(set.name) };
+  const [row] = await tx
+    .update(customers)
+    .set({ ...set, ...keys })
+    .where(eq(customers.id, customerId))
+    .returning();
   if (row === undefined) throw new Error(`Customer ${customerId} disappeared`);
   return row;
 }

@@ -56,6 +56,7 @@ export async function eraseCustomer(
     .set({
       email: null,
       name: null,
+      nameKey: null,
       externalRef: null,
       address: null,
       taxId: null,

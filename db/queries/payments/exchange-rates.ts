@@ -101,6 +101,24 @@ function usdMinorAt(amount: Money, rate: AppliedRate): number {
   }
 }
 
+export type WantedRate = { base: string; quote: string; day: string };
+
+/** The rates that hold on several days, in the order in which they are asked for; null where none is known. One question. */
+export async function findRates(tx: Tx, wanted: readonly WantedRate[]): Promise<(AppliedRate | null)[]> {
+  if (wanted.length === 0) return [];
+  const days = wanted.flatMap(({ day }) =>
+    Array.from({ length: RATE_AGE_DAYS_MAX + 1 }, (_, age) => daysLater(day, -age)),
+  );
+  const currencies = [...new Set(wanted.flatMap(({ base, quote }) => [base, quote]))];
+  const { day: rateDay, base: from, quote: to } = exchangeRates;
+  const known = await tx
+    .select()
+    .from(exchangeRates)
+    .where(and(inArray(rateDay, [...new Set(days)]), or(inArray(from, currencies), inArray(to, currencies))))
+    .orderBy(asc(exchangeRates.id));
+  return wanted.map((each) => (each.day < FIRST_RATE_DAY ? null : rateOn(known, each)));
+}
+
 /** Those that may hold on the day; of several that were entered, the last one is the last. */
 function ratesBefore(
   tx: Tx,

@@ -51,7 +51,7 @@ export type FailedCharge = {
   /** The bank returned a direct debit: while it was under way, or after it had paid the invoice (`late`), as a chain may coins. */
   returned: 'in_flight' | 'late' | null;
   /** What was taken back, where no charge stands for it, and who took it. */
-  takenBack?: { paymentId: string; by: 'chain' | 'bank' } | undefined;
+  takenBack?: { paymentId: string; by: 'chain' | 'bank' | 'cheque' } | undefined;
   /** Where the customer can still confirm this very charge. */
   actionUrl: string | null;
   at: Date;
@@ -315,10 +315,14 @@ export function noticeOf({ invoice, attemptId, returned, takenBack }: FailedChar
     return { template: 'payment_returned', dedupeKey: `attempt:${attemptId}:returned` } as const;
   }
   const dedupeKey = `payment:${takenBack.paymentId}:returned`;
-  return takenBack.by === 'chain'
-    ? ({ template: 'crypto_payment_reversed', dedupeKey } as const)
-    : ({ template: 'payment_bounced', dedupeKey } as const);
+  return { template: takenBackTemplates[takenBack.by], dedupeKey };
 }
+
+const takenBackTemplates = {
+  chain: 'crypto_payment_reversed',
+  bank: 'bank_payment_returned',
+  cheque: 'payment_bounced',
+} as const;
 
 /** The 3-D Secure mail, once per link. */
 async function notifyAction(tx: Tx, { plan }: SubscriptionContext, failed: FailedCharge): Promise<void> {

@@ -15,7 +15,7 @@ import { asc, eq } from 'drizzle-orm';
 import { isTerminal } from '../../../domain/billing/subscription.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { declineClassOf, declineReasonForCustomer } from '../../../domain/payments/card-payment.ts';
-import type { ChargeOrigin } from '../../../domain/payments/payment.ts';
+import type { ChargeOrigin, PaymentRail } from '../../../domain/payments/payment.ts';
 import { creditUsed } from '../../../domain/payments/smallest-charge.ts';
 import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
@@ -62,7 +62,7 @@ export async function takeBackPayment(
   // That makes it credit again, which leaves with the payment.
   const passedOn = isWhole ? await takeBackPassedOn(tx, payment, { code, at }) : [];
   const own = await takeBack(tx, subject, { returned, at });
-  const by = payment.rail === 'crypto' ? 'chain' : 'bank';
+  const by = takers[payment.rail] ?? 'bank';
   await follow(tx, { ...own, subject }, { code, by, attempt, at });
   for (const each of passedOn) await follow(tx, each, { code, by, attempt: null, at });
 }
@@ -92,11 +92,27 @@ async function takeBackPassedOn(
   return reopened;
 }
 
+/** A cheque that bounces was never money; all others are the bank's, or the chain's. */
+const takers: Partial<Record<PaymentRail, NonNullable<FailedCharge['takenBack']>['by']>> = {
+  crypto: 'chain',
+  manual: 'cheque',
+};
+
 /** What is owed again is paid from what we still hold, or chased. */
 async function follow(
   tx: Tx,
   { subject, invoice: reopened, returnedMinor, unpaidMinor }: Reopened,
-  { code, by, attempt, at }: { code: string; by: 'chain' | 'bank'; attempt: TakenBack['attempt']; at: Date },
+  {
+    code,
+    by,
+    attempt,
+    at,
+  }: {
+    code: string;
+    by: NonNullable<FailedCharge['takenBack']>['by'];
+    attempt: TakenBack['attempt'];
+    at: Date;
+  },
 ): Promise<void> {
   const { payment } = subject;
   if (unpaidMinor === 0 && attempt === null) {

@@ -1,0 +1,46 @@
+/**
+ * Decides about the movements that wait, a part of them at a time, and has what waits for people looked at again once an hour.
+ *
+ * Why it is safe to run twice: see `db/queries/payments/match-movements.ts`; a second run finds nothing left to do.
+ */
+import { type Database, withSystem, withTenant } from '../../db/client.ts';
+import { appendOutbox } from '../../db/queries/operations/outbox.ts';
+import { recordScheduleSuccess } from '../../db/queries/operations/schedule-runs.ts';
+import { matchMovements } from '../../db/queries/payments/match-movements.ts';
+import { reconsiderMovements } from '../../db/queries/payments/reconsider-movements.ts';
+import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
+import { dayAt, daysLater } from '../../domain/reporting/report-days.ts';
+import { lookForMatches } from '../../workflows/payments/bank-matching.contract.ts';
+
+export function createBankMatchingActivities({ db }: { db: Database }) {
+  return {
+    /** `isOver`: nothing waits any more that could be decided. */
+    async matchBankMovements({ tenantId, at }: { tenantId: string; at: string }) {
+      return matchMovements(db, { tenantId, at: new Date(at) });
+    },
+  };
+}
+
+export function createBankReconciliationActivities({ db }: { db: Database }) {
+  return {
+    /** Wakes the matching of every tenant for which something waits. */
+    async reconcileBanks({ at }: { at: string }): Promise<{ tenants: number }> {
+      const since = daysLater(dayAt(at, 'UTC'), -RECONSIDERED_DAYS);
+      let tenants = 0;
+      for (const tenantId of await withSystem(db, listTenantIds)) {
+        const waiting = await withTenant(db, tenantId, async (tx) => {
+          const count = await reconsiderMovements(tx, { since });
+          if (count > 0) await appendOutbox(tx, tenantId, [lookForMatches({ tenantId })]);
+          return count;
+        });
+        if (waiting > 0) tenants += 1;
+      }
+      const result = { tenants };
+      await recordScheduleSuccess(db, { name: 'bank-reconciliation', at: new Date(at), result });
+      return result;
+    },
+  };
+}
+
+/** What is older, somebody has looked at by now, or reconciles by hand. */
+const RECONSIDERED_DAYS = 60;

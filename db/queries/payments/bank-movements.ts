@@ -1,0 +1,80 @@
+/** Movements on bank accounts as the matching reads them: those that wait for it, and those that it is about to decide. */
+import { asc, eq, gt, inArray, sql } from 'drizzle-orm';
+import type { BankTransaction } from '../../../domain/payments/bank-transaction.ts';
+import type { Tx } from '../../client.ts';
+import { bankTransactions } from '../../schema/banking.ts';
+import { notFound } from '../billing/subscriptions.ts';
+
+export type BankMovementRow = typeof bankTransactions.$inferSelect;
+
+export function movementOf(row: BankMovementRow): BankTransaction {
+  const { externalId, amountMinor, currency, bookedOn, authorisedOn, pending } = row;
+  const { pendingExternalId, texts, payerName, payerAccount, bankReference } = row;
+  return {
+    externalId,
+    amountMinor,
+    currency,
+    bookedOn,
+    authorisedOn,
+    pending,
+    pendingExternalId,
+    texts,
+    payer: { name: payerName, account: payerAccount },
+    bankReference,
+  };
+}
+
+/** The first of those that wait, in the order in which they are decided (`inDecisionOrder`). */
+export function waitingMovements(tx: Tx, limit: number): Promise<BankMovementRow[]> {
+  const { isWaiting, bookedOn, amountMinor, externalId, id } = bankTransactions;
+  return tx
+    .select()
+    .from(bankTransactions)
+    .where(sql`${isWaiting}`)
+    .orderBy(asc(bookedOn), sql`${amountMinor} < 0`, sql`${externalId} collate "C"`, asc(id))
+    .limit(limit);
+}
+
+/** In the order of their ids, whatever their status. */
+export function readMovementsAfter(
+  tx: Tx,
+  { after, limit }: { after: string; limit: number },
+): Promise<BankMovementRow[]> {
+  return tx
+    .select()
+    .from(bankTransactions)
+    .where(gt(bankTransactions.id, after))
+    .orderBy(asc(bankTransactions.id))
+    .limit(limit);
+}
+
+/**
+ * Locks movements, always in the order of their ids. Whoever also locks customers does that first. Those that do not exist are
+ * left out.
+ */
+export function lockMovements(tx: Tx, ids: readonly string[]): Promise<BankMovementRow[]> {
+  if (ids.length === 0) return Promise.resolve([]);
+  return tx
+    .select()
+    .from(bankTransactions)
+    .where(inArray(bankTransactions.id, [...ids]))
+    .orderBy(asc(bankTransactions.id))
+    .for('update');
+}
+
+/** Throws `not_found`. */
+export async function readMovement(tx: Tx, id: string): Promise<BankMovementRow> {
+  const [row] = await tx.select().from(bankTransactions).where(eq(bankTransactions.id, id));
+  if (row === undefined) throw notFound('bank transaction', id);
+  return row;
+}
+
+export async function updateMovement(
+  tx: Tx,
+  id: string,
+  set: Partial<Omit<BankMovementRow, 'isWaiting' | 'payerAccountKey'>>,
+): Promise<BankMovementRow> {
+  const [row] = await tx.update(bankTransactions).set(set).where(eq(bankTransactions.id, id)).returning();
+  if (row === undefined) throw notFound('bank transaction', id);
+  return row;
+}

@@ -1,0 +1,102 @@
+/**
+ * Who is told of movements on bank accounts besides the timeline: the operators, where the tenant has named an address for its
+ * reports, and the customer whose money it is.
+ *
+ * Why it is safe to run twice: a notice is decided in the transaction of what it tells of, and known by that.
+ */
+import { and, inArray, isNull } from 'drizzle-orm';
+import { formatMoney, type Money } from '../../../domain/money.ts';
+import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
+import type { Tx } from '../../client.ts';
+import { bankTransactions } from '../../schema/banking.ts';
+import { readInvoice } from '../billing/invoices.ts';
+import { lockSubscription } from '../billing/subscriptions.ts';
+import { enqueueNotification } from '../messaging/notifications.ts';
+import { tellSubscriber } from '../messaging/tell-subscriber.ts';
+import { findReportSettings } from '../reporting/report-settings.ts';
+
+export type OperatorNotice = {
+  tenantId: string;
+  /** In a few words. */
+  title: string;
+  /** In sentences, with what to do. No name of anybody. */
+  what: string;
+  key: string;
+  at: Date;
+};
+
+export async function tellBankOperators(
+  tx: Tx,
+  { tenantId, title, what, key, at }: OperatorNotice,
+): Promise<void> {
+  const settings = await findReportSettings(tx);
+  if (settings === null || settings.recipient === null) return;
+  await enqueueNotification(tx, {
+    tenantId,
+    at,
+    request: {
+      template: 'bank_matching_alert',
+      variables: { title, what },
+      recipient: settings.recipient,
+      dedupeKey: key,
+    },
+  });
+}
+
+/** One notice for all that has come into the queue since the last one. Returns how many these are. */
+export async function tellOfQueue(tx: Tx, { tenantId, at }: { tenantId: string; at: Date }): Promise<number> {
+  const { status, queuedAt, id } = bankTransactions;
+  const queued = await tx
+    .update(bankTransactions)
+    .set({ queuedAt: at })
+    .where(and(inArray(status, [...queueStatuses]), isNull(queuedAt)))
+    .returning({ id, status });
+  const [first] = queued.map((row) => row.id).toSorted();
+  if (first === undefined) return 0;
+  const count = (wanted: string) => queued.filter((row) => row.status === wanted).length;
+  const parts = [
+    [count('suggested'), 'with suggestions of invoices'],
+    [count('exception'), 'that came late, to the wrong account, for a void invoice or without a rate'],
+    [count('unmatched'), 'that no open invoice fits'],
+  ] as const;
+  const listed = parts.filter(([number]) => number > 0).map(([number, which]) => `${number} ${which}`);
+  const title =
+    queued.length === 1
+      ? 'A bank transfer waits for somebody'
+      : `${queued.length} bank transfers wait for somebody`;
+  const what = `Money came in and is not booked: ${listed.join(', ')}. Look at each, and match it or ignore it.`;
+  await tellBankOperators(tx, { tenantId, title, what, key: `bank_queue:${first}:${at.toISOString()}`, at });
+  return queued.length;
+}
+
+/** The customer paid more than was due, or what had been paid before. */
+export async function tellOfCredit(
+  tx: Tx,
+  {
+    template,
+    invoiceId,
+    paymentId,
+    credit,
+    at,
+  }: {
+    template: 'bank_payment_over' | 'bank_payment_duplicate';
+    invoiceId: string;
+    paymentId: string;
+    credit: Money;
+    at: Date;
+  },
+): Promise<void> {
+  const invoice = await readInvoice(tx, invoiceId);
+  const context = await lockSubscription(tx, invoice.subscriptionId);
+  const amount = formatMoney({ amountMinor: invoice.totalMinor, currency: invoice.currency });
+  await tellSubscriber(tx, context, at, {
+    template,
+    variables: {
+      planName: context.plan.name,
+      invoiceNumber: invoice.number,
+      amount,
+      credit: formatMoney(credit),
+    },
+    occasion: paymentId,
+  });
+}

@@ -1,0 +1,192 @@
+/**
+ * What a decision about a movement does: invoices are paid, credit is given, a credit that went back is undone, or it waits
+ * for a person. Everything is in the caller's transaction, under the locks of the customers and of the movement, and with facts
+ * that were read under them.
+ *
+ * Why it is safe to run twice: the row says which version of the movement was decided, in the transaction that carries the
+ * decision out; whoever comes second finds it decided. A payment is named by its movement and its ordinal, so that it could not
+ * be booked a second time either.
+ */
+import { isDeepStrictEqual } from 'node:util';
+import { formatMoney, type Money, money } from '../../../domain/money.ts';
+import { movesMoney, statusAfter } from '../../../domain/payments/bank-movement.ts';
+import type { AppliedRate } from '../../../domain/payments/exchange-rate.ts';
+import type { DecisionOf, MatchDecision } from '../../../domain/payments/match-decision.ts';
+import { matchInWords } from '../../../domain/payments/match-sentence.ts';
+import { startOfDay } from '../../../domain/reporting/report-days.ts';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { bankAllocations } from '../../schema/banking.ts';
+import { readInvoice } from '../billing/invoices.ts';
+import { currentTenant } from '../tenants/tenants.ts';
+import { addDecision, MATCHING, nextPaymentName, standingDecisions } from './bank-decisions.ts';
+import { type BankMovementRow, readMovement, updateMovement } from './bank-movements.ts';
+import { tellBankOperators, tellOfCredit } from './bank-notices.ts';
+import type { GatheredMovement } from './gather-match-facts.ts';
+import { type Settled, settlePayment } from './settle-payment.ts';
+import { type UndoCode, undoMatch } from './undo-match.ts';
+
+/** Decided again as before, nothing is written but that it was looked at. */
+export async function carryOutMatch(
+  tx: Tx,
+  { row, facts, input }: Pick<GatheredMovement, 'row' | 'facts' | 'input'>,
+  { decision, at }: { decision: MatchDecision; at: Date },
+): Promise<void> {
+  const { id, tenantId, version } = row;
+  if (row.leftToPeople || (!movesMoney(decision) && (await isDecidedSo(tx, row, decision)))) {
+    await updateMovement(tx, id, { decidedVersion: version });
+    return;
+  }
+  const { id: decisionId } = await addDecision(tx, { tenantId, transactionId: id, decision, at });
+  const booking = { row, decisionId, day: decision.evidence.day, at };
+  const status = statusAfter(decision);
+  const decided = { status, decidedVersion: version };
+  switch (decision.kind) {
+    case 'auto':
+    case 'auto_over':
+    case 'auto_combined':
+    case 'auto_fx':
+    case 'partial':
+      await pay(tx, booking, decision);
+      await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
+      return;
+    case 'duplicate_credit':
+      if (!decision.needsConfirmation) {
+        await credit(tx, booking, { decision, rates: facts.rates });
+        await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
+        return;
+      }
+      break;
+    case 'reversal':
+      await reverse(tx, { row, texts: input.transaction.texts, decision, at });
+      break;
+    default:
+  }
+  await updateMovement(tx, id, decided);
+}
+
+async function isDecidedSo(tx: Tx, row: BankMovementRow, decision: MatchDecision): Promise<boolean> {
+  if (row.status !== statusAfter(decision)) return false;
+  const standing = (await standingDecisions(tx, [row.id])).get(row.id);
+  return isDeepStrictEqual(standing?.decision, JSON.parse(JSON.stringify(decision)));
+}
+
+export type MovementBooking = { row: BankMovementRow; decisionId: string; day: string; at: Date };
+
+/**
+ * Books a part of a movement, or all of it, as a payment of an invoice; what exceeds the invoice becomes the customer's credit.
+ * `amount` is in the movement's currency.
+ */
+export async function bookOf(
+  tx: Tx,
+  { row, decisionId, day, at }: MovementBooking,
+  {
+    invoiceId,
+    amount,
+    rate,
+    forgiveMinor,
+  }: { invoiceId: string; amount: Money; rate: AppliedRate | null; forgiveMinor?: number },
+): Promise<Settled> {
+  const { id: transactionId, tenantId } = row;
+  const { timeZone } = await currentTenant(tx);
+  const dayBegins = new Date(startOfDay(day, timeZone));
+  const settled = await settlePayment(tx, {
+    tenantId,
+    invoiceId,
+    rail: 'bank',
+    externalId: await nextPaymentName(tx, transactionId),
+    amount,
+    ...(rate !== null && { exchange: { rate } }),
+    ...(forgiveMinor !== undefined && { forgiveMinor }),
+    at,
+    receivedAt: dayBegins < at ? dayBegins : at,
+  });
+  await tx.insert(bankAllocations).values({
+    id: newId('bal'),
+    tenantId,
+    transactionId,
+    decisionId,
+    paymentId: settled.paymentId,
+    invoiceId,
+    amountMinor: amount.amountMinor,
+  });
+  return settled;
+}
+
+type PayingDecision = DecisionOf<'auto' | 'auto_over' | 'auto_combined' | 'auto_fx' | 'partial'>;
+
+/** One invoice takes all that came, in whatever currency; of several each takes its own. */
+async function pay(tx: Tx, booking: MovementBooking, decision: PayingDecision): Promise<void> {
+  const { settlement, evidence } = decision;
+  const { received, rate } = evidence;
+  const isOne = settlement.allocations.length === 1;
+  for (const { invoiceId, amountMinor } of settlement.allocations) {
+    const amount = isOne ? received : money(amountMinor, settlement.currency);
+    const { paymentId, excessMinor } = await bookOf(tx, booking, {
+      invoiceId,
+      amount,
+      rate,
+      forgiveMinor: settlement.writtenOffMinor,
+    });
+    if (excessMinor === 0) continue;
+    const excess = money(excessMinor, settlement.currency);
+    await tellOfCredit(tx, {
+      template: 'bank_payment_over',
+      invoiceId,
+      paymentId,
+      credit: excess,
+      at: booking.at,
+    });
+  }
+}
+
+/** Nothing is activated a second time; the customer and the operators choose what becomes of the money. */
+async function credit(
+  tx: Tx,
+  booking: MovementBooking,
+  { decision, rates }: { decision: DecisionOf<'duplicate_credit'>; rates: readonly AppliedRate[] },
+): Promise<void> {
+  const { invoiceId, credit: received } = decision;
+  const { row, at } = booking;
+  const invoice = await readInvoice(tx, invoiceId);
+  const rate = rates.find(({ quote }) => quote === invoice.currency) ?? null;
+  const { paymentId, excessMinor } = await bookOf(tx, booking, { invoiceId, amount: received, rate });
+  const excess = money(excessMinor, invoice.currency);
+  await tellOfCredit(tx, { template: 'bank_payment_duplicate', invoiceId, paymentId, credit: excess, at });
+  await tellBankOperators(tx, {
+    tenantId: row.tenantId,
+    title: `Invoice ${invoice.number} was paid twice`,
+    what: `${formatMoney(received)} came by bank transfer for invoice ${invoice.number}, which was paid before. It is credit of the customer and pays the next invoice; to give it back, refund payment ${paymentId}.`,
+    key: `bank_duplicate:${paymentId}`,
+    at,
+  });
+}
+
+/** The credit is taken back whole, with everything that it had paid. */
+async function reverse(
+  tx: Tx,
+  {
+    row,
+    texts,
+    decision,
+    at,
+  }: { row: BankMovementRow; texts: readonly string[]; decision: DecisionOf<'reversal'>; at: Date },
+): Promise<void> {
+  const credited = await readMovement(tx, decision.creditExternalId);
+  const code = returnCodeIn(texts);
+  await undoMatch(tx, credited, { code, by: MATCHING, reason: `Reversed by ${row.id}`, at });
+  await updateMovement(tx, credited.id, { status: 'reversed', reversedAt: at });
+  await tellBankOperators(tx, {
+    tenantId: row.tenantId,
+    title: 'A bank transfer went back',
+    what: `${matchInWords(decision)} What it had paid is open again, and the customer is told.`,
+    key: `bank_reversal:${row.id}:${row.version}`,
+    at,
+  });
+}
+
+/** The bank's own code of the return, where the text has one. */
+function returnCodeIn(texts: readonly string[]): UndoCode {
+  const found = /(?<![A-Z0-9])R(?:0[1-9]|[1-7]\d|8[0-5])(?![A-Z0-9])/.exec(texts.join(' | ').toUpperCase());
+  return found === null ? 'returned' : (found[0] as UndoCode);
+}

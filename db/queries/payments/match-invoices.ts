@@ -1,0 +1,132 @@
+/** Invoices as the matching sees them. Days are those of the tenant's time zone. */
+import { eq, type SQL, sql } from 'drizzle-orm';
+import type { Money } from '../../../domain/money.ts';
+import type { MatchInvoice } from '../../../domain/payments/match-facts.ts';
+import type { Tx } from '../../client.ts';
+import { bankTransfers } from '../../schema/banking.ts';
+import { customers, invoices } from '../../schema/billing.ts';
+
+/** By the references that were ever given for them; codes that are none of ours have no entry. */
+export async function invoicesByReference(
+  tx: Tx,
+  references: readonly string[],
+): Promise<Map<string, MatchInvoice>> {
+  if (references.length === 0) return new Map();
+  const rows = await select(tx, sql`${bankTransfers.reference} = any(${sql.param([...references])}::text[])`);
+  return new Map(rows.map((invoice) => [invoice.reference, invoice]));
+}
+
+/** By the letters and digits of the number on the customer's confirmation of the transfer. */
+export async function invoicesByConfirmation(
+  tx: Tx,
+  keys: readonly string[],
+): Promise<Map<string, MatchInvoice[]>> {
+  if (keys.length === 0) return new Map();
+  const { confirmationKey } = bankTransfers;
+  const rows = await query(tx, sql`${confirmationKey} = any(${sql.param([...keys])}::text[])`);
+  const byKey = Map.groupBy(rows, (row) => row.confirmationKey ?? '');
+  return new Map([...byKey].map(([key, found]) => [key, found.map(toMatchInvoice)]));
+}
+
+/** Open ones with exactly this due; of thousands, the newest. */
+export async function openInvoicesByDue(tx: Tx, dues: readonly Money[]): Promise<MatchInvoice[]> {
+  if (dues.length === 0) return [];
+  const amounts = dues.map(({ amountMinor }) => amountMinor);
+  const currencies = dues.map(({ currency }) => currency);
+  const ids = sql`
+    select found.id from unnest(${sql.param(amounts)}::bigint[], ${sql.param(currencies)}::char(3)[]) wanted(due, currency)
+    cross join lateral (
+      select due.id from invoices due
+      where due.status = 'open' and due.currency = wanted.currency and due.due_minor = wanted.due
+      order by due.issued_at desc, due.id desc limit ${EQUAL_DUES_MAX}
+    ) found`;
+  return select(tx, sql`${invoices.id} in (${ids})`);
+}
+
+/** Nobody looks through more of them. */
+const EQUAL_DUES_MAX = 200;
+
+/** The oldest open ones of each customer. */
+export async function openInvoicesOf(tx: Tx, customerIds: readonly string[]): Promise<MatchInvoice[]> {
+  if (customerIds.length === 0) return [];
+  const ids = sql`
+    select found.id from unnest(${sql.param([...customerIds])}::text[]) wanted(id)
+    cross join lateral (
+      select due.id from invoices due
+      where due.status = 'open' and due.customer_id = wanted.id
+      order by due.issued_at, due.id limit ${OF_CUSTOMER_MAX}
+    ) found`;
+  return select(tx, sql`${invoices.id} in (${ids})`);
+}
+
+/** Of more, no sum is tried. */
+const OF_CUSTOMER_MAX = 40;
+
+const timeZone = sql`(select time_zone from tenants)`;
+const createdAt = sql`coalesce(${bankTransfers.issuedAt}, ${invoices.issuedAt})`;
+
+/** The reference did not exist before its instructions were given. */
+const columns = {
+  id: invoices.id,
+  number: invoices.number,
+  customerId: invoices.customerId,
+  customerName: customers.name,
+  status: invoices.status,
+  dueMinor: invoices.dueMinor,
+  currency: invoices.currency,
+  reference: bankTransfers.reference,
+  transferStatus: bankTransfers.status,
+  confirmationKey: bankTransfers.confirmationKey,
+  createdAt: sql<string>`to_char(${createdAt} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`,
+  createdOn: sql<string>`(${createdAt} at time zone ${timeZone})::date::text`,
+  expiresOn: sql<string | null>`(${bankTransfers.expiresAt} at time zone ${timeZone})::date::text`,
+};
+
+async function select(tx: Tx, where: SQL): Promise<MatchInvoice[]> {
+  return (await query(tx, where)).map(toMatchInvoice);
+}
+
+function query(tx: Tx, where: SQL) {
+  return tx
+    .select(columns)
+    .from(invoices)
+    .innerJoin(customers, eq(customers.id, invoices.customerId))
+    .leftJoin(bankTransfers, eq(bankTransfers.invoiceId, invoices.id))
+    .where(where);
+}
+
+type Row = Awaited<ReturnType<typeof query>>[number];
+
+/** One without instructions is known by its number, and time never ends for it. */
+function toMatchInvoice(row: Row): MatchInvoice {
+  const { id, customerId, customerName, dueMinor, currency } = row;
+  return {
+    id,
+    reference: row.reference ?? row.number,
+    customerId,
+    customerName: customerName ?? '',
+    payerAccounts: [],
+    status: statusOf(row),
+    dueMinor: row.status === 'void' ? 0 : dueMinor,
+    currency,
+    createdAt: row.createdAt,
+    createdOn: row.createdOn,
+    // While the clock stands still nothing is late.
+    expiresOn: row.transferStatus === 'on_hold' ? null : row.expiresOn,
+  };
+}
+
+/** What was given up is not paid without a person, like what has expired. */
+function statusOf({ status, transferStatus }: Row): MatchInvoice['status'] {
+  switch (status) {
+    case 'paid':
+    case 'void':
+      return status;
+    case 'uncollectible':
+      return 'expired';
+    case 'open':
+      return transferStatus === 'expired' ? 'expired' : 'open';
+    default:
+      return status satisfies never;
+  }
+}

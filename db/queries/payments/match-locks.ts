@@ -1,0 +1,54 @@
+/** Whose money a decision about a movement moves, and which other movements it changes: what is locked before it is made. */
+import { inArray } from 'drizzle-orm';
+import type { MatchDecision } from '../../../domain/payments/match-decision.ts';
+import type { Tx } from '../../client.ts';
+import { invoices } from '../../schema/billing.ts';
+import { standingAllocations, standingDecisions } from './bank-decisions.ts';
+import type { BankMovementRow } from './bank-movements.ts';
+
+export type Concerned = { customerIds: ReadonlySet<string>; movementIds: ReadonlySet<string> };
+
+/** By what is decided now, and by what was decided before and may be undone. */
+export async function concernedBy(
+  tx: Tx,
+  transactionId: string,
+  decision: MatchDecision | null,
+): Promise<Concerned> {
+  const standing = (await standingDecisions(tx, [transactionId])).get(transactionId)?.decision ?? null;
+  const credits = [standing, decision].flatMap((each) =>
+    each?.kind === 'reversal' ? [each.creditExternalId] : [],
+  );
+  const movementIds = new Set([transactionId, ...credits]);
+  const booked = await standingAllocations(tx, [...movementIds]);
+  const paying = await customersOf(tx, decision === null ? [] : invoiceIdsOf(decision));
+  return { customerIds: new Set([...paying, ...booked.map(({ customerId }) => customerId)]), movementIds };
+}
+
+/** Whether all that the decision concerns is locked. */
+export async function isConcerned(
+  tx: Tx,
+  { row, decision }: { row: BankMovementRow; decision: MatchDecision },
+  locked: Concerned,
+): Promise<boolean> {
+  const { customerIds, movementIds } = await concernedBy(tx, row.id, decision);
+  return isWithin(customerIds, locked.customerIds) && isWithin(movementIds, locked.movementIds);
+}
+
+function isWithin(some: ReadonlySet<string>, all: ReadonlySet<string>): boolean {
+  return [...some].every((each) => all.has(each));
+}
+
+export async function customersOf(tx: Tx, invoiceIds: readonly string[]): Promise<string[]> {
+  if (invoiceIds.length === 0) return [];
+  const rows = await tx
+    .selectDistinct({ customerId: invoices.customerId })
+    .from(invoices)
+    .where(inArray(invoices.id, [...invoiceIds]));
+  return rows.map(({ customerId }) => customerId);
+}
+
+/** Invoices on which it books something. */
+function invoiceIdsOf(decision: MatchDecision): string[] {
+  if ('settlement' in decision) return decision.settlement.allocations.map(({ invoiceId }) => invoiceId);
+  return decision.kind === 'duplicate_credit' ? [decision.invoiceId] : [];
+}

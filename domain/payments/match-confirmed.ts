@@ -1,0 +1,68 @@
+/**
+ * A movement that nothing in its text ties to an invoice, and whose number at the bank a customer has told us from the
+ * confirmation of the transfer (knowledge: bank reconciliation §4, the last row). Numbers are typed by people, so it is no more
+ * than the first suggestion: one click, by a person.
+ */
+import type { Money } from '../money.ts';
+import { isPaid, rankSubjectOf } from './match-candidates.ts';
+import type { DecisionOf, MatchDecision } from './match-decision.ts';
+import type { MatchFacts, MatchInvoice } from './match-facts.ts';
+import { rankSuggestions, referencePoints, type Suggestion } from './match-rank.ts';
+import type { MatchInput } from './match-transaction.ts';
+
+/**
+ * The same decision with the invoices whose confirmation has the movement's number put first, as surely as if the text named
+ * them; for any other than a suggestion without a reference, or none at all, it stays as it is.
+ */
+export function withConfirmed(
+  decision: MatchDecision,
+  { transaction, facts, confirmed }: Pick<MatchInput, 'transaction'> & Confirmed,
+): MatchDecision {
+  if (decision.kind !== 'unmatched' && decision.kind !== 'suggest') return decision;
+  if (decision.rule !== 11 && decision.rule !== 12) return decision;
+  const payable = confirmed.filter((invoice) => !isPaid(invoice) && invoice.status !== 'void');
+  if (payable.length === 0) return decision;
+  const { evidence } = decision;
+  const first = confirmedSuggestions(payable, { transaction, facts, ...evidence });
+  const shown = new Set(payable.map(({ id }) => id));
+  const others = suggestionsOf(decision).filter(({ invoiceIds }) => !invoiceIds.some((id) => shown.has(id)));
+  return {
+    kind: 'suggest',
+    rule: decision.rule,
+    evidence: {
+      ...evidence,
+      invoices: [...payable.map(decided), ...evidence.invoices.filter(({ id }) => !shown.has(id))],
+    },
+    suggestions: [...first, ...others],
+    isAmbiguous: first.length > 1,
+    isForeignReference: decision.isForeignReference,
+  };
+}
+
+export type Confirmed = {
+  facts: MatchFacts;
+  /** Invoices of whose transfer the customer has told a number that the movement has or names. */
+  confirmed: readonly MatchInvoice[];
+};
+
+/** Ranked among themselves; the number counts as much as a reference that is written out. */
+function confirmedSuggestions(
+  payable: readonly MatchInvoice[],
+  subject: { transaction: MatchInput['transaction']; facts: MatchFacts; received: Money; day: string },
+): Suggestion[] {
+  const candidates = payable.map((invoice) => ({ invoices: [invoice], level: 'E' as const }));
+  return rankSuggestions(rankSubjectOf(subject), candidates).suggestions.map((suggestion) => ({
+    ...suggestion,
+    level: null,
+    points: { ...suggestion.points, reference: referencePoints.E },
+    isConfirmed: true,
+  }));
+}
+
+function suggestionsOf(decision: DecisionOf<'suggest' | 'unmatched'>): Suggestion[] {
+  return decision.kind === 'suggest' ? decision.suggestions : [];
+}
+
+function decided({ id, reference, status, dueMinor, currency, createdOn, expiresOn }: MatchInvoice) {
+  return { id, reference, status, dueMinor, currency, createdOn, expiresOn };
+}
