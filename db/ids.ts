@@ -48,6 +48,7 @@ export type IdPrefix =
   | 'clot'
   | 'cdis'
   | 'cdp'
+  | 'bcn'
   | 'btf'
   | 'bac'
   | 'bst'
