@@ -89,6 +89,7 @@ CREATE TABLE "bank_transactions" (
 	"rounded_from" text,
 	"status" text NOT NULL,
 	"version" integer DEFAULT 0 NOT NULL,
+	"decided_version" integer,
 	"copy_of_id" text,
 	"copy_judged_at" timestamp (3) with time zone,
 	"allocated_minor" bigint DEFAULT 0 NOT NULL,
@@ -159,6 +160,9 @@ CREATE INDEX "bank_transactions_list" ON "bank_transactions" USING btree ("tenan
 CREATE INDEX "bank_transactions_day" ON "bank_transactions" USING btree ("account_id","booked_on","id");--> statement-breakpoint
 CREATE INDEX "bank_transactions_amount" ON "bank_transactions" USING btree ("tenant_id","currency","amount_minor","booked_on");--> statement-breakpoint
 CREATE INDEX "bank_transactions_undecided" ON "bank_transactions" USING btree ("tenant_id","booked_on","id") WHERE "bank_transactions"."status" = 'new';--> statement-breakpoint
+CREATE INDEX "bank_transactions_changed" ON "bank_transactions" USING btree ("tenant_id","booked_on","id") WHERE "bank_transactions"."version" > "bank_transactions"."decided_version";--> statement-breakpoint
+CREATE INDEX "bank_transactions_replaces" ON "bank_transactions" USING btree ("account_id","source","pending_external_id") WHERE "bank_transactions"."pending_external_id" is not null;--> statement-breakpoint
+CREATE INDEX "bank_transactions_copies" ON "bank_transactions" USING btree ("copy_of_id") WHERE "bank_transactions"."copy_of_id" is not null;--> statement-breakpoint
 CREATE INDEX "bank_transactions_bank_reference" ON "bank_transactions" USING btree ("tenant_id","bank_reference") WHERE "bank_transactions"."bank_reference" is not null;--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_transfers_invoice" ON "bank_transfers" USING btree ("invoice_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_transfers_reference" ON "bank_transfers" USING btree ("reference");--> statement-breakpoint

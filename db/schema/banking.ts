@@ -184,6 +184,8 @@ export const bankTransactions = pgTable(
     status: text().$type<BankMovementStatus>().notNull(),
     /** Counts changes of what the source says. */
     version: integer().notNull().default(0),
+    /** The version of which its decision was made; matching looks again at what its source has changed since. */
+    decidedVersion: integer(),
     /** The known movement of which it may be a copy. */
     copyOfId: text().references((): AnyPgColumn => bankTransactions.id),
     /** When somebody said whether it is one. */
@@ -201,6 +203,13 @@ export const bankTransactions = pgTable(
     index('bank_transactions_day').on(t.accountId, t.bookedOn, t.id),
     index('bank_transactions_amount').on(t.tenantId, t.currency, t.amountMinor, t.bookedOn),
     index('bank_transactions_undecided').on(t.tenantId, t.bookedOn, t.id).where(sql`${t.status} = 'new'`),
+    index('bank_transactions_changed')
+      .on(t.tenantId, t.bookedOn, t.id)
+      .where(sql`${t.version} > ${t.decidedVersion}`),
+    index('bank_transactions_replaces')
+      .on(t.accountId, t.source, t.pendingExternalId)
+      .where(sql`${t.pendingExternalId} is not null`),
+    index('bank_transactions_copies').on(t.copyOfId).where(sql`${t.copyOfId} is not null`),
     index('bank_transactions_bank_reference')
       .on(t.tenantId, t.bankReference)
       .where(sql`${t.bankReference} is not null`),

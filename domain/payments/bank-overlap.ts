@@ -10,7 +10,7 @@ import { byText } from './match-facts.ts';
 import { exactCodes, readReferences } from './reference-text.ts';
 
 /** The same movement has not the same day at every source. */
-const DAYS_MAX = 3;
+export const COPY_DAYS_MAX = 3;
 
 /**
  * Which movements are likely copies of known ones: from the `externalId` of each to that of the known one. Both are of one
@@ -28,7 +28,7 @@ export function suspectedCopies(
   const copies = new Map<string, string>();
   const taken = new Set<string>();
   for (const likeness of ['same_invoice', 'no_other_invoice'] as const) {
-    for (let days = 0; days <= DAYS_MAX; days += 1) {
+    for (let days = 0; days <= COPY_DAYS_MAX; days += 1) {
       for (const one of inOrder) {
         if (copies.has(one.externalId)) continue;
         const places = placesOf(one, likeness, days);

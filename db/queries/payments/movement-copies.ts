@@ -1,0 +1,138 @@
+/**
+ * Movements that another source of the same account has told too, as it seems: a person says whether they are copies. Only
+ * booked ones are looked at, and of each source a known one has one copy at most.
+ */
+import { and, between, eq, inArray, isNull, ne, notExists, notInArray, sql } from 'drizzle-orm';
+import { alias } from 'drizzle-orm/pg-core';
+import { addDays, realDayMs } from '../../../domain/instant.ts';
+import type { BankMovementStatus } from '../../../domain/payments/bank-movement.ts';
+import { COPY_DAYS_MAX, suspectedCopies } from '../../../domain/payments/bank-overlap.ts';
+import type { BankSource, BankTransaction } from '../../../domain/payments/bank-transaction.ts';
+import { byText } from '../../../domain/payments/match-facts.ts';
+import type { Tx } from '../../client.ts';
+import { bankTransactions } from '../../schema/banking.ts';
+
+/** Looks at these, which stand as `new`, and marks the likely copies among them. Returns how many those are. */
+export async function suspectCopies(tx: Tx, accountId: string, freshIds: readonly string[]): Promise<number> {
+  if (freshIds.length === 0) return 0;
+  const fresh = await tx.select(columns).from(bankTransactions).where(isOneOf(freshIds));
+  let suspected = 0;
+  for (const [source, told] of Map.groupBy(fresh, (row) => row.source)) {
+    const known = await knownOfOthers(tx, { accountId, source, told });
+    if (known.length === 0) continue;
+    const idOf = new Map([...told, ...known].map((row) => [nameOf(row), row.id]));
+    const copies = suspectedCopies(told.map(asTold), known.map(asTold));
+    const pairs = [...copies].map(([copy, original]) => ({ id: idOf.get(copy), of: idOf.get(original) }));
+    if (pairs.length === 0) continue;
+    await tx.execute(sql`
+      update ${bankTransactions} copy set status = 'copy_suspected', copy_of_id = pair.of
+      from jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) as pair(id text, of text) where copy.id = pair.id`);
+    suspected += pairs.length;
+  }
+  return suspected;
+}
+
+/**
+ * What stood as a copy of these, and may be money of its own now that these are not what they were. Returns the ids; they
+ * stand as `new`.
+ */
+export async function withoutCopies(
+  tx: Tx,
+  originalIds: readonly string[],
+  statuses: readonly ('copy_suspected' | 'copy')[],
+): Promise<string[]> {
+  if (originalIds.length === 0) return [];
+  const rows = await tx
+    .update(bankTransactions)
+    .set({ status: 'new', copyOfId: null, copyJudgedAt: null })
+    .where(
+      and(
+        sql`${bankTransactions.copyOfId} = any(${sql.param([...originalIds])}::text[])`,
+        inArray(bankTransactions.status, [...statuses]),
+      ),
+    )
+    .returning({ id: bankTransactions.id });
+  return rows.map(({ id }) => id);
+}
+
+const columns = {
+  id: bankTransactions.id,
+  source: bankTransactions.source,
+  externalId: bankTransactions.externalId,
+  amountMinor: bankTransactions.amountMinor,
+  currency: bankTransactions.currency,
+  bookedOn: bankTransactions.bookedOn,
+  texts: bankTransactions.texts,
+};
+
+type Row = Pick<BankTransaction, 'externalId' | 'amountMinor' | 'currency' | 'bookedOn' | 'texts'> & {
+  id: string;
+  source: BankSource;
+};
+
+function isOneOf(ids: readonly string[]) {
+  return sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`;
+}
+
+/** Booked movements of other sources that a copy among `told` may be of, and that have none of this source yet. */
+async function knownOfOthers(
+  tx: Tx,
+  { accountId, source, told }: { accountId: string; source: BankSource; told: readonly Row[] },
+): Promise<Row[]> {
+  const days = told.map(({ bookedOn }) => bookedOn).toSorted(byText);
+  const amounts = [...new Set(told.map(({ amountMinor }) => amountMinor))];
+  const copy = alias(bankTransactions, 'copy');
+  const { copyOfId, status } = copy;
+  const hasCopy = tx
+    .select({ id: copy.id })
+    .from(copy)
+    .where(
+      and(eq(copyOfId, bankTransactions.id), eq(copy.source, source), inArray(status, [...copyStatuses])),
+    );
+  return tx
+    .select(columns)
+    .from(bankTransactions)
+    .where(
+      and(
+        eq(bankTransactions.accountId, accountId),
+        between(
+          bankTransactions.bookedOn,
+          dayFrom(days[0], -COPY_DAYS_MAX),
+          dayFrom(days.at(-1), COPY_DAYS_MAX),
+        ),
+        sql`${bankTransactions.amountMinor} = any(${sql.param(amounts)}::bigint[])`,
+        ne(bankTransactions.source, source),
+        eq(bankTransactions.pending, false),
+        isNull(bankTransactions.removedAt),
+        notInArray(bankTransactions.status, [...copyStatuses]),
+        notExists(hasCopy),
+      ),
+    );
+}
+
+const copyStatuses: readonly BankMovementStatus[] = ['copy_suspected', 'copy'];
+
+function dayFrom(day: string | undefined, days: number): string {
+  return addDays(`${day}T00:00:00Z`, days, realDayMs).slice(0, 'YYYY-MM-DD'.length);
+}
+
+/** Two sources may use the same name. */
+function nameOf({ source, externalId }: Row): string {
+  return `${source} ${externalId}`;
+}
+
+function asTold(row: Row): BankTransaction {
+  const { amountMinor, currency, bookedOn, texts } = row;
+  return {
+    externalId: nameOf(row),
+    amountMinor,
+    currency,
+    bookedOn,
+    texts,
+    authorisedOn: null,
+    pending: false,
+    pendingExternalId: null,
+    payer: { name: null, account: null },
+    bankReference: null,
+  };
+}

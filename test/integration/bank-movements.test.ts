@@ -1,0 +1,240 @@
+/** Movements as they are kept: any order and repetition of what a source tells ends in the same rows. */
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type Tx, withTenant } from '../../db/client.ts';
+import { newId } from '../../db/ids.ts';
+import { keepMovements, removeMovements } from '../../db/queries/payments/keep-movements.ts';
+import { bankAccounts } from '../../db/schema/banking.ts';
+import type { BankSource } from '../../domain/payments/bank-transaction.ts';
+import type { ToldMovement } from '../../domain/payments/retold-movement.ts';
+import { startTestApi, type TestApi } from '../support/api.ts';
+import { movement } from '../support/bank-matching.ts';
+
+let api: TestApi;
+let tenantId: string;
+let account: { id: string };
+
+beforeAll(async () => {
+  api = await startTestApi();
+  ({ tenantId } = await api.tenant());
+});
+afterAll(() => api.close());
+
+beforeEach(async () => {
+  account = await work(addAccount);
+  await api.sql('DELETE FROM outbox');
+});
+
+const at = new Date('2026-03-06T09:00:00Z');
+
+function work<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
+  return withTenant(api.db, tenantId, run);
+}
+
+async function addAccount(tx: Tx): Promise<{ id: string }> {
+  const id = newId('bac');
+  await tx.insert(bankAccounts).values({ id, tenantId, name: 'Current', currency: 'USD', isReceiving: true });
+  return { id };
+}
+
+function keep(told: readonly ToldMovement[], source: BankSource = 'plaid') {
+  return work((tx) => keepMovements(tx, { tenantId, account, source, told, statementId: null, at }));
+}
+
+function remove(...externalIds: string[]) {
+  return work((tx) => removeMovements(tx, { tenantId, account, source: 'plaid', externalIds, at }));
+}
+
+type Row = Record<string, unknown> & { external_id: string; status: string; version: number };
+
+/** Everything but what differs by chance. */
+async function rows(): Promise<Row[]> {
+  const all = await api.sql(
+    `SELECT t.*, original.external_id AS copy_of FROM bank_transactions t
+     LEFT JOIN bank_transactions original ON original.id = t.copy_of_id
+     WHERE t.account_id = $1 ORDER BY t.source, t.external_id`,
+    [account.id],
+  );
+  return all.map(({ id: _id, copy_of_id: _copy, created_at: _at, ...row }: Row) => row);
+}
+
+const statuses = async () =>
+  Object.fromEntries((await rows()).map(({ external_id, status }) => [external_id, status]));
+
+async function signals(): Promise<number> {
+  const all = await api.sql(
+    `SELECT count(*)::int AS count FROM outbox WHERE envelope ->> 'workflowType' = 'bankMatching'`,
+  );
+  return all[0].count;
+}
+
+describe('a movement', () => {
+  it('is kept with everything that its source says, and the matching hears of it once', async () => {
+    const told = movement(['WIRE IN', 'ADV48213075'], 49_900, {
+      externalId: 't1',
+      authorisedOn: '2026-03-04',
+      payer: { name: 'ACME', account: 'DE89370400440532013000' },
+      bankReference: 'F123',
+    });
+    const more = Array.from({ length: 2100 }, (_, n) => movement('x', n + 1, { externalId: `m${n}` }));
+    expect(await keep([told, ...more])).toEqual({ known: 0, added: 2101, changed: 0, suspectedCopies: 0 });
+    expect(await signals()).toBe(1);
+    const [row] = (await rows()).filter(({ external_id }) => external_id === 't1');
+    expect(row).toMatchObject({
+      amount_minor: '49900',
+      currency: 'USD',
+      texts: ['WIRE IN', 'ADV48213075'],
+      payer_name: 'ACME',
+      payer_account: 'DE89370400440532013000',
+      bank_reference: 'F123',
+      status: 'new',
+      version: 0,
+    });
+  });
+
+  it('told again changes nothing and wakes nobody', async () => {
+    const told = movement('WIRE', 49_900, { externalId: 't1' });
+    await keep([told]);
+    const before = await rows();
+    await api.sql('DELETE FROM outbox');
+    expect(await keep([told, told])).toEqual({ known: 1, added: 0, changed: 0, suspectedCopies: 0 });
+    expect(await rows()).toEqual(before);
+    expect(await signals()).toBe(0);
+  });
+
+  it('that says something else now is changed, counted, and looked at again', async () => {
+    const told = movement('WIRE', 49_900, { externalId: 't1' });
+    await keep([told]);
+    await api.sql(`UPDATE bank_transactions SET status = 'matched', decided_version = version`);
+    await api.sql('DELETE FROM outbox');
+    expect(await keep([{ ...told, amountMinor: 40_000 }])).toMatchObject({ changed: 1 });
+    expect(await rows()).toMatchObject([
+      { status: 'matched', amount_minor: '40000', version: 1, decided_version: 0 },
+    ]);
+    expect(await signals()).toBe(1);
+  });
+
+  it('that was matched and is removed stays matched until the matching has taken it back', async () => {
+    const told = [movement('WIRE', 1, { externalId: 't1' }), movement('WIRE', 2, { externalId: 't2' })];
+    await keep(told);
+    await api.sql(
+      `UPDATE bank_transactions SET status = 'matched', decided_version = version WHERE external_id = 't1'`,
+    );
+    await api.sql('DELETE FROM outbox');
+    expect(await remove('t1', 't2', 'never told')).toEqual({ removed: 2 });
+    expect(await remove('t1', 't2')).toEqual({ removed: 0 });
+    expect(await rows()).toMatchObject([
+      { status: 'matched', version: 1, decided_version: 0, removed_at: at },
+      { status: 'removed', version: 1, removed_at: at },
+    ]);
+    expect(await signals()).toBe(1);
+  });
+
+  it('that is told after it was removed is there again', async () => {
+    const told = movement('WIRE', 1, { externalId: 't1' });
+    await keep([told]);
+    await remove('t1');
+    await keep([told]);
+    expect(await rows()).toMatchObject([{ status: 'new', removed_at: null, version: 2 }]);
+  });
+});
+
+describe('any order and repetition', () => {
+  const pending = movement('WIRE ADV48213075', 49_900, { externalId: 'p1', pending: true });
+  const booked = movement('WIRE ADV48213075', 49_900, { externalId: 'b1', pendingExternalId: 'p1' });
+  const other = movement('RENT', -90_000, { externalId: 'o1' });
+  const twice = movement('WIRE', 49_900, { externalId: 'b2' });
+
+  const acts = {
+    pending: () => keep([pending]),
+    booked: () => keep([booked]),
+    both: () => keep([booked, pending]),
+    others: () => keep([other, twice]),
+    gone: () => remove('p1'),
+  };
+
+  it('of a feed ends in the same rows', async () => {
+    const names = Object.keys(acts) as (keyof typeof acts)[];
+    await fc.assert(
+      fc.asyncProperty(
+        fc.shuffledSubarray(names, { minLength: names.length }),
+        fc.array(fc.constantFrom(...names), { maxLength: 4 }),
+        async (order, again) => {
+          account = await work(addAccount);
+          for (const name of [...order, ...again]) await acts[name]();
+          const found = await rows();
+          expect(found.map(({ external_id, status }) => [external_id, status])).toEqual([
+            ['b1', 'new'],
+            ['b2', 'new'],
+            ['o1', 'new'],
+            ['p1', 'removed'],
+          ]);
+          for (const { external_id, version } of found.slice(0, 3))
+            expect([external_id, version]).toEqual([external_id, 0]);
+          expect(found[3]?.['pending']).toBe(true);
+        },
+      ),
+      { numRuns: 40 },
+    );
+  });
+
+  it('of two who tell the same at once ends in one row each', async () => {
+    const told = Array.from({ length: 50 }, (_, n) => movement('x', n + 1, { externalId: `m${n}` }));
+    const counts = await Promise.all([keep(told), keep(told.toReversed())]);
+    expect(counts.map(({ added }) => added).sort((a, b) => a - b)).toEqual([0, 50]);
+    expect(await rows()).toHaveLength(50);
+  });
+});
+
+describe('a movement that another source has told', () => {
+  const fed = movement('WIRE IN ADV48213075 ACME', 49_900, { externalId: 'fed' });
+  const filed = movement('ADV48213075', 49_900, { externalId: 'filed', bookedOn: '2026-03-07' });
+
+  it('is suspected, and only booked ones are; a known one has one copy at most', async () => {
+    await keep([fed, { ...fed, externalId: 'soon', pending: true }]);
+    expect(await keep([filed, { ...filed, externalId: 'filed 2' }], 'camt')).toMatchObject({
+      added: 2,
+      suspectedCopies: 1,
+    });
+    expect(await statuses()).toEqual({
+      fed: 'new',
+      soon: 'pending',
+      filed: 'copy_suspected',
+      'filed 2': 'new',
+    });
+    expect(await keep([{ ...filed, externalId: 'line' }], 'csv')).toMatchObject({ suspectedCopies: 1 });
+    expect((await rows()).map(({ external_id, copy_of }) => [external_id, copy_of])).toEqual([
+      ['filed', 'fed'],
+      ['filed 2', null],
+      ['line', 'filed 2'],
+      ['fed', null],
+      ['soon', null],
+    ]);
+  });
+
+  it('is suspected only by one of two sources that tell it at once', async () => {
+    const counts = await Promise.all([keep([fed]), keep([filed], 'camt'), keep([filed], 'mt940')]);
+    expect(counts.reduce((sum, { suspectedCopies }) => sum + suspectedCopies, 0)).toBe(2);
+  });
+
+  it('is new again when what it seemed to be a copy of is gone, or is other money', async () => {
+    await keep([fed]);
+    await keep([filed], 'camt');
+    await remove('fed');
+    expect(await statuses()).toEqual({ fed: 'removed', filed: 'new' });
+    await keep([fed]);
+    expect(await statuses()).toEqual({ fed: 'copy_suspected', filed: 'new' });
+    await keep([{ ...filed, amountMinor: 1 }], 'camt');
+    expect(await statuses()).toEqual({ fed: 'new', filed: 'new' });
+  });
+
+  it('stays no copy once a person has said so', async () => {
+    await keep([fed]);
+    await keep([filed], 'camt');
+    await api.sql(
+      `UPDATE bank_transactions SET status = 'new', copy_judged_at = now() WHERE external_id = 'filed'`,
+    );
+    await keep([{ ...filed, texts: ['ADV48213075', 'more'] }], 'camt');
+    expect(await statuses()).toEqual({ fed: 'new', filed: 'new' });
+  });
+});
