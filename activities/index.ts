@@ -15,6 +15,7 @@ import { createSubscriptionActivities } from './billing/subscription.ts';
 import { createSubscriptionRequestActivities } from './billing/subscription-requests.ts';
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
+import { type Banks, createBankConnectionActivities } from './payments/bank-connection.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
 import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
 import { createCoinbaseCheckoutActivities } from './payments/coinbase-checkout.ts';
@@ -40,6 +41,8 @@ export type ActivityDeps = {
   log: Logger;
   /** Delivers what is due in the outbox; returns how many rows. */
   drainOutbox: () => Promise<number>;
+  /** How banks are read; left out where none are. */
+  banks?: Banks;
   /** The chains that this process watches; left out for none. */
   chainWatching?: ChainWatching;
   /** Aborted when the process is to stop: what runs for hours ends by itself. */
@@ -84,6 +87,8 @@ export function createActivities(deps: ActivityDeps) {
     },
     /** Everything that calls Coinbase. */
     coinbase: createCoinbaseCheckoutActivities(deps),
+    /** Everything that reads banks through Plaid. */
+    plaid: createBankConnectionActivities(deps),
     /** What schedules run. */
     operations: {
       ...createMissedWebhooksActivities(deps),

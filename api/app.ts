@@ -25,6 +25,9 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { bankConnectionRoutes } from './payments/bank-connections.ts';
+import { bankHealthRoutes } from './payments/bank-health.ts';
+import { bankLinkTokenRoutes } from './payments/bank-link-tokens.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
 import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
@@ -40,6 +43,7 @@ import { disputeRoutes } from './payments/disputes.ts';
 import { exchangeRateRoutes } from './payments/exchange-rates.ts';
 import { paymentMethodRoutes } from './payments/payment-methods.ts';
 import { paymentRoutes } from './payments/payments.ts';
+import { plaidWebhook } from './payments/plaid-webhook.ts';
 import { razorpayOrderRoutes } from './payments/razorpay-orders.ts';
 import { razorpaySubscriptionRoutes } from './payments/razorpay-subscriptions.ts';
 import { razorpayWebhook } from './payments/razorpay-webhook.ts';
@@ -66,6 +70,7 @@ export function createApi(deps: ApiDependencies): Express {
     razorpayWebhook(deps),
     coinbaseWebhook(deps),
     coinbaseCommerceWebhook(deps),
+    plaidWebhook(deps),
   ];
   const document = openApiDocument({ routes, openRoutes, publicUrl: deps.config.publicUrl });
 
@@ -111,6 +116,9 @@ const routes: readonly Route[] = [
   ...cryptoLookupRoutes,
   ...cryptoLotRoutes,
   ...cryptoPayoutRoutes,
+  ...bankLinkTokenRoutes,
+  ...bankConnectionRoutes,
+  ...bankHealthRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

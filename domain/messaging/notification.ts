@@ -70,6 +70,8 @@ export type NotificationVariables = {
   crypto_operator_alert: { invoiceNumber: string; what: string };
   /** Payments in coins as such, not one of them. `title` says it in a few words, `what` in sentences. */
   crypto_service_alert: { title: string; what: string };
+  /** A connection to a bank that somebody must look at, in the same way. */
+  bank_connection_alert: { title: string; what: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
   Record<'win_back_1', PlanVariables> &
   Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
@@ -83,12 +85,17 @@ export type AttachedDocument =
   | { kind: 'receipt'; paymentId: string };
 
 /** Messages to the tenant itself. */
-export type TenantTemplate = 'daily_report' | 'crypto_operator_alert' | 'crypto_service_alert';
+export type TenantTemplate =
+  | 'daily_report'
+  | 'crypto_operator_alert'
+  | 'crypto_service_alert'
+  | 'bank_connection_alert';
 
 export const tenantTemplates: readonly NotificationTemplate[] = [
   'daily_report',
   'crypto_operator_alert',
   'crypto_service_alert',
+  'bank_connection_alert',
 ] satisfies TenantTemplate[];
 
 /** One message, as the transaction that decides it hands it over. */
@@ -193,6 +200,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     referral_rewarded: ['amount'],
     crypto_operator_alert: ['invoiceNumber', 'what'],
     crypto_service_alert: ['title', 'what'],
+    bank_connection_alert: ['title', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 

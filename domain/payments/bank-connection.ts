@@ -59,7 +59,8 @@ export function nextLookAt({ status, isReady }: ConnectionState, lookedAt: strin
   const policy = bankConnectionPolicy;
   if (status === 'unlinked' || status === 'revoked') return null;
   const soon = policy.lookUntilReadyMinutes / MINUTES_AN_HOUR;
-  const hours = status === 'needs_reauth' ? policy.lookWhileLockedHours : isReady ? policy.lookEveryHours : soon;
+  const hours =
+    status === 'needs_reauth' ? policy.lookWhileLockedHours : isReady ? policy.lookEveryHours : soon;
   return addHours(lookedAt, hours, realDayMs);
 }
 

@@ -20,6 +20,7 @@ export async function describedOperations(): Promise<string[]> {
   const server = createApi({
     db,
     temporal,
+    ...noBanks,
     taxEngine: noTaxEngine,
     log,
     config,

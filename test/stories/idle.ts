@@ -8,6 +8,7 @@ import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.
 import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { envelopeOf } from '../../db/queries/operations/inbox.ts';
+import { bankConnections } from '../../db/schema/bank-connections.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
 import { cryptoInvoices } from '../../db/schema/crypto.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
@@ -18,6 +19,7 @@ import { nextAct } from '../../domain/billing/subscription.ts';
 import { nextLookAt } from '../../domain/payments/coinbase-checkout.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { bankConnectionWorkflowId } from '../../workflows/payments/bank-connection.contract.ts';
 import { coinbaseCheckoutWorkflowId } from '../../workflows/payments/coinbase-checkout.contract.ts';
 import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
 import { razorpayCollectionWorkflowId } from '../../workflows/payments/razorpay-collection.contract.ts';
@@ -62,8 +64,9 @@ export function createObserver(story: { db: Database; client: Client; tenantId: 
     },
     async nextWake(now) {
       const offers = (await cryptoInvoiceIds(db, tenantId)).map(cryptoInvoiceWorkflowId);
+      const banks = (await connectionNames(db, tenantId)).map(bankConnectionWorkflowId);
       const timers = await Promise.all(
-        offers.filter((id) => !ended.has(id)).map((id) => nextTimer(client, id)),
+        [...offers, ...banks].filter((id) => !ended.has(id)).map((id) => nextTimer(client, id)),
       );
       const dates = [await nextWake(db, tenantId, now.toISOString()), ...timers];
       return dates.reduce(earlier, null);
@@ -153,7 +156,9 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
     tx.select({ id: coinbaseCheckouts.id }).from(coinbaseCheckouts),
   );
   const offers = await cryptoInvoiceIds(db, tenantId);
+  const banks = await connectionNames(db, tenantId);
   return [
+    ...banks.map(bankConnectionWorkflowId),
     ...offers.map(cryptoInvoiceWorkflowId),
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
@@ -175,6 +180,13 @@ function cryptoInvoiceIds(db: Database, tenantId: string): Promise<string[]> {
   return withTenant(db, tenantId, async (tx) => {
     const rows = await tx.select({ id: cryptoInvoices.id }).from(cryptoInvoices);
     return rows.map(({ id }) => id);
+  });
+}
+
+function connectionNames(db: Database, tenantId: string): Promise<string[]> {
+  return withTenant(db, tenantId, async (tx) => {
+    const rows = await tx.select({ externalId: bankConnections.externalId }).from(bankConnections);
+    return rows.map(({ externalId }) => externalId);
   });
 }
 

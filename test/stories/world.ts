@@ -20,6 +20,7 @@ import { createDatabase, type Database } from '../../db/client.ts';
 import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
 import type { FrankfurterSandbox } from '../../integrations/frankfurter/sandbox.ts';
 import { renderInvoicePdf } from '../../integrations/pdf/invoice-pdf.ts';
+import type { PlaidSandbox } from '../../integrations/plaid/sandbox.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createResendMailer } from '../../integrations/resend/client.ts';
 import { type ResendSandbox, startResendSandbox } from '../../integrations/resend/sandbox.ts';
@@ -32,6 +33,7 @@ import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
 import { coinbaseWebhookSecret, startTestCoinbase } from '../support/coinbase.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startTestRates } from '../support/exchange-rates.ts';
+import { startTestPlaid, testBanks } from '../support/plaid.ts';
 import { razorpayWebhookSecret, startTestRazorpay } from '../support/razorpay.ts';
 import { timeSkippingServerPath } from '../support/services.ts';
 import { testTaxEngine } from '../support/tax-engine.ts';
@@ -53,6 +55,7 @@ export type World = {
   stripe: StripeSandbox;
   razorpay: RazorpaySandbox;
   coinbase: CoinbaseSandbox;
+  plaid: PlaidSandbox;
   frankfurter: FrankfurterSandbox;
   resend: ResendSandbox;
   relay: Relay;
@@ -140,9 +143,12 @@ export async function createWorld({
   stripeFaults({});
   const { razorpay, orderVendor } = await startTestRazorpay();
   const { coinbase, checkoutProvider } = await startTestCoinbase();
+  const { plaid } = await startTestPlaid();
+  const { banks, feedKeys } = testBanks(plaid.url);
   const { frankfurter, exchangeRates } = await startTestRates();
   razorpay.setFaults({ webhooks: { hold: true } });
   coinbase.setFaults({ webhooks: { hold: true } });
+  plaid.setFaults({ webhooks: { hold: true } });
   const resend = await startResendSandbox({ port: 0 });
   const taxEngine = testTaxEngine(stripe.url);
   const relay = createRelay({
@@ -172,6 +178,7 @@ export async function createWorld({
     }),
     orderVendor,
     checkoutProvider,
+    banks,
     taxEngine,
     exchangeRates,
     log,
@@ -182,7 +189,7 @@ export async function createWorld({
   let workers: TaskQueueWorkers | null = null;
   let running: Promise<unknown> = Promise.resolve();
   const setVendorClocks = () => {
-    for (const vendor of [stripe, razorpay, coinbase, frankfurter]) vendor.clock.set(clock.now());
+    for (const vendor of [stripe, razorpay, coinbase, plaid, frankfurter]) vendor.clock.set(clock.now());
   };
   const startWorkers = async () => {
     setVendorClocks();
@@ -208,8 +215,15 @@ export async function createWorld({
     db,
     temporal: env.client,
     taxEngine,
+    banks,
+    feedKeys,
     log,
-    config,
+    config: {
+      ...config,
+      get publicUrl() {
+        return base;
+      },
+    },
     clock: clock.now,
   }).listen(0, '127.0.0.1');
   await once(api, 'listening');
@@ -223,7 +237,7 @@ export async function createWorld({
   const pace = createPace({
     db,
     clock,
-    vendors: [stripe, razorpay, coinbase],
+    vendors: [stripe, razorpay, coinbase, plaid],
     relay,
     lookAtChains: async () => chain?.poll(),
     observer,
@@ -261,6 +275,7 @@ export async function createWorld({
     stripe,
     razorpay,
     coinbase,
+    plaid,
     frankfurter,
     resend,
     relay,
@@ -313,7 +328,7 @@ export async function createWorld({
       } finally {
         await stopWorkers();
         api.close();
-        const vendors = [stripe, razorpay, coinbase, frankfurter, resend];
+        const vendors = [stripe, razorpay, coinbase, plaid, frankfurter, resend];
         await Promise.all([...vendors.map((vendor) => vendor.close()), db.close(), env.teardown()]);
         await database.drop();
       }

@@ -26,8 +26,7 @@ import { feedRead } from '../effect-classes.ts';
 import { toSearchAttributePairs } from '../search-attributes.ts';
 import { type BankConnectionInput, bankConnectionEventSignal } from './bank-connection.contract.ts';
 
-const { syncBankConnection } =
-  proxyActivities<ReturnType<typeof createBankConnectionActivities>>(feedRead);
+const { syncBankConnection } = proxyActivities<ReturnType<typeof createBankConnectionActivities>>(feedRead);
 
 export async function bankConnection(input: BankConnectionInput): Promise<void> {
   const { connectionExternalId } = input;

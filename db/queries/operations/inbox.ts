@@ -8,9 +8,9 @@
  */
 import { inArray, sql } from 'drizzle-orm';
 import type { WorkflowSignalWithStart } from '../../../domain/operations/outbox.ts';
+import type { BankFeedEvent } from '../../../domain/payments/bank-feed.ts';
 import type { CardVendorEvent } from '../../../domain/payments/card-payment.ts';
 import type { CheckoutEvent } from '../../../domain/payments/coinbase-checkout.ts';
-import type { BankFeedEvent } from '../../../domain/payments/bank-feed.ts';
 import type { OrderVendorEvent } from '../../../domain/payments/razorpay-order.ts';
 import {
   coinbaseEventTypes,
