@@ -218,18 +218,14 @@ export async function createWorld({
     banks,
     feedKeys,
     log,
-    config: {
-      ...config,
-      get publicUrl() {
-        return base;
-      },
-    },
+    config,
     clock: clock.now,
   }).listen(0, '127.0.0.1');
   await once(api, 'listening');
   const base = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
   stripe.setWebhookEndpoint({ url: `${base}/webhooks/stripe`, secret: webhookSecret });
   razorpay.setWebhookEndpoint({ url: `${base}/webhooks/razorpay`, secret: razorpayWebhookSecret });
+  plaid.setWebhookEndpoint({ url: `${base}/webhooks/plaid`, secret: 'none' });
   coinbase.setWebhookEndpoint({ url: `${base}/webhooks/coinbase`, secret: coinbaseWebhookSecret });
 
   let chain: StoryChain | null = null;
