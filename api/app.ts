@@ -25,9 +25,12 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { bankAccountRoutes } from './payments/bank-accounts.ts';
 import { bankConnectionRoutes } from './payments/bank-connections.ts';
 import { bankHealthRoutes } from './payments/bank-health.ts';
 import { bankLinkTokenRoutes } from './payments/bank-link-tokens.ts';
+import { bankStatementRoutes } from './payments/bank-statements.ts';
+import { bankTransactionRoutes } from './payments/bank-transactions.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
 import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
@@ -116,6 +119,9 @@ const routes: readonly Route[] = [
   ...cryptoLookupRoutes,
   ...cryptoLotRoutes,
   ...cryptoPayoutRoutes,
+  ...bankAccountRoutes,
+  ...bankStatementRoutes,
+  ...bankTransactionRoutes,
   ...bankLinkTokenRoutes,
   ...bankConnectionRoutes,
   ...bankHealthRoutes,

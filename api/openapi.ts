@@ -8,6 +8,7 @@ import {
 import { type ProblemCode, problemKinds } from './problem.ts';
 import { needsKey, type OpenRoute, type Reasons, type ResponseSpec, type Route } from './route.ts';
 import { problemSchema } from './schemas.ts';
+import type { UploadSpec } from './upload.ts';
 
 export type OpenApiDocument = ReturnType<OpenApiGeneratorV31['generateDocument']>;
 
@@ -80,10 +81,16 @@ function describe(route: Route, securityScheme: string): RouteConfig {
           },
         },
       }),
+      ...(route.upload !== undefined && { body: { required: true, content: filesOf(route.upload) } }),
     },
     ...(headers.length > 0 && { parameters: headers }),
     responses: { ...successes(route.responses, keyed), ...problems(codesOf(route), route.reasons) },
   };
+}
+
+function filesOf({ mediaTypes, maxBytes }: UploadSpec): NonNullable<ResponseConfig['content']> {
+  const schema = { type: 'string', format: 'binary', maxLength: maxBytes } as const;
+  return Object.fromEntries(mediaTypes.map((mediaType) => [mediaType, { schema }]));
 }
 
 function describeOpen(route: OpenRoute): RouteConfig {
@@ -163,8 +170,9 @@ function codesOf(route: Route): ProblemCode[] {
     'insufficient_scope',
     ...(route.params !== undefined || route.body !== undefined ? (['not_found'] as const) : []),
     ...(needsKey(route) ? (['idempotency_key_required', 'idempotency_key_reused'] as const) : []),
-    ...(route.body !== undefined
-      ? (['malformed_json', 'payload_too_large', 'unsupported_media_type'] as const)
+    ...(route.body !== undefined ? (['malformed_json'] as const) : []),
+    ...(route.body !== undefined || route.upload !== undefined
+      ? (['payload_too_large', 'unsupported_media_type'] as const)
       : []),
     ...(route.query !== undefined || route.body !== undefined ? (['value_unusable'] as const) : []),
     ...(route.effect === 'act' ? (['temporal_unavailable'] as const) : []),

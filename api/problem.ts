@@ -45,6 +45,8 @@ export const problemKinds = {
   date_out_of_range: { status: 422, title: 'The date is not acceptable' },
   plan_archived: { status: 422, title: 'The plan is archived' },
   plan_without_trial: { status: 422, title: 'The plan has no trial' },
+  bank_account_unusable: { status: 422, title: 'The bank account cannot be used' },
+  statement_refused: { status: 422, title: 'The statement file was refused' },
   policy_unusable: { status: 422, title: 'The policy cannot be used' },
   tax_location_invalid: { status: 422, title: 'The tax engine cannot use the address of the customer' },
   tax_details_unusable: { status: 422, title: 'The tax details cannot be used' },
@@ -82,6 +84,8 @@ export type ProblemBody = {
   code: ProblemCode;
   /** A finer, stable name of the cause, where there is one. */
   reason?: string;
+  /** Of a file that was sent: where it cannot be read. The first is 1. */
+  line?: number;
   errors?: RequestMistake[];
 };
 
@@ -95,6 +99,7 @@ export class Problem extends Error {
     code,
     detail,
     reason,
+    line,
     errors,
     headers = {},
     cause,
@@ -102,6 +107,7 @@ export class Problem extends Error {
     code: ProblemCode;
     detail: string;
     reason?: string | undefined;
+    line?: number | undefined;
     errors?: RequestMistake[];
     headers?: Record<string, string>;
     cause?: unknown;
@@ -117,6 +123,7 @@ export class Problem extends Error {
       detail,
       code,
       ...(reason !== undefined && { reason }),
+      ...(line !== undefined && { line }),
       ...(errors !== undefined && { errors }),
     };
     const retryAfter = retryAfterOf(code) ?? RETRY_AFTER_SECONDS;

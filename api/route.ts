@@ -15,6 +15,7 @@ import type { CsvTable } from './csv.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { ProblemCode } from './problem.ts';
 import type { Scope } from './scopes.ts';
+import type { UploadSpec } from './upload.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch';
 
@@ -128,6 +129,8 @@ type Definition<P, Q, B, R extends Responses> = {
   params?: z.ZodType<P>;
   query?: z.ZodType<Q>;
   body?: z.ZodType<B>;
+  /** Instead of a body in JSON: a file as it is, which the handler gets as `Upload`. */
+  upload?: UploadSpec;
   /** An example request, for the document. */
   example?: B | Record<string, unknown>;
   responses: R;

@@ -123,6 +123,10 @@ export const problemSchema = z
     detail: z.string(),
     code: z.enum(Object.keys(problemKinds) as [ProblemCode, ...ProblemCode[]]),
     reason: z.string().optional().meta({ description: 'A finer, stable name of the cause.' }),
+    line: z
+      .int()
+      .optional()
+      .meta({ description: 'Of a file that was sent: where it cannot be read. The first is 1.' }),
     errors: z
       .array(z.object({ path: z.string(), message: z.string() }))
       .optional()

@@ -15,6 +15,7 @@ import {
   type OpenRoute,
   type Route,
 } from './route.ts';
+import { withUpload } from './upload.ts';
 
 /** A router of these operations; every other method on their paths is 405. */
 export function serveRoutes(
@@ -41,14 +42,20 @@ function handlersOf(deps: ApiDependencies, route: Route): RequestHandler[] {
     res.locals['key'] = needsKey(route) ? idempotencyKey(req) : undefined;
     next();
   };
-  const handle: RequestHandler = async (req, res) => {
-    const outcome = await carryOut(deps, {
+  const carriedOut = (req: Request, res: Response, input: ReturnType<typeof validInput>) =>
+    carryOut(deps, {
       route,
       caller: res.locals['caller'] as Caller,
       operation: `${req.method} ${req.path}`,
       key: res.locals['key'] as string | undefined,
-      input: validInput(route, req),
+      input,
     });
+  const handle: RequestHandler = async (req, res) => {
+    const input = validInput(route, req);
+    const outcome =
+      route.upload === undefined
+        ? await carriedOut(req, res, input)
+        : await withUpload(req, route.upload, (body) => carriedOut(req, res, { ...input, body }));
     await send(req, res, route, outcome);
     await outcome.afterwards?.().catch((err: unknown) => {
       req.log.warn({ err }, 'a note about a delivered start was lost; the relay will deliver it again');

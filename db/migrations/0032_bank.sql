@@ -95,6 +95,7 @@ CREATE TABLE "bank_transactions" (
 	"allocated_minor" bigint DEFAULT 0 NOT NULL,
 	"reversed_at" timestamp (3) with time zone,
 	"removed_at" timestamp (3) with time zone,
+	"erased_at" timestamp (3) with time zone,
 	"created_at" timestamp (3) with time zone DEFAULT now() NOT NULL,
 	CONSTRAINT "bank_transactions_allocated" CHECK ("bank_transactions"."allocated_minor" between 0 and greatest("bank_transactions"."amount_minor", 0)),
 	CONSTRAINT "bank_transactions_copy" CHECK ("bank_transactions"."copy_of_id" is null or "bank_transactions"."copy_of_id" <> "bank_transactions"."id")
@@ -147,6 +148,7 @@ ALTER TABLE "bank_transfers" ADD CONSTRAINT "bank_transfers_tenant_id_tenants_id
 ALTER TABLE "bank_transfers" ADD CONSTRAINT "bank_transfers_customer_id_customers_id_fk" FOREIGN KEY ("customer_id") REFERENCES "public"."customers"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "bank_transfers" ADD CONSTRAINT "bank_transfers_invoice_id_invoices_id_fk" FOREIGN KEY ("invoice_id") REFERENCES "public"."invoices"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
 CREATE INDEX "bank_accounts_list" ON "bank_accounts" USING btree ("tenant_id","id");--> statement-breakpoint
+CREATE UNIQUE INDEX "bank_accounts_statement" ON "bank_accounts" USING btree ("tenant_id","statement_account","currency") WHERE "bank_accounts"."statement_account" is not null and "bank_accounts"."closed_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_accounts_external" ON "bank_accounts" USING btree ("connection_id","external_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_accounts_persistent" ON "bank_accounts" USING btree ("tenant_id","persistent_id");--> statement-breakpoint
 CREATE UNIQUE INDEX "bank_allocations_payment" ON "bank_allocations" USING btree ("payment_id") WHERE "bank_allocations"."undone_at" is null;--> statement-breakpoint

@@ -31,7 +31,8 @@ CREATE UNIQUE INDEX "bank_connections_external" ON "bank_connections" USING btre
 CREATE UNIQUE INDEX "bank_connections_public_token" ON "bank_connections" USING btree ("tenant_id","public_token_hash");--> statement-breakpoint
 CREATE INDEX "bank_connections_list" ON "bank_connections" USING btree ("tenant_id","id");--> statement-breakpoint
 ALTER TABLE "bank_accounts" ADD CONSTRAINT "bank_accounts_connection_id_bank_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."bank_connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "bank_transactions" ADD CONSTRAINT "bank_transactions_connection_id_bank_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."bank_connections"("id") ON DELETE no action ON UPDATE no action;--> statement-breakpoint
+ALTER TABLE "bank_transactions" ADD CONSTRAINT "bank_transactions_connection_id_bank_connections_id_fk" FOREIGN KEY ("connection_id") REFERENCES "public"."bank_connections"("id") ON DELETE no action ON UPDATE no action;
+--> statement-breakpoint
 -- By hand: rights and row-level security.
 GRANT SELECT, INSERT, UPDATE ON "bank_connections" TO perennial_app;--> statement-breakpoint
 -- A webhook, and the process that it starts, know the feed's name of a connection alone.

@@ -112,9 +112,12 @@ export const bankAccounts = pgTable(
     isReceiving: boolean().notNull(),
     /** The end of its number, for people. */
     mask: text(),
-    /** As a statement names it: the IBAN, or the bank's own number; a file of another account is refused. */
+    /**
+     * As a statement names it, letters and digits alone: the IBAN, or the bank's own number; a file of another account is
+     * refused. One that is in use is named once, so that no movement is kept twice.
+     */
     statementAccount: text(),
-    /** What the columns of its CSV files mean. */
+    /** What the columns of its CSV files mean; as whoever reads them defines it. */
     csvMapping: jsonb().$type<object>(),
     /** The feed's name of it, and the connection it is read by. */
     connectionId: text().references(() => bankConnections.id),
@@ -126,6 +129,9 @@ export const bankAccounts = pgTable(
   },
   (t) => [
     index('bank_accounts_list').on(t.tenantId, t.id),
+    uniqueIndex('bank_accounts_statement')
+      .on(t.tenantId, t.statementAccount, t.currency)
+      .where(sql`${t.statementAccount} is not null and ${t.closedAt} is null`),
     uniqueIndex('bank_accounts_external').on(t.connectionId, t.externalId),
     uniqueIndex('bank_accounts_persistent').on(t.tenantId, t.persistentId),
     check('bank_accounts_feed', sql`(${t.connectionId} is null) = (${t.externalId} is null)`),
@@ -198,6 +204,8 @@ export const bankTransactions = pgTable(
     /** When it was taken back by a later movement, or by its source. */
     reversedAt: instant(),
     removedAt: instant(),
+    /** When its texts and its payer were erased with the customer; what its source tells of them is not kept again. */
+    erasedAt: instant(),
     createdAt: createdAt(),
   },
   (t) => [

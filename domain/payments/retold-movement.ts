@@ -20,10 +20,18 @@ export type KeptMovement = ToldMovement & {
   copyOfId: string | null;
   copyJudgedAt: Date | null;
   removedAt: Date | null;
+  /** From then on its texts and its payer are not kept. */
+  erasedAt: Date | null;
 };
 
 /** `isFresh`: it stands as if it were told for the first time, and may be the copy of another. */
 export type Retold = { status: BankMovementStatus; isFresh: boolean };
+
+/** What of it is kept: nothing personal of one whose customer was erased. */
+export function keepable(told: ToldMovement, kept: Pick<KeptMovement, 'erasedAt'> | undefined): ToldMovement {
+  if (kept === undefined || kept.erasedAt === null) return told;
+  return { ...told, texts: [], payer: { name: null, account: null }, bankReference: null };
+}
 
 /** Null for what says nothing new. `isReplaced`: a booked movement has taken its place. */
 export function retold(

@@ -64,6 +64,25 @@ export function columnsOf({ columns }: CsvMapping): CsvColumn[] {
   );
 }
 
+/**
+ * What is wrong with a mapping as such, in words that follow its name; null where nothing is. Whether a file has the columns is
+ * seen when one is read.
+ */
+export function mappingMistake(mapping: CsvMapping): string | null {
+  try {
+    dayReader(mapping.dateFormat);
+    if (mapping.encoding !== undefined) new TextDecoder(mapping.encoding);
+  } catch (error) {
+    if (error instanceof StatementError) return `cannot be used: ${error.message.replace(/[.]$/, '')}`;
+    if (error instanceof RangeError)
+      return `has an encoding that nobody knows: ${quoted(mapping.encoding ?? '')}`;
+    throw error;
+  }
+  const isNamed = columnsOf(mapping).some((column) => typeof column === 'string');
+  if (isNamed && mapping.hasHeader === false) return 'names columns, and says that no row names them';
+  return null;
+}
+
 /** Reads days of one format. Throws `mapping_invalid` where the format does not name a whole day. */
 export function dayReader(format: string): (text: string, line: number) => string {
   const tokens = format.match(/YYYY|YY|MMM|MM|M|DD|D|[^YMD]+|./g) ?? [];

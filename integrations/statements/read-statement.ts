@@ -13,17 +13,28 @@ import { readOfx } from './ofx.ts';
 import { quoted, StatementError } from './statement-error.ts';
 import type { StatementFormat, StatementOptions, StatementPart } from './statement-part.ts';
 
+/** A file whose format is known, to be read once. */
+export type OpenStatement = { format: StatementFormat; parts: AsyncGenerator<StatementPart> };
+
 /** Throws a `StatementError`, and what the source of the bytes throws. */
 export async function* readStatement(
   bytes: AsyncIterable<Uint8Array>,
   options: StatementOptions = {},
 ): AsyncGenerator<StatementPart> {
+  yield* (await openStatement(bytes, options)).parts;
+}
+
+/** The same for who wants to know the format first. */
+export async function openStatement(
+  bytes: AsyncIterable<Uint8Array>,
+  options: StatementOptions = {},
+): Promise<OpenStatement> {
   const file = await decodeText(bytes, options.csv?.encoding);
   if (file.head.trim() === '') {
     throw new StatementError({ reason: 'file_empty', line: null, message: 'The file is empty.' });
   }
   const format = options.format ?? formatOf(file.head, options);
-  yield* readers[format](file.text(), options);
+  return { format, parts: readers[format](file.text(), options) };
 }
 
 const readers = { camt: readCamt, ofx: readOfx, mt940: readMt940, csv: readCsv } as const satisfies Record<

@@ -16,29 +16,32 @@ export class StatementError extends Error {
   }
 }
 
-export type StatementRefusal =
-  | 'account_missing'
-  | 'amount_ambiguous'
-  | 'amount_missing'
-  | 'amount_unreadable'
-  | 'balance_differs'
-  | 'column_missing'
-  | 'currency_missing'
-  | 'currency_unknown'
-  | 'date_missing'
-  | 'date_unreadable'
-  | 'field_too_long'
-  | 'file_cut_off'
-  | 'file_empty'
-  | 'format_unknown'
-  | 'mapping_invalid'
-  | 'mapping_missing'
-  | 'no_statement'
-  | 'sign_missing'
-  | 'sign_unreadable'
-  | 'status_unknown'
-  | 'structure_unreadable'
-  | 'xml_entities_refused';
+export const statementRefusals = [
+  'account_missing',
+  'amount_ambiguous',
+  'amount_missing',
+  'amount_unreadable',
+  'balance_differs',
+  'column_missing',
+  'currency_missing',
+  'currency_unknown',
+  'date_missing',
+  'date_unreadable',
+  'field_too_long',
+  'file_cut_off',
+  'file_empty',
+  'format_unknown',
+  'mapping_invalid',
+  'mapping_missing',
+  'no_statement',
+  'sign_missing',
+  'sign_unreadable',
+  'status_unknown',
+  'structure_unreadable',
+  'xml_entities_refused',
+] as const;
+
+export type StatementRefusal = (typeof statementRefusals)[number];
 
 /** What a file says, short enough and harmless to show in a sentence. */
 export function quoted(text: string): string {

@@ -16,6 +16,7 @@ import { notifications } from '../../schema/messaging.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
 import { taxCalculations } from '../../schema/tax.ts';
 import { idempotencyKeys } from '../../schema/tenants.ts';
+import { eraseMovements } from '../payments/erase-movements.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import type { CustomerRow, SubscriptionContext } from './subscriptions.ts';
 
@@ -100,6 +101,7 @@ export async function eraseCustomer(
     );
   const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, id));
   await tx.update(chargeAttempts).set({ actionUrl: null }).where(inArray(chargeAttempts.invoiceId, owned));
+  await eraseMovements(tx, { customerId: id, at });
   if (email !== null) {
     // Stored answers of the API may repeat what was sent.
     await tx
@@ -132,6 +134,8 @@ export async function eraseCustomer(
         'invoiceDrafts',
         'payments.note',
         'notifications',
+        'bankTransactions.texts',
+        'bankTransactions.payer',
       ],
     },
     at,

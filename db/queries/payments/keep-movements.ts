@@ -12,6 +12,7 @@ import type { BankSource } from '../../../domain/payments/bank-transaction.ts';
 import {
   isOtherMoney,
   type KeptMovement,
+  keepable,
   type Retold,
   retold,
   type ToldMovement,
@@ -113,8 +114,9 @@ async function keepBatch(
   ]);
   const added: MovementChange[] = [];
   const changed: (MovementChange & { isOtherMoney: boolean })[] = [];
-  for (const movement of told) {
-    const row = kept.get(movement.externalId);
+  for (const each of told) {
+    const row = kept.get(each.externalId);
+    const movement = keepable(each, row);
     const isReplaced = replaced.has(movement.externalId);
     if (row === undefined) {
       added.push({ id: newId('btx'), movement, ...firstTold(movement, isReplaced) });
@@ -193,6 +195,7 @@ const keptColumns = {
   copyOfId: bankTransactions.copyOfId,
   copyJudgedAt: bankTransactions.copyJudgedAt,
   removedAt: bankTransactions.removedAt,
+  erasedAt: bankTransactions.erasedAt,
 };
 
 function isNamed(accountId: string, source: BankSource, names: readonly string[]) {

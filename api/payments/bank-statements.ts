@@ -1,0 +1,152 @@
+/** Statement files of any bank, read whole or refused whole. */
+import {
+  type BankAccountRow,
+  changeBankAccount,
+  lockBankAccount,
+} from '../../db/queries/payments/bank-accounts.ts';
+import {
+  type BankStatementRow,
+  findStatementFile,
+  keepStatement,
+  listBankStatements,
+  readBankStatement,
+} from '../../db/queries/payments/bank-statements.ts';
+import { stateConflict } from '../../domain/errors.ts';
+import type { CsvMapping } from '../../integrations/statements/csv-mapping.ts';
+import { openStatement } from '../../integrations/statements/read-statement.ts';
+import { StatementError, statementRefusals } from '../../integrations/statements/statement-error.ts';
+import type { StatementFormat } from '../../integrations/statements/statement-part.ts';
+import { page, pageOf } from '../pagination.ts';
+import { Problem } from '../problem.ts';
+import { type Route, route } from '../route.ts';
+import { MEBIBYTE, type Upload } from '../upload.ts';
+import { bankAccountParams } from './bank-accounts.schemas.ts';
+import {
+  type BankStatementBody,
+  bankStatement,
+  bankStatementFilters,
+  bankStatementParams,
+  statementQuery,
+} from './bank-statements.schemas.ts';
+import { accountRefusals, movementsOf } from './statement-movements.ts';
+
+const add = route({
+  effect: 'write',
+  method: 'post',
+  path: '/v1/bank_accounts/{bankAccountId}/statements',
+  operationId: 'addBankStatement',
+  tag: 'Bank transfers',
+  scope: 'billing:write',
+  summary: 'Read a statement file',
+  description:
+    'CAMT.052 to 054, OFX and QFX, MT940, or CSV where the account has a mapping: the file itself is the body. The same file again changes nothing, and of a file that overlaps another one only the movements that are new are added. A file that cannot be read is refused whole, with the line that is to blame; a file of several accounts gives each account its own.',
+  params: bankAccountParams,
+  query: statementQuery,
+  upload: {
+    mediaTypes: [
+      'application/octet-stream',
+      'text/plain',
+      'text/csv',
+      'text/xml',
+      'application/xml',
+      'application/x-ofx',
+      'application/vnd.intu.qfx',
+    ],
+    maxBytes: 200 * MEBIBYTE,
+  },
+  responses: {
+    201: { description: 'The file was read.', schema: bankStatement },
+    200: { description: 'The file was read before; nothing changed.', schema: bankStatement },
+  },
+  problems: ['not_found', 'state_conflict', 'already_exists', 'statement_refused'],
+  reasons: {
+    state_conflict: ['bank_account_closed'],
+    statement_refused: [...statementRefusals, ...accountRefusals],
+  },
+  handler: async ({ tx, caller: { actor }, now, params: { bankAccountId }, query: { format }, ...rest }) => {
+    const upload = rest.body as Upload;
+    const { sha256 } = upload;
+    const account = await lockBankAccount(tx, bankAccountId);
+    const known = await findStatementFile(tx, { accountId: account.id, sha256 });
+    if (known !== null) return { status: 200, body: toBankStatement(known) };
+    if (account.closedAt !== null)
+      throw stateConflict(
+        'bank_account_closed',
+        'The account is closed; open it again to read its statements.',
+      );
+    try {
+      const { source, movements, accountName } = await opened(upload, account, format);
+      const kept = await keepStatement(tx, { account, source, sha256, movements, actor, at: now });
+      const statementAccount = accountName();
+      if (statementAccount !== account.statementAccount) {
+        const change = { accountId: account.id, fields: { statementAccount }, isClosed: undefined };
+        await changeBankAccount(tx, { ...change, actor, at: now });
+      }
+      return { status: 201, body: toBankStatement(kept) };
+    } catch (error) {
+      throw error instanceof StatementError ? refusal(error) : error;
+    }
+  },
+});
+
+const list = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/bank_statements',
+  operationId: 'listBankStatements',
+  tag: 'Bank transfers',
+  scope: 'billing:read',
+  summary: 'List statement files that were read, newest first',
+  query: bankStatementFilters,
+  responses: { 200: { description: 'The files.', schema: pageOf(bankStatement) } },
+  handler: async ({ tx, query: { limit, cursor, accountId } }) => {
+    const body = await page({
+      limit,
+      fetch: (count) => listBankStatements(tx, { accountId, cursor, limit: count }),
+      cursorOf: (row) => row.id,
+      toItem: toBankStatement,
+    });
+    return { status: 200, body };
+  },
+});
+
+const get = route({
+  effect: 'read',
+  method: 'get',
+  path: '/v1/bank_statements/{statementId}',
+  operationId: 'getBankStatement',
+  tag: 'Bank transfers',
+  scope: 'billing:read',
+  summary: 'Get a statement file that was read',
+  description: 'What is in it, not the file: its movements are listed with the statementId.',
+  params: bankStatementParams,
+  responses: { 200: { description: 'The file.', schema: bankStatement } },
+  handler: async ({ tx, params: { statementId } }) => ({
+    status: 200,
+    body: toBankStatement(await readBankStatement(tx, statementId)),
+  }),
+});
+
+export const bankStatementRoutes: readonly Route[] = [add, list, get];
+
+/** Throws a `StatementError`, here and while the movements are read. */
+async function opened(upload: Upload, account: BankAccountRow, format: StatementFormat | undefined) {
+  const { statementAccount, currency } = account;
+  const mapping = account.csvMapping as CsvMapping | null;
+  const statement = await openStatement(upload.read(), {
+    format,
+    currency,
+    csv: mapping === null ? undefined : { ...mapping, account: statementAccount ?? undefined },
+  });
+  return { source: statement.format, ...movementsOf(statement.parts, account) };
+}
+
+function refusal({ reason, line, message }: StatementError): Problem {
+  return new Problem({ code: 'statement_refused', reason, line: line ?? undefined, detail: message });
+}
+
+function toBankStatement(row: BankStatementRow): BankStatementBody {
+  const { id, accountId, sha256, source, movements, added, suspectedCopies, actor, createdAt } = row;
+  const counts = { movements, added, suspectedCopies };
+  return { id, accountId, sha256, format: source, ...counts, actor, createdAt: createdAt.toISOString() };
+}

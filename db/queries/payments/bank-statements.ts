@@ -1,0 +1,106 @@
+/**
+ * Statement files that were read.
+ *
+ * Why it is safe to run twice: a file is known by the account and the hash of its bytes, and is read under the account's
+ * lock, so that of two that come at once the second finds the first. Its movements are kept in the same transaction: a file
+ * is there whole or not at all, and movements that another file has told already stay what they are.
+ */
+import { and, desc, eq, lt } from 'drizzle-orm';
+import { DomainError } from '../../../domain/errors.ts';
+import type { BankSource } from '../../../domain/payments/bank-transaction.ts';
+import type { ToldMovement } from '../../../domain/payments/retold-movement.ts';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { bankStatements } from '../../schema/banking.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
+import type { BankAccountRow } from './bank-accounts.ts';
+import { keepMovements } from './keep-movements.ts';
+
+export type BankStatementRow = typeof bankStatements.$inferSelect;
+
+/** The file, if it was read before. Call under the account's lock. */
+export async function findStatementFile(
+  tx: Tx,
+  { accountId, sha256 }: { accountId: string; sha256: string },
+): Promise<BankStatementRow | null> {
+  const [row] = await tx
+    .select()
+    .from(bankStatements)
+    .where(and(eq(bankStatements.accountId, accountId), eq(bankStatements.sha256, sha256)));
+  return row ?? null;
+}
+
+/** Keeps a file and all its movements, which are read as they are written. Call under the account's lock. */
+export async function keepStatement(
+  tx: Tx,
+  {
+    account,
+    source,
+    sha256,
+    movements,
+    actor,
+    at,
+  }: {
+    account: BankAccountRow;
+    source: BankSource;
+    sha256: string;
+    movements: AsyncIterable<ToldMovement>;
+    actor: string;
+    at: Date;
+  },
+): Promise<BankStatementRow> {
+  const { tenantId, id: accountId } = account;
+  const id = newId('bst');
+  const none = { movements: 0, added: 0, suspectedCopies: 0 };
+  await tx.insert(bankStatements).values({ id, tenantId, accountId, sha256, source, actor, ...none });
+  const { known, added, changed, suspectedCopies } = await keepMovements(tx, {
+    tenantId,
+    account,
+    source,
+    told: movements,
+    statementId: id,
+    at,
+  });
+  const counts = { movements: known + added + changed, added, suspectedCopies };
+  const [row] = await tx.update(bankStatements).set(counts).where(eq(bankStatements.id, id)).returning();
+  if (row === undefined) throw new Error('A kept statement was not returned');
+  await writeAudit(tx, {
+    tenantId,
+    actor,
+    action: 'bank_statement.read',
+    entityType: 'bank_statement',
+    entityId: id,
+    details: { accountId, source, ...counts },
+    at,
+  });
+  return row;
+}
+
+/** Throws `not_found`. */
+export async function readBankStatement(tx: Tx, statementId: string): Promise<BankStatementRow> {
+  const [row] = await tx.select().from(bankStatements).where(eq(bankStatements.id, statementId));
+  if (row !== undefined) return row;
+  throw new DomainError({
+    code: 'not_found',
+    reason: 'bank_statement_not_found',
+    message: `There is no bank statement ${statementId}.`,
+  });
+}
+
+/** Newest first. */
+export function listBankStatements(
+  tx: Tx,
+  { accountId, cursor, limit }: { accountId: string | undefined; cursor: string | undefined; limit: number },
+): Promise<BankStatementRow[]> {
+  return tx
+    .select()
+    .from(bankStatements)
+    .where(
+      and(
+        accountId === undefined ? undefined : eq(bankStatements.accountId, accountId),
+        cursor === undefined ? undefined : lt(bankStatements.id, cursor),
+      ),
+    )
+    .orderBy(desc(bankStatements.id))
+    .limit(limit);
+}

@@ -1,0 +1,43 @@
+/**
+ * What movements on bank accounts tell of a customer who is erased: of those that paid the customer's invoices, of what they
+ * replaced or were copied by, and of what took them back. The amounts stay, as the books do.
+ *
+ * Why it is safe to run twice: what is erased is erased, and is not kept again when its source tells it anew (`erasedAt`).
+ */
+import { sql } from 'drizzle-orm';
+import type { Tx } from '../../client.ts';
+import { bankAllocations, bankDecisions, bankTransactions } from '../../schema/banking.ts';
+import { invoices } from '../../schema/billing.ts';
+
+export async function eraseMovements(
+  tx: Tx,
+  { customerId, at }: { customerId: string; at: Date },
+): Promise<void> {
+  await tx.execute(sql`
+    with own as (
+      select movement.* from ${bankTransactions} movement
+      where movement.id in (
+        select allocation.transaction_id from ${bankAllocations} allocation
+        join ${invoices} invoice on invoice.id = allocation.invoice_id
+        where invoice.customer_id = ${customerId}
+      )
+    ), told as (
+      select id from own
+      union all
+      select copy.id from own join ${bankTransactions} copy
+        on copy.copy_of_id = own.id and copy.status in ('copy', 'copy_suspected')
+      union all
+      select pending.id from own join ${bankTransactions} pending
+        on pending.account_id = own.account_id and pending.source = own.source
+        and pending.external_id = own.pending_external_id
+      union all
+      select reversal.id from own
+        join ${bankTransactions} reversal on reversal.account_id = own.account_id
+          and reversal.currency = own.currency and reversal.amount_minor = -own.amount_minor
+        join ${bankDecisions} decision on decision.transaction_id = reversal.id
+          and decision.kind = 'reversal' and decision.decision ->> 'creditExternalId' = own.external_id
+    )
+    update ${bankTransactions} movement
+    set texts = '{}', payer_name = null, payer_account = null, bank_reference = null, erased_at = ${at}
+    where movement.id in (select id from told) and movement.erased_at is null`);
+}

@@ -1,0 +1,98 @@
+/** Movements on bank accounts as they are read and searched, with what was decided about them. */
+import { and, asc, desc, eq, gte, lt, lte, sql } from 'drizzle-orm';
+import { DomainError } from '../../../domain/errors.ts';
+import type { BankMovementStatus } from '../../../domain/payments/bank-movement.ts';
+import type { Tx } from '../../client.ts';
+import { bankAllocations, bankDecisions, bankTransactions } from '../../schema/banking.ts';
+import { together } from '../../together.ts';
+
+export type BankTransactionRow = typeof bankTransactions.$inferSelect;
+export type BankDecisionRow = typeof bankDecisions.$inferSelect;
+export type BankAllocationRow = typeof bankAllocations.$inferSelect;
+
+export type BankTransactionFilter = {
+  accountId?: string | undefined;
+  statementId?: string | undefined;
+  status?: BankMovementStatus | undefined;
+  currency?: string | undefined;
+  /** Days of booking, both included. */
+  from?: string | undefined;
+  to?: string | undefined;
+  /** Minor units, both included; money out is negative. */
+  minAmountMinor?: number | undefined;
+  maxAmountMinor?: number | undefined;
+  /** A part of a text, of the payer's name or of the bank's number, in any case. */
+  text?: string | undefined;
+  cursor: string | undefined;
+  limit: number;
+};
+
+/** Newest first, as we have heard of them. */
+export function listBankTransactions(tx: Tx, filter: BankTransactionFilter): Promise<BankTransactionRow[]> {
+  const { amountMinor, bookedOn, id } = bankTransactions;
+  const { from, to, minAmountMinor: min, maxAmountMinor: max, text, cursor } = filter;
+  return tx
+    .select()
+    .from(bankTransactions)
+    .where(
+      and(
+        ...(['accountId', 'statementId', 'status', 'currency'] as const).map((name) =>
+          filter[name] === undefined ? undefined : eq(bankTransactions[name], filter[name]),
+        ),
+        from === undefined ? undefined : gte(bookedOn, from),
+        to === undefined ? undefined : lte(bookedOn, to),
+        min === undefined ? undefined : gte(amountMinor, min),
+        max === undefined ? undefined : lte(amountMinor, max),
+        text === undefined ? undefined : sql`strpos(lower(${searched}), lower(${text})) > 0`,
+        cursor === undefined ? undefined : lt(id, cursor),
+      ),
+    )
+    .orderBy(desc(id))
+    .limit(filter.limit);
+}
+
+const searched = sql`concat_ws(' ', array_to_string(${bankTransactions.texts}, ' '), ${bankTransactions.payerName}, ${bankTransactions.bankReference})`;
+
+export type BankTransactionView = {
+  transaction: BankTransactionRow;
+  /** In the order they were made. */
+  decisions: BankDecisionRow[];
+  allocations: BankAllocationRow[];
+};
+
+/** Throws `not_found`. */
+export async function readBankTransaction(tx: Tx, transactionId: string): Promise<BankTransactionView> {
+  const [[transaction], decisions, allocations] = await together([
+    tx.select().from(bankTransactions).where(eq(bankTransactions.id, transactionId)),
+    tx
+      .select()
+      .from(bankDecisions)
+      .where(eq(bankDecisions.transactionId, transactionId))
+      .orderBy(asc(bankDecisions.ordinal)),
+    tx
+      .select()
+      .from(bankAllocations)
+      .where(eq(bankAllocations.transactionId, transactionId))
+      .orderBy(asc(bankAllocations.id)),
+  ]);
+  if (transaction === undefined) noSuchTransaction(transactionId);
+  return { transaction, decisions, allocations };
+}
+
+/** Throws `not_found`. */
+export async function lockBankTransaction(tx: Tx, transactionId: string): Promise<BankTransactionRow> {
+  const [row] = await tx
+    .select()
+    .from(bankTransactions)
+    .where(eq(bankTransactions.id, transactionId))
+    .for('no key update');
+  return row ?? noSuchTransaction(transactionId);
+}
+
+function noSuchTransaction(transactionId: string): never {
+  throw new DomainError({
+    code: 'not_found',
+    reason: 'bank_transaction_not_found',
+    message: `There is no bank transaction ${transactionId}.`,
+  });
+}

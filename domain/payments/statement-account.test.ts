@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { endOf, isAccountOf, plainAccount, statementAccountMistake } from './statement-account.ts';
+
+const iban = 'DE89370400440532013000';
+const named = (id: string, more: { iban?: string; bankId?: string } = {}) => ({
+  id,
+  iban: more.iban ?? null,
+  bankId: more.bankId ?? null,
+});
+
+describe('an account that a file names', () => {
+  it.each([
+    ['by its IBAN', iban, named(iban, { iban })],
+    ['by its IBAN in groups', iban, named('de89 3704 0044 0532 0130 00')],
+    ['by its IBAN and a currency', iban, named(`${iban}EUR`)],
+    ['by the number in the IBAN', iban, named('0532013000')],
+    ['by the number in the IBAN without its zero', iban, named('532013000')],
+    ['by the bank and the number', iban, named('37040044/0532013000')],
+    ['by the bank and the number without its zero', iban, named('37040044/532013000')],
+    ['by a bank and a number apart', '0210000210012345', named('12345', { bankId: '02100002100' })],
+    ['by its IBAN where the number is kept', '0532013000', named(iban, { iban })],
+    ['with zeros before it', '12345678', named('0012345678')],
+  ])('is the one that is kept: %s', (_how, kept, file) => {
+    expect(isAccountOf(kept, file)).toBe(true);
+  });
+
+  it.each([
+    ['another IBAN', iban, named('DE02120300000000202051')],
+    ['another number', iban, named('0532013001')],
+    ['too short an end', iban, named('13000')],
+    ['nothing', iban, named('')],
+    ['a number that ends alike', '12345678', named('99912345678')],
+  ])('is another: %s', (_how, kept, file) => {
+    expect(isAccountOf(kept, file)).toBe(false);
+  });
+});
+
+it('an account is kept without dress, and shown by its end', () => {
+  expect(plainAccount(' de89 3704-0044/0532.0130 00 ')).toBe(iban);
+  expect(endOf(iban)).toBe('…3000');
+});
+
+it('what looks like an IBAN must be one, other numbers may be anything', () => {
+  expect(statementAccountMistake(iban)).toBeNull();
+  expect(statementAccountMistake('DE88370400440532013000')).toMatch(/check digits/);
+  expect(statementAccountMistake('12345678')).toBeNull();
+});

@@ -1,0 +1,57 @@
+/**
+ * Whether a statement file is of an account. Files name accounts in more ways than one: by the IBAN or by the number in it,
+ * with the bank's own number before it, with spaces or hyphens, with a currency behind it.
+ */
+import { ibanMistake } from './bank-account-number.ts';
+
+/** As an account is kept and compared: letters and digits alone, in capitals. */
+export function plainAccount(text: string): string {
+  return text
+    .normalize('NFKC')
+    .toUpperCase()
+    .replace(/[^A-Z0-9]/g, '');
+}
+
+/** What is wrong with a plain account that looks like an IBAN and is none; null for others. */
+export function statementAccountMistake(plain: string): string | null {
+  return ibanLike.test(plain) ? ibanMistake(plain) : null;
+}
+
+const ibanLike = /^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$/;
+
+/** How a file names the account it is of. */
+export type NamedAccount = { id: string; iban: string | null; bankId: string | null };
+
+/** `plain` as it is kept. */
+export function isAccountOf(plain: string, { id, iban, bankId }: NamedAccount): boolean {
+  const last = /[^/]*$/.exec(id)?.[0] ?? '';
+  const names = [id, last, iban ?? '', `${bankId ?? ''}${id}`].map(plainAccount);
+  return names.some((name) => name !== '' && isSame(plain, name));
+}
+
+function isSame(one: string, other: string): boolean {
+  if (withoutZeros(one) === withoutZeros(other)) return true;
+  const ibans = [one, other].filter((each) => ibanMistake(each) === null);
+  const [iban] = ibans;
+  if (iban === undefined || ibans.length === 2) return false;
+  const number = iban === one ? other : one;
+  return withoutCurrency(number) === iban || (number.length >= SHORTEST_NUMBER && iban.endsWith(number));
+}
+
+function withoutZeros(plain: string): string {
+  return plain.replace(/^0+(?=.)/, '');
+}
+
+function withoutCurrency(plain: string): string {
+  return plain.replace(/[A-Z]{3}$/, '');
+}
+
+/** Fewer digits than this say too little of an IBAN. */
+const SHORTEST_NUMBER = 6;
+
+/** The end of an account's number, which tells it from others without telling it. */
+export function endOf(plain: string): string {
+  return `…${plain.slice(-SHOWN)}`;
+}
+
+const SHOWN = 4;
