@@ -5,6 +5,7 @@
  * repeats the request, with the same key or another, gets the connection that is there. Where Plaid's answer was lost nobody
  * has the token, and the person connects the bank again.
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Tx, withTenant } from '../../db/client.ts';
 import {
@@ -81,7 +82,7 @@ const create = route({
       const inTenant = <T>(work: (tx: Tx) => Promise<T>) => withTenant(db, tenantId, work);
       const exchanged = await exchange(deps, body.publicToken);
       if (exchanged === null) {
-        const made = await inTenant((tx) => connectionOfToken(tx, publicTokenHash));
+        const made = await madeMeanwhile(() => inTenant((tx) => connectionOfToken(tx, publicTokenHash)));
         if (made === null) throw unusableToken();
         return made.id;
       }
@@ -235,6 +236,18 @@ async function exchange({ banks }: ApiDependencies, publicToken: string) {
     throw error;
   }
 }
+
+/** Who exchanges the same token at the same time is about to keep what it has got. */
+async function madeMeanwhile<T>(find: () => Promise<T | null>): Promise<T | null> {
+  for (let looks = 1; ; looks += 1) {
+    const found = await find();
+    if (found !== null || looks === LOOKS_MAX) return found;
+    await delay(BETWEEN_LOOKS_MS);
+  }
+}
+
+const LOOKS_MAX = 5;
+const BETWEEN_LOOKS_MS = 150;
 
 function unusableToken(): Problem {
   return new Problem({

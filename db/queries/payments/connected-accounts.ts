@@ -14,9 +14,8 @@ import { newId } from '../../ids.ts';
 import { bankConnections } from '../../schema/bank-connections.ts';
 import { bankAccounts, bankDetails } from '../../schema/banking.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
+import type { BankAccountRow } from './bank-accounts.ts';
 import { type BankConnectionRow, unlinkConnection } from './bank-connections.ts';
-
-export type BankAccountRow = typeof bankAccounts.$inferSelect;
 
 /** By the feed's names. */
 export async function accountsOf(tx: Tx, connectionId: string): Promise<Map<string, BankAccountRow>> {
@@ -93,7 +92,7 @@ async function addAccount(
   await writeAudit(tx, {
     tenantId,
     actor,
-    action: 'bank_account.created',
+    action: 'bank_account.added',
     entityType: 'bank_account',
     entityId: id,
     details: { connectionId, isReceiving },

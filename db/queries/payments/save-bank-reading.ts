@@ -26,8 +26,9 @@ import type { Tx } from '../../client.ts';
 import { bankConnections } from '../../schema/bank-connections.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { adoptMovements, noteTellers } from './adopt-movements.ts';
+import type { BankAccountRow } from './bank-accounts.ts';
 import { type BankConnectionRow, lockBanks, readConnection } from './bank-connections.ts';
-import { accountsOf, type BankAccountRow, keepAccounts } from './connected-accounts.ts';
+import { accountsOf, keepAccounts } from './connected-accounts.ts';
 import { tellOperators } from './connection-alerts.ts';
 import { keepMovements, removeMovements } from './keep-movements.ts';
 
