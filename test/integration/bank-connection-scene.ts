@@ -1,6 +1,6 @@
 /** A tenant's banks for tests: the API and Plaid's sandbox as servers, the activity called as its process would. */
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { DefaultLogger, Runtime } from '@temporalio/worker';
+import { DefaultLogger } from '@temporalio/worker';
 import pino from 'pino';
 import {
   type Banks,
@@ -47,7 +47,6 @@ export const at = '2026-03-05T10:00:00.000Z';
 
 /** A Plaid and an API of their own. */
 export async function createBankScene({ config }: { config?: Config } = {}): Promise<BankScene> {
-  Runtime.install({ logger: new DefaultLogger('ERROR') });
   const { plaid } = await startTestPlaid();
   const api = await startTestApi({ plaidUrl: plaid.url, ...(config && { config }) });
   const { banks } = testBanks(plaid.url);
@@ -90,7 +89,7 @@ export async function createBankScene({ config }: { config?: Config } = {}): Pro
       const inboxEventIds = events.map(({ id }) => id);
       const deps = { db: api.db, banks, log, ...parts };
       const { syncBankConnection } = createBankConnectionActivities(deps);
-      return new MockActivityEnvironment().run(syncBankConnection, {
+      return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(syncBankConnection, {
         connectionExternalId: itemId,
         inboxEventIds,
         at: when,

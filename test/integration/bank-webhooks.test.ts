@@ -109,7 +109,12 @@ describe('an event of Plaid', () => {
     expect(after['inbox_events']).toBe((before['inbox_events'] ?? 0) + 2);
     expect(after['outbox']).toBe(before['outbox']);
     const rows = await scene.api.sql("SELECT type FROM inbox_events WHERE status = 'ignored' ORDER BY type");
-    expect(rows.map(({ type }) => type)).toEqual(['ITEM.ERROR', 'ITEM.NEW_ACCOUNTS_AVAILABLE']);
+    expect(rows.map(({ type }) => type)).toEqual([
+      'ITEM.ERROR',
+      'ITEM.NEW_ACCOUNTS_AVAILABLE',
+      // Of the address that the scene has named.
+      'ITEM.WEBHOOK_UPDATE_ACKNOWLEDGED',
+    ]);
   });
 
   it('without a token leaves no trace', async () => {

@@ -63,7 +63,9 @@ export async function bankConnection(input: BankConnectionInput): Promise<void> 
 
   function nextDueAt(): string | null {
     if (hints.length === 0) return lookAt;
-    const hinted = lookedAt === null ? now() : nextHintedLookAt(lookedAt);
+    // Somebody here waits for it.
+    if (lookedAt === null || hints.includes(null)) return EARLIEST;
+    const hinted = nextHintedLookAt(lookedAt);
     return lookAt !== null && lookAt < hinted ? lookAt : hinted;
   }
 
@@ -88,6 +90,9 @@ export async function bankConnection(input: BankConnectionInput): Promise<void> 
     return lookAt === null ? '' : ` Looked at next at ${inWords(lookAt)}.`;
   }
 }
+
+/** The same each time it is asked for, unlike now. */
+const EARLIEST = new Date(0).toISOString();
 
 const statusInWords: Record<BankConnectionStatus, string> = {
   active: 'Everything that the bank has told is read.',

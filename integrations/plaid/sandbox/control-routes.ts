@@ -40,6 +40,7 @@ const failure = z.strictObject({
   op: text,
   error: z.enum(plaidErrorNames),
   times: z.number().int().min(1).optional(),
+  after: z.number().int().min(0).optional(),
 });
 
 export function plaidControlRoutes(actions: PlaidControl): Route[] {

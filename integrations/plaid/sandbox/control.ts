@@ -69,8 +69,13 @@ export type PlaidControl = WebhookControl & {
   revokeAccess(itemId: string): void;
   /** Another key signs from now on; the one before is over after so many seconds. Returns the new one's id. */
   rotateKey(options?: { graceSeconds?: number | undefined }): string;
-  /** The next requests, of one operation or any, are answered with this error. */
-  failNext(failure: { op?: string | undefined; error: PlaidErrorName; times?: number | undefined }): void;
+  /** The next requests, of one operation or any, are answered with this error; `after` so many that go through. */
+  failNext(failure: {
+    op?: string | undefined;
+    error: PlaidErrorName;
+    times?: number | undefined;
+    after?: number | undefined;
+  }): void;
   /** The effects of one Item's requests, oldest first. */
   effectsOf(itemId: string): Effect[];
 };
@@ -153,8 +158,8 @@ export function createPlaidControl({
     revokeAccess: (itemId) => committed(revokeAccess(context, itemOf(itemId))),
     rotateKey: ({ graceSeconds = 0 } = {}) =>
       committed(rotateKey(context, Math.floor(Date.now() / 1000) + graceSeconds).kid),
-    failNext({ op = null, error, times = 1 }) {
-      context.failures.push({ op, error, times });
+    failNext({ op = null, error, times = 1, after = 0 }) {
+      context.failures.push({ op, error, times, after });
     },
     effectsOf: (itemId) => log.entries().filter(({ objectId }) => objectId === itemId),
     ...createWebhookControl(webhooks, plaidEventTypes),
