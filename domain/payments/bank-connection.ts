@@ -36,8 +36,8 @@ export const bankConnectionPolicy = {
   askEveryHours: 24,
   /** Two looks that webhooks cause are so far apart at least: fifty in a second are one look, and one after it. */
   secondsBetweenHints: 10,
-  /** So many looks, and another run goes on: a week of a quiet connection. */
-  looksPerRun: 168,
+  /** So many looks, and another run goes on: a day of a quiet connection. */
+  looksPerRun: 24,
   /** A reading that does not come to an end because the log changes under it is begun again so often before it waits. */
   restartsMax: 10,
   /** How far back the first reading goes: as far as the feed goes. */

@@ -42,7 +42,7 @@ describe('the recorded set', () => {
     expect([...new Set(types)].sort()).toEqual(Object.keys(workflows).sort());
   });
 
-  it.each(['subscription', 'chainWatcher'])('has a run of %s that another run goes on with', (type) => {
+  it.each(['subscription', 'chainWatcher', 'bankConnection'])('has a run of %s that another run goes on with', (type) => {
     const ends = recordedPaths()
       .flatMap(readRuns)
       .filter((run) => typeOf(run) === type)

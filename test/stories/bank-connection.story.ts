@@ -104,6 +104,7 @@ it('nine days without a login are made up for when somebody signs in again, and 
   const from = world.now();
   world.plaid.requireLogin(bank.itemId);
   await world.settle();
+  await world.advance({ minutes: 1 });
   expect(await bank.read()).toMatchObject({ status: 'needs_reauth', problem: 'login_required' });
   const before = bank.looks();
   const days: string[] = [];
