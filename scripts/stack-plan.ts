@@ -39,6 +39,7 @@ export type StackUrls = {
   stripeSandbox: string;
   razorpaySandbox: string;
   coinbaseSandbox: string;
+  plaidSandbox: string;
   codec: string;
   worker: string;
   metrics: string;
@@ -71,6 +72,7 @@ export async function planStack({
       !(name === 'resend-sandbox' && !local.resend.sandboxed) &&
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
       !(name === 'coinbase-sandbox' && !local.coinbase.sandboxed) &&
+      !(name === 'plaid-sandbox' && !local.plaid.sandboxed) &&
       !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed) &&
       !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed) &&
       (!isChain(name) || found.includes(name)),
@@ -115,6 +117,7 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'resend-sandbox': ['resendSandbox'],
     'razorpay-sandbox': ['razorpaySandbox'],
     'coinbase-sandbox': ['coinbaseSandbox'],
+    'plaid-sandbox': ['plaidSandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
     'market-prices-sandbox': ['marketPricesSandbox'],
     btcd: ['btcd'],
@@ -157,6 +160,7 @@ export function urlsOf(config: Config): StackUrls {
     stripeSandbox: at(config.stripe.sandboxPort),
     razorpaySandbox: at(config.razorpay.sandboxPort),
     coinbaseSandbox: at(config.coinbase.sandboxPort),
+    plaidSandbox: at(config.plaid.sandboxPort),
     codec: at(config.worker.codecPort),
     worker: at(config.worker.port),
     metrics: at(config.worker.metricsPort),
@@ -174,6 +178,7 @@ export function portsOf(config: Config): Ports {
     resendSandbox: config.resend.sandboxPort,
     razorpaySandbox: config.razorpay.sandboxPort,
     coinbaseSandbox: config.coinbase.sandboxPort,
+    plaidSandbox: config.plaid.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
     marketPricesSandbox: config.marketPrices.sandboxPort,
     btcd: config.chains.localPorts.bitcoin,

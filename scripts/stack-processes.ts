@@ -88,6 +88,8 @@ export async function runnable({
       return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.razorpaySandbox) });
     case 'coinbase-sandbox':
       return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.coinbaseSandbox) });
+    case 'plaid-sandbox':
+      return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.plaidSandbox) });
     case 'frankfurter-sandbox':
       return ownProcess({
         ...common,
@@ -211,6 +213,7 @@ function stopOrder(running: readonly ManagedProcess[]): ManagedProcess[][] {
     'resend-sandbox',
     'razorpay-sandbox',
     'coinbase-sandbox',
+    'plaid-sandbox',
     'frankfurter-sandbox',
     'market-prices-sandbox',
   ]);

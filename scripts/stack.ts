@@ -129,6 +129,7 @@ async function startAll({
     start('resend-sandbox'),
     start('razorpay-sandbox'),
     start('coinbase-sandbox'),
+    start('plaid-sandbox'),
     start('frankfurter-sandbox'),
     start('market-prices-sandbox'),
     start('btcd'),

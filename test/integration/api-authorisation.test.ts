@@ -23,6 +23,7 @@ import {
   type TestApi,
   type TestTenant,
 } from '../support/api.ts';
+import { startTestPlaid } from '../support/plaid.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
 import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
 
@@ -35,8 +36,9 @@ let other: TestTenant;
 beforeAll(async () => {
   temporal = await openTemporal();
   await reconcileSchedules(temporal);
-  api = await startTestApi({ temporal });
-  processes = await startProcesses({ db: api.db, temporal });
+  const { plaid } = await startTestPlaid();
+  api = await startTestApi({ temporal, plaidUrl: plaid.url });
+  processes = await startProcesses({ db: api.db, temporal, plaid });
   [tenant, other] = [await api.tenant(), await api.tenant()];
   const published = { day: '2026-03-04', base: 'EUR', source: 'ecb' };
   const rates = [
@@ -105,6 +107,9 @@ type Things = {
   /** That payout. */
   approve(payoutId: string): Promise<void>;
   disposal(): Promise<string>;
+  /** A connection to a bank that was read once, and the public token it was made of. */
+  bank(): Promise<{ id: string; publicToken: string }>;
+  bankConnection(): Promise<string>;
   notification(): Promise<string>;
   taxRate(): Promise<string>;
   coupon(): Promise<string>;
@@ -497,6 +502,33 @@ const samples: Record<string, Sample> = {
   },
   listDisputes: { call: () => ({ path: '/v1/disputes' }), foreign: 'own' },
   getDispute: { call: async (a) => ({ path: `/v1/disputes/${await a.dispute()}` }), foreign: 'not_found' },
+  createBankLinkToken: { call: () => ({ path: '/v1/bank_link_tokens', body: {} }), foreign: 'own' },
+  createBankConnection: {
+    // A public token is exchanged once; who repeats the request finds what it has made.
+    call: async (a) => ({
+      path: '/v1/bank_connections',
+      body: { publicToken: (await a.bank()).publicToken },
+    }),
+    foreign: 'state_conflict',
+  },
+  listBankConnections: { call: () => ({ path: '/v1/bank_connections' }), foreign: 'own' },
+  getBankConnection: {
+    call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}` }),
+    foreign: 'not_found',
+  },
+  unlinkBankConnection: {
+    call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}/unlink`, body: {} }),
+    foreign: 'not_found',
+  },
+  syncBankConnection: {
+    call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}/sync`, body: {} }),
+    foreign: 'not_found',
+  },
+  testBankConnection: {
+    call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}/test`, body: {} }),
+    foreign: 'not_found',
+  },
+  getBankHealth: { call: () => ({ path: '/v1/bank/health' }), foreign: 'own' },
   getTaxSettings: { call: () => ({ path: '/v1/tax_settings' }), foreign: 'own' },
   putTaxSettings: {
     call: () => ({
@@ -756,6 +788,21 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       await post(`${path}/payments`, { amountMinor: dueMinor, currency: 'USD', reference: randomUUID() });
       return (await api.request('GET', path, { token })).body;
     },
+    async bank() {
+      const { publicToken } = processes.plaid.createItem();
+      const { id } = await post('/v1/bank_connections', { publicToken });
+      await processes.deliver();
+      // Its process has looked, so that it writes nothing while other operations are tested.
+      await expect
+        .poll(
+          async () =>
+            (await api.request('GET', `/v1/bank_connections/${id}`, { token })).body.lastSyncedAt !== null,
+          { timeout: 10_000 },
+        )
+        .toBe(true);
+      return { id, publicToken: publicToken ?? '' };
+    },
+    bankConnection: async () => (await things.bank()).id,
     taxRate: async () => (await post('/v1/tax_rates', newRate())).id,
     coupon: async () => (await post('/v1/coupons', newCoupon())).id,
     async couponed() {
@@ -950,6 +997,7 @@ const plainFields: ReadonlySet<string> = new Set([
   'putReportSettings recipient',
   'putReportSettings sendAt',
   'createApiKey name',
+  'createBankLinkToken redirectUrl',
   'confirmRazorpayOrder signature',
   'confirmRazorpaySubscription signature',
   'createApiKey expiresAt',
@@ -988,6 +1036,7 @@ type Naming = {
 
 type ThingWithId = Exclude<
   keyof Things,
+  | 'bank'
   | 'card'
   | 'lineOf'
   | 'order'
@@ -1370,6 +1419,21 @@ const namings: Record<string, Naming> = {
     },
     meets: 'own',
   },
+  'createBankLinkToken bankConnectionId': {
+    call: async (theirs) => ({
+      path: '/v1/bank_link_tokens',
+      body: { bankConnectionId: await theirs.bankConnection() },
+    }),
+    meets: 'not_found',
+  },
+  'createBankConnection publicToken': {
+    call: async (theirs) => ({
+      path: '/v1/bank_connections',
+      body: { publicToken: (await theirs.bank()).publicToken },
+    }),
+    meets: 'state_conflict',
+  },
+  'listBankConnections cursor': paged('/v1/bank_connections', 'bankConnection'),
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1546,6 +1610,8 @@ const tables: Record<string, string> = {
   cdis: 'crypto_disposals',
   cpo: 'crypto_payouts',
   cbc: 'coinbase_checkouts',
+  bcn: 'bank_connections',
+  bac: 'bank_accounts',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',

@@ -112,6 +112,9 @@ export function plaidControlRoutes(actions: PlaidControl): Route[] {
         .parse(jsonBody(request));
       return done({ keyId: actions.rotateKey(options) });
     }),
+    control('POST', '/_sandbox/webhooks/sign', async ({ rawBody }) =>
+      done({ token: await actions.signWebhook(rawBody) }),
+    ),
     control('POST', '/_sandbox/failures', (request) => {
       actions.failNext(failure.parse(jsonBody(request)));
       return done();
