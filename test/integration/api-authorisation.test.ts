@@ -14,6 +14,7 @@ import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { readCryptoInvoice } from '../../db/queries/payments/crypto-invoices.ts';
 import { storePublished } from '../../db/queries/payments/exchange-rates.ts';
 import { disputes } from '../../db/schema/payments.ts';
+import { eventually } from '../../scripts/processes.ts';
 import { reconcileSchedules } from '../../temporal/schedules.ts';
 import {
   type Json,
@@ -793,13 +794,9 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       const { id } = await post('/v1/bank_connections', { publicToken });
       await processes.deliver();
       // Its process has looked, so that it writes nothing while other operations are tested.
-      await expect
-        .poll(
-          async () =>
-            (await api.request('GET', `/v1/bank_connections/${id}`, { token })).body.lastSyncedAt !== null,
-          { timeout: 10_000 },
-        )
-        .toBe(true);
+      const path = `/v1/bank_connections/${id}`;
+      const isRead = async () => (await api.request('GET', path, { token })).body.lastSyncedAt !== null;
+      if (!(await eventually(isRead, 10_000))) throw new Error('The bank was not read');
       return { id, publicToken: publicToken ?? '' };
     },
     bankConnection: async () => (await things.bank()).id,
