@@ -13,11 +13,11 @@ const problems = {
   bank_unavailable: true,
 } satisfies Record<BankFeedFailure, true>;
 
-export const problem = z.enum(Object.keys(problems) as [BankFeedFailure, ...BankFeedFailure[]]);
+const problem = z.enum(Object.keys(problems) as [BankFeedFailure, ...BankFeedFailure[]]);
 
 export const connectionId = id('bcn', 'bank connection');
 
-export const connectedAccount = z.object({
+const connectedAccount = z.object({
   name: z.string(),
   mask: z.string().nullable().meta({ description: 'The end of its number.', example: '0000' }),
   currency: currency.nullable().meta({ description: 'Null for one that we keep no amounts in.' }),

@@ -21,15 +21,10 @@ export async function lockBanks(tx: Tx, tenantId: string): Promise<void> {
   await tx.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`bank_connections:${tenantId}`}, 0))`);
 }
 
-export async function findConnection(tx: Tx, connectionId: string): Promise<BankConnectionRow | null> {
-  const [row] = await tx.select().from(bankConnections).where(eq(bankConnections.id, connectionId));
-  return row ?? null;
-}
-
 /** Throws `not_found`. */
 export async function readConnection(tx: Tx, connectionId: string): Promise<BankConnectionRow> {
-  const row = await findConnection(tx, connectionId);
-  if (row === null) throw notFound('bank connection', connectionId);
+  const [row] = await tx.select().from(bankConnections).where(eq(bankConnections.id, connectionId));
+  if (row === undefined) throw notFound('bank connection', connectionId);
   return row;
 }
 
