@@ -46,7 +46,7 @@ module.exports = {
     mayImportOnly({
       name: 'api-imports-no-implementations',
       comment:
-        'The API starts and signals by contracts, reads by db/queries, verifies webhooks, and draws documents: integrations/pdf and integrations/statements draw and read files, without a vendor behind them. Its entry hands it the tax engine, which a preview asks and which has no effect there.',
+        'The API starts and signals by contracts, reads by db/queries, verifies webhooks, and draws documents: integrations/pdf and integrations/statements draw and read files, without a vendor behind them. Its entry hands it the tax engine, which a preview asks and which has no effect there, and the bank feed, which is asked while a person connects a bank.',
       from: '^api/',
       allowed: [
         '^api/',
@@ -57,6 +57,7 @@ module.exports = {
         '^integrations/[^/]+/(webhook|verify)[^/]*[.]ts$',
         '^integrations/(pdf|statements)/',
         '^integrations/stripe/tax[.]ts$',
+        '^integrations/plaid/client[.]ts$',
         '^config/',
       ],
     }),

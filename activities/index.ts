@@ -15,6 +15,7 @@ import { createSubscriptionActivities } from './billing/subscription.ts';
 import { createSubscriptionRequestActivities } from './billing/subscription-requests.ts';
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
+import { type Banks, createBankConnectionActivities } from './payments/bank-connection.ts';
 import {
   createBankMatchingActivities,
   createBankReconciliationActivities,
@@ -47,6 +48,8 @@ export type ActivityDeps = {
   publicUrl?: string;
   /** Delivers what is due in the outbox; returns how many rows. */
   drainOutbox: () => Promise<number>;
+  /** How banks are read; left out where none are. */
+  banks?: Banks;
   /** The chains that this process watches; left out for none. */
   chainWatching?: ChainWatching;
   /** Aborted when the process is to stop: what runs for hours ends by itself. */
@@ -93,6 +96,8 @@ export function createActivities(deps: ActivityDeps) {
     },
     /** Everything that calls Coinbase. */
     coinbase: createCoinbaseCheckoutActivities(deps),
+    /** Everything that reads banks through Plaid. */
+    plaid: createBankConnectionActivities(deps),
     /** What schedules run. */
     operations: {
       ...createMissedWebhooksActivities(deps),

@@ -26,7 +26,10 @@ import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { bankAccountRoutes } from './payments/bank-accounts.ts';
+import { bankConnectionRoutes } from './payments/bank-connections.ts';
 import { bankDetailsRoutes } from './payments/bank-details.ts';
+import { bankHealthRoutes } from './payments/bank-health.ts';
+import { bankLinkTokenRoutes } from './payments/bank-link-tokens.ts';
 import { bankMatchingRoutes } from './payments/bank-matching.ts';
 import { bankStatementRoutes } from './payments/bank-statements.ts';
 import { bankTransactionRoutes } from './payments/bank-transactions.ts';
@@ -47,6 +50,7 @@ import { exchangeRateRoutes } from './payments/exchange-rates.ts';
 import { paymentApprovalRoutes } from './payments/payment-approvals.ts';
 import { paymentMethodRoutes } from './payments/payment-methods.ts';
 import { paymentRoutes } from './payments/payments.ts';
+import { plaidWebhook } from './payments/plaid-webhook.ts';
 import { razorpayOrderRoutes } from './payments/razorpay-orders.ts';
 import { razorpaySubscriptionRoutes } from './payments/razorpay-subscriptions.ts';
 import { razorpayWebhook } from './payments/razorpay-webhook.ts';
@@ -74,6 +78,7 @@ export function createApi(deps: ApiDependencies): Express {
     razorpayWebhook(deps),
     coinbaseWebhook(deps),
     coinbaseCommerceWebhook(deps),
+    plaidWebhook(deps),
   ];
   const document = openApiDocument({ routes, openRoutes, publicUrl: deps.config.publicUrl });
 
@@ -127,6 +132,9 @@ const routes: readonly Route[] = [
   ...bankAccountRoutes,
   ...bankStatementRoutes,
   ...bankTransactionRoutes,
+  ...bankLinkTokenRoutes,
+  ...bankConnectionRoutes,
+  ...bankHealthRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

@@ -6,6 +6,9 @@ import { createServer, type Server } from 'node:http';
 import { loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
 import { createDatabase } from '../db/client.ts';
+import { createTokenSeal } from '../db/queries/payments/sealed-token.ts';
+import { createPlaidBankFeed } from '../integrations/plaid/client.ts';
+import { plaidVerificationKeys } from '../integrations/plaid/verify-keys.ts';
 import { createStripeTaxEngine } from '../integrations/stripe/tax.ts';
 import { createTemporalClient, temporalTarget } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
@@ -25,7 +28,12 @@ const temporal = createTemporalClient({
 const { secretKey, apiBase } = config.stripe;
 const taxEngine = createStripeTaxEngine({ secretKey, apiBase, log });
 
-const server = createServer(createApi({ db, temporal, taxEngine, log, config, clock: () => new Date() }));
+const banks = { feed: createPlaidBankFeed(config.plaid), tokenSeal: createTokenSeal(config.encryption) };
+const feedKeys = plaidVerificationKeys(config.plaid);
+
+const server = createServer(
+  createApi({ db, temporal, banks, feedKeys, taxEngine, log, config, clock: () => new Date() }),
+);
 // Longer than load balancers keep idle connections, so that they never use one we are just closing.
 server.keepAliveTimeout = KEEP_ALIVE_MS;
 server.once('error', (err) => {

@@ -34,17 +34,34 @@ export function answerReceipt(res: Response, received: z.infer<typeof receipt>['
 }
 
 /** Throws the problem of an event that cannot be proved; nothing is stored of it, the log counts it by vendor and reason. */
-export function proved<T>({ log }: Pick<Request, 'log'>, vendor: string, verify: () => T): T {
+export function proved<T>(req: Pick<Request, 'log'>, vendor: string, verify: () => T): T {
   try {
     return verify();
   } catch (error) {
-    if (!(error instanceof WebhookVerificationError)) throw error;
-    log.warn({ vendor, reason: error.reason }, 'webhook refused');
-    throw new Problem({
-      code: 'invalid_signature',
-      detail: `The event cannot be proved to come from ${vendor} just now; nothing was stored.`,
-      reason: error.reason,
-      cause: error,
-    });
+    throw refusalOf(req, vendor, error);
   }
+}
+
+/** The same where the vendor has to be asked for a key first. Where it cannot be asked, nobody knows: its failure is thrown. */
+export async function provedByKey<T>(
+  req: Pick<Request, 'log'>,
+  vendor: string,
+  verify: () => T | Promise<T>,
+): Promise<T> {
+  try {
+    return await verify();
+  } catch (error) {
+    throw refusalOf(req, vendor, error);
+  }
+}
+
+function refusalOf({ log }: Pick<Request, 'log'>, vendor: string, error: unknown): unknown {
+  if (!(error instanceof WebhookVerificationError)) return error;
+  log.warn({ vendor, reason: error.reason }, 'webhook refused');
+  return new Problem({
+    code: 'invalid_signature',
+    detail: `The event cannot be proved to come from ${vendor} just now; nothing was stored.`,
+    reason: error.reason,
+    cause: error,
+  });
 }

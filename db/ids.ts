@@ -49,6 +49,7 @@ export type IdPrefix =
   | 'clot'
   | 'cdis'
   | 'cdp'
+  | 'bcn'
   | 'btf'
   | 'bac'
   | 'bst'

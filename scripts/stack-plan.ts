@@ -40,6 +40,7 @@ export type StackUrls = {
   stripeSandbox: string;
   razorpaySandbox: string;
   coinbaseSandbox: string;
+  plaidSandbox: string;
   codec: string;
   worker: string;
   metrics: string;
@@ -73,6 +74,7 @@ export async function planStack({
       !(name === 'razorpay-sandbox' && !local.razorpay.sandboxed) &&
       !(name === 'coinbase-sandbox' && !local.coinbase.sandboxed) &&
       !(name === 'slack-sandbox' && !local.operatorChat.sandboxed) &&
+      !(name === 'plaid-sandbox' && !local.plaid.sandboxed) &&
       !(name === 'frankfurter-sandbox' && !local.frankfurter.sandboxed) &&
       !(name === 'market-prices-sandbox' && !local.marketPrices.sandboxed) &&
       (!isChain(name) || found.includes(name)),
@@ -118,6 +120,7 @@ export async function refuseTakenPorts({ ports, names }: Plan): Promise<void> {
     'razorpay-sandbox': ['razorpaySandbox'],
     'coinbase-sandbox': ['coinbaseSandbox'],
     'slack-sandbox': ['slackSandbox'],
+    'plaid-sandbox': ['plaidSandbox'],
     'frankfurter-sandbox': ['frankfurterSandbox'],
     'market-prices-sandbox': ['marketPricesSandbox'],
     btcd: ['btcd'],
@@ -161,6 +164,7 @@ export function urlsOf(config: Config): StackUrls {
     stripeSandbox: at(config.stripe.sandboxPort),
     razorpaySandbox: at(config.razorpay.sandboxPort),
     coinbaseSandbox: at(config.coinbase.sandboxPort),
+    plaidSandbox: at(config.plaid.sandboxPort),
     codec: at(config.worker.codecPort),
     worker: at(config.worker.port),
     metrics: at(config.worker.metricsPort),
@@ -179,6 +183,7 @@ export function portsOf(config: Config): Ports {
     razorpaySandbox: config.razorpay.sandboxPort,
     coinbaseSandbox: config.coinbase.sandboxPort,
     slackSandbox: config.operatorChat.sandboxPort,
+    plaidSandbox: config.plaid.sandboxPort,
     frankfurterSandbox: config.frankfurter.sandboxPort,
     marketPricesSandbox: config.marketPrices.sandboxPort,
     btcd: config.chains.localPorts.bitcoin,

@@ -90,6 +90,8 @@ export async function runnable({
       return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.coinbaseSandbox) });
     case 'slack-sandbox':
       return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.slackSandbox) });
+    case 'plaid-sandbox':
+      return ownProcess({ ...common, entryPoint: name, isReady: () => isListening(ports.plaidSandbox) });
     case 'frankfurter-sandbox':
       return ownProcess({
         ...common,
@@ -214,6 +216,7 @@ function stopOrder(running: readonly ManagedProcess[]): ManagedProcess[][] {
     'razorpay-sandbox',
     'coinbase-sandbox',
     'slack-sandbox',
+    'plaid-sandbox',
     'frankfurter-sandbox',
     'market-prices-sandbox',
   ]);

@@ -130,6 +130,7 @@ async function startAll({
     start('razorpay-sandbox'),
     start('coinbase-sandbox'),
     start('slack-sandbox'),
+    start('plaid-sandbox'),
     start('frankfurter-sandbox'),
     start('market-prices-sandbox'),
     start('btcd'),

@@ -60,6 +60,7 @@ function welcome({ urls, demo, config, home }: Stack): string {
       'Coinbase sandbox',
       config.coinbase.sandboxed ? urls.coinbaseSandbox : 'not used (COINBASE_BUSINESS_KEY_NAME is set)',
     ],
+    ['Plaid sandbox', config.plaid.sandboxed ? urls.plaidSandbox : 'not used (PLAID_CLIENT_ID is set)'],
     ['Local Bitcoin', chainOf('btcd', config)],
     ['Local Ethereum', chainOf('anvil', config)],
     ['Codec endpoint', urls.codec],

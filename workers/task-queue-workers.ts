@@ -94,6 +94,14 @@ export async function createTaskQueueWorkers({
       maxConcurrentActivityTaskExecutions: CHECKOUT_CALLS_AT_ONCE,
       maxConcurrentActivityTaskPolls: 2,
     }),
+    plaid: await Worker.create({
+      ...common,
+      taskQueue: taskQueues.plaid,
+      activities: activities.plaid,
+      maxTaskQueueActivitiesPerSecond: BANK_READINGS_PER_SECOND,
+      maxConcurrentActivityTaskExecutions: BANK_READINGS_AT_ONCE,
+      maxConcurrentActivityTaskPolls: 2,
+    }),
     operations: await Worker.create({
       ...common,
       taskQueue: taskQueues.operations,
@@ -120,6 +128,9 @@ const ORDER_VENDOR_CALLS_AT_ONCE = 10;
 /** Coinbase names no limit of its Checkouts API; it answers 429 when there are too many. */
 const CHECKOUT_CALLS_PER_SECOND = 10;
 const CHECKOUT_CALLS_AT_ONCE = 5;
+/** Plaid allows 2,500 calls a minute; a reading that finds little makes one or two. */
+const BANK_READINGS_PER_SECOND = 20;
+const BANK_READINGS_AT_ONCE = 10;
 /** As long as the slowest call to a vendor may take; supervisors wait 30 s before they kill. */
 const SHUTDOWN_GRACE = '20s';
 const SHUTDOWN_FORCE = '25s';

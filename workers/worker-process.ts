@@ -17,10 +17,12 @@ import { keepPrices } from '../activities/payments/keep-prices.ts';
 import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import { createDatabase, type Database } from '../db/client.ts';
+import { createTokenSeal } from '../db/queries/payments/sealed-token.ts';
 import { createCoinbaseCheckouts } from '../integrations/coinbase-business/client.ts';
 import { createFrankfurterRates } from '../integrations/frankfurter/client.ts';
 import { createPriceSources } from '../integrations/market-prices/sources.ts';
 import { renderInvoicePdf } from '../integrations/pdf/invoice-pdf.ts';
+import { createPlaidBankFeed } from '../integrations/plaid/client.ts';
 import { createRazorpayOrderVendor } from '../integrations/razorpay/client.ts';
 import { createResendMailer } from '../integrations/resend/client.ts';
 import { createSlackChat } from '../integrations/slack/client.ts';
@@ -160,6 +162,7 @@ function compose({
   const { keyId, keySecret, apiBase } = config.razorpay;
   const orderVendor = createRazorpayOrderVendor({ keyId, keySecret, apiBase });
   const checkoutProvider = createCoinbaseCheckouts(config.coinbase);
+  const banks = { feed: createPlaidBankFeed(config.plaid), tokenSeal: createTokenSeal(config.encryption) };
   const exchangeRates = createFrankfurterRates(config.frankfurter);
   const { apiKey, baseUrl, mailFrom } = config.resend;
   const mailer = createResendMailer({ apiKey, baseUrl, from: mailFrom });
@@ -185,6 +188,7 @@ function compose({
       cardVendor,
       orderVendor,
       checkoutProvider,
+      banks,
       taxEngine,
       exchangeRates,
       log,

@@ -59,6 +59,17 @@ export const checkoutWrite: ActivityOptions = { ...orderWrite, taskQueue: taskQu
 /** Reading at Coinbase, and booking what it says. */
 export const checkoutRead: ActivityOptions = { ...read, taskQueue: taskQueues.coinbase };
 
+/**
+ * Reading at the bank feed, page by page, and keeping what it says; a first reading goes back two years. It says itself how
+ * long to wait before it is tried again.
+ */
+export const feedRead: ActivityOptions = {
+  taskQueue: taskQueues.plaid,
+  startToCloseTimeout: '10 minutes',
+  heartbeatTimeout: DEAD_AFTER,
+  retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '10 minutes' },
+};
+
 /** A schedule's job: the next firing takes over what this one could not do. */
 export const sweep: ActivityOptions = {
   taskQueue: taskQueues.operations,

@@ -4,6 +4,7 @@ export { dunning } from './billing/dunning.ts';
 export { subscription } from './billing/subscription.ts';
 export { missedWebhooks } from './operations/missed-webhooks.ts';
 export { relaySweep } from './operations/relay-sweep.ts';
+export { bankConnection } from './payments/bank-connection.ts';
 export { bankMatching } from './payments/bank-matching.ts';
 export { bankReconciliation } from './payments/bank-reconciliation.ts';
 export { bankTransfer } from './payments/bank-transfer.ts';

@@ -37,5 +37,6 @@ const polledFor: Record<TaskQueue, number> = {
   razorpay: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   chains: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   coinbase: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+  plaid: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
   operations: TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
 };

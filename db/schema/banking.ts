@@ -23,6 +23,7 @@ import type { BankTransferStatus } from '../../domain/payments/bank-transfer.ts'
 import type { MatchDecision } from '../../domain/payments/match-decision.ts';
 import type { TransferConfiguration } from '../../domain/payments/transfer-configuration.ts';
 import type { TransferInstructions } from '../../domain/payments/transfer-instructions.ts';
+import { bankConnections } from './bank-connections.ts';
 import { customers, invoices } from './billing.ts';
 import { amountMinor, createdAt, currency, id, instant, tenantId } from './columns.ts';
 import { payments } from './payments.ts';
@@ -129,7 +130,7 @@ export const bankAccounts = pgTable(
     /** What the columns of its CSV files mean; as whoever reads them defines it. */
     csvMapping: jsonb().$type<object>(),
     /** The feed's name of it, and the connection it is read by. */
-    connectionId: text(),
+    connectionId: text().references(() => bankConnections.id),
     externalId: text(),
     /** The same in every connection to the account, where the feed knows that. */
     persistentId: text(),
@@ -183,6 +184,8 @@ export const bankTransactions = pgTable(
       .references(() => bankAccounts.id),
     source: text().$type<BankSource>().notNull(),
     externalId: text().notNull(),
+    /** The connection by which a feed has told it last: of another one, it may be told again under another name. */
+    connectionId: text().references(() => bankConnections.id),
     statementId: text().references(() => bankStatements.id),
     /** Money in is positive. */
     amountMinor: amountMinor().notNull(),

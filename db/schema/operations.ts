@@ -37,7 +37,7 @@ export const inboxEvents = pgTable(
   'inbox_events',
   {
     id: id(),
-    provider: text().$type<'stripe' | 'razorpay' | 'coinbase' | 'coinbase_commerce'>().notNull(),
+    provider: text().$type<'stripe' | 'razorpay' | 'coinbase' | 'coinbase_commerce' | 'plaid'>().notNull(),
     account: text().notNull(),
     externalId: text().notNull(),
     type: text().notNull(),

@@ -105,6 +105,8 @@ export type NotificationVariables = {
   bank_operator_alert: { invoiceNumber: string; reference: string; amount: string; what: string };
   /** Movements on bank accounts. `title` says it in a few words, `what` in sentences. */
   bank_matching_alert: { title: string; what: string };
+  /** A connection to a bank that somebody must look at, in the same way. */
+  bank_connection_alert: { title: string; what: string };
 } & Record<TrialTemplate, PlanVariables & { trialEndsAt: string; price: string }> &
   Record<'win_back_1', PlanVariables> &
   Record<'win_back_2', PlanVariables & { code: string; percent: string; validUntil: string }> &
@@ -125,7 +127,8 @@ export type TenantTemplate =
   | 'crypto_service_alert'
   | 'payment_operator_alert'
   | 'bank_operator_alert'
-  | 'bank_matching_alert';
+  | 'bank_matching_alert'
+  | 'bank_connection_alert';
 
 export const tenantTemplates: readonly NotificationTemplate[] = [
   'daily_report',
@@ -135,6 +138,7 @@ export const tenantTemplates: readonly NotificationTemplate[] = [
   'payment_operator_alert',
   'bank_operator_alert',
   'bank_matching_alert',
+  'bank_connection_alert',
 ] satisfies TenantTemplate[];
 
 /** One message, as the transaction that decides it hands it over. */
@@ -271,6 +275,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
     payment_operator_alert: ['invoiceNumber', 'what'],
     bank_operator_alert: ['invoiceNumber', 'reference', 'amount', 'what'],
     bank_matching_alert: ['title', 'what'],
+    bank_connection_alert: ['title', 'what'],
     daily_report: ['day', 'revenue', 'refunds', 'newSubscriptions', 'cancellations', 'mrr'],
   };
 

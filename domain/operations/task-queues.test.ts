@@ -9,6 +9,7 @@ it('never renames a task queue that running workflows wait on', () => {
     razorpay: 'razorpay',
     chains: 'chains',
     coinbase: 'coinbase',
+    plaid: 'plaid',
     operations: 'operations',
   });
 });

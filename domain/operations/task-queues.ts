@@ -10,6 +10,8 @@ export const taskQueues = {
   chains: 'chains',
   /** Activities that call Coinbase; its rate limit is set on this queue. */
   coinbase: 'coinbase',
+  /** Activities that read banks through Plaid; its rate limit is set on this queue. */
+  plaid: 'plaid',
   /** Workflows and activities started by schedules. */
   operations: 'operations',
 } as const;

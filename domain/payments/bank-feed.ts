@@ -124,6 +124,8 @@ export type BankFeed = {
   sync(input: { accessToken: string; cursor: string | null; count?: number }): Promise<FeedPage>;
   /** Null for a key that is none of the feed's. */
   verificationKey(keyId: string): Promise<VerificationKey | null>;
+  /** Ends the connection for good: the token opens nothing any more. Asked again it is `access_revoked`, which says the same. */
+  remove(accessToken: string): Promise<void>;
   /** Has the bank read now and not at its next time. What is new is told by webhook; asking twice is looking twice. */
   refresh(accessToken: string): Promise<void>;
 };

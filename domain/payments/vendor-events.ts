@@ -26,6 +26,11 @@ export const coinbaseEventTypes: readonly string[] = [
   'checkout.refund.failed',
 ];
 
+/** Of Plaid: consent to read the bank ends on a day; what the day is, is asked. */
+export const PLAID_CONSENT_ENDS = 'ITEM.PENDING_EXPIRATION';
+/** Of Plaid: the connection will be ended within days; nothing else says so. */
+export const PLAID_DISCONNECT_EXPECTED = 'ITEM.PENDING_DISCONNECT';
+
 /** Of Razorpay: subscribe the webhook to these in its dashboard. */
 export const razorpayEventTypes: readonly string[] = [
   'payment.authorized',

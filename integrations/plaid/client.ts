@@ -42,6 +42,11 @@ export function createPlaidBankFeed(connection: PlaidConnection): BankFeed {
     accounts: (accessToken) => accounts(plaid, accessToken),
     sync: (input) => sync(plaid, input),
     verificationKey: (keyId) => verificationKey(plaid, keyId),
+    async remove(accessToken) {
+      await plaid.ask(shapes.accepted, (api, options) =>
+        api.itemRemove({ access_token: accessToken }, options),
+      );
+    },
     async refresh(accessToken) {
       await plaid.ask(shapes.accepted, (api, options) =>
         api.transactionsRefresh({ access_token: accessToken }, options),

@@ -104,7 +104,8 @@ function operationsOf(context: PlaidContext): PlaidOperation[] {
       const scripted = context.failures.find(
         ({ op, times }) => times > 0 && (op === null || op === operation.op),
       );
-      if (scripted) {
+      if (scripted !== undefined && scripted.after > 0) scripted.after -= 1;
+      else if (scripted) {
         scripted.times -= 1;
         throw refusal(scripted.error);
       }

@@ -191,4 +191,5 @@ const eventKinds: ReadonlyMap<string, BankFeedEventKind> = new Map([
   ['ITEM.PENDING_EXPIRATION', 'consent_expires'],
   ['ITEM.PENDING_DISCONNECT', 'disconnect_expected'],
   ['ITEM.USER_PERMISSION_REVOKED', 'access_revoked'],
+  ['ITEM.USER_ACCOUNT_REVOKED', 'access_revoked'],
 ]);

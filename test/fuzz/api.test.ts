@@ -44,9 +44,17 @@ describe.skipIf(python === undefined)(`whatever is sent to the API (FUZZ_SEED=${
     const [commerceSecret = ''] = coinbase.commerceWebhookSecrets;
     const razorpayKeySecret = razorpay.keySecret;
     const secrets = { webhookSecret, razorpaySecret, razorpayKeySecret, coinbaseSecret, commerceSecret };
+    const { plaidSandbox } = product.stack.urls;
     const freshness = setInterval(() => void keepCoinsOpen(product.db), 2_000);
     try {
-      settings = { python: python ?? '', ...secrets, seed, folder, ...(await populate(product)) };
+      settings = {
+        python: python ?? '',
+        ...secrets,
+        plaidSandbox,
+        seed,
+        folder,
+        ...(await populate(product)),
+      };
       progress(`schemathesis tests ${operations.length} operations with the seed ${seed} …`);
       result = await fuzz({ ...settings, url: product.stack.urls.api });
     } finally {

@@ -7,6 +7,7 @@ import { createLogger } from '../../config/logger.ts';
 import { createDatabase } from '../../db/client.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
+import { noBanks } from '../support/plaid.ts';
 import { noTaxEngine } from '../support/tax-engine.ts';
 
 export async function describedOperations(): Promise<string[]> {
@@ -20,6 +21,7 @@ export async function describedOperations(): Promise<string[]> {
   const server = createApi({
     db,
     temporal,
+    ...noBanks,
     taxEngine: noTaxEngine,
     log,
     config,

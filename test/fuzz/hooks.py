@@ -7,6 +7,7 @@ import json
 import os
 import re
 import time
+import urllib.request
 import uuid
 import zlib
 
@@ -36,6 +37,7 @@ WEBHOOK_SECRET = os.environ["FUZZ_WEBHOOK_SECRET"].encode()
 RAZORPAY_SECRET = os.environ["FUZZ_RAZORPAY_SECRET"].encode()
 COINBASE_SECRET = os.environ["FUZZ_COINBASE_SECRET"].encode()
 COMMERCE_SECRET = os.environ["FUZZ_COMMERCE_SECRET"].encode()
+PLAID_SANDBOX = os.environ["FUZZ_PLAID_SANDBOX"]
 RAZORPAY_KEY_SECRET = os.environ["FUZZ_RAZORPAY_KEY_SECRET"].encode()
 # What Razorpay calls our orders and subscriptions.
 RAZORPAY_IDS = json.loads(os.environ["FUZZ_RAZORPAY_IDS"])
@@ -88,6 +90,8 @@ def before_call(context, case, kwargs):
         kwargs["auth"] = sign_for_razorpay
     if case.operation.path == "/webhooks/coinbase" and "X-Hook0-Signature" in (case.headers or {}):
         kwargs["auth"] = sign_for_coinbase
+    if case.operation.path == "/webhooks/plaid" and "Plaid-Verification" in (case.headers or {}):
+        kwargs["auth"] = sign_for_plaid
     if case.operation.path == "/webhooks/coinbase_commerce":
         if not wrong_headers and not is_wrong(case, "body"):
             case.body["event"]["created_at"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -145,6 +149,16 @@ def sign_for_coinbase(request):
     timestamp = str(int(time.time()))
     signature = hmac.new(COINBASE_SECRET, f"{timestamp}...".encode() + body, hashlib.sha256).hexdigest()
     request.headers["X-Hook0-Signature"] = f"t={timestamp},h=,v1={signature}"
+    return request
+
+
+def sign_for_plaid(request):
+    """By the sandbox, which alone has the key."""
+    body = request.body or b""
+    body = body.encode() if isinstance(body, str) else body
+    asked = urllib.request.Request(f"{PLAID_SANDBOX}/_sandbox/webhooks/sign", data=body, method="POST")
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        request.headers["Plaid-Verification"] = json.load(answer)["token"]
     return request
 
 

@@ -183,6 +183,9 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   for (const invoiceId of offered) {
     checkouts.push((await ok(apiKey, 'POST', `/v1/invoices/${invoiceId}/coinbase_checkouts`)).id);
   }
+  const { connections, unlinkable, publicTokens } = await connectBanks(stack, (body) =>
+    ok(apiKey, 'POST', '/v1/bank_connections', body),
+  );
   return {
     apiKey,
     razorpayIds,
@@ -210,6 +213,9 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       orders,
       offerable,
       checkouts,
+      connections,
+      unlinkable,
+      publicTokens,
       plans: planRows.map(({ id }) => id),
       planCodes: planRows.map(({ code }) => code),
       newCodes: Array.from({ length: 100 }, (_, index) => `plan-${index}`),
@@ -236,6 +242,22 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
         'pm_unknown',
       ],
     },
+  };
+}
+
+/** Connections to banks, and what Link has given for more of them. */
+async function connectBanks({ urls }: Product['stack'], connect: (body: object) => Promise<{ id: string }>) {
+  const linked = async (): Promise<string> => {
+    const response = await fetch(`${urls.plaidSandbox}/_sandbox/items`, { method: 'POST', body: '{}' });
+    return ((await response.json()) as { publicToken: string }).publicToken;
+  };
+  const connected = async () => (await connect({ publicToken: await linked() })).id;
+  const times = <T>(count: number, make: () => Promise<T>) =>
+    Promise.all(Array.from({ length: count }, make));
+  return {
+    connections: await times(4, connected),
+    unlinkable: await times(6, connected),
+    publicTokens: await times(40, linked),
   };
 }
 

@@ -31,6 +31,8 @@ export type PrivateLife = {
   cards: string[];
   /** The secrets of the API keys it was lived with. */
   keySecrets: string[];
+  /** What opens the connection to a bank, and what it was exchanged for. */
+  bankTokens: string[];
   /** Bodies of all answers that were no success. */
   refusals: string[];
   /** Goes on to the end: the period ends and the data is erased. */
@@ -127,6 +129,7 @@ export async function beginPrivateLife(
   };
   await ok('POST', `/v1/invoices/${invoice.id}/payments`, cheque);
   await until('it has recovered', async () => (await ok('GET', path)).status === 'active');
+  const bankTokens = await connectBank(product, { ok, refused });
   await ok('POST', `${path}/cancel`, {
     mode: 'at_period_end',
     reason: 'too_expensive',
@@ -141,9 +144,32 @@ export async function beginPrivateLife(
   return {
     cards,
     keySecrets: [first.token, key].map((token) => token.split('.')[1] ?? ''),
+    bankTokens,
     refusals,
     live: () => until('all is erased', async () => (await ok('GET', path)).closedAt !== null),
   };
+}
+
+type Calls = {
+  ok(method: string, path: string, body?: unknown): Promise<Json>;
+  refused(status: number, ...request: [string, string, unknown?, string?]): Promise<void>;
+};
+
+/** The company's own bank is connected, read, closed to us and asked all the same. */
+async function connectBank({ stack: { urls } }: Product, { ok, refused }: Calls): Promise<string[]> {
+  const atBank = async (path: string): Promise<Json> =>
+    (await fetch(`${urls.plaidSandbox}/_sandbox/items${path}`, { method: 'POST', body: '{}' })).json();
+  const { itemId, accessToken, publicToken } = await atBank('');
+  const { id } = await ok('POST', '/v1/bank_connections', { publicToken });
+  const path = `/v1/bank_connections/${id}`;
+  await until('the bank is read', async () => (await ok('GET', path)).lastSyncedAt !== null);
+  await refused(409, 'POST', '/v1/bank_connections', { publicToken: 'public-sandbox-of-nobody' });
+  await atBank(`/${itemId}/revoke-access`);
+  await ok('POST', `${path}/sync`, {});
+  await until('access is known to be gone', async () => (await ok('GET', path)).status === 'revoked');
+  await refused(409, 'POST', '/v1/bank_link_tokens', { bankConnectionId: id });
+  await ok('POST', `${path}/test`, {});
+  return [accessToken, publicToken];
 }
 
 /** A day lasts a second; nobody is dunned to the end. */

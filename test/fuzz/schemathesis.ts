@@ -98,6 +98,7 @@ export async function fuzz({
   razorpayKeySecret,
   coinbaseSecret,
   commerceSecret,
+  plaidSandbox,
   razorpayIds,
   ids,
   kept,
@@ -112,6 +113,8 @@ export async function fuzz({
   razorpayKeySecret: string;
   coinbaseSecret: string;
   commerceSecret: string;
+  /** Where the one listens who signs in Plaid's place. */
+  plaidSandbox: string;
   /** What Razorpay calls our orders and subscriptions. */
   razorpayIds: Record<string, string>;
   ids: Record<string, readonly string[]>;
@@ -144,6 +147,7 @@ export async function fuzz({
     FUZZ_RAZORPAY_KEY_SECRET: razorpayKeySecret,
     FUZZ_COINBASE_SECRET: coinbaseSecret,
     FUZZ_COMMERCE_SECRET: commerceSecret,
+    FUZZ_PLAID_SANDBOX: plaidSandbox,
     FUZZ_RAZORPAY_IDS: JSON.stringify(razorpayIds),
     PYTHONPATH: import.meta.dirname,
     PYTHONDONTWRITEBYTECODE: '1',

@@ -26,6 +26,7 @@ const settings = {
   razorpaySecret: `razorpay-SENTINEL-${random()}`,
   razorpayWebhookSecret: `razorpay-webhook-SENTINEL-${random()}`,
   coinbaseKey: coinbaseKey(),
+  plaidSecret: `plaid-SENTINEL-${random()}`,
   coinbaseWebhookSecret: `coinbase-webhook-SENTINEL-${random()}`,
   commerceWebhookSecret: `commerce-webhook-SENTINEL-${random()}`,
   encryptionKey: randomBytes(32).toString('base64'),
@@ -66,6 +67,9 @@ beforeAll(async () => {
       COINBASE_BUSINESS_WEBHOOK_SECRETS: settings.coinbaseWebhookSecret,
       COINBASE_BUSINESS_API_BASE: `http://127.0.0.1:${ports.coinbaseSandbox}`,
       COINBASE_COMMERCE_WEBHOOK_SECRETS: settings.commerceWebhookSecret,
+      PLAID_CLIENT_ID: 'client_public',
+      PLAID_SECRET: settings.plaidSecret,
+      PLAID_API_BASE: `http://127.0.0.1:${ports.plaidSandbox}`,
       RESEND_API_KEY: settings.resendKey,
       RESEND_BASE_URL: `http://127.0.0.1:${ports.resendSandbox}`,
       PERENNIAL_ENCRYPTION_KEYS: `sentinel:${settings.encryptionKey}`,
@@ -75,7 +79,11 @@ beforeAll(async () => {
   });
   const { stack } = product;
   life = await beginPrivateLife(product, { chatSecret: settings.chatSecret });
-  secrets = { ...settings, ...numbered('keySecret', life.keySecrets) };
+  secrets = {
+    ...settings,
+    ...numbered('keySecret', life.keySecrets),
+    ...numbered('bankToken', life.bankTokens),
+  };
   cards = numbered('card', life.cards);
   inDatabase = await databasePlaces(stack.config.database.adminUrl);
   await life.live();

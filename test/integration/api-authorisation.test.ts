@@ -14,6 +14,7 @@ import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { readCryptoInvoice } from '../../db/queries/payments/crypto-invoices.ts';
 import { storePublished } from '../../db/queries/payments/exchange-rates.ts';
 import { disputes } from '../../db/schema/payments.ts';
+import { eventually } from '../../scripts/processes.ts';
 import { reconcileSchedules } from '../../temporal/schedules.ts';
 import {
   type Json,
@@ -23,6 +24,7 @@ import {
   type TestApi,
   type TestTenant,
 } from '../support/api.ts';
+import { startTestPlaid } from '../support/plaid.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
 import { unmatchedMovement } from './bank-movement.ts';
 import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
@@ -36,8 +38,9 @@ let other: TestTenant;
 beforeAll(async () => {
   temporal = await openTemporal();
   await reconcileSchedules(temporal);
-  api = await startTestApi({ temporal });
-  processes = await startProcesses({ db: api.db, temporal });
+  const { plaid } = await startTestPlaid();
+  api = await startTestApi({ temporal, plaidUrl: plaid.url });
+  processes = await startProcesses({ db: api.db, temporal, plaid });
   [tenant, other] = [await api.tenant(), await api.tenant()];
   const published = { day: '2026-03-04', base: 'EUR', source: 'ecb' };
   const rates = [
@@ -115,6 +118,9 @@ type Things = {
   /** Money on a bank account that waits for somebody; and some that has paid an invoice. */
   movement(): Promise<string>;
   matched(): Promise<string>;
+  /** A connection to a bank that was read once, and the public token it was made of. */
+  bank(): Promise<{ id: string; publicToken: string }>;
+  bankConnection(): Promise<string>;
   notification(): Promise<string>;
   taxRate(): Promise<string>;
   coupon(): Promise<string>;
@@ -554,6 +560,33 @@ const samples: Record<string, Sample> = {
   },
   listDisputes: { call: () => ({ path: '/v1/disputes' }), foreign: 'own' },
   getDispute: { call: async (a) => ({ path: `/v1/disputes/${await a.dispute()}` }), foreign: 'not_found' },
+  createBankLinkToken: { call: () => ({ path: '/v1/bank_link_tokens', body: {} }), foreign: 'own' },
+  createBankConnection: {
+    // A public token is exchanged once; who repeats the request finds what it has made.
+    call: async (a) => ({
+      path: '/v1/bank_connections',
+      body: { publicToken: (await a.bank()).publicToken },
+    }),
+    foreign: 'state_conflict',
+  },
+  listBankConnections: { call: () => ({ path: '/v1/bank_connections' }), foreign: 'own' },
+  getBankConnection: {
+    call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}` }),
+    foreign: 'not_found',
+  },
+  unlinkBankConnection: {
+    call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}/unlink`, body: {} }),
+    foreign: 'not_found',
+  },
+  syncBankConnection: {
+    call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}/sync`, body: {} }),
+    foreign: 'not_found',
+  },
+  testBankConnection: {
+    call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}/test`, body: {} }),
+    foreign: 'not_found',
+  },
+  getBankHealth: { call: () => ({ path: '/v1/bank/health' }), foreign: 'own' },
   getTaxSettings: { call: () => ({ path: '/v1/tax_settings' }), foreign: 'own' },
   putTaxSettings: {
     call: () => ({
@@ -832,6 +865,17 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       await post(`${path}/payments`, { ...cash(), amountMinor: dueMinor });
       return (await api.request('GET', path, { token })).body;
     },
+    async bank() {
+      const { publicToken } = processes.plaid.createItem();
+      const { id } = await post('/v1/bank_connections', { publicToken });
+      await processes.deliver();
+      // Its process has looked, so that it writes nothing while other operations are tested.
+      const path = `/v1/bank_connections/${id}`;
+      const isRead = async () => (await api.request('GET', path, { token })).body.lastSyncedAt !== null;
+      if (!(await eventually(isRead, 10_000))) throw new Error('The bank was not read');
+      return { id, publicToken: publicToken ?? '' };
+    },
+    bankConnection: async () => (await things.bank()).id,
     taxRate: async () => (await post('/v1/tax_rates', newRate())).id,
     coupon: async () => (await post('/v1/coupons', newCoupon())).id,
     async couponed() {
@@ -1037,6 +1081,7 @@ const plainFields: ReadonlySet<string> = new Set([
   'putReportSettings sendAt',
   'putReportSettings chatUrl',
   'createApiKey name',
+  'createBankLinkToken redirectUrl',
   'confirmRazorpayOrder signature',
   'confirmRazorpaySubscription signature',
   'createApiKey expiresAt',
@@ -1075,6 +1120,7 @@ type Naming = {
 
 type ThingWithId = Exclude<
   keyof Things,
+  | 'bank'
   | 'card'
   | 'lineOf'
   | 'order'
@@ -1472,6 +1518,21 @@ const namings: Record<string, Naming> = {
     meets: 'own',
   },
   'listPaymentApprovals cursor': paged('/v1/payment_approvals', 'approval'),
+  'createBankLinkToken bankConnectionId': {
+    call: async (theirs) => ({
+      path: '/v1/bank_link_tokens',
+      body: { bankConnectionId: await theirs.bankConnection() },
+    }),
+    meets: 'not_found',
+  },
+  'createBankConnection publicToken': {
+    call: async (theirs) => ({
+      path: '/v1/bank_connections',
+      body: { publicToken: (await theirs.bank()).publicToken },
+    }),
+    meets: 'state_conflict',
+  },
+  'listBankConnections cursor': paged('/v1/bank_connections', 'bankConnection'),
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1651,6 +1712,8 @@ const tables: Record<string, string> = {
   cdis: 'crypto_disposals',
   cpo: 'crypto_payouts',
   cbc: 'coinbase_checkouts',
+  bcn: 'bank_connections',
+  bac: 'bank_accounts',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',

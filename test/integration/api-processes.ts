@@ -7,6 +7,7 @@ import type { ChainWatching } from '../../activities/payments/chain-watcher.ts';
 import { createLogger } from '../../config/logger.ts';
 import type { Database } from '../../db/client.ts';
 import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
+import type { PlaidSandbox } from '../../integrations/plaid/sandbox.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
 import { type StripeSandbox, startStripeSandbox } from '../../integrations/stripe/sandbox.ts';
@@ -15,6 +16,7 @@ import { createTaskQueueWorkers } from '../../workers/task-queue-workers.ts';
 import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
 import { startTestCoinbase } from '../support/coinbase.ts';
 import { startTestRates } from '../support/exchange-rates.ts';
+import { startTestPlaid, testBanks } from '../support/plaid.ts';
 import { startTestRazorpay } from '../support/razorpay.ts';
 import { temporalAddress } from '../support/services.ts';
 import { testTaxEngine } from '../support/tax-engine.ts';
@@ -23,6 +25,7 @@ export type Processes = {
   stripe: StripeSandbox;
   razorpay: RazorpaySandbox;
   coinbase: CoinbaseSandbox;
+  plaid: PlaidSandbox;
   /** Delivers everything that is due in the outbox. */
   deliver(): Promise<number>;
   stop(): Promise<void>;
@@ -32,10 +35,13 @@ export type Processes = {
 export async function startProcesses({
   db,
   temporal,
+  plaid = null,
   chainWatching,
 }: {
   db: Database;
   temporal: Client;
+  /** Plaid, where the API was told of it first; it ends with the processes. */
+  plaid?: PlaidSandbox | null;
   /** Chains whose nodes can be asked; without, there are none. */
   chainWatching?: ChainWatching;
 }): Promise<Processes> {
@@ -52,6 +58,8 @@ export async function startProcesses({
   });
   const { razorpay, orderVendor } = await startTestRazorpay();
   const { coinbase, checkoutProvider } = await startTestCoinbase();
+  const bank = plaid ?? (await startTestPlaid()).plaid;
+  const { banks } = testBanks(bank.url);
   const taxEngine = testTaxEngine(stripe.url);
   const { frankfurter, exchangeRates } = await startTestRates();
   const relay = createRelay({
@@ -75,6 +83,7 @@ export async function startProcesses({
         cardVendor,
         orderVendor,
         checkoutProvider,
+        banks,
         taxEngine,
         exchangeRates,
         log,
@@ -88,6 +97,7 @@ export async function startProcesses({
     stripe,
     razorpay,
     coinbase,
+    plaid: bank,
     deliver: () => relay.drainOnce(),
     async stop() {
       for (const worker of workers) worker.shutdown();
@@ -96,6 +106,7 @@ export async function startProcesses({
       await stripe.close();
       await razorpay.close();
       await coinbase.close();
+      await bank.close();
       await frankfurter.close();
     },
   };

@@ -73,7 +73,7 @@ describe('who is let in', () => {
     expect(await ask(headers, { access_token: 'x', accesstoken: 'x' })).toBe('UNKNOWN_FIELDS');
     const cut = await fetch(`${plaid.url}/item/get`, { method: 'POST', headers, body: '{' });
     expect(await cut.json()).toMatchObject({ error_code: 'INVALID_BODY' });
-    const other = await fetch(`${plaid.url}/item/remove`, { method: 'POST', headers, body: '{}' });
+    const other = await fetch(`${plaid.url}/item/import`, { method: 'POST', headers, body: '{}' });
     expect([other.status, await other.json()]).toMatchObject([404, { error_code: 'NOT_FOUND' }]);
   });
 

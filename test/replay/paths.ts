@@ -11,6 +11,7 @@ import {
   cryptoLookupWorkflowId,
   cryptoLookupWorkflowType,
 } from '../../workflows/payments/crypto-lookup.contract.ts';
+import { connectBank } from '../stories/banks.ts';
 import { openFeed } from '../stories/feed.ts';
 import { offerCoins } from '../stories/offers.ts';
 import {
@@ -294,6 +295,27 @@ export const paths: Readonly<Record<string, Path>> = {
     await world.advance({ minutes: 10 });
     world.coinbase.pay({ checkoutId: made?.objectId ?? '' });
     await world.settle();
+  },
+
+  'bank-read-for-a-day-and-unlinked': async (world) => {
+    const { id, itemId } = await connectBank(world);
+    world.plaid.addTransactions(itemId, [{ amount: '-29.00', description: 'A WIRE' }]);
+    await world.settle();
+    await world.advance({ hours: 25 });
+    await world.ok('POST', `/v1/bank_connections/${id}/unlink`, {});
+  },
+
+  'bank-wants-a-login-and-takes-access-back': async (world) => {
+    const { itemId } = await connectBank(world);
+    world.plaid.requireLogin(itemId);
+    await world.settle();
+    await world.advance({ hours: 30 });
+    world.plaid.repairLogin(itemId);
+    await world.settle();
+    await world.advance({ hours: 1 });
+    world.plaid.revokeAccess(itemId);
+    await world.settle();
+    await world.advance({ hours: 1 });
   },
 
   'paid-in-coins': async (world) => {

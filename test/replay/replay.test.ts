@@ -42,13 +42,16 @@ describe('the recorded set', () => {
     expect([...new Set(types)].sort()).toEqual(Object.keys(workflows).sort());
   });
 
-  it.each(['subscription', 'chainWatcher'])('has a run of %s that another run goes on with', (type) => {
-    const ends = recordedPaths()
-      .flatMap(readRuns)
-      .filter((run) => typeOf(run) === type)
-      .map(({ history }) => history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes);
-    expect(ends.some((end) => end?.workflowType?.name === type)).toBe(true);
-  });
+  it.each(['subscription', 'chainWatcher', 'bankConnection'])(
+    'has a run of %s that another run goes on with',
+    (type) => {
+      const ends = recordedPaths()
+        .flatMap(readRuns)
+        .filter((run) => typeOf(run) === type)
+        .map(({ history }) => history.events?.at(-1)?.workflowExecutionContinuedAsNewEventAttributes);
+      expect(ends.some((end) => end?.workflowType?.name === type)).toBe(true);
+    },
+  );
 
   it('names no person and no machine', () => {
     const texts = recordedPaths().flatMap(readRuns).map(textOf);

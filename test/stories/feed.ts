@@ -33,7 +33,7 @@ export async function openFeed(world: World): Promise<Feed> {
           ...{ id: newId('btf'), tenantId, customerId, invoiceId, currency, reference },
           ...{ pageToken: randomUUID(), status: 'awaiting', statusSince: now, issuedAt: now },
           ...{ askAt: later(24), alertAt: later(48), expiresAt: later(168) },
-          ...{ detailsVersion: 1, isInternational: false },
+          ...{ detailsVersion: 1, isInternational: false, payerCountry: 'US', paidBeforeMinor: 0 },
           instructions: {} as typeof bankTransfers.$inferInsert.instructions,
         });
       });

@@ -8,6 +8,7 @@ import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.
 import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { envelopeOf } from '../../db/queries/operations/inbox.ts';
+import { bankConnections } from '../../db/schema/bank-connections.ts';
 import { bankAccounts } from '../../db/schema/banking.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
 import { cryptoInvoices } from '../../db/schema/crypto.ts';
@@ -19,6 +20,7 @@ import { nextAct } from '../../domain/billing/subscription.ts';
 import { nextLookAt } from '../../domain/payments/coinbase-checkout.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { bankConnectionWorkflowId } from '../../workflows/payments/bank-connection.contract.ts';
 import { bankMatchingWorkflowId } from '../../workflows/payments/bank-matching.contract.ts';
 import { coinbaseCheckoutWorkflowId } from '../../workflows/payments/coinbase-checkout.contract.ts';
 import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
@@ -64,7 +66,8 @@ export function createObserver(story: { db: Database; client: Client; tenantId: 
     },
     async nextWake(now) {
       const offers = (await cryptoInvoiceIds(db, tenantId)).map(cryptoInvoiceWorkflowId);
-      const timed = [...offers, ...(await matchingIds(db, tenantId))];
+      const banks = (await connectionNames(db, tenantId)).map(bankConnectionWorkflowId);
+      const timed = [...offers, ...banks, ...(await matchingIds(db, tenantId))];
       const timers = await Promise.all(
         timed.filter((id) => !ended.has(id)).map((id) => nextTimer(client, id)),
       );
@@ -156,8 +159,10 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
     tx.select({ id: coinbaseCheckouts.id }).from(coinbaseCheckouts),
   );
   const offers = await cryptoInvoiceIds(db, tenantId);
+  const banks = await connectionNames(db, tenantId);
   return [
     ...(await matchingIds(db, tenantId)),
+    ...banks.map(bankConnectionWorkflowId),
     ...offers.map(cryptoInvoiceWorkflowId),
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
@@ -187,6 +192,13 @@ function cryptoInvoiceIds(db: Database, tenantId: string): Promise<string[]> {
   return withTenant(db, tenantId, async (tx) => {
     const rows = await tx.select({ id: cryptoInvoices.id }).from(cryptoInvoices);
     return rows.map(({ id }) => id);
+  });
+}
+
+function connectionNames(db: Database, tenantId: string): Promise<string[]> {
+  return withTenant(db, tenantId, async (tx) => {
+    const rows = await tx.select({ externalId: bankConnections.externalId }).from(bankConnections);
+    return rows.map(({ externalId }) => externalId);
   });
 }
 

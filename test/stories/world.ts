@@ -21,6 +21,7 @@ import { createDatabase, type Database } from '../../db/client.ts';
 import type { CoinbaseSandbox } from '../../integrations/coinbase-business/sandbox.ts';
 import type { FrankfurterSandbox } from '../../integrations/frankfurter/sandbox.ts';
 import { renderInvoicePdf } from '../../integrations/pdf/invoice-pdf.ts';
+import type { PlaidSandbox } from '../../integrations/plaid/sandbox.ts';
 import type { RazorpaySandbox } from '../../integrations/razorpay/sandbox.ts';
 import { createResendMailer } from '../../integrations/resend/client.ts';
 import { type ResendSandbox, startResendSandbox } from '../../integrations/resend/sandbox.ts';
@@ -35,6 +36,7 @@ import { bundleWorkflows } from '../../workers/workflow-bundle.ts';
 import { coinbaseWebhookSecret, startTestCoinbase } from '../support/coinbase.ts';
 import { createTestDatabase } from '../support/database.ts';
 import { startTestRates } from '../support/exchange-rates.ts';
+import { startTestPlaid, testBanks } from '../support/plaid.ts';
 import { razorpayWebhookSecret, startTestRazorpay } from '../support/razorpay.ts';
 import { timeSkippingServerPath } from '../support/services.ts';
 import { testTaxEngine } from '../support/tax-engine.ts';
@@ -56,6 +58,7 @@ export type World = {
   stripe: StripeSandbox;
   razorpay: RazorpaySandbox;
   coinbase: CoinbaseSandbox;
+  plaid: PlaidSandbox;
   frankfurter: FrankfurterSandbox;
   resend: ResendSandbox;
   slack: SlackSandbox;
@@ -144,9 +147,12 @@ export async function createWorld({
   stripeFaults({});
   const { razorpay, orderVendor } = await startTestRazorpay();
   const { coinbase, checkoutProvider } = await startTestCoinbase();
+  const { plaid } = await startTestPlaid();
+  const { banks, feedKeys } = testBanks(plaid.url);
   const { frankfurter, exchangeRates } = await startTestRates();
   razorpay.setFaults({ webhooks: { hold: true } });
   coinbase.setFaults({ webhooks: { hold: true } });
+  plaid.setFaults({ webhooks: { hold: true } });
   const resend = await startResendSandbox({ port: 0 });
   const slack = await startSlackSandbox({ port: 0 });
   const chatHosts = [new URL(slack.url).host];
@@ -185,6 +191,7 @@ export async function createWorld({
     }),
     orderVendor,
     checkoutProvider,
+    banks,
     taxEngine,
     exchangeRates,
     log,
@@ -195,7 +202,7 @@ export async function createWorld({
   let workers: TaskQueueWorkers | null = null;
   let running: Promise<unknown> = Promise.resolve();
   const setVendorClocks = () => {
-    for (const vendor of [stripe, razorpay, coinbase, frankfurter]) vendor.clock.set(clock.now());
+    for (const vendor of [stripe, razorpay, coinbase, plaid, frankfurter]) vendor.clock.set(clock.now());
   };
   const startWorkers = async () => {
     setVendorClocks();
@@ -221,6 +228,8 @@ export async function createWorld({
     db,
     temporal: env.client,
     taxEngine,
+    banks,
+    feedKeys,
     log,
     config: { ...config, operatorChat: { ...config.operatorChat, hosts: chatHosts } },
     clock: clock.now,
@@ -229,6 +238,7 @@ export async function createWorld({
   const base = `http://127.0.0.1:${(api.address() as AddressInfo).port}`;
   stripe.setWebhookEndpoint({ url: `${base}/webhooks/stripe`, secret: webhookSecret });
   razorpay.setWebhookEndpoint({ url: `${base}/webhooks/razorpay`, secret: razorpayWebhookSecret });
+  plaid.setWebhookEndpoint({ url: `${base}/webhooks/plaid`, secret: 'none' });
   coinbase.setWebhookEndpoint({ url: `${base}/webhooks/coinbase`, secret: coinbaseWebhookSecret });
 
   let chain: StoryChain | null = null;
@@ -236,7 +246,7 @@ export async function createWorld({
   const pace = createPace({
     db,
     clock,
-    vendors: [stripe, razorpay, coinbase],
+    vendors: [stripe, razorpay, coinbase, plaid],
     relay,
     lookAtChains: async () => chain?.poll(),
     observer,
@@ -274,6 +284,7 @@ export async function createWorld({
     stripe,
     razorpay,
     coinbase,
+    plaid,
     frankfurter,
     resend,
     slack,
@@ -327,7 +338,7 @@ export async function createWorld({
       } finally {
         await stopWorkers();
         api.close();
-        const vendors = [stripe, razorpay, coinbase, frankfurter, resend, slack];
+        const vendors = [stripe, razorpay, coinbase, plaid, frankfurter, resend, slack];
         await Promise.all([...vendors.map((vendor) => vendor.close()), db.close(), env.teardown()]);
         await database.drop();
       }

@@ -22,6 +22,7 @@ import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { ensureNamespace } from '../../temporal/namespace.ts';
 import { createTestDatabase } from './database.ts';
+import { noBanks, testBanks } from './plaid.ts';
 import { temporalAddress } from './services.ts';
 import { noTaxEngine } from './tax-engine.ts';
 
@@ -63,12 +64,15 @@ export const testConfig = loadConfig({ NODE_ENV: 'test' });
 export async function startTestApi({
   temporal,
   taxEngine = noTaxEngine,
+  plaidUrl,
   config = testConfig,
   clock = () => new Date(),
   log = createLogger({ name: 'test-api', level: 'silent' }),
 }: {
   temporal?: Client;
   taxEngine?: TaxEngine;
+  /** Where Plaid listens; without, nobody does. */
+  plaidUrl?: string;
   config?: Config;
   clock?: () => Date;
   log?: Logger;
@@ -82,6 +86,7 @@ export async function startTestApi({
     db,
     temporal: client,
     taxEngine,
+    ...(plaidUrl === undefined ? noBanks : testBanks(plaidUrl)),
     log,
     config,
     clock,

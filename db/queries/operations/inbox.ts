@@ -8,6 +8,7 @@
  */
 import { inArray, sql } from 'drizzle-orm';
 import type { WorkflowSignalWithStart } from '../../../domain/operations/outbox.ts';
+import type { BankFeedEvent } from '../../../domain/payments/bank-feed.ts';
 import type { CardVendorEvent } from '../../../domain/payments/card-payment.ts';
 import type { CheckoutEvent } from '../../../domain/payments/coinbase-checkout.ts';
 import type { OrderVendorEvent } from '../../../domain/payments/razorpay-order.ts';
@@ -16,6 +17,7 @@ import {
   razorpayEventTypes,
   stripeEventTypes,
 } from '../../../domain/payments/vendor-events.ts';
+import { bankConnectionEvent } from '../../../workflows/payments/bank-connection.contract.ts';
 import { cardPaymentEvent } from '../../../workflows/payments/card-payment.contract.ts';
 import { coinbaseCheckoutEvent } from '../../../workflows/payments/coinbase-checkout.contract.ts';
 import { razorpayCollectionEvent } from '../../../workflows/payments/razorpay-collection.contract.ts';
@@ -24,6 +26,7 @@ import { razorpayPaymentEvent } from '../../../workflows/payments/razorpay-payme
 import type { SystemTx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { inboxEvents } from '../../schema/operations.ts';
+import { connectionNamed } from '../payments/connection-named.ts';
 import { appendOutbox } from './outbox.ts';
 
 export type StoredEvent = {
@@ -106,7 +109,27 @@ export function storeCommerceEvent(
   });
 }
 
-export type InboxProvider = 'stripe' | 'razorpay' | 'coinbase' | 'coinbase_commerce';
+/** Stores an event of the bank feed and, where it concerns a connection of ours, the signal to that connection's process. */
+export async function storeFeedEvent(
+  tx: SystemTx,
+  { event }: { event: BankFeedEvent },
+): Promise<StoredEvent> {
+  const { externalId, type, kind, connectionExternalId, createdAt } = event;
+  const isOurs =
+    kind !== 'other' &&
+    connectionExternalId !== null &&
+    (await connectionNamed(tx, connectionExternalId)) !== null;
+  return storeEvent(tx, {
+    provider: 'plaid',
+    account: OWN_ACCOUNT,
+    event: { externalId, type, objectId: connectionExternalId ?? undefined, createdAt },
+    isOurs,
+    known: false,
+    source: 'webhook',
+  });
+}
+
+export type InboxProvider = 'stripe' | 'razorpay' | 'coinbase' | 'coinbase_commerce' | 'plaid';
 
 /** The envelope that tells an object's process of a stored event. */
 export function envelopeOf(
@@ -115,6 +138,7 @@ export function envelopeOf(
   inboxEventId: string,
 ): WorkflowSignalWithStart {
   if (provider === 'stripe') return cardPaymentEvent(objectId, inboxEventId);
+  if (provider === 'plaid') return bankConnectionEvent(objectId, inboxEventId);
   if (provider !== 'razorpay') return coinbaseCheckoutEvent(objectId, inboxEventId);
   // Razorpay's ids say what they are of.
   if (objectId.startsWith('disp_')) return razorpayDisputeEvent(objectId, inboxEventId);
@@ -163,6 +187,23 @@ async function storeEvent(
 
   await appendOutbox(tx, null, [envelopeOf(provider, concerned, row.id)]);
   return { outcome: 'stored' };
+}
+
+/** What stored events tell of, and when the last of them came. */
+export async function readEvents(
+  tx: SystemTx,
+  ids: readonly string[],
+): Promise<{ types: ReadonlySet<string>; lastReceivedAt: Date | null }> {
+  if (ids.length === 0) return { types: new Set(), lastReceivedAt: null };
+  const rows = await tx
+    .select({ type: inboxEvents.type, receivedAt: inboxEvents.receivedAt })
+    .from(inboxEvents)
+    .where(inArray(inboxEvents.id, [...ids]));
+  const last = Math.max(...rows.map(({ receivedAt }) => receivedAt.getTime()));
+  return {
+    types: new Set(rows.map(({ type }) => type)),
+    lastReceivedAt: rows.length === 0 ? null : new Date(last),
+  };
 }
 
 /** The events have been worked on; `tenantId` is known by now. */

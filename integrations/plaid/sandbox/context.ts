@@ -132,7 +132,13 @@ export type SigningKey = {
 export type PlaidEvent = { id: string; type: string; itemId: string; url: string; body: object };
 
 /** An error that the next requests are answered with. */
-export type ScriptedFailure = { op: string | null; error: PlaidErrorName; times: number };
+export type ScriptedFailure = {
+  op: string | null;
+  error: PlaidErrorName;
+  times: number;
+  /** So many requests go through before. */
+  after: number;
+};
 
 export type PlaidContext = {
   items: Collection<Item>;

@@ -40,6 +40,7 @@ const failure = z.strictObject({
   op: text,
   error: z.enum(plaidErrorNames),
   times: z.number().int().min(1).optional(),
+  after: z.number().int().min(0).optional(),
 });
 
 export function plaidControlRoutes(actions: PlaidControl): Route[] {
@@ -111,6 +112,9 @@ export function plaidControlRoutes(actions: PlaidControl): Route[] {
         .parse(jsonBody(request));
       return done({ keyId: actions.rotateKey(options) });
     }),
+    control('POST', '/_sandbox/webhooks/sign', async ({ rawBody }) =>
+      done({ token: await actions.signWebhook(rawBody) }),
+    ),
     control('POST', '/_sandbox/failures', (request) => {
       actions.failNext(failure.parse(jsonBody(request)));
       return done();

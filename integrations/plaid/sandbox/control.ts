@@ -15,7 +15,7 @@ import {
   type UpdateStatus,
 } from './context.ts';
 import type { PlaidErrorName } from './errors.ts';
-import { emit, emitSyncUpdates, plaidEventTypes, rotateKey } from './events.ts';
+import { emit, emitSyncUpdates, plaidEventTypes, rotateKey, signedToken } from './events.ts';
 import { completeLink, newPublicToken } from './items.ts';
 import { expireConsent, repairLogin, requireLogin, revokeAccess } from './login.ts';
 import {
@@ -69,8 +69,15 @@ export type PlaidControl = WebhookControl & {
   revokeAccess(itemId: string): void;
   /** Another key signs from now on; the one before is over after so many seconds. Returns the new one's id. */
   rotateKey(options?: { graceSeconds?: number | undefined }): string;
-  /** The next requests, of one operation or any, are answered with this error. */
-  failNext(failure: { op?: string | undefined; error: PlaidErrorName; times?: number | undefined }): void;
+  /** The token that proves an event with this body, for who sends one in Plaid's place. */
+  signWebhook(body: string | Buffer): Promise<string>;
+  /** The next requests, of one operation or any, are answered with this error; `after` so many that go through. */
+  failNext(failure: {
+    op?: string | undefined;
+    error: PlaidErrorName;
+    times?: number | undefined;
+    after?: number | undefined;
+  }): void;
   /** The effects of one Item's requests, oldest first. */
   effectsOf(itemId: string): Effect[];
 };
@@ -153,8 +160,13 @@ export function createPlaidControl({
     revokeAccess: (itemId) => committed(revokeAccess(context, itemOf(itemId))),
     rotateKey: ({ graceSeconds = 0 } = {}) =>
       committed(rotateKey(context, Math.floor(Date.now() / 1000) + graceSeconds).kid),
-    failNext({ op = null, error, times = 1 }) {
-      context.failures.push({ op, error, times });
+    async signWebhook(body) {
+      const token = await signedToken(context, body);
+      commit();
+      return token;
+    },
+    failNext({ op = null, error, times = 1, after = 0 }) {
+      context.failures.push({ op, error, times, after });
     },
     effectsOf: (itemId) => log.entries().filter(({ objectId }) => objectId === itemId),
     ...createWebhookControl(webhooks, plaidEventTypes),

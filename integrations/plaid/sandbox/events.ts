@@ -78,16 +78,25 @@ export async function postEvent(
   forged: boolean,
 ): Promise<number | string> {
   const body = JSON.stringify(event.body, null, 2);
-  const { kid, privateJwk } = signingKey(context);
-  const token = await new SignJWT({ request_body_sha256: createHash('sha256').update(body).digest('hex') })
-    .setProtectedHeader({ alg: 'ES256', kid, typ: 'JWT' })
-    .setIssuedAt(Math.floor(Date.now() / 1000))
-    .sign(await importJWK(forged ? newPrivateJwk() : privateJwk, 'ES256'));
+  const token = await signedToken(context, body, { forged });
   return postWebhook(endpoint.url || event.url, {
     headers: { 'content-type': 'application/json', 'plaid-verification': token },
     body,
     timeoutMs: ANSWER_TIMEOUT_MS,
   });
+}
+
+/** What proves these bytes, now. */
+export async function signedToken(
+  context: Pick<PlaidContext, 'keys' | 'clock'>,
+  body: string | Buffer,
+  { forged }: { forged: boolean } = { forged: false },
+): Promise<string> {
+  const { kid, privateJwk } = signingKey(context);
+  return new SignJWT({ request_body_sha256: createHash('sha256').update(body).digest('hex') })
+    .setProtectedHeader({ alg: 'ES256', kid, typ: 'JWT' })
+    .setIssuedAt(Math.floor(Date.now() / 1000))
+    .sign(await importJWK(forged ? newPrivateJwk() : privateJwk, 'ES256'));
 }
 
 const ANSWER_TIMEOUT_MS = 10_000;

@@ -98,6 +98,20 @@ function linkOperations(context: PlaidContext): PlaidOperation[] {
       },
     }),
     operation({
+      op: 'item.remove',
+      path: '/item/remove',
+      mutates: true,
+      params: {
+        access_token: accessToken,
+        reason_code: z.string().optional(),
+        reason_note: z.string().optional(),
+      },
+      run: ({ access_token }) => {
+        const item = changeItem(context, requireItem(context, access_token), { isRevoked: true });
+        return { body: {}, note: { outcome: 'effect', objectId: item.id } };
+      },
+    }),
+    operation({
       op: 'processor.stripe_token',
       path: '/processor/stripe/bank_account_token/create',
       mutates: true,
