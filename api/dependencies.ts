@@ -4,6 +4,7 @@ import type { Config } from '../config/env.ts';
 import type { Logger } from '../config/logger.ts';
 import type { Database } from '../db/client.ts';
 import type { TaxEngine } from '../domain/billing/tax-engine.ts';
+import type { ObjectStorage } from '../domain/operations/object-storage.ts';
 
 export type ApiDependencies = {
   db: Database;
@@ -11,6 +12,8 @@ export type ApiDependencies = {
   temporal: Client;
   /** Asked for previews; a calculation has no effect. */
   taxEngine: TaxEngine;
+  /** Files that people send. */
+  storage: ObjectStorage;
   log: Logger;
   config: Pick<
     Config,

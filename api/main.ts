@@ -6,6 +6,7 @@ import { createServer, type Server } from 'node:http';
 import { loadConfig } from '../config/env.ts';
 import { createLogger } from '../config/logger.ts';
 import { createDatabase } from '../db/client.ts';
+import { createStorage } from '../integrations/storage/storage.ts';
 import { createStripeTaxEngine } from '../integrations/stripe/tax.ts';
 import { createTemporalClient, temporalTarget } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
@@ -25,7 +26,11 @@ const temporal = createTemporalClient({
 const { secretKey, apiBase } = config.stripe;
 const taxEngine = createStripeTaxEngine({ secretKey, apiBase, log });
 
-const server = createServer(createApi({ db, temporal, taxEngine, log, config, clock: () => new Date() }));
+const storage = createStorage(config.storage);
+
+const server = createServer(
+  createApi({ db, temporal, taxEngine, storage, log, config, clock: () => new Date() }),
+);
 // Longer than load balancers keep idle connections, so that they never use one we are just closing.
 server.keepAliveTimeout = KEEP_ALIVE_MS;
 server.once('error', (err) => {

@@ -22,6 +22,7 @@ import { createPriceSources } from '../integrations/market-prices/sources.ts';
 import { renderInvoicePdf } from '../integrations/pdf/invoice-pdf.ts';
 import { createRazorpayOrderVendor } from '../integrations/razorpay/client.ts';
 import { createResendMailer } from '../integrations/resend/client.ts';
+import { createStorage } from '../integrations/storage/storage.ts';
 import { createStripeCardVendor } from '../integrations/stripe/client.ts';
 import { createStripeTaxEngine } from '../integrations/stripe/tax.ts';
 import { createEncryptionCodec } from '../temporal/codec.ts';
@@ -178,6 +179,7 @@ function compose({
       checkoutProvider,
       taxEngine,
       exchangeRates,
+      storage: createStorage(config.storage),
       log,
       drainOutbox: relay.drainOnce,
       ...watching,

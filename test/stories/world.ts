@@ -34,6 +34,7 @@ import { createTestDatabase } from '../support/database.ts';
 import { startTestRates } from '../support/exchange-rates.ts';
 import { razorpayWebhookSecret, startTestRazorpay } from '../support/razorpay.ts';
 import { timeSkippingServerPath } from '../support/services.ts';
+import { createTestStorage } from '../support/storage.ts';
 import { testTaxEngine } from '../support/tax-engine.ts';
 import { checkBooks } from './books.ts';
 import { createStoryChain, localAccountKey, type StoryChain } from './chain.ts';
@@ -145,6 +146,7 @@ export async function createWorld({
   coinbase.setFaults({ webhooks: { hold: true } });
   const resend = await startResendSandbox({ port: 0 });
   const taxEngine = testTaxEngine(stripe.url);
+  const storage = createTestStorage();
   const relay = createRelay({
     db,
     listen: async () => ({ close: async () => {} }),
@@ -174,6 +176,7 @@ export async function createWorld({
     checkoutProvider,
     taxEngine,
     exchangeRates,
+    storage,
     log,
     drainOutbox: () => relay.drainOnce(),
     chainWatching: { network: 'local', chains: watched, watchMs: 200 },
@@ -208,6 +211,7 @@ export async function createWorld({
     db,
     temporal: env.client,
     taxEngine,
+    storage,
     log,
     config,
     clock: clock.now,

@@ -18,11 +18,13 @@ import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import type { TaxEngine } from '../../domain/billing/tax-engine.ts';
+import type { ObjectStorage } from '../../domain/operations/object-storage.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { ensureNamespace } from '../../temporal/namespace.ts';
 import { createTestDatabase } from './database.ts';
 import { temporalAddress } from './services.ts';
+import { createTestStorage } from './storage.ts';
 import { noTaxEngine } from './tax-engine.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read the fields they assert.
@@ -63,12 +65,14 @@ export const testConfig = loadConfig({ NODE_ENV: 'test' });
 export async function startTestApi({
   temporal,
   taxEngine = noTaxEngine,
+  storage = createTestStorage(),
   config = testConfig,
   clock = () => new Date(),
   log = createLogger({ name: 'test-api', level: 'silent' }),
 }: {
   temporal?: Client;
   taxEngine?: TaxEngine;
+  storage?: ObjectStorage;
   config?: Config;
   clock?: () => Date;
   log?: Logger;
@@ -82,6 +86,7 @@ export async function startTestApi({
     db,
     temporal: client,
     taxEngine,
+    storage,
     log,
     config,
     clock,
