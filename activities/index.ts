@@ -16,6 +16,7 @@ import { createSubscriptionActivities } from './billing/subscription.ts';
 import { createSubscriptionRequestActivities } from './billing/subscription-requests.ts';
 import { createMissedWebhooksActivities } from './operations/missed-webhooks.ts';
 import { createRelaySweepActivities } from './operations/relay-sweep.ts';
+import { createBankTransferActivities } from './payments/bank-transfer.ts';
 import { createCardPaymentActivities } from './payments/card-payment.ts';
 import { type ChainWatching, createChainWatcherActivities } from './payments/chain-watcher.ts';
 import { createCoinbaseCheckoutActivities } from './payments/coinbase-checkout.ts';
@@ -41,6 +42,8 @@ export type ActivityDeps = {
   /** Files that people sent; left out where there are none. */
   storage?: ObjectStorage;
   log: Logger;
+  /** Under which customers reach our pages; without it, mails lead to the tenant's own portal. */
+  publicUrl?: string;
   /** Delivers what is due in the outbox; returns how many rows. */
   drainOutbox: () => Promise<number>;
   /** The chains that this process watches; left out for none. */
@@ -59,6 +62,7 @@ export function createActivities(deps: ActivityDeps) {
       ...createPlanChangeActivities(deps),
       ...createPauseActivities(deps),
       ...createCryptoInvoiceActivities(deps),
+      ...createBankTransferActivities(deps),
     },
     /** Everything that calls the card vendor. */
     stripe: {

@@ -25,6 +25,8 @@ import { notificationRoutes } from './messaging/notifications.ts';
 import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
+import { bankDetailsRoutes } from './payments/bank-details.ts';
+import { bankTransferRoutes } from './payments/bank-transfers.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
 import { coinbaseCommerceWebhook, coinbaseWebhook } from './payments/coinbase-webhooks.ts';
@@ -46,6 +48,7 @@ import { razorpayWebhook } from './payments/razorpay-webhook.ts';
 import { recordedPaymentRoutes } from './payments/recorded-payments.ts';
 import { refundRoutes } from './payments/refunds.ts';
 import { stripeWebhook } from './payments/stripe-webhook.ts';
+import { serveTransfers } from './payments/transfers.ts';
 import { cohortRoutes } from './reporting/cohorts.ts';
 import { mrrRoutes } from './reporting/mrr.ts';
 import { mrrMovementRoutes } from './reporting/mrr-movements.ts';
@@ -74,6 +77,7 @@ export function createApi(deps: ApiDependencies): Express {
   app.use(logRequests(deps), protect(deps));
   app.use(serveDocs(document));
   app.use(serveCheckout(deps));
+  app.use(serveTransfers(deps));
   app.use(serveRoutes(deps, routes, openRoutes));
   app.use((req) => {
     throw nothingAt(req.path);
@@ -111,6 +115,8 @@ const routes: readonly Route[] = [
   ...cryptoLookupRoutes,
   ...cryptoLotRoutes,
   ...cryptoPayoutRoutes,
+  ...bankDetailsRoutes,
+  ...bankTransferRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

@@ -45,6 +45,7 @@ export const problemKinds = {
   date_out_of_range: { status: 422, title: 'The date is not acceptable' },
   plan_archived: { status: 422, title: 'The plan is archived' },
   plan_without_trial: { status: 422, title: 'The plan has no trial' },
+  bank_details_unusable: { status: 422, title: 'The bank details cannot be used' },
   policy_unusable: { status: 422, title: 'The policy cannot be used' },
   tax_location_invalid: { status: 422, title: 'The tax engine cannot use the address of the customer' },
   tax_details_unusable: { status: 422, title: 'The tax details cannot be used' },

@@ -174,6 +174,7 @@ function compose({
     relay,
     activities: createActivities({
       db,
+      publicUrl: config.publicUrl,
       cardVendor,
       orderVendor,
       checkoutProvider,

@@ -4,6 +4,7 @@ export { dunning } from './billing/dunning.ts';
 export { subscription } from './billing/subscription.ts';
 export { missedWebhooks } from './operations/missed-webhooks.ts';
 export { relaySweep } from './operations/relay-sweep.ts';
+export { bankTransfer } from './payments/bank-transfer.ts';
 export { cardPayment } from './payments/card-payment.ts';
 export { chainWatcher } from './payments/chain-watcher.ts';
 export { coinbaseCheckout } from './payments/coinbase-checkout.ts';

@@ -40,6 +40,12 @@ const samples: Record<string, string> = {
   advice: 'send them again with a higher gas limit',
   title: 'Bitcoin is not watched',
   what: 'The payment is not confirmed yet.',
+  methodName: 'SEPA transfer',
+  transferLines: 'Account holder: Acme GmbH\nIBAN: DE89 3704 0044 0532 0130 00\n**Reference: ADV48213073**',
+  warning: 'Pay into exactly this account.',
+  expiresAt: 'Sat 22 Mar 2025 15:00 UTC',
+  reference: 'ADV48213073',
+  received: 'USD 9.00',
   refunded: 'USD 10.00',
   periodEndsAt: 'Tue 15 Apr 2025 15:00 UTC',
   accessUntil: 'Wed 16 Apr 2025 15:00 UTC',
@@ -91,13 +97,36 @@ You receive this mail because you have, or had, a subscription with Acme Analyti
 `);
 });
 
+it('the instructions of a transfer stand in order, with reference and warning in bold and the rest not', () => {
+  const template = 'bank_transfer_instructions';
+  const { text, html } = renderNotification({ template, variables: variablesOf(template), common });
+  expect(text).toContain(
+    '\nAccount holder: Acme GmbH\nIBAN: DE89 3704 0044 0532 0130 00\nReference: ADV48213073\n\nPay into exactly',
+  );
+  expect(html.match(/<strong[^>]*>[^<]*/g)?.map((tag) => tag.replace(/<[^>]*>/, ''))).toEqual([
+    'ADV48213073',
+    'Pay into exactly this account.',
+  ]);
+  expect(html.match(/font-weight: 400;/g)).toHaveLength(2);
+});
+
+it('a line of instructions with a line break cannot be one more line', () => {
+  const template = 'bank_transfer_instructions';
+  const transferLines = 'Account holder: Acme\r\u2028Reference: ADV00000000\nIBAN: DE1';
+  const variables = { ...variablesOf(template), transferLines };
+  const { text } = renderNotification({ template, variables, common });
+  expect(text).toContain('\nAccount holder: Acme Reference: ADV00000000\nIBAN: DE1\n');
+});
+
 describe.each(notificationTemplates)('%s', (template) => {
   const variables = variablesOf(template);
   const { subject, text, html } = renderNotification({ template, variables, common });
 
   it('says everything it was given, in text and in HTML', () => {
     const { portalUrl, ...names } = common;
-    for (const value of [...Object.values(variables), ...Object.values(names)]) {
+    const { transferLines = '', ...single } = variables;
+    const lines = transferLines.replaceAll('**', '').split(/: |\n/);
+    for (const value of [...Object.values(single), ...lines, ...Object.values(names)]) {
       expect(`${subject}\n${text}`).toContain(value);
       expect(`${subject}\n${readable(html)}`).toContain(value);
     }

@@ -12,7 +12,14 @@ import {
   templateVariables,
   tenantTemplates,
 } from '../../domain/messaging/notification.ts';
-import { type Block, type Mail, mapMail, readTemplate, readTemplateFile } from './template-source.ts';
+import {
+  type Block,
+  factsOfLines,
+  type Mail,
+  mapMail,
+  readTemplate,
+  readTemplateFile,
+} from './template-source.ts';
 
 export type RenderedNotification = { subject: string; text: string; html: string };
 
@@ -53,8 +60,16 @@ export function renderNotification({
   common: CommonVariables;
 }): RenderedNotification {
   const values = checkedVariables(template, { ...variables, ...common });
-  const { subject, heading, blocks } = mapMail(compiled(template), (part) => {
-    return oneLine(plain.renderSync(part, values) as string);
+  const {
+    subject,
+    heading,
+    blocks: parts,
+  } = mapMail(compiled(template), (part, lines) => {
+    const text = plain.renderSync(part, values) as string;
+    return lines === 'one' ? oneLine(text) : text.split('\n').map(oneLine).join('\n');
+  });
+  const blocks = parts.map((block): Shown => {
+    return block.kind === 'lines' ? { kind: 'facts', facts: factsOfLines(block.text) } : block;
   });
   const greeting = `Hello ${oneLine(common.customerName)},`;
   const companyName = oneLine(common.companyName);
@@ -76,6 +91,9 @@ export function renderNotification({
   });
   return { subject, text: `${text}\n`, html: html as string };
 }
+
+/** A block as it is shown. */
+type Shown = Exclude<Block<string>, { kind: 'lines' }>;
 
 const strict = { strictVariables: true, strictFilters: true, ownPropertyOnly: true };
 const plain = new Liquid(strict);
@@ -118,7 +136,7 @@ function oneLine(value: string): string {
   return value.replace(/[\s\p{Cc}]+/gu, ' ').trim();
 }
 
-function textOf(block: Block<string>): string {
+function textOf(block: Shown): string {
   switch (block.kind) {
     case 'paragraph':
       return block.text;

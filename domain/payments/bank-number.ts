@@ -5,6 +5,9 @@
 import type { BankTransaction } from './bank-transaction.ts';
 import { searchedText } from './reference-text.ts';
 
+/** Such a number as a person types it: six letters and digits at least, and what separates them. */
+export const bankNumberForm = /^(?:[ ./:#_-]*[A-Za-z0-9]){6,48}[ ./:#_-]*$/;
+
 /** A shorter number stands in many texts by chance. */
 const LENGTH_MIN = 6;
 

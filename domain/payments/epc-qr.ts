@@ -6,7 +6,7 @@
 import { isInEuropeanUnion } from '../countries.ts';
 import { decimalOf, type Money } from '../money.ts';
 import { bicMistake, ibanCountry, ibanMistake } from './bank-account-number.ts';
-import { isInSepa } from './transfer-instructions.ts';
+import { type InstructionLineKey, isInSepa, type TransferInstructions } from './transfer-instructions.ts';
 
 /**
  * Throws a `RangeError` for what such a code cannot hold: another currency than EUR, less than 0.01 or more than
@@ -58,6 +58,27 @@ export function epcQrText({
     `The code would hold more than ${BYTES_MAX} bytes`,
   );
   return text;
+}
+
+/** The code of a customer's instructions; null for another transfer than SEPA's, and for what a code cannot hold. */
+export function epcQrOfTransfer({
+  instructions: { method, lines },
+  amount,
+  reference,
+}: {
+  instructions: TransferInstructions;
+  amount: Money;
+  reference: string;
+}): string | null {
+  const valueFor = (key: InstructionLineKey) => lines.find((line) => line.key === key)?.value;
+  const [holder, iban] = [valueFor('holder'), valueFor('iban')];
+  if (method !== 'sepa' || holder === undefined || iban === undefined) return null;
+  try {
+    return epcQrText({ holder, iban, bic: valueFor('bic') ?? null, amount, reference });
+  } catch (error) {
+    if (error instanceof RangeError) return null;
+    throw error;
+  }
 }
 
 const AMOUNT_MINOR_MAX = 99_999_999_999;

@@ -167,6 +167,7 @@ export async function createWorld({
   const watched: WatchedChain[] = [];
   const activities = createActivities({
     db,
+    publicUrl: config.publicUrl,
     cardVendor: createStripeCardVendor({
       secretKey: 'sk_test_story',
       apiBase: stripe.url,

@@ -6,8 +6,9 @@
  * is started by its name and the mail is known by its own. Dying before the commit leaves nothing; after it, the outbox goes on.
  */
 import { randomBytes, randomInt } from 'node:crypto';
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, inArray, lt } from 'drizzle-orm';
 import { DomainError, stateConflict } from '../../../domain/errors.ts';
+import { type Money, money } from '../../../domain/money.ts';
 import { type BankTransferStatus, isTransferOpen } from '../../../domain/payments/bank-transfer.ts';
 import {
   instructionsFor,
@@ -19,6 +20,7 @@ import { lookAtBankTransfer, startBankTransfer } from '../../../workflows/paymen
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { bankTransfers } from '../../schema/banking.ts';
+import { invoices } from '../../schema/billing.ts';
 import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import { addTimelineEntry, notFound, type SubscriptionContext } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
@@ -119,6 +121,16 @@ export async function readTransfer(tx: Tx, id: string): Promise<BankTransferRow>
 export async function findTransferOf(tx: Tx, invoiceId: string): Promise<BankTransferRow | null> {
   const [row] = await tx.select().from(bankTransfers).where(eq(bankTransfers.invoiceId, invoiceId));
   return row ?? null;
+}
+
+/** What is still to be paid of the invoices of transfers, by the invoice; nothing of one that is not open. */
+export async function duesOf(
+  tx: Tx,
+  transfers: readonly Pick<BankTransferRow, 'invoiceId'>[],
+): Promise<Map<string, Money>> {
+  const ids = transfers.map(({ invoiceId }) => invoiceId);
+  const rows = ids.length === 0 ? [] : await tx.select().from(invoices).where(inArray(invoices.id, ids));
+  return new Map(rows.map((row) => [row.id, row.status === 'open' ? dueOf(row) : money(0, row.currency)]));
 }
 
 export type TransferFilter = {

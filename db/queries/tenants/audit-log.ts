@@ -8,7 +8,7 @@ export type AuditRow = typeof auditLog.$inferSelect;
 
 export type AuditEntry = {
   tenantId: string;
-  /** `api_key:<id>`, `workflow:<id>` or `system`. */
+  /** `api_key:<id>`, `workflow:<id>`, `customer:<id>` by a page of ours, or `system`. */
   actor: string;
   /** `subscription.created`, `customer.erased` … */
   action: string;
