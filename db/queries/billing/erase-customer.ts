@@ -5,6 +5,7 @@
 import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
 import { exemptNote } from '../../../domain/billing/tax.ts';
 import type { Tx } from '../../client.ts';
+import { bankTransfers } from '../../schema/banking.ts';
 import {
   customers,
   invoiceDrafts,
@@ -16,6 +17,7 @@ import { notifications } from '../../schema/messaging.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
 import { taxCalculations } from '../../schema/tax.ts';
 import { idempotencyKeys } from '../../schema/tenants.ts';
+import { lookAtTransferOf } from '../payments/follow-transfer.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import type { CustomerRow, SubscriptionContext } from './subscriptions.ts';
 
@@ -100,14 +102,15 @@ export async function eraseCustomer(
     );
   const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, id));
   await tx.update(chargeAttempts).set({ actionUrl: null }).where(inArray(chargeAttempts.invoiceId, owned));
-  if (email !== null) {
-    // Stored answers of the API may repeat what was sent.
+  const numbers = await endTransfers(tx, id, at);
+  // Stored answers of the API may repeat what was sent.
+  for (const told of [email, ...numbers].filter((each) => each !== null)) {
     await tx
       .delete(idempotencyKeys)
       .where(
         and(
           eq(idempotencyKeys.tenantId, tenantId),
-          sql`strpos(${idempotencyKeys.responseBody}::text, ${email}) > 0`,
+          sql`strpos(${idempotencyKeys.responseBody}::text, ${told}) > 0`,
         ),
       );
   }
@@ -130,12 +133,31 @@ export async function eraseCustomer(
         'invoices.notes',
         'taxCalculations.fingerprint',
         'invoiceDrafts',
+        'bankTransfers.confirmationNumber',
         'payments.note',
         'notifications',
       ],
     },
     at,
   });
+}
+
+/** Nobody is left to be asked for money; the numbers that the customer told are forgotten, and returned for the last time. */
+async function endTransfers(tx: Tx, customerId: string, at: Date): Promise<string[]> {
+  const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, customerId));
+  const rows = await tx
+    .select({ invoiceId: bankTransfers.invoiceId, number: bankTransfers.confirmationNumber })
+    .from(bankTransfers)
+    .where(inArray(bankTransfers.invoiceId, owned));
+  for (const { invoiceId } of rows) await lookAtTransferOf(tx, invoiceId, at);
+  const told = rows.flatMap(({ number }) => (number === null ? [] : [number]));
+  if (told.length > 0) {
+    await tx
+      .update(bankTransfers)
+      .set({ confirmationNumber: null })
+      .where(inArray(bankTransfers.invoiceId, owned));
+  }
+  return told;
 }
 
 /** The vendor has deleted the customer too. */
