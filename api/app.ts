@@ -26,6 +26,7 @@ import { openApiDocument } from './openapi.ts';
 import { healthRoutes } from './operations/health.ts';
 import { scheduleRoutes } from './operations/schedules.ts';
 import { bankDetailsRoutes } from './payments/bank-details.ts';
+import { bankProofRoutes } from './payments/bank-proofs.ts';
 import { bankTransferRoutes } from './payments/bank-transfers.ts';
 import { serveCheckout } from './payments/checkout.ts';
 import { coinbaseCheckoutRoutes } from './payments/coinbase-checkouts.ts';
@@ -117,6 +118,7 @@ const routes: readonly Route[] = [
   ...cryptoPayoutRoutes,
   ...bankDetailsRoutes,
   ...bankTransferRoutes,
+  ...bankProofRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

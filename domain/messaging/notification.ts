@@ -61,6 +61,12 @@ export type NotificationVariables = {
     expiresAt: string;
     payUrl: string;
   };
+  bank_transfer_proof_rejected: InvoiceVariables & {
+    reference: string;
+    reason: string;
+    expiresAt: string;
+    payUrl: string;
+  };
   bank_transfer_on_hold: InvoiceVariables & { reference: string; payUrl: string };
   bank_transfer_expired: InvoiceVariables & { reference: string; payUrl: string };
   payment_action_required: InvoiceVariables & { actionUrl: string };
@@ -206,6 +212,15 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
       'received',
       'reference',
       'warning',
+      'expiresAt',
+      'payUrl',
+    ],
+    bank_transfer_proof_rejected: [
+      'planName',
+      'invoiceNumber',
+      'amount',
+      'reference',
+      'reason',
       'expiresAt',
       'payUrl',
     ],

@@ -17,6 +17,7 @@ import { notifications } from '../../schema/messaging.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
 import { taxCalculations } from '../../schema/tax.ts';
 import { idempotencyKeys } from '../../schema/tenants.ts';
+import { forgetProofTexts } from '../payments/bank-proofs.ts';
 import { lookAtTransferOf } from '../payments/follow-transfer.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import type { CustomerRow, SubscriptionContext } from './subscriptions.ts';
@@ -103,14 +104,15 @@ export async function eraseCustomer(
   const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, id));
   await tx.update(chargeAttempts).set({ actionUrl: null }).where(inArray(chargeAttempts.invoiceId, owned));
   const numbers = await endTransfers(tx, id, at);
+  const texts = await forgetProofTexts(tx, id);
   // Stored answers of the API may repeat what was sent.
-  for (const told of [email, ...numbers].filter((each) => each !== null)) {
+  for (const told of [email, ...numbers, ...texts].filter((each) => each !== null)) {
     await tx
       .delete(idempotencyKeys)
       .where(
         and(
           eq(idempotencyKeys.tenantId, tenantId),
-          sql`strpos(${idempotencyKeys.responseBody}::text, ${told}) > 0`,
+          sql`strpos(${idempotencyKeys.responseBody}::text, ${JSON.stringify(told).slice(1, -1)}) > 0`,
         ),
       );
   }
@@ -134,6 +136,7 @@ export async function eraseCustomer(
         'taxCalculations.fingerprint',
         'invoiceDrafts',
         'bankTransfers.confirmationNumber',
+        'bankProofs',
         'payments.note',
         'notifications',
       ],

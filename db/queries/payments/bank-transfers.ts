@@ -37,6 +37,8 @@ export type TransferSubject = {
   transfer: BankTransferRow;
   context: SubscriptionContext;
   invoice: InvoiceRow;
+  /** Whether a proof waits to be looked at, where that was asked for. */
+  isProofWaiting?: boolean | undefined;
 };
 
 export type TransferWish = {
@@ -102,8 +104,9 @@ export function situationOf({
   transfer: { paidBeforeMinor },
   invoice,
   context: { customer },
+  isProofWaiting,
 }: TransferSubject): TransferSituation {
-  return { invoice, paidBeforeMinor, isErased: customer.erasedAt !== null };
+  return { invoice, paidBeforeMinor, isErased: customer.erasedAt !== null, isProofWaiting };
 }
 
 export async function findTransfer(tx: Tx, id: string): Promise<BankTransferRow | null> {

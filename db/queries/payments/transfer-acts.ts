@@ -22,6 +22,7 @@ import { writeAudit } from '../tenants/audit-log.ts';
 import { lockTransfer, situationOf, type TransferSubject } from './bank-transfers.ts';
 import { type BankTransferRow, changeTransfer, clockColumns, startOf } from './follow-transfer.ts';
 import { pageUrlOf, tellOfHold, tellOfStanding } from './transfer-messages.ts';
+import { isProofWaiting } from './waiting-proofs.ts';
 
 type Asked = { bankTransferId: string; publicUrl: string; actor: string; at: Date };
 
@@ -109,8 +110,9 @@ async function lockFor(
   { bankTransferId }: Asked,
   deed: TransferDeed,
 ): Promise<{ subject: TransferSubject; status: BankTransferStatus }> {
-  const subject = await lockTransfer(tx, bankTransferId);
-  const { transfer } = subject;
+  const locked = await lockTransfer(tx, bankTransferId);
+  const { transfer } = locked;
+  const subject = { ...locked, isProofWaiting: await isProofWaiting(tx, bankTransferId) };
   // What goes on already is not resumed.
   const isDone = deed === 'resume' && transfer.status !== 'on_hold' && isTransferOpen(transfer.status);
   const status = isDone ? transfer.status : statusAfterDeed(transfer.status, deed, situationOf(subject));
@@ -145,7 +147,7 @@ async function follow(
   return transfer;
 }
 
-function clockOf({ askAt, alertAt, expiresAt }: BankTransferRow) {
+export function clockOf({ askAt, alertAt, expiresAt }: BankTransferRow) {
   return {
     askAt: askAt.toISOString(),
     alertAt: alertAt.toISOString(),
