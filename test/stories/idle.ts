@@ -8,6 +8,7 @@ import { caseState, findOpenCase } from '../../db/queries/billing/dunning-cases.
 import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.ts';
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { envelopeOf } from '../../db/queries/operations/inbox.ts';
+import { bankTransfers } from '../../db/schema/banking.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
 import { cryptoInvoices } from '../../db/schema/crypto.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
@@ -18,6 +19,7 @@ import { nextAct } from '../../domain/billing/subscription.ts';
 import { nextLookAt } from '../../domain/payments/coinbase-checkout.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { bankTransferWorkflowId } from '../../workflows/payments/bank-transfer.contract.ts';
 import { coinbaseCheckoutWorkflowId } from '../../workflows/payments/coinbase-checkout.contract.ts';
 import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
 import { razorpayCollectionWorkflowId } from '../../workflows/payments/razorpay-collection.contract.ts';
@@ -61,7 +63,10 @@ export function createObserver(story: { db: Database; client: Client; tenantId: 
       return all.has('retrying') ? 'retrying' : 'waiting';
     },
     async nextWake(now) {
-      const offers = (await cryptoInvoiceIds(db, tenantId)).map(cryptoInvoiceWorkflowId);
+      const offers = [
+        ...(await cryptoInvoiceIds(db, tenantId)).map(cryptoInvoiceWorkflowId),
+        ...(await transferredInvoiceIds(db, tenantId)).map(bankTransferWorkflowId),
+      ];
       const timers = await Promise.all(
         offers.filter((id) => !ended.has(id)).map((id) => nextTimer(client, id)),
       );
@@ -153,8 +158,10 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
     tx.select({ id: coinbaseCheckouts.id }).from(coinbaseCheckouts),
   );
   const offers = await cryptoInvoiceIds(db, tenantId);
+  const transferred = await transferredInvoiceIds(db, tenantId);
   return [
     ...offers.map(cryptoInvoiceWorkflowId),
+    ...transferred.map(bankTransferWorkflowId),
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
     ...told,
@@ -174,6 +181,13 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
 function cryptoInvoiceIds(db: Database, tenantId: string): Promise<string[]> {
   return withTenant(db, tenantId, async (tx) => {
     const rows = await tx.select({ id: cryptoInvoices.id }).from(cryptoInvoices);
+    return rows.map(({ id }) => id);
+  });
+}
+
+function transferredInvoiceIds(db: Database, tenantId: string): Promise<string[]> {
+  return withTenant(db, tenantId, async (tx) => {
+    const rows = await tx.select({ id: bankTransfers.invoiceId }).from(bankTransfers);
     return rows.map(({ id }) => id);
   });
 }
