@@ -46,6 +46,7 @@ const samples: Record<string, string> = {
   expiresAt: 'Sat 22 Mar 2025 15:00 UTC',
   reference: 'ADV48213073',
   received: 'USD 9.00',
+  why: 'The amount cannot be read.',
   refunded: 'USD 10.00',
   periodEndsAt: 'Tue 15 Apr 2025 15:00 UTC',
   accessUntil: 'Wed 16 Apr 2025 15:00 UTC',

@@ -63,7 +63,7 @@ export type NotificationVariables = {
   };
   bank_transfer_proof_rejected: InvoiceVariables & {
     reference: string;
-    reason: string;
+    why: string;
     expiresAt: string;
     payUrl: string;
   };
@@ -220,7 +220,7 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
       'invoiceNumber',
       'amount',
       'reference',
-      'reason',
+      'why',
       'expiresAt',
       'payUrl',
     ],

@@ -46,28 +46,28 @@ export type CheckedProof =
   | { kind: 'usable'; bytes: Uint8Array; ending: ObjectEnding }
   | { kind: 'refused'; reason: ProofRefusal; message: string };
 
-export type RejectionPolicy = {
-  /** What a customer has at least, once a proof was rejected: for another one, or for the money to come. */
+export type ReviewPolicy = {
+  /** What a customer has at least, once a proof was judged: for another one, or for what is missing. */
   leastHours: number;
 };
 
-const rejectionPolicy: RejectionPolicy = { leastHours: 24 };
+const reviewPolicy: ReviewPolicy = { leastHours: 24 };
 
 /**
- * The clock of a transfer whose proof was rejected: the time that it stood in review is given back, and some is left in any
- * case. `dayMs` is how long a day of the tenant's is.
+ * The clock of a transfer whose proof was judged and which is not paid: the time that it stood in review is given back, and some
+ * is left in any case. `dayMs` is how long a day of the tenant's is.
  */
-export function clockAfterRejection(
+export function clockAfterReview(
   clock: TransferClock,
   {
     reviewedFrom,
-    rejectedAt,
+    judgedAt,
     dayMs,
-    policy = rejectionPolicy,
-  }: { reviewedFrom: string; rejectedAt: string; dayMs: number; policy?: RejectionPolicy },
+    policy = reviewPolicy,
+  }: { reviewedFrom: string; judgedAt: string; dayMs: number; policy?: ReviewPolicy },
 ): TransferClock {
-  const { askAt, alertAt, expiresAt } = afterStanding(clock, { from: reviewedFrom, to: rejectedAt });
-  const atLeast = addHours(rejectedAt, policy.leastHours, dayMs);
+  const { askAt, alertAt, expiresAt } = afterStanding(clock, { from: reviewedFrom, to: judgedAt });
+  const atLeast = addHours(judgedAt, policy.leastHours, dayMs);
   const lateEnough = (at: string) => (Date.parse(at) >= Date.parse(atLeast) ? at : atLeast);
   return { askAt, alertAt: lateEnough(alertAt), expiresAt: lateEnough(expiresAt) };
 }

@@ -11,7 +11,7 @@ import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { DomainError, stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, type Money, money } from '../../../domain/money.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
-import { clockAfterRejection } from '../../../domain/payments/bank-proof.ts';
+import { clockAfterReview } from '../../../domain/payments/bank-proof.ts';
 import { convert } from '../../../domain/payments/exchange-rate.ts';
 import { statusAfterDeed } from '../../../domain/payments/transfer-standing.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
@@ -22,7 +22,13 @@ import { addTimelineEntry } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { type BankProofRow, readProof } from './bank-proofs.ts';
-import { lockTransfer, readTransfer, situationOf, type TransferSubject } from './bank-transfers.ts';
+import {
+  awaitTransfer,
+  lockTransfer,
+  readTransfer,
+  situationOf,
+  type TransferSubject,
+} from './bank-transfers.ts';
 import { readRate } from './exchange-rates.ts';
 import { type BankTransferRow, changeTransfer, clockColumns, startOf } from './follow-transfer.ts';
 import { settlePayment } from './settle-payment.ts';
@@ -101,22 +107,7 @@ export async function rejectProof(
   const { at, actor } = judged;
   const rejected = await decide(tx, proof, { status: 'rejected', reason, decidedBy: actor, decidedAt: at });
   const { context, invoice } = subject;
-  const transfer = await leaveReview(
-    tx,
-    subject,
-    (before) => ({
-      ...clockColumns(
-        clockAfterRejection(clockOf(before), {
-          reviewedFrom: before.statusSince.toISOString(),
-          rejectedAt: at.toISOString(),
-          dayMs: dayLengthMs(context.tenant),
-        }),
-      ),
-      // The mail asks already.
-      askedAt: before.askedAt ?? at,
-    }),
-    at,
-  );
+  const transfer = await leaveReview(tx, subject, { isAsked: true, at });
   const isAsked = invoice.status === 'open' && context.customer.erasedAt === null;
   if (isAsked) {
     const told = { ...subject, transfer, pageUrl: pageUrlOf(publicUrl, transfer), at };
@@ -151,7 +142,7 @@ async function close(
   });
   // As the payment has left it.
   const paid = await lockTransfer(tx, subject.transfer.id);
-  const transfer = await leaveReview(tx, paid, () => ({}), at);
+  const transfer = await leaveReview(tx, paid, { isAsked: false, at });
   await note(tx, { ...paid, transfer }, judged, {
     kind: 'approved',
     message:
@@ -191,18 +182,28 @@ async function inUsdMinor(tx: Tx, amount: Money, at: Date): Promise<number | nul
   }
 }
 
-/** Once no proof waits any more, the transfer waits for what is missing; of another status it stays what it is. */
+/**
+ * Once no proof waits any more, the transfer waits for what is missing, with the time that it stood in review given back; of
+ * another status it stays what it is. `isAsked`: the customer is being told, and need not be asked once more.
+ */
 async function leaveReview(
   tx: Tx,
   subject: TransferSubject,
-  columns: (before: BankTransferRow) => Partial<BankTransferRow>,
-  at: Date,
+  { isAsked, at }: { isAsked: boolean; at: Date },
 ): Promise<BankTransferRow> {
   const before = await readTransfer(tx, subject.transfer.id);
   const situation = situationOf({ ...subject, isProofWaiting: await isProofWaiting(tx, before.id) });
   const status = statusAfterDeed(before.status, 'judge_proof', situation);
   if (status === null || status === before.status) return before;
-  return changeTransfer(tx, before, { ...columns(before), status, at });
+  const clock = clockAfterReview(clockOf(before), {
+    reviewedFrom: before.statusSince.toISOString(),
+    judgedAt: at.toISOString(),
+    dayMs: dayLengthMs(subject.context.tenant),
+  });
+  const askedAt = before.askedAt ?? (isAsked ? at : null);
+  const transfer = await changeTransfer(tx, before, { ...clockColumns(clock), status, askedAt, at });
+  await awaitTransfer(tx, { ...subject, transfer }, at);
+  return transfer;
 }
 
 async function decide(

@@ -83,7 +83,7 @@ export function tellOfRejection(
   const { reference, expiresAt } = told.transfer;
   return tellCustomer(tx, told, {
     template: 'bank_transfer_proof_rejected',
-    variables: { ...shared(told), reference, reason, expiresAt: inWords(expiresAt.toISOString()) },
+    variables: { ...shared(told), reference, why: reason, expiresAt: inWords(expiresAt.toISOString()) },
     occasion: standingOccasion(told) ?? `proof:${proofId}:rejected`,
   });
 }
