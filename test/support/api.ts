@@ -115,7 +115,7 @@ export async function startTestApi({
       }),
     async request(method, path, options = {}) {
       const response = await fetch(`${url}${path}`, requestInit(method, options));
-      const text = await response.text();
+      const text = await textOf(response);
       const isJson = response.headers.get('content-type')?.includes('json') ?? false;
       const answer = {
         status: response.status,
@@ -186,6 +186,12 @@ function nowhere(): Client {
   });
 }
 
+/** Of a file that is no text, one character for each byte. */
+async function textOf(response: Response): Promise<string> {
+  if (response.headers.get('content-type') !== 'application/octet-stream') return response.text();
+  return Buffer.from(await response.arrayBuffer()).toString('latin1');
+}
+
 function requestInit(method: string, { token, body, key, headers = {} }: RequestOptions): RequestInit {
   const needsKey = key !== undefined || method === 'POST' || method === 'PUT';
   const sent = key === undefined ? randomUUID() : key;
@@ -195,12 +201,12 @@ function requestInit(method: string, { token, body, key, headers = {} }: Request
     headers: {
       ...(token != null && { authorization: `Bearer ${token}` }),
       ...(needsKey && sent !== null && { 'idempotency-key': sent }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(body !== undefined && !(body instanceof FormData) && { 'content-type': 'application/json' }),
       ...headers,
     },
     ...(body !== undefined && {
       body:
-        typeof body === 'string' || body instanceof Uint8Array
+        typeof body === 'string' || body instanceof Uint8Array || body instanceof FormData
           ? (body as NonNullable<RequestInit['body']>)
           : JSON.stringify(body),
     }),

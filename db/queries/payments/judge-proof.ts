@@ -111,7 +111,8 @@ export async function rejectProof(
   const isAsked = invoice.status === 'open' && context.customer.erasedAt === null;
   if (isAsked) {
     const told = { ...subject, transfer, pageUrl: pageUrlOf(publicUrl, transfer), at };
-    await tellOfRejection(tx, told, { proofId: proof.id, reason });
+    const hasNewEnd = transfer.expiresAt.getTime() !== subject.transfer.expiresAt.getTime();
+    await tellOfRejection(tx, told, { proofId: proof.id, reason, hasNewEnd });
   }
   await note(tx, { ...subject, transfer }, judged, { kind: 'rejected', message: 'was not accepted', reason });
   return rejected;

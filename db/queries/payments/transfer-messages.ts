@@ -72,19 +72,19 @@ export function askCustomer(tx: Tx, told: TransferMessage): Promise<void> {
 }
 
 /**
- * A proof was not accepted, and why. Where it is the customer's turn again, the mail takes the place of the one that would tell how
- * it stands: it says until when.
+ * A proof was not accepted, and why. Where it is the customer's turn again until another instant than before (`hasNewEnd`), the
+ * mail takes the place of the one that would tell how it stands.
  */
 export function tellOfRejection(
   tx: Tx,
   told: TransferMessage,
-  { proofId, reason }: { proofId: string; reason: string },
+  { proofId, reason, hasNewEnd }: { proofId: string; reason: string; hasNewEnd: boolean },
 ): Promise<void> {
   const { reference, expiresAt } = told.transfer;
   return tellCustomer(tx, told, {
     template: 'bank_transfer_proof_rejected',
     variables: { ...shared(told), reference, why: reason, expiresAt: inWords(expiresAt.toISOString()) },
-    occasion: standingOccasion(told) ?? `proof:${proofId}:rejected`,
+    occasion: (hasNewEnd ? standingOccasion(told) : null) ?? `proof:${proofId}:rejected`,
   });
 }
 
