@@ -244,10 +244,10 @@ export async function createWorld({
       method,
       headers: {
         authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
+        ...(!(body instanceof FormData) && { 'content-type': 'application/json' }),
         ...(method !== 'GET' && { 'idempotency-key': key }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: body instanceof FormData ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
     if (method !== 'GET' && !isTogether) await settle();
