@@ -102,6 +102,8 @@ type Things = {
   /** One that was paid half as much again, and settled; its account and the lot it has become. */
   settledCoins(): Promise<{ id: string; address: string; accountId: string; lotId: string }>;
   payout(): Promise<string>;
+  /** A transfer that an open invoice waits for. */
+  bankTransfer(): Promise<string>;
   /** That payout. */
   approve(payoutId: string): Promise<void>;
   disposal(): Promise<string>;
@@ -148,6 +150,28 @@ const soldFrom = ({ accountId }: { accountId: string }) => ({
   method: 'fifo',
   reference: randomUUID(),
 });
+
+/** The same again is the same version, whoever has sent it before. */
+const receiving = {
+  expectedVersion: 0,
+  accounts: [
+    {
+      id: 'usd-main',
+      country: 'US',
+      currency: 'USD',
+      holder: 'Acme Books Inc',
+      bankName: 'First Bank',
+      scheme: 'us',
+      achRoutingNumber: '021000021',
+      accountNumber: '000123456789',
+    },
+  ],
+};
+
+async function withBankDetails(): Promise<void> {
+  for (const { token } of [tenant, other])
+    await api.request('PUT', '/v1/bank_details', { token, body: receiving });
+}
 
 const cash = () => ({ amountMinor: 1, currency: 'USD', reference: randomUUID() });
 
@@ -403,6 +427,61 @@ const samples: Record<string, Sample> = {
       const { id, address } = await a.settledCoins();
       return { path: `/v1/crypto_invoices/${id}/payouts`, body: { address, ...why } };
     },
+    foreign: 'not_found',
+  },
+  putBankDetails: {
+    call: async () => {
+      await withBankDetails();
+      return { path: '/v1/bank_details', body: receiving };
+    },
+    foreign: 'own',
+  },
+  getBankDetails: {
+    call: async () => {
+      await withBankDetails();
+      return { path: '/v1/bank_details' };
+    },
+    foreign: 'own',
+  },
+  getBankDetailsVersion: {
+    call: async () => {
+      await withBankDetails();
+      return { path: '/v1/bank_details/versions/1' };
+    },
+    foreign: 'own',
+  },
+  createBankTransfer: {
+    call: async (a) => {
+      await withBankDetails();
+      return { path: `/v1/invoices/${await a.invoice()}/bank_transfer`, body: { country: 'US' } };
+    },
+    foreign: 'not_found',
+  },
+  listBankTransfers: { call: () => ({ path: '/v1/bank_transfers' }), foreign: 'own' },
+  getBankTransfer: {
+    call: async (a) => ({ path: `/v1/bank_transfers/${await a.bankTransfer()}` }),
+    foreign: 'not_found',
+  },
+  holdBankTransfer: {
+    call: async (a) => ({ path: `/v1/bank_transfers/${await a.bankTransfer()}/hold`, body: why }),
+    foreign: 'not_found',
+  },
+  resumeBankTransfer: {
+    call: async (a) => ({ path: `/v1/bank_transfers/${await a.bankTransfer()}/resume`, body: {} }),
+    foreign: 'not_found',
+  },
+  extendBankTransfer: {
+    call: async (a) => ({
+      path: `/v1/bank_transfers/${await a.bankTransfer()}/extend`,
+      body: { days: 1, ...why },
+    }),
+    foreign: 'not_found',
+  },
+  confirmBankTransfer: {
+    call: async (a) => ({
+      path: `/v1/bank_transfers/${await a.bankTransfer()}/confirmation`,
+      body: { number: 'MMQFMP0N000123' },
+    }),
     foreign: 'not_found',
   },
   listCryptoPayouts: { call: () => ({ path: '/v1/crypto_payouts' }), foreign: 'own' },
@@ -730,6 +809,11 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       const { id, address } = await things.settledCoins();
       return (await post(`/v1/crypto_invoices/${id}/payouts`, { address, ...why })).id;
     },
+    async bankTransfer() {
+      await withBankDetails();
+      const path = `/v1/invoices/${await things.invoice()}/bank_transfer`;
+      return (await post(path, { country: 'US' })).id;
+    },
     approve: async (payoutId) => void (await post(`/v1/crypto_payouts/${payoutId}/approve`, {})),
     disposal: async () => (await post('/v1/crypto_disposals', soldFrom(await things.settledCoins()))).id,
     order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
@@ -968,6 +1052,26 @@ const plainFields: ReadonlySet<string> = new Set([
   'requestCryptoPayout address',
   'requestCryptoPayout reason',
   'rejectCryptoPayout reason',
+  'putBankDetails accounts.id',
+  'putBankDetails accounts.country',
+  'putBankDetails accounts.currency',
+  'putBankDetails accounts.holder',
+  'putBankDetails accounts.holderAddress',
+  'putBankDetails accounts.bankName',
+  'putBankDetails accounts.bankAddress',
+  'putBankDetails accounts.bic',
+  'putBankDetails accounts.achRoutingNumber',
+  'putBankDetails accounts.wireRoutingNumber',
+  'putBankDetails accounts.accountNumber',
+  'putBankDetails accounts.iban',
+  'putBankDetails accounts.sortCode',
+  'putBankDetails accounts.ifsc',
+  'putBankDetails accounts.fields.label',
+  'putBankDetails accounts.fields.value',
+  'putBankDetails internationalWireAccountId',
+  'holdBankTransfer reason',
+  'extendBankTransfer reason',
+  'confirmBankTransfer number',
 ]);
 
 /**
@@ -1370,6 +1474,9 @@ const namings: Record<string, Naming> = {
     },
     meets: 'own',
   },
+  'listBankTransfers cursor': paged('/v1/bank_transfers', 'bankTransfer'),
+  'listBankTransfers invoiceId': filtered('/v1/bank_transfers', 'invoiceId', 'bankTransfer'),
+  'listBankTransfers reference': filtered('/v1/bank_transfers', 'reference', 'bankTransfer'),
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1546,6 +1653,7 @@ const tables: Record<string, string> = {
   cdis: 'crypto_disposals',
   cpo: 'crypto_payouts',
   cbc: 'coinbase_checkouts',
+  btf: 'bank_transfers',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',
