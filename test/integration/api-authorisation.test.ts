@@ -23,6 +23,7 @@ import {
   type TestApi,
   type TestTenant,
 } from '../support/api.ts';
+import { picture } from '../support/proof-files.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
 import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
 
@@ -104,6 +105,8 @@ type Things = {
   payout(): Promise<string>;
   /** A transfer that an open invoice waits for. */
   bankTransfer(): Promise<string>;
+  /** What was sent to show that one is under way. */
+  bankProof(): Promise<string>;
   /** That payout. */
   approve(payoutId: string): Promise<void>;
   disposal(): Promise<string>;
@@ -172,6 +175,19 @@ async function withBankDetails(): Promise<void> {
   for (const { token } of [tenant, other])
     await api.request('PUT', '/v1/bank_details', { token, body: receiving });
 }
+
+/** A picture that was not sent before. */
+async function proofForm(): Promise<FormData> {
+  const form = new FormData();
+  proofs += 1;
+  form.append(
+    'file',
+    new Blob([Uint8Array.from(await picture('png', { seed: proofs, width: 20 + proofs }))]),
+    'x.png',
+  );
+  return form;
+}
+let proofs = 0;
 
 const cash = () => ({ amountMinor: 1, currency: 'USD', reference: randomUUID() });
 
@@ -482,6 +498,30 @@ const samples: Record<string, Sample> = {
       path: `/v1/bank_transfers/${await a.bankTransfer()}/confirmation`,
       body: { number: 'MMQFMP0N000123' },
     }),
+    foreign: 'not_found',
+  },
+  createBankProof: {
+    call: async (a) => ({
+      path: `/v1/bank_transfers/${await a.bankTransfer()}/proofs`,
+      body: await proofForm(),
+    }),
+    foreign: 'not_found',
+  },
+  listBankProofs: { call: () => ({ path: '/v1/bank_proofs' }), foreign: 'own' },
+  getBankProof: {
+    call: async (a) => ({ path: `/v1/bank_proofs/${await a.bankProof()}` }),
+    foreign: 'not_found',
+  },
+  getBankProofFile: {
+    call: async (a) => ({ path: `/v1/bank_proofs/${await a.bankProof()}/file` }),
+    foreign: 'not_found',
+  },
+  approveBankProof: {
+    call: async (a) => ({ path: `/v1/bank_proofs/${await a.bankProof()}/approve`, body: {} }),
+    foreign: 'not_found',
+  },
+  rejectBankProof: {
+    call: async (a) => ({ path: `/v1/bank_proofs/${await a.bankProof()}/reject`, body: why }),
     foreign: 'not_found',
   },
   listCryptoPayouts: { call: () => ({ path: '/v1/crypto_payouts' }), foreign: 'own' },
@@ -814,6 +854,8 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       const path = `/v1/invoices/${await things.invoice()}/bank_transfer`;
       return (await post(path, { country: 'US' })).id;
     },
+    bankProof: async () =>
+      (await post(`/v1/bank_transfers/${await things.bankTransfer()}/proofs`, await proofForm())).id,
     approve: async (payoutId) => void (await post(`/v1/crypto_payouts/${payoutId}/approve`, {})),
     disposal: async () => (await post('/v1/crypto_disposals', soldFrom(await things.settledCoins()))).id,
     order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
@@ -1072,6 +1114,10 @@ const plainFields: ReadonlySet<string> = new Set([
   'holdBankTransfer reason',
   'extendBankTransfer reason',
   'confirmBankTransfer number',
+  'createBankProof file',
+  'createBankProof confirmationNumber',
+  'approveBankProof receivedOn',
+  'rejectBankProof reason',
 ]);
 
 /**
@@ -1474,6 +1520,9 @@ const namings: Record<string, Naming> = {
     },
     meets: 'own',
   },
+  'listBankProofs cursor': paged('/v1/bank_proofs', 'bankProof'),
+  'listBankProofs invoiceId': filtered('/v1/bank_proofs', 'invoiceId', 'bankProof'),
+  'listBankProofs bankTransferId': filtered('/v1/bank_proofs', 'bankTransferId', 'bankProof'),
   'listBankTransfers cursor': paged('/v1/bank_transfers', 'bankTransfer'),
   'listBankTransfers invoiceId': filtered('/v1/bank_transfers', 'invoiceId', 'bankTransfer'),
   'listBankTransfers reference': filtered('/v1/bank_transfers', 'reference', 'bankTransfer'),
@@ -1615,7 +1664,8 @@ function fieldsOf(document: Json): string[] {
         .map(deref)
         .filter((parameter: Json) => parameter.in === 'query')
         .flatMap(({ name, schema }: Json) => textsIn(schema, name));
-      const body = textsIn(deref(operation.requestBody)?.content['application/json'].schema, '');
+      const [media] = Object.values<Json>(deref(operation.requestBody)?.content ?? {});
+      const body = textsIn(media?.schema, '');
       return [...queries, ...body].map((field) => `${operation.operationId} ${field}`);
     }),
   );
@@ -1664,6 +1714,7 @@ const tables: Record<string, string> = {
   dpol: 'dunning_policies',
   dcase: 'dunning_cases',
   mov: 'mrr_movements',
+  bpf: 'bank_proofs',
 };
 
 async function couponCodeOf(whose: Things): Promise<string> {
