@@ -16,7 +16,7 @@ export type TransferSituation = {
   isProofWaiting?: boolean | undefined;
 };
 
-/** What the status is once the invoice is as it is. A settled transfer whose invoice is owed again is awaited again. */
+/** What the status is once the invoice is as it is. A transfer whose invoice is owed again is awaited again. */
 export function statusFollowing(
   status: BankTransferStatus,
   situation: TransferSituation,
@@ -29,12 +29,12 @@ export function statusFollowing(
     case 'partially_paid':
       return whileOpen(situation);
     case 'settled':
+    case 'void':
       return 'awaiting';
     // What comes meanwhile changes nothing: a person decides, or gives more time first.
     case 'in_review':
     case 'on_hold':
     case 'expired':
-    case 'void':
       return status;
     default:
       return status satisfies never;
@@ -67,7 +67,7 @@ export function statusAfterDeed(
   if (situation.invoice.status !== 'open' || situation.isErased) return null;
   switch (deed) {
     case 'offer':
-      return isTransferOpen(status) && !isAsked(status) ? null : 'awaiting';
+      return isAsked(status) || status === 'expired' ? 'awaiting' : null;
     case 'hold':
       return isTransferOpen(status) ? 'on_hold' : null;
     case 'resume':

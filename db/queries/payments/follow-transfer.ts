@@ -73,7 +73,7 @@ export async function followInvoice(
   const { paidBeforeMinor } = transfer;
   const status = statusFollowing(transfer.status, { invoice, paidBeforeMinor, isErased });
   if (status === transfer.status) return transfer;
-  const isReopened = transfer.status === 'settled' && isTransferOpen(status);
+  const isReopened = !isTransferOpen(transfer.status) && isTransferOpen(status);
   return changeTransfer(tx, transfer, {
     status,
     ...(isReopened && (await givenAgain(tx, transfer, { paidMinor: invoice.paidMinor, at }))),
