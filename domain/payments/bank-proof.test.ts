@@ -42,18 +42,6 @@ const situation = (differs: Partial<TransferSituation> = {}): TransferSituation 
   ...differs,
 });
 
-test.each([
-  ['awaiting', 'in_review'],
-  ['partially_paid', 'in_review'],
-  ['expired', 'in_review'],
-  ['in_review', 'in_review'],
-  ['on_hold', 'on_hold'],
-  ['settled', null],
-  ['void', null],
-] as const)('a proof for what is %s makes it %s', (before, after) => {
-  expect(statusAfterDeed(before, 'send_proof', situation())).toBe(after);
-});
-
 test('a review ends with the last proof, and a hold goes back to it while one waits', () => {
   const partly = { invoice: { status: 'open', paidMinor: 100 } } as const;
   expect(statusAfterDeed('in_review', 'judge_proof', situation())).toBe('awaiting');

@@ -91,8 +91,17 @@ describe('a deed', () => {
       },
     ],
     ['expire', { awaiting: 'expired', partially_paid: 'expired' }],
-    ['send_proof', { awaiting: 'in_review', partially_paid: 'in_review', expired: 'in_review' }],
-    ['reject_proof', { in_review: 'awaiting' }],
+    [
+      'send_proof',
+      {
+        awaiting: 'in_review',
+        partially_paid: 'in_review',
+        in_review: 'in_review',
+        on_hold: 'on_hold',
+        expired: 'in_review',
+      },
+    ],
+    ['judge_proof', { in_review: 'awaiting' }],
   ])('%s applies to the statuses it is for, and to no other', (deed, expected) => {
     for (const status of bankTransferStatuses)
       expect([status, statusAfterDeed(status, deed, open)]).toEqual([status, expected[status] ?? null]);
@@ -101,7 +110,7 @@ describe('a deed', () => {
   it.each([
     ['on_hold', 'resume'],
     ['expired', 'extend'],
-    ['in_review', 'reject_proof'],
+    ['in_review', 'judge_proof'],
   ] as const)('%s goes on by %s where a part has come', (status, deed) => {
     expect(statusAfterDeed(status, deed, partlyPaid)).toBe('partially_paid');
   });
