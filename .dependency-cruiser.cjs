@@ -46,7 +46,7 @@ module.exports = {
     mayImportOnly({
       name: 'api-imports-no-implementations',
       comment:
-        'The API starts and signals by contracts, reads by db/queries, verifies webhooks, and draws documents: integrations/pdf and integrations/statements draw and read files, without a vendor behind them. Its entry hands it the tax engine, which a preview asks and which has no effect there, and the bank feed, which is asked while a person connects a bank.',
+        'The API starts and signals by contracts, reads by db/queries, verifies webhooks, and draws and looks at files: integrations/pdf, integrations/statements and integrations/proofs are pure, without a vendor behind them. Its entry hands it the tax engine, which a preview asks and which has no effect there, the bank feed, which is asked while a person connects a bank, and the storage into which files go before the transaction that tells of them.',
       from: '^api/',
       allowed: [
         '^api/',
@@ -55,7 +55,8 @@ module.exports = {
         '^db/(queries/|client|ids|together)',
         '^temporal/',
         '^integrations/[^/]+/(webhook|verify)[^/]*[.]ts$',
-        '^integrations/(pdf|statements)/',
+        '^integrations/(pdf|statements|proofs)/',
+        '^integrations/storage/storage[.]ts$',
         '^integrations/stripe/tax[.]ts$',
         '^integrations/plaid/client[.]ts$',
         '^config/',

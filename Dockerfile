@@ -21,6 +21,8 @@ FROM ${NODE_IMAGE}
 RUN apt-get update \
  && apt-get install --yes --no-install-recommends ca-certificates \
  && rm -rf /var/lib/apt/lists/*
+# Files that people send, where no bucket is named: a volume is mounted here.
+RUN mkdir -p /var/lib/perennial/files && chown node:node /var/lib/perennial/files
 WORKDIR /app
 ENV NODE_ENV=production \
     WORKFLOW_BUNDLE=/app/dist/workflow-bundle.js \

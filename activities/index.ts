@@ -2,6 +2,7 @@
 import type { Logger } from 'pino';
 import type { Database } from '../db/client.ts';
 import type { TaxEngine } from '../domain/billing/tax-engine.ts';
+import type { ObjectStorage } from '../domain/operations/object-storage.ts';
 import type { CardVendor } from '../domain/payments/card-payment.ts';
 import type { CheckoutProvider } from '../domain/payments/coinbase-checkout.ts';
 import type { ExchangeRates } from '../domain/payments/exchange-rate.ts';
@@ -43,6 +44,8 @@ export type ActivityDeps = {
   checkoutProvider: CheckoutProvider;
   taxEngine: TaxEngine;
   exchangeRates: ExchangeRates;
+  /** Files that people sent; left out where there are none. */
+  storage?: ObjectStorage;
   log: Logger;
   /** Under which customers reach our pages; without it, mails lead to the tenant's own portal. */
   publicUrl?: string;

@@ -31,6 +31,7 @@ import { bankDetailsRoutes } from './payments/bank-details.ts';
 import { bankHealthRoutes } from './payments/bank-health.ts';
 import { bankLinkTokenRoutes } from './payments/bank-link-tokens.ts';
 import { bankMatchingRoutes } from './payments/bank-matching.ts';
+import { bankProofRoutes } from './payments/bank-proofs.ts';
 import { bankStatementRoutes } from './payments/bank-statements.ts';
 import { bankTransactionRoutes } from './payments/bank-transactions.ts';
 import { bankTransferRoutes } from './payments/bank-transfers.ts';
@@ -135,6 +136,7 @@ const routes: readonly Route[] = [
   ...bankLinkTokenRoutes,
   ...bankConnectionRoutes,
   ...bankHealthRoutes,
+  ...bankProofRoutes,
   ...taxSettingsRoutes,
   ...taxRateRoutes,
   ...dunningPolicyRoutes,

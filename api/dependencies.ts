@@ -5,6 +5,7 @@ import type { Logger } from '../config/logger.ts';
 import type { Database } from '../db/client.ts';
 import type { TokenSeal } from '../db/queries/payments/sealed-token.ts';
 import type { TaxEngine } from '../domain/billing/tax-engine.ts';
+import type { ObjectStorage } from '../domain/operations/object-storage.ts';
 import type { BankFeed } from '../domain/payments/bank-feed.ts';
 import type { VerificationKeys } from '../integrations/plaid/verify-keys.ts';
 
@@ -18,6 +19,8 @@ export type ApiDependencies = {
   feedKeys: VerificationKeys;
   /** Asked for previews; a calculation has no effect. */
   taxEngine: TaxEngine;
+  /** Files that people send. */
+  storage: ObjectStorage;
   log: Logger;
   config: Pick<
     Config,

@@ -9,6 +9,7 @@ import { createDatabase } from '../db/client.ts';
 import { createTokenSeal } from '../db/queries/payments/sealed-token.ts';
 import { createPlaidBankFeed } from '../integrations/plaid/client.ts';
 import { plaidVerificationKeys } from '../integrations/plaid/verify-keys.ts';
+import { createStorage } from '../integrations/storage/storage.ts';
 import { createStripeTaxEngine } from '../integrations/stripe/tax.ts';
 import { createTemporalClient, temporalTarget } from '../temporal/connection.ts';
 import { createDataConverter } from '../temporal/data-converter.ts';
@@ -31,8 +32,10 @@ const taxEngine = createStripeTaxEngine({ secretKey, apiBase, log });
 const banks = { feed: createPlaidBankFeed(config.plaid), tokenSeal: createTokenSeal(config.encryption) };
 const feedKeys = plaidVerificationKeys(config.plaid);
 
+const storage = createStorage(config.storage);
+
 const server = createServer(
-  createApi({ db, temporal, banks, feedKeys, taxEngine, log, config, clock: () => new Date() }),
+  createApi({ db, temporal, banks, feedKeys, taxEngine, storage, log, config, clock: () => new Date() }),
 );
 // Longer than load balancers keep idle connections, so that they never use one we are just closing.
 server.keepAliveTimeout = KEEP_ALIVE_MS;

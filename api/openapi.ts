@@ -74,7 +74,7 @@ function describe(route: Route, securityScheme: string): RouteConfig {
           // Where an empty object will do, no body at all will.
           required: !route.body.safeParse({}).success,
           content: {
-            'application/json': {
+            [route.takesFile ? 'multipart/form-data' : 'application/json']: {
               schema: route.body,
               ...(route.example !== undefined && { example: route.example }),
             },
@@ -170,10 +170,11 @@ function codesOf(route: Route): ProblemCode[] {
     'insufficient_scope',
     ...(route.params !== undefined || route.body !== undefined ? (['not_found'] as const) : []),
     ...(needsKey(route) ? (['idempotency_key_required', 'idempotency_key_reused'] as const) : []),
-    ...(route.body !== undefined ? (['malformed_json'] as const) : []),
+    ...(route.body !== undefined && !route.takesFile ? (['malformed_json'] as const) : []),
     ...(route.body !== undefined || route.upload !== undefined
       ? (['payload_too_large', 'unsupported_media_type'] as const)
       : []),
+    ...(route.takesFile ? (['file_unusable', 'too_many_uploads'] as const) : []),
     ...(route.query !== undefined || route.body !== undefined ? (['value_unusable'] as const) : []),
     ...(route.effect === 'act' ? (['temporal_unavailable'] as const) : []),
     'database_unavailable',

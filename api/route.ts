@@ -35,15 +35,18 @@ export type JsonSpec = {
 /** `tableOf` takes the body of the answer, so that a table cannot say anything else. */
 export type CsvSpec = { fileName: string; tableOf: (body: never) => CsvTable };
 
-/** Bytes of a media type. Only a `read` may answer with them: an answer kept with an Idempotency-Key is JSON. */
-export type FileSpec = { description: string; mediaType: 'application/pdf' };
+/**
+ * Bytes of a media type. Only a `read` may answer with them: an answer kept with an Idempotency-Key is JSON. What somebody else
+ * has made is `application/octet-stream`: no browser shows it, it can only be saved.
+ */
+export type FileSpec = { description: string; mediaType: 'application/pdf' | 'application/octet-stream' };
 
 /** The body of such an answer. */
 export type FileBody = {
   /** As the caller may save it: letters, digits, and `.`, `_` or `-`. */
   fileName: string;
   /** Called after the transaction of the read, which need not wait for it. */
-  content: () => Promise<Buffer>;
+  content: () => Promise<Uint8Array>;
 };
 
 export type LinkSpec = {
@@ -131,6 +134,8 @@ type Definition<P, Q, B, R extends Responses> = {
   body?: z.ZodType<B>;
   /** Instead of a body in JSON: a file as it is, which the handler gets as `Upload`. */
   upload?: UploadSpec;
+  /** The body is a form (`multipart/form-data`) with one file, the field `file`; see `uploads.ts`. */
+  takesFile?: true;
   /** An example request, for the document. */
   example?: B | Record<string, unknown>;
   responses: R;

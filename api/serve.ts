@@ -16,6 +16,7 @@ import {
   type Route,
 } from './route.ts';
 import { withUpload } from './upload.ts';
+import { receiveFile } from './uploads.ts';
 
 /** A router of these operations; every other method on their paths is 405. */
 export function serveRoutes(
@@ -61,6 +62,7 @@ function handlersOf(deps: ApiDependencies, route: Route): RequestHandler[] {
       req.log.warn({ err }, 'a note about a delivered start was lost; the relay will deliver it again');
     });
   };
+  if (route.takesFile) return [identify, ...receiveFile('file'), handle];
   return route.body === undefined ? [identify, handle] : [identify, requireJson, parseJson, handle];
 }
 
@@ -87,14 +89,17 @@ async function sendFile(
   { fileName, content }: FileBody,
 ): Promise<void> {
   const bytes = await content();
+  const isOurs = mediaType === 'application/pdf';
   res
     .status(status)
     .set({
       'Content-Type': mediaType,
-      'Content-Disposition': `inline; filename="${fileName}"`,
+      'Content-Disposition': `${isOurs ? 'inline' : 'attachment'}; filename="${fileName}"`,
       'Cache-Control': 'no-store',
+      // Whatever opens it all the same runs nothing of it.
+      ...(!isOurs && { 'Content-Security-Policy': "default-src 'none'; sandbox" }),
     })
-    .send(bytes);
+    .send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
 }
 
 /** The query decides where both say something. */

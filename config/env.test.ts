@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { APPROVAL_USD_MINOR, cryptoPolicyOn } from '../domain/payments/crypto-policy.ts';
 import { ConfigError, loadConfig } from './env.ts';
@@ -12,6 +13,7 @@ const production = {
   STRIPE_WEBHOOK_SECRETS: 'whsec_1, whsec_2',
   RESEND_API_KEY: 're_SENTINEL',
   MAIL_FROM: 'Billing <billing@company.example>',
+  STORAGE_FOLDER: '/var/lib/perennial/files',
 };
 
 test('development needs no variable, and all vendors are their sandboxes', () => {
@@ -403,4 +405,39 @@ test('mistakes in payments in coins are named with all others, each once and wit
     'CRYPTO_CONFIRMATION_TIMEOUT_MINUTES',
   ]);
   expect(mistakes.join()).not.toContain('424');
+});
+
+test('files are in a folder of this machine, unless a bucket is named', () => {
+  const { storage, home } = loadConfig({});
+  expect(storage).toEqual({ kind: 'disk', folder: join(home, 'files') });
+  expect(loadConfig(production).storage).toEqual({ kind: 'disk', folder: '/var/lib/perennial/files' });
+  const bucket = { STORAGE_BUCKET: 'proofs', STORAGE_REGION: 'eu-central-1' };
+  expect(loadConfig({ ...production, ...bucket, STORAGE_FOLDER: undefined }).storage).toEqual({
+    kind: 's3',
+    bucket: 'proofs',
+    region: 'eu-central-1',
+    endpoint: undefined,
+    pathStyle: false,
+    credentials: undefined,
+  });
+  const elsewhere = {
+    STORAGE_ENDPOINT: 'http://127.0.0.1:9000/',
+    STORAGE_ACCESS_KEY_ID: 'key',
+    STORAGE_SECRET_ACCESS_KEY: 'of-the-key',
+  };
+  expect(loadConfig({ ...bucket, ...elsewhere }).storage).toMatchObject({
+    endpoint: 'http://127.0.0.1:9000',
+    pathStyle: true,
+    credentials: { accessKeyId: 'key', secretAccessKey: 'of-the-key' },
+  });
+});
+
+test('half of a key, and settings of a bucket that is not named, are mistakes', () => {
+  const mistakes = mistakesOf({ STORAGE_ACCESS_KEY_ID: 'key', STORAGE_REGION: 'eu-central-1' });
+  expect(mistakes.map((mistake) => mistake.split(' ')[0])).toEqual([
+    'STORAGE_ACCESS_KEY_ID',
+    'STORAGE_REGION',
+    'STORAGE_ACCESS_KEY_ID',
+  ]);
+  expect(mistakesOf({ STORAGE_FOLDER: 'files' }).join()).toContain('STORAGE_FOLDER');
 });

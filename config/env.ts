@@ -14,6 +14,7 @@ import {
   cryptoVariables,
 } from './crypto-settings.ts';
 import { localAdminUrl, localLoginUrl } from './local-database.ts';
+import { type StorageConfig, storageConfig, storageMistakes, storageVariables } from './storage-settings.ts';
 
 /** Everything a process may be told from outside, grouped by what it concerns. */
 export type Config = {
@@ -137,6 +138,8 @@ export type Config = {
     /** One of the servers was not named, and it is not production: the sandbox stands in for it. */
     readonly sandboxed: boolean;
   };
+  /** Where the files are that people send. */
+  readonly storage: StorageConfig;
   readonly chains: {
     readonly network: 'mainnet' | 'testnet' | 'local';
     /** A chain without nodes is not watched. */
@@ -389,6 +392,8 @@ const variables = z.object({
     .optional(),
   MARKET_PRICES_SANDBOX_PORT: port(3015),
 
+  ...storageVariables,
+
   CRYPTO_NETWORK: z
     .enum(['mainnet', 'testnet', 'local'], { error: 'must be mainnet, testnet or local.' })
     .optional(),
@@ -466,6 +471,7 @@ function combinationMistakes(env: Environment): string[] {
     ...razorpayMistakes(env),
     ...coinbaseMistakes(env),
     ...plaidMistakes(env),
+    ...storageMistakes(env),
     ...chainMistakes(env),
     ...cryptoMistakes(env),
   );
@@ -577,6 +583,7 @@ function missingInProduction(env: Environment): string[] {
 }
 
 function toConfig(env: z.infer<typeof variables>): Config {
+  const home = resolve(env.PERENNIAL_HOME ?? join(import.meta.dirname, '..', '.perennial'));
   const keys = env.PERENNIAL_ENCRYPTION_KEYS ?? new Map([['development', developmentSecrets.encryptionKey]]);
   return {
     environment: env.NODE_ENV,
@@ -625,6 +632,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
     operatorChat: operatorChatConfig(env),
     frankfurter: frankfurterConfig(env),
     marketPrices: marketPricesConfig(env),
+    storage: storageConfig(env, { home }),
     chains: chainsConfig(env),
     worker: {
       host: env.WORKER_HOST,
@@ -637,7 +645,7 @@ function toConfig(env: z.infer<typeof variables>): Config {
       buildId: env.WORKER_BUILD_ID,
     },
     demoDaySeconds: env.DEMO_DAY_SECONDS,
-    home: resolve(env.PERENNIAL_HOME ?? join(import.meta.dirname, '..', '.perennial')),
+    home,
     cacheDir: join(env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'perennial'),
   };
 }

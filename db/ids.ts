@@ -55,7 +55,8 @@ export type IdPrefix =
   | 'bst'
   | 'btx'
   | 'bdc'
-  | 'bal';
+  | 'bal'
+  | 'bpf';
 
 /** `sub_0198f1c0…` */
 export function newId(prefix: IdPrefix): string {

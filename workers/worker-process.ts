@@ -26,6 +26,7 @@ import { createPlaidBankFeed } from '../integrations/plaid/client.ts';
 import { createRazorpayOrderVendor } from '../integrations/razorpay/client.ts';
 import { createResendMailer } from '../integrations/resend/client.ts';
 import { createSlackChat } from '../integrations/slack/client.ts';
+import { createStorage } from '../integrations/storage/storage.ts';
 import { createStripeCardVendor } from '../integrations/stripe/client.ts';
 import { createStripeTaxEngine } from '../integrations/stripe/tax.ts';
 import { createEncryptionCodec } from '../temporal/codec.ts';
@@ -191,6 +192,7 @@ function compose({
       banks,
       taxEngine,
       exchangeRates,
+      storage: createStorage(config.storage),
       log,
       drainOutbox: relay.drainOnce,
       ...watching,

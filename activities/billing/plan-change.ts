@@ -22,6 +22,7 @@ import {
 } from '../../db/queries/billing/subscriptions.ts';
 import { type TaxDeps, withTax } from '../../db/queries/billing/tax-calculations.ts';
 import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
+import { isTransferLookedInto } from '../../db/queries/payments/follow-transfer.ts';
 import { payFromCredit } from '../../db/queries/payments/pay-from-credit.ts';
 import { hasUndecidedCharge } from '../../db/queries/payments/undecided-charge.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
@@ -292,9 +293,10 @@ async function replacePending(tx: Tx, context: SubscriptionContext, at: Date): P
   });
 }
 
-/** The charge of its invoice is at the vendor, and nobody knows what becomes of it. */
+/** The charge of its invoice is at the vendor, or somebody looks into its transfer: nobody knows what becomes of it. */
 async function isBeingPaid(tx: Tx, { invoiceId }: PendingChange): Promise<boolean> {
-  return invoiceId !== null && (await hasUndecidedCharge(tx, invoiceId));
+  if (invoiceId === null) return false;
+  return (await hasUndecidedCharge(tx, invoiceId)) || (await isTransferLookedInto(tx, invoiceId));
 }
 
 /** Null where the period it was for is over. */
@@ -312,7 +314,7 @@ async function putOffLapse(
     at: new Date(at),
     entry: {
       kind: 'lapse_postponed',
-      message: `The change to ${termsInWords(pendingChange)} does not lapse yet: its charge is not decided; unless it is, that is looked at again on ${inWords(until)}.`,
+      message: `The change to ${termsInWords(pendingChange)} does not lapse yet: its payment is not decided; unless it is, that is looked at again on ${inWords(until)}.`,
       details: { invoiceId: pendingChange.invoiceId },
     },
   });

@@ -39,6 +39,7 @@ import { billUnbilledChange } from '../../db/queries/billing/unbilled-change.ts'
 import { offerWinBack } from '../../db/queries/billing/win-back.ts';
 import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
 import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
+import { isTransferLookedInto } from '../../db/queries/payments/follow-transfer.ts';
 import { hasUndecidedCharge } from '../../db/queries/payments/undecided-charge.ts';
 import type { WinBackTemplate } from '../../domain/billing/plan.ts';
 import { termsInWords } from '../../domain/billing/plan-change.ts';
@@ -212,10 +213,12 @@ async function suspendAfterTrial(
   return after;
 }
 
-/** Of what the subscription has billed and is not paid, an invoice whose charge nobody knows the outcome of. */
+/** Of what the subscription has billed and is not paid, an invoice whose payment nobody knows the outcome of. */
 async function undecidedInvoice(tx: Tx, { subscription }: SubscriptionContext): Promise<InvoiceRow | null> {
   for (const invoice of await openInvoicesOf(tx, subscription.id)) {
-    if (await hasUndecidedCharge(tx, invoice.id)) return invoice;
+    const isUndecided =
+      (await hasUndecidedCharge(tx, invoice.id)) || (await isTransferLookedInto(tx, invoice.id));
+    if (isUndecided) return invoice;
   }
   return null;
 }
@@ -231,7 +234,7 @@ function putOffExpiry(
     at: new Date(at),
     entry: {
       kind: 'expiry_postponed',
-      message: `Does not expire yet: the charge of invoice ${invoice.number} is not decided; unless it is, that is looked at again on ${inWords(until)}.`,
+      message: `Does not expire yet: the payment of invoice ${invoice.number} is not decided; unless it is, that is looked at again on ${inWords(until)}.`,
       details: { invoiceId: invoice.id },
     },
   });

@@ -45,6 +45,7 @@ const samples: Record<string, string> = {
   warning: 'Pay into exactly this account.',
   expiresAt: 'Sat 22 Mar 2025 15:00 UTC',
   reference: 'ADV48213073',
+  why: 'The amount cannot be read.',
   refunded: 'USD 10.00',
   received: 'USD 20.00',
   method: 'Cheque 000417',

@@ -1,6 +1,6 @@
 /**
- * The public page of a transfer, for customers without an account: whoever has its link sees it and may tell the number on the
- * bank's confirmation, and nobody finds another one's by guessing.
+ * The public page of a transfer, for customers without an account: whoever has its link sees it and may send the bank's
+ * confirmation or tell the number on it, and nobody finds another one's by guessing.
  */
 import express, { type Request, type Response, Router } from 'express';
 import { withTenant } from '../../db/client.ts';
@@ -9,7 +9,15 @@ import { keepConfirmation } from '../../db/queries/payments/transfer-acts.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { Problem } from '../problem.ts';
-import { numberMistake, renderConfirmation, renderTransfer, transferStyle } from './transfers/page.ts';
+import {
+  numberMistake,
+  renderConfirmation,
+  renderProof,
+  renderTransfer,
+  transferStyle,
+} from './transfers/page.ts';
+import { takesProof } from './transfers/proof-form.ts';
+import { receiveProofs } from './transfers/serve-proofs.ts';
 import { takesConfirmation, transferPage } from './transfers/transfer-page.ts';
 
 /** What `randomBytes(24)` is in base64url. */
@@ -17,7 +25,8 @@ const tokenForm = /^[\w-]{32}$/;
 
 const parseForm = express.urlencoded({ extended: false, limit: '4kb', parameterLimit: 10 });
 
-export function serveTransfers({ db, clock }: ApiDependencies): Router {
+export function serveTransfers(deps: ApiDependencies): Router {
+  const { db, clock } = deps;
   const read = async ({ params: { token } }: Request) => {
     const facts =
       typeof token === 'string' && tokenForm.test(token) ? await readTransferPage(db, token) : null;
@@ -52,6 +61,18 @@ export function serveTransfers({ db, clock }: ApiDependencies): Router {
     if (mistake === null) await keep(facts, number);
     res.redirect(303, path);
   });
+  router.get('/transfers/:token/proof', async (req, res) => {
+    const { facts, path } = await read(req);
+    if (!takesProof(facts.transfer.status, facts.proofs)) return res.redirect(303, path);
+    allowForm(res);
+    show(res, renderProof(transferPage(facts, clock()), { path, mistake: null }));
+  });
+  const showMistake = async (req: Request, res: Response, mistake: string) => {
+    const { facts, path } = await read(req);
+    allowForm(res);
+    show(res, renderProof(transferPage(facts, clock()), { path, mistake }));
+  };
+  router.post('/transfers/:token/proofs', receiveProofs(deps, { read, show: showMistake }));
   return router;
 
   async function keep({ transfer }: TransferPageFacts, number: string): Promise<void> {

@@ -16,8 +16,10 @@ import {
   text,
   uniqueIndex,
 } from 'drizzle-orm/pg-core';
+import type { ObjectType } from '../../domain/operations/object-storage.ts';
 import type { BankAct } from '../../domain/payments/bank-act.ts';
 import type { BankMovementStatus } from '../../domain/payments/bank-movement.ts';
+import type { ProofOutcome, ProofStatus, ProofSuspicion } from '../../domain/payments/bank-proof.ts';
 import type { BankSource } from '../../domain/payments/bank-transaction.ts';
 import type { BankTransferStatus } from '../../domain/payments/bank-transfer.ts';
 import type { MatchDecision } from '../../domain/payments/match-decision.ts';
@@ -106,6 +108,60 @@ export const bankTransfers = pgTable(
     check(
       'bank_transfers_held',
       sql`(${t.status} = 'on_hold') = (${t.heldAt} is not null) and (${t.heldAt} is null) = (${t.holdReason} is null)`,
+    ),
+  ],
+);
+
+/** What was sent to show that a transfer is under way. The file itself is in the storage, under a key made of the id. */
+export const bankProofs = pgTable(
+  'bank_proofs',
+  {
+    id: id(),
+    tenantId: tenantId().references(() => tenants.id),
+    bankTransferId: text()
+      .notNull()
+      .references(() => bankTransfers.id),
+    invoiceId: text()
+      .notNull()
+      .references(() => invoices.id),
+    customerId: text()
+      .notNull()
+      .references(() => customers.id),
+    /** Of the bytes as they were sent, in hexadecimal digits. What is kept of a picture has another one. */
+    sha256: text().notNull(),
+    /** Null once the file is deleted, because its customer was erased. */
+    objectKey: text(),
+    contentType: text().$type<ObjectType>().notNull(),
+    sizeBytes: integer().notNull(),
+    status: text().$type<ProofStatus>().notNull(),
+    /** The number on the confirmation, as it was told with the file. */
+    confirmationNumber: text(),
+    uploadedVia: text().$type<'page' | 'api'>().notNull(),
+    /** Who sent it and who decided, as in the audit log. */
+    uploadedBy: text().notNull(),
+    uploadedAt: instant().notNull(),
+    suspicion: text().$type<ProofSuspicion>(),
+    decidedBy: text(),
+    decidedAt: instant(),
+    /** Why it was rejected, as the customer was told. */
+    reason: text(),
+    /** What came of its approval, and the payment that was booked. */
+    outcome: text().$type<ProofOutcome>(),
+    paymentId: text().references(() => payments.id),
+    createdAt: createdAt(),
+  },
+  (t) => [
+    uniqueIndex('bank_proofs_file').on(t.bankTransferId, t.sha256),
+    uniqueIndex('bank_proofs_payment').on(t.paymentId),
+    index('bank_proofs_list').on(t.tenantId, t.status, t.id),
+    index('bank_proofs_invoice').on(t.tenantId, t.invoiceId, t.id),
+    index('bank_proofs_customer').on(t.tenantId, t.customerId),
+    index('bank_proofs_seen').on(t.tenantId, t.sha256),
+    check('bank_proofs_decided', sql`(${t.status} = 'waiting') = (${t.decidedAt} is null)`),
+    check('bank_proofs_outcome', sql`(${t.status} = 'approved') = (${t.outcome} is not null)`),
+    check(
+      'bank_proofs_booked',
+      sql`(${t.outcome} is not distinct from 'booked') = (${t.paymentId} is not null)`,
     ),
   ],
 );

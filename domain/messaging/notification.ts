@@ -63,6 +63,12 @@ export type NotificationVariables = {
     expiresAt: string;
     payUrl: string;
   };
+  bank_transfer_proof_rejected: InvoiceVariables & {
+    reference: string;
+    why: string;
+    expiresAt: string;
+    payUrl: string;
+  };
   bank_transfer_on_hold: InvoiceVariables & { reference: string; payUrl: string };
   bank_transfer_expired: InvoiceVariables & { reference: string; payUrl: string };
   /** More came by bank transfer than was due, or for what was paid before: `credit` is the customer's. */
@@ -232,6 +238,15 @@ export const templateVariables: { [T in NotificationTemplate]: readonly (keyof N
       'received',
       'reference',
       'warning',
+      'expiresAt',
+      'payUrl',
+    ],
+    bank_transfer_proof_rejected: [
+      'planName',
+      'invoiceNumber',
+      'amount',
+      'reference',
+      'why',
       'expiresAt',
       'payUrl',
     ],

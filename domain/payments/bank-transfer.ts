@@ -36,6 +36,8 @@ export type TransferPolicy = {
   askHours: number;
   /** Without a match for so long: the operators are alerted (seed 002, `bank_reconciliation_delay_hours`: 48). */
   alertHours: number;
+  /** So late money may be seen that has come in time: banks and feeds take their time (seed 002 §8.2: 24 to 48 hours). */
+  seenWithinHours: number;
   /** Nobody calls a transfer from abroad late before so many business days have passed (seed 002: 3 to 5). */
   internationalBusinessDays: number;
 };
@@ -44,6 +46,7 @@ const transferPolicy: TransferPolicy = {
   expiryDays: 7,
   askHours: 24,
   alertHours: 48,
+  seenWithinHours: 48,
   internationalBusinessDays: 5,
 };
 
@@ -75,6 +78,14 @@ export function transferClock({
     alertAt: later(clock.alertAt, underWayUntil),
     expiresAt: later(clock.expiresAt, underWayUntil),
   };
+}
+
+/** Until when what is to begin with the payment waits for it: money that has come in time may be seen later. */
+export function transferAwaitedUntil(
+  expiresAt: string,
+  { dayMs, policy = transferPolicy }: { dayMs: number; policy?: TransferPolicy },
+): string {
+  return addHours(expiresAt, policy.seenWithinHours, dayMs);
 }
 
 /** What is done for a transfer at an instant, though nobody asks for it. */

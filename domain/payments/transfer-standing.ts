@@ -12,9 +12,11 @@ export type TransferSituation = {
   paidBeforeMinor: number;
   /** Nobody is there to be asked any more. */
   isErased: boolean;
+  /** A proof waits to be looked at, where that was asked for. */
+  isProofWaiting?: boolean | undefined;
 };
 
-/** What the status is once the invoice is as it is. A settled transfer whose invoice is owed again is awaited again. */
+/** What the status is once the invoice is as it is. A transfer whose invoice is owed again is awaited again. */
 export function statusFollowing(
   status: BankTransferStatus,
   situation: TransferSituation,
@@ -27,12 +29,12 @@ export function statusFollowing(
     case 'partially_paid':
       return whileOpen(situation);
     case 'settled':
+    case 'void':
       return 'awaiting';
     // What comes meanwhile changes nothing: a person decides, or gives more time first.
     case 'in_review':
     case 'on_hold':
     case 'expired':
-    case 'void':
       return status;
     default:
       return status satisfies never;
@@ -42,7 +44,7 @@ export function statusFollowing(
 /**
  * - `offer`: instructions are given, anew where there were some.
  * - `hold`, `resume`, `extend`: by operators. `expire`: by the clock.
- * - `send_proof`: by the customer; `reject_proof`: by operators, and the customer is asked again.
+ * - `send_proof`: by the customer. `judge_proof`: by operators; once none waits, it is the customer's turn again.
  */
 export const transferDeeds = [
   'offer',
@@ -51,7 +53,7 @@ export const transferDeeds = [
   'extend',
   'expire',
   'send_proof',
-  'reject_proof',
+  'judge_proof',
 ] as const;
 
 export type TransferDeed = (typeof transferDeeds)[number];
@@ -65,7 +67,7 @@ export function statusAfterDeed(
   if (situation.invoice.status !== 'open' || situation.isErased) return null;
   switch (deed) {
     case 'offer':
-      return isTransferOpen(status) && !isAsked(status) ? null : 'awaiting';
+      return isAsked(status) || status === 'expired' ? 'awaiting' : null;
     case 'hold':
       return isTransferOpen(status) ? 'on_hold' : null;
     case 'resume':
@@ -76,8 +78,9 @@ export function statusAfterDeed(
     case 'expire':
       return isAsked(status) ? 'expired' : null;
     case 'send_proof':
+      if (status === 'on_hold' || status === 'in_review') return status;
       return isAsked(status) || status === 'expired' ? 'in_review' : null;
-    case 'reject_proof':
+    case 'judge_proof':
       return status === 'in_review' ? whileOpen(situation) : null;
     default:
       return deed satisfies never;
@@ -89,7 +92,12 @@ function isAsked(status: BankTransferStatus): boolean {
   return status === 'awaiting' || status === 'partially_paid';
 }
 
-function whileOpen({ invoice, paidBeforeMinor }: TransferSituation): BankTransferStatus {
+function whileOpen({
+  invoice,
+  paidBeforeMinor,
+  isProofWaiting = false,
+}: TransferSituation): BankTransferStatus {
+  if (isProofWaiting) return 'in_review';
   return invoice.paidMinor > paidBeforeMinor ? 'partially_paid' : 'awaiting';
 }
 

@@ -14,6 +14,7 @@ export const actionAims: Readonly<Record<string, number>> = {
   'recovered-renewal': 10,
   refund: 4,
   'crypto-paid': 5,
+  'bank-transfer-paid': 8,
 };
 
 /** What is judged of a run, as it was measured and not as it is rounded for reading. */

@@ -6,9 +6,11 @@ import type { Client, WorkflowHandle } from '@temporalio/client';
 import { historiesOf } from '../../test/stories/histories.ts';
 import { offerCoins } from '../../test/stories/offers.ts';
 import { newCustomer } from '../../test/stories/people.ts';
+import { askForTransfer, takeTransfers } from '../../test/stories/transfers.ts';
 import { createWorld, type World } from '../../test/stories/world.ts';
 import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
+import { bankTransferWorkflowId } from '../../workflows/payments/bank-transfer.contract.ts';
 import { cardPaymentWorkflowId } from '../../workflows/payments/card-payment.contract.ts';
 import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
 import { refundWorkflowId } from '../../workflows/payments/refund.contract.ts';
@@ -29,6 +31,7 @@ export async function runScenarios(): Promise<Scenario[]> {
     recoveredRenewal,
     refund,
     cryptoPaid,
+    bankTransferPaid,
   ]) {
     const world = await createWorld();
     try {
@@ -152,6 +155,28 @@ async function cryptoPaid(world: World): Promise<Scenario> {
   await expectStatus(world, String(subscriptionId), 'active');
   const process = costOf(await runsOf(world.client, cryptoInvoiceWorkflowId(id)));
   return { name: 'crypto-paid', ...process, vendorCalls: totalCalls(world) - callsBefore };
+}
+
+/**
+ * An invoice whose transfer comes on the second day, after the customer was asked where it is. What the subscription's process
+ * does of it is part of a payment on any rail.
+ */
+async function bankTransferPaid(world: World): Promise<Scenario> {
+  await takeTransfers(world);
+  const customerId = await newCustomer(world);
+  const { id: subscriptionId } = await world.ok('POST', '/v1/subscriptions', {
+    customerId,
+    planCode: 'pro-monthly',
+    start: 'payment',
+  });
+  const callsBefore = totalCalls(world);
+  const { invoiceId, arrive } = await askForTransfer(world, String(subscriptionId));
+  await world.advance({ hours: 30 });
+  await arrive(2_900);
+  await world.advance({ minutes: 1 });
+  await expectStatus(world, String(subscriptionId), 'active');
+  const process = costOf(await runsOf(world.client, bankTransferWorkflowId(invoiceId)));
+  return { name: 'bank-transfer-paid', ...process, vendorCalls: totalCalls(world) - callsBefore };
 }
 
 /** What the processes cost from now on, their webhooks and calls to the vendor included. */

@@ -5,6 +5,7 @@ import { createApi } from '../../api/app.ts';
 import { loadConfig } from '../../config/env.ts';
 import { createLogger } from '../../config/logger.ts';
 import { createDatabase } from '../../db/client.ts';
+import { createStorage } from '../../integrations/storage/storage.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { noBanks } from '../support/plaid.ts';
@@ -23,6 +24,7 @@ export async function describedOperations(): Promise<string[]> {
     temporal,
     ...noBanks,
     taxEngine: noTaxEngine,
+    storage: createStorage(config.storage),
     log,
     config,
     clock: () => new Date(),

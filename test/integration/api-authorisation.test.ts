@@ -25,6 +25,7 @@ import {
   type TestTenant,
 } from '../support/api.ts';
 import { startTestPlaid } from '../support/plaid.ts';
+import { picture } from '../support/proof-files.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
 import { unmatchedMovement } from './bank-movement.ts';
 import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
@@ -112,6 +113,10 @@ type Things = {
   /** One that was paid half as much again, and settled; its account and the lot it has become. */
   settledCoins(): Promise<{ id: string; address: string; accountId: string; lotId: string }>;
   payout(): Promise<string>;
+  /** A transfer that an open invoice waits for. */
+  bankTransfer(): Promise<string>;
+  /** What was sent to show that one is under way. */
+  bankProof(): Promise<string>;
   /** That payout. */
   approve(payoutId: string): Promise<void>;
   disposal(): Promise<string>;
@@ -172,6 +177,41 @@ const cash = () => ({
   reason: 'on the statement',
   reference: randomUUID(),
 });
+
+/** The same again is the same version, whoever has sent it before. */
+const receiving = {
+  expectedVersion: 0,
+  accounts: [
+    {
+      id: 'usd-main',
+      country: 'US',
+      currency: 'USD',
+      holder: 'Acme Books Inc',
+      bankName: 'First Bank',
+      scheme: 'us',
+      achRoutingNumber: '021000021',
+      accountNumber: '000123456789',
+    },
+  ],
+};
+
+async function withBankDetails(): Promise<void> {
+  for (const { token } of [tenant, other])
+    await api.request('PUT', '/v1/bank_details', { token, body: receiving });
+}
+
+/** A picture that was not sent before. */
+async function proofForm(): Promise<FormData> {
+  const form = new FormData();
+  proofs += 1;
+  form.append(
+    'file',
+    new Blob([Uint8Array.from(await picture('png', { seed: proofs, width: 20 + proofs }))]),
+    'x.png',
+  );
+  return form;
+}
+let proofs = 0;
 
 const samples: Record<string, Sample> = {
   createCustomer: {
@@ -466,6 +506,85 @@ const samples: Record<string, Sample> = {
       const { id, address } = await a.settledCoins();
       return { path: `/v1/crypto_invoices/${id}/payouts`, body: { address, ...why } };
     },
+    foreign: 'not_found',
+  },
+  putBankDetails: {
+    call: async () => {
+      await withBankDetails();
+      return { path: '/v1/bank_details', body: receiving };
+    },
+    foreign: 'own',
+  },
+  getBankDetails: {
+    call: async () => {
+      await withBankDetails();
+      return { path: '/v1/bank_details' };
+    },
+    foreign: 'own',
+  },
+  getBankDetailsVersion: {
+    call: async () => {
+      await withBankDetails();
+      return { path: '/v1/bank_details/versions/1' };
+    },
+    foreign: 'own',
+  },
+  createBankTransfer: {
+    call: async (a) => {
+      await withBankDetails();
+      return { path: `/v1/invoices/${await a.invoice()}/bank_transfer`, body: { country: 'US' } };
+    },
+    foreign: 'not_found',
+  },
+  listBankTransfers: { call: () => ({ path: '/v1/bank_transfers' }), foreign: 'own' },
+  getBankTransfer: {
+    call: async (a) => ({ path: `/v1/bank_transfers/${await a.bankTransfer()}` }),
+    foreign: 'not_found',
+  },
+  holdBankTransfer: {
+    call: async (a) => ({ path: `/v1/bank_transfers/${await a.bankTransfer()}/hold`, body: why }),
+    foreign: 'not_found',
+  },
+  resumeBankTransfer: {
+    call: async (a) => ({ path: `/v1/bank_transfers/${await a.bankTransfer()}/resume`, body: {} }),
+    foreign: 'not_found',
+  },
+  extendBankTransfer: {
+    call: async (a) => ({
+      path: `/v1/bank_transfers/${await a.bankTransfer()}/extend`,
+      body: { days: 1, ...why },
+    }),
+    foreign: 'not_found',
+  },
+  confirmBankTransfer: {
+    call: async (a) => ({
+      path: `/v1/bank_transfers/${await a.bankTransfer()}/confirmation`,
+      body: { number: 'MMQFMP0N000123' },
+    }),
+    foreign: 'not_found',
+  },
+  createBankProof: {
+    call: async (a) => ({
+      path: `/v1/bank_transfers/${await a.bankTransfer()}/proofs`,
+      body: await proofForm(),
+    }),
+    foreign: 'not_found',
+  },
+  listBankProofs: { call: () => ({ path: '/v1/bank_proofs' }), foreign: 'own' },
+  getBankProof: {
+    call: async (a) => ({ path: `/v1/bank_proofs/${await a.bankProof()}` }),
+    foreign: 'not_found',
+  },
+  getBankProofFile: {
+    call: async (a) => ({ path: `/v1/bank_proofs/${await a.bankProof()}/file` }),
+    foreign: 'not_found',
+  },
+  approveBankProof: {
+    call: async (a) => ({ path: `/v1/bank_proofs/${await a.bankProof()}/approve`, body: {} }),
+    foreign: 'not_found',
+  },
+  rejectBankProof: {
+    call: async (a) => ({ path: `/v1/bank_proofs/${await a.bankProof()}/reject`, body: why }),
     foreign: 'not_found',
   },
   listCryptoPayouts: { call: () => ({ path: '/v1/crypto_payouts' }), foreign: 'own' },
@@ -839,6 +958,13 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       const { id, address } = await things.settledCoins();
       return (await post(`/v1/crypto_invoices/${id}/payouts`, { address, ...why })).id;
     },
+    async bankTransfer() {
+      await withBankDetails();
+      const path = `/v1/invoices/${await things.invoice()}/bank_transfer`;
+      return (await post(path, { country: 'US' })).id;
+    },
+    bankProof: async () =>
+      (await post(`/v1/bank_transfers/${await things.bankTransfer()}/proofs`, await proofForm())).id,
     approve: async (payoutId) => void (await post(`/v1/crypto_payouts/${payoutId}/approve`, {})),
     disposal: async () => (await post('/v1/crypto_disposals', soldFrom(await things.settledCoins()))).id,
     order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
@@ -1100,6 +1226,30 @@ const plainFields: ReadonlySet<string> = new Set([
   'requestCryptoPayout address',
   'requestCryptoPayout reason',
   'rejectCryptoPayout reason',
+  'putBankDetails accounts.id',
+  'putBankDetails accounts.country',
+  'putBankDetails accounts.currency',
+  'putBankDetails accounts.holder',
+  'putBankDetails accounts.holderAddress',
+  'putBankDetails accounts.bankName',
+  'putBankDetails accounts.bankAddress',
+  'putBankDetails accounts.bic',
+  'putBankDetails accounts.achRoutingNumber',
+  'putBankDetails accounts.wireRoutingNumber',
+  'putBankDetails accounts.accountNumber',
+  'putBankDetails accounts.iban',
+  'putBankDetails accounts.sortCode',
+  'putBankDetails accounts.ifsc',
+  'putBankDetails accounts.fields.label',
+  'putBankDetails accounts.fields.value',
+  'putBankDetails internationalWireAccountId',
+  'holdBankTransfer reason',
+  'extendBankTransfer reason',
+  'confirmBankTransfer number',
+  'createBankProof file',
+  'createBankProof confirmationNumber',
+  'approveBankProof receivedOn',
+  'rejectBankProof reason',
 ]);
 
 /**
@@ -1533,6 +1683,12 @@ const namings: Record<string, Naming> = {
     meets: 'state_conflict',
   },
   'listBankConnections cursor': paged('/v1/bank_connections', 'bankConnection'),
+  'listBankProofs cursor': paged('/v1/bank_proofs', 'bankProof'),
+  'listBankProofs invoiceId': filtered('/v1/bank_proofs', 'invoiceId', 'bankProof'),
+  'listBankProofs bankTransferId': filtered('/v1/bank_proofs', 'bankTransferId', 'bankProof'),
+  'listBankTransfers cursor': paged('/v1/bank_transfers', 'bankTransfer'),
+  'listBankTransfers invoiceId': filtered('/v1/bank_transfers', 'invoiceId', 'bankTransfer'),
+  'listBankTransfers reference': filtered('/v1/bank_transfers', 'reference', 'bankTransfer'),
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1671,7 +1827,8 @@ function fieldsOf(document: Json): string[] {
         .map(deref)
         .filter((parameter: Json) => parameter.in === 'query')
         .flatMap(({ name, schema }: Json) => textsIn(schema, name));
-      const body = textsIn(deref(operation.requestBody)?.content['application/json'].schema, '');
+      const [media] = Object.values<Json>(deref(operation.requestBody)?.content ?? {});
+      const body = textsIn(media?.schema, '');
       return [...queries, ...body].map((field) => `${operation.operationId} ${field}`);
     }),
   );
@@ -1714,6 +1871,7 @@ const tables: Record<string, string> = {
   cbc: 'coinbase_checkouts',
   bcn: 'bank_connections',
   bac: 'bank_accounts',
+  btf: 'bank_transfers',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',
@@ -1724,6 +1882,7 @@ const tables: Record<string, string> = {
   dpol: 'dunning_policies',
   dcase: 'dunning_cases',
   mov: 'mrr_movements',
+  bpf: 'bank_proofs',
 };
 
 async function couponCodeOf(whose: Things): Promise<string> {

@@ -36,7 +36,7 @@ export type InvoiceScene = {
 export const day1 = '2026-03-01T09:00:00.000Z';
 
 export async function createInvoiceScene(
-  options: Pick<NonNullable<Parameters<typeof startTestApi>[0]>, 'config' | 'log'> = {},
+  options: Pick<NonNullable<Parameters<typeof startTestApi>[0]>, 'config' | 'log' | 'storage'> = {},
 ): Promise<InvoiceScene> {
   let now = new Date(day1);
   const api = await startTestApi({ ...options, clock: () => now });

@@ -23,6 +23,7 @@ import {
   useBankAccount,
   useCard,
 } from '../stories/people.ts';
+import { askForTransfer, takeTransfers } from '../stories/transfers.ts';
 import type { World } from '../stories/world.ts';
 import { createStillChain } from '../support/still-chain.ts';
 
@@ -359,6 +360,33 @@ export const paths: Readonly<Record<string, Path>> = {
     await chain.pay(offered);
     await world.advance({ minutes: 40 });
     await chain.mine(3);
+  },
+
+  'paid-by-transfer-in-parts': async (world) => {
+    await takeTransfers(world);
+    const transfer = await askForTransfer(world, await subscribe(world, { start: 'payment' }));
+    await transfer.arrive(1_000);
+    await world.advance({ days: 1 });
+    await transfer.arrive(1_900);
+  },
+
+  'transfer-held-then-never-comes': async (world) => {
+    await takeTransfers(world);
+    const transfer = await askForTransfer(world, await subscribe(world, { start: 'payment' }));
+    await transfer.act('hold', { reason: 'the bank has a question' });
+    await world.advance({ days: 1 });
+    await transfer.act('resume');
+    await world.advance({ days: 8 });
+  },
+
+  // A new run looks once for each thing that comes after the end of the one before.
+  'transfer-expired-extended-and-paid': async (world) => {
+    await takeTransfers(world);
+    const transfer = await askForTransfer(world, await subscribe(world, { start: 'payment' }));
+    await world.advance({ days: 8 });
+    await transfer.act('extend', { days: 3, reason: 'the bank needs longer' });
+    await world.advance({ days: 1 });
+    await transfer.arrive(2_900);
   },
 
   'chain-without-a-node': watchBitcoin,

@@ -29,6 +29,7 @@ test('every variable is explained, and marked where production needs it', () => 
     'STRIPE_WEBHOOK_SECRETS',
     'RESEND_API_KEY',
     'MAIL_FROM',
+    'STORAGE_FOLDER',
   ]);
 });
 

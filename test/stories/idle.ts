@@ -9,7 +9,7 @@ import { listSubscriptions } from '../../db/queries/billing/read-subscriptions.t
 import { snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { envelopeOf } from '../../db/queries/operations/inbox.ts';
 import { bankConnections } from '../../db/schema/bank-connections.ts';
-import { bankAccounts } from '../../db/schema/banking.ts';
+import { bankAccounts, bankTransfers } from '../../db/schema/banking.ts';
 import { coinbaseCheckouts } from '../../db/schema/coinbase.ts';
 import { cryptoInvoices } from '../../db/schema/crypto.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
@@ -22,6 +22,7 @@ import { dunningWorkflowId } from '../../workflows/billing/dunning.contract.ts';
 import { subscriptionWorkflowId } from '../../workflows/billing/subscription.contract.ts';
 import { bankConnectionWorkflowId } from '../../workflows/payments/bank-connection.contract.ts';
 import { bankMatchingWorkflowId } from '../../workflows/payments/bank-matching.contract.ts';
+import { bankTransferWorkflowId } from '../../workflows/payments/bank-transfer.contract.ts';
 import { coinbaseCheckoutWorkflowId } from '../../workflows/payments/coinbase-checkout.contract.ts';
 import { cryptoInvoiceWorkflowId } from '../../workflows/payments/crypto-invoice.contract.ts';
 import { razorpayCollectionWorkflowId } from '../../workflows/payments/razorpay-collection.contract.ts';
@@ -66,8 +67,9 @@ export function createObserver(story: { db: Database; client: Client; tenantId: 
     },
     async nextWake(now) {
       const offers = (await cryptoInvoiceIds(db, tenantId)).map(cryptoInvoiceWorkflowId);
+      const transfers = (await transferredInvoiceIds(db, tenantId)).map(bankTransferWorkflowId);
       const banks = (await connectionNames(db, tenantId)).map(bankConnectionWorkflowId);
-      const timed = [...offers, ...banks, ...(await matchingIds(db, tenantId))];
+      const timed = [...offers, ...transfers, ...banks, ...(await matchingIds(db, tenantId))];
       const timers = await Promise.all(
         timed.filter((id) => !ended.has(id)).map((id) => nextTimer(client, id)),
       );
@@ -160,10 +162,12 @@ async function workflowIdsOf(db: Database, tenantId: string): Promise<string[]> 
   );
   const offers = await cryptoInvoiceIds(db, tenantId);
   const banks = await connectionNames(db, tenantId);
+  const transferred = await transferredInvoiceIds(db, tenantId);
   return [
     ...(await matchingIds(db, tenantId)),
     ...banks.map(bankConnectionWorkflowId),
     ...offers.map(cryptoInvoiceWorkflowId),
+    ...transferred.map(bankTransferWorkflowId),
     ...views.map(({ subscription }) => subscriptionWorkflowId(subscription.id)),
     ...[...customers].map(dunningWorkflowId),
     ...told,
@@ -199,6 +203,13 @@ function connectionNames(db: Database, tenantId: string): Promise<string[]> {
   return withTenant(db, tenantId, async (tx) => {
     const rows = await tx.select({ externalId: bankConnections.externalId }).from(bankConnections);
     return rows.map(({ externalId }) => externalId);
+  });
+}
+
+function transferredInvoiceIds(db: Database, tenantId: string): Promise<string[]> {
+  return withTenant(db, tenantId, async (tx) => {
+    const rows = await tx.select({ id: bankTransfers.invoiceId }).from(bankTransfers);
+    return rows.map(({ id }) => id);
   });
 }
 

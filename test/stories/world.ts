@@ -39,6 +39,7 @@ import { startTestRates } from '../support/exchange-rates.ts';
 import { startTestPlaid, testBanks } from '../support/plaid.ts';
 import { razorpayWebhookSecret, startTestRazorpay } from '../support/razorpay.ts';
 import { timeSkippingServerPath } from '../support/services.ts';
+import { createTestStorage } from '../support/storage.ts';
 import { testTaxEngine } from '../support/tax-engine.ts';
 import { checkBooks } from './books.ts';
 import { createStoryChain, localAccountKey, type StoryChain } from './chain.ts';
@@ -157,6 +158,7 @@ export async function createWorld({
   const slack = await startSlackSandbox({ port: 0 });
   const chatHosts = [new URL(slack.url).host];
   const taxEngine = testTaxEngine(stripe.url);
+  const storage = createTestStorage();
   const relay = createRelay({
     db,
     listen: async () => ({ close: async () => {} }),
@@ -194,6 +196,7 @@ export async function createWorld({
     banks,
     taxEngine,
     exchangeRates,
+    storage,
     log,
     drainOutbox: () => relay.drainOnce(),
     chainWatching: { network: 'local', chains: watched, watchMs: 200 },
@@ -230,6 +233,7 @@ export async function createWorld({
     taxEngine,
     banks,
     feedKeys,
+    storage,
     log,
     config: { ...config, operatorChat: { ...config.operatorChat, hosts: chatHosts } },
     clock: clock.now,
@@ -262,10 +266,10 @@ export async function createWorld({
       method,
       headers: {
         authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
+        ...(!(body instanceof FormData) && { 'content-type': 'application/json' }),
         ...(method !== 'GET' && { 'idempotency-key': key }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: body instanceof FormData ? body : JSON.stringify(body) }),
     });
     const text = await response.text();
     if (method !== 'GET' && !isTogether) await settle();

@@ -18,12 +18,14 @@ import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import type { TaxEngine } from '../../domain/billing/tax-engine.ts';
+import type { ObjectStorage } from '../../domain/operations/object-storage.ts';
 import { createTemporalClient } from '../../temporal/connection.ts';
 import { createDataConverter } from '../../temporal/data-converter.ts';
 import { ensureNamespace } from '../../temporal/namespace.ts';
 import { createTestDatabase } from './database.ts';
 import { noBanks, testBanks } from './plaid.ts';
 import { temporalAddress } from './services.ts';
+import { createTestStorage } from './storage.ts';
 import { noTaxEngine } from './tax-engine.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read the fields they assert.
@@ -65,6 +67,7 @@ export async function startTestApi({
   temporal,
   taxEngine = noTaxEngine,
   plaidUrl,
+  storage = createTestStorage(),
   config = testConfig,
   clock = () => new Date(),
   log = createLogger({ name: 'test-api', level: 'silent' }),
@@ -73,6 +76,7 @@ export async function startTestApi({
   taxEngine?: TaxEngine;
   /** Where Plaid listens; without, nobody does. */
   plaidUrl?: string;
+  storage?: ObjectStorage;
   config?: Config;
   clock?: () => Date;
   log?: Logger;
@@ -87,6 +91,7 @@ export async function startTestApi({
     temporal: client,
     taxEngine,
     ...(plaidUrl === undefined ? noBanks : testBanks(plaidUrl)),
+    storage,
     log,
     config,
     clock,
@@ -115,7 +120,7 @@ export async function startTestApi({
       }),
     async request(method, path, options = {}) {
       const response = await fetch(`${url}${path}`, requestInit(method, options));
-      const text = await response.text();
+      const text = await textOf(response);
       const isJson = response.headers.get('content-type')?.includes('json') ?? false;
       const answer = {
         status: response.status,
@@ -186,6 +191,12 @@ function nowhere(): Client {
   });
 }
 
+/** Of a file that is no text, one character for each byte. */
+async function textOf(response: Response): Promise<string> {
+  if (response.headers.get('content-type') !== 'application/octet-stream') return response.text();
+  return Buffer.from(await response.arrayBuffer()).toString('latin1');
+}
+
 function requestInit(method: string, { token, body, key, headers = {} }: RequestOptions): RequestInit {
   const needsKey = key !== undefined || method === 'POST' || method === 'PUT';
   const sent = key === undefined ? randomUUID() : key;
@@ -195,12 +206,12 @@ function requestInit(method: string, { token, body, key, headers = {} }: Request
     headers: {
       ...(token != null && { authorization: `Bearer ${token}` }),
       ...(needsKey && sent !== null && { 'idempotency-key': sent }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
+      ...(body !== undefined && !(body instanceof FormData) && { 'content-type': 'application/json' }),
       ...headers,
     },
     ...(body !== undefined && {
       body:
-        typeof body === 'string' || body instanceof Uint8Array
+        typeof body === 'string' || body instanceof Uint8Array || body instanceof FormData
           ? (body as NonNullable<RequestInit['body']>)
           : JSON.stringify(body),
     }),

@@ -8,6 +8,7 @@ import { bankNumberForm } from '../../../domain/payments/bank-number.ts';
 import type { InstructionLine } from '../../../domain/payments/transfer-instructions.ts';
 import { CONFIRMATION_MAX } from '../bank-transfers.schemas.ts';
 import { style } from '../checkout/assets.ts';
+import { renderProofForm } from './proof-form.ts';
 
 /** What the page shows; every text is plain and is escaped here. */
 export type TransferPage = {
@@ -30,6 +31,7 @@ export type TransferPage = {
   } | null;
   facts: readonly { name: string; value: string }[];
   takesConfirmation: boolean;
+  takesProof: boolean;
   mayChange: boolean;
 };
 
@@ -43,7 +45,7 @@ export function renderTransfer(page: TransferPage, path: string): string {
 </section>
 ${page.instructions === null ? '' : renderInstructions(page.instructions)}
 ${page.facts.length === 0 ? '' : renderFacts(page.facts)}
-${page.takesConfirmation ? renderHelp(path) : ''}`,
+${page.takesConfirmation ? renderHelp(path, page.takesProof) : ''}`,
   });
 }
 
@@ -63,6 +65,14 @@ ${mistake === null ? '' : `<p class="attention" role="alert" id="mistake">${esca
 </form>
 <p><a href="${escapeHtml(path)}">Back to the transfer</a></p>`,
   });
+}
+
+/** The form for a proof. `mistake`: what was wrong with the one that was sent. */
+export function renderProof(
+  page: TransferPage,
+  { path, mistake }: { path: string; mistake: string | null },
+): string {
+  return document(page, { refreshes: false, body: renderProofForm({ path, mistake }) });
 }
 
 /** What is wrong with a number that was typed; null where nothing is. */
@@ -151,7 +161,8 @@ function renderFacts(facts: TransferPage['facts']): string {
   return `<section class="facts"><dl>${rows.join('\n')}</dl></section>`;
 }
 
-function renderHelp(path: string): string {
+function renderHelp(path: string, takesProof: boolean): string {
+  const proof = `, or <a href="${escapeHtml(`${path}/proof`)}">send us the confirmation itself</a>`;
   return `<section class="help"><h2>You have sent it, and nothing happens?</h2>
-<p>Banks take their time. If it takes longer than it should, <a href="${escapeHtml(`${path}/confirmation`)}">tell us the number on your bank's confirmation</a>, and we look for it.</p></section>`;
+<p>Banks take their time. If it takes longer than it should, <a href="${escapeHtml(`${path}/confirmation`)}">tell us the number on your bank's confirmation</a>${takesProof ? proof : ''}, and we look for it.</p></section>`;
 }

@@ -10,9 +10,10 @@ import {
 } from '../../../domain/payments/transfer-instructions.ts';
 import { qrSvg } from '../checkout/qr.ts';
 import type { TransferPage } from './page.ts';
+import { proofFacts, takesProof } from './proof-form.ts';
 
 export function transferPage(facts: TransferPageFacts, now: Date): TransferPage {
-  const { seller, invoiceNumber, totalMinor, transfer, due, receivedMinor } = facts;
+  const { seller, invoiceNumber, totalMinor, transfer, due, receivedMinor, proofs } = facts;
   const { instructions, reference, confirmationNumber, currency } = transfer;
   const status = statusAt(transfer, now);
   const isPayable = status === 'awaiting' || status === 'partially_paid';
@@ -41,8 +42,10 @@ export function transferPage(facts: TransferPageFacts, now: Date): TransferPage 
       ...(confirmationNumber === null
         ? []
         : [{ name: 'Number of your confirmation', value: `noted (… ${confirmationNumber.slice(-SHOWN)})` }]),
+      ...proofFacts(proofs),
     ],
     takesConfirmation: takesConfirmation(status),
+    takesProof: takesProof(status, proofs),
     mayChange: status !== 'settled' && status !== 'void',
   };
 }

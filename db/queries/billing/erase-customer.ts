@@ -18,6 +18,7 @@ import { paymentApprovals } from '../../schema/payment-approvals.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../schema/payments.ts';
 import { taxCalculations } from '../../schema/tax.ts';
 import { idempotencyKeys } from '../../schema/tenants.ts';
+import { forgetProofTexts } from '../payments/bank-proofs.ts';
 import { eraseMovements } from '../payments/erase-movements.ts';
 import { lookAtTransferOf } from '../payments/follow-transfer.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
@@ -111,14 +112,15 @@ export async function eraseCustomer(
   await tx.update(chargeAttempts).set({ actionUrl: null }).where(inArray(chargeAttempts.invoiceId, owned));
   const numbers = await endTransfers(tx, id, at);
   await eraseMovements(tx, { customerId: id, at });
+  const texts = await forgetProofTexts(tx, id);
   // Stored answers of the API may repeat what was sent.
-  for (const told of [email, ...numbers].filter((each) => each !== null)) {
+  for (const told of [email, ...numbers, ...texts].filter((each) => each !== null)) {
     await tx
       .delete(idempotencyKeys)
       .where(
         and(
           eq(idempotencyKeys.tenantId, tenantId),
-          sql`strpos(${idempotencyKeys.responseBody}::text, ${told}) > 0`,
+          sql`strpos(${idempotencyKeys.responseBody}::text, ${JSON.stringify(told).slice(1, -1)}) > 0`,
         ),
       );
   }
@@ -142,6 +144,7 @@ export async function eraseCustomer(
         'taxCalculations.fingerprint',
         'invoiceDrafts',
         'bankTransfers.confirmationNumber',
+        'bankProofs',
         'payments.note',
         'payments.chequeNumber',
         'paymentApprovals.note',

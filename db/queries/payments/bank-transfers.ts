@@ -7,9 +7,14 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { and, desc, eq, inArray, lt } from 'drizzle-orm';
+import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { DomainError, stateConflict } from '../../../domain/errors.ts';
 import { type Money, money } from '../../../domain/money.ts';
-import { type BankTransferStatus, isTransferOpen } from '../../../domain/payments/bank-transfer.ts';
+import {
+  type BankTransferStatus,
+  isTransferOpen,
+  transferAwaitedUntil,
+} from '../../../domain/payments/bank-transfer.ts';
 import {
   instructionsFor,
   type TransferInstructions,
@@ -22,9 +27,15 @@ import { newId } from '../../ids.ts';
 import { bankTransfers } from '../../schema/banking.ts';
 import { invoices } from '../../schema/billing.ts';
 import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
-import { addTimelineEntry, notFound, type SubscriptionContext } from '../billing/subscriptions.ts';
+import {
+  addTimelineEntry,
+  announceSubscription,
+  notFound,
+  type SubscriptionContext,
+} from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
+import { awaitPayment } from './await-payment.ts';
 import { currentBankDetails } from './bank-details.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { areCoinsUnderWay } from './crypto-offer.ts';
@@ -37,6 +48,8 @@ export type TransferSubject = {
   transfer: BankTransferRow;
   context: SubscriptionContext;
   invoice: InvoiceRow;
+  /** Whether a proof waits to be looked at, where that was asked for. */
+  isProofWaiting?: boolean | undefined;
 };
 
 export type TransferWish = {
@@ -70,6 +83,7 @@ export async function createTransfer(tx: Tx, wish: TransferWish): Promise<BankTr
     current === null
       ? await insertTransfer(tx, { tenantId, customerId, invoiceId, currency, ...offer, statusSince: at })
       : await changeTransfer(tx, current, { ...offer, at });
+  await awaitTransfer(tx, { transfer, invoice, context }, at);
   const start = startOf(transfer);
   await appendOutbox(tx, tenantId, [current === null ? startBankTransfer(start) : lookAtBankTransfer(start)]);
   await tellOfStanding(tx, { transfer, invoice, context, pageUrl: pageUrlOf(publicUrl, transfer), at });
@@ -97,13 +111,26 @@ export async function lockTransfer(tx: Tx, id: string): Promise<TransferSubject>
   return { ...subject, transfer: await readTransfer(tx, id) };
 }
 
+/** A subscription that begins with the payment, or an upgrade, waits as long as the instructions hold, and a little longer. */
+export async function awaitTransfer(
+  tx: Tx,
+  { transfer, invoice, context }: TransferSubject,
+  at: Date,
+): Promise<void> {
+  const dayMs = dayLengthMs(context.tenant);
+  const until = transferAwaitedUntil(transfer.expiresAt.toISOString(), { dayMs });
+  const after = await awaitPayment(tx, context, { invoice, until, at });
+  if (after !== context) await announceSubscription(tx, after);
+}
+
 /** What decides about it beside its status. */
 export function situationOf({
   transfer: { paidBeforeMinor },
   invoice,
   context: { customer },
+  isProofWaiting,
 }: TransferSubject): TransferSituation {
-  return { invoice, paidBeforeMinor, isErased: customer.erasedAt !== null };
+  return { invoice, paidBeforeMinor, isErased: customer.erasedAt !== null, isProofWaiting };
 }
 
 export async function findTransfer(tx: Tx, id: string): Promise<BankTransferRow | null> {

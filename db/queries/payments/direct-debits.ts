@@ -30,6 +30,7 @@ import {
   snapshotOf,
   statusChange,
 } from '../billing/subscriptions.ts';
+import { awaitPayment } from './await-payment.ts';
 import type { FailedCharge } from './failed-charge.ts';
 import { firstPeriod } from './settle-payment.ts';
 
@@ -81,26 +82,14 @@ function isOwed({ subscription: { status, periodEndsAt } }: SubscriptionContext)
   return !isTerminal(status) && status !== 'suspended' && !(status === 'trialing' && periodEndsAt === null);
 }
 
-/**
- * The bank works on a debit, or will: a first payment and an upgrade are awaited as long as that may take. An upgrade still
- * gives way at the end of the period it is for.
- */
+/** The bank works on a debit, or will: what waits for the payment waits as long as that may take. */
 export async function awaitBank(
   tx: Tx,
   context: SubscriptionContext,
   { invoice, startedAt, at }: { invoice: InvoiceRow; startedAt: string; at: Date },
 ): Promise<SubscriptionContext> {
   const until = holdUntil(startedAt, dayLengthMs(context.tenant));
-  const { status, pendingChange, periodEndsAt } = context.subscription;
-  const awaitsFirst = status === 'incomplete' || status === 'suspended';
-  if (awaitsFirst && until > firstPaymentAwaitedUntil(snapshotOf(context))) {
-    return changeSubscription(tx, context, { set: { firstPaymentUntil: new Date(until) }, at });
-  }
-  if (pendingChange?.kind !== 'upgrade' || pendingChange.invoiceId !== invoice.id) return context;
-  const latest =
-    periodEndsAt === null || until < periodEndsAt.toISOString() ? until : periodEndsAt.toISOString();
-  if (latest <= pendingChange.at) return context;
-  return changeSubscription(tx, context, { set: { pendingChange: { ...pendingChange, at: latest } }, at });
+  return awaitPayment(tx, context, { invoice, until, at });
 }
 
 /** A first payment came back for good: the customer has as long as at the beginning to name another method. */

@@ -51,6 +51,15 @@ export async function lookAtTransferOf(tx: Tx, invoiceId: string, at: Date): Pro
   if (hasMoved && hasProcess) await appendOutbox(tx, after.tenantId, [lookAtBankTransfer(startOf(after))]);
 }
 
+/** Whether somebody looks into a transfer of the invoice: nothing that waits for the money is given up meanwhile. */
+export async function isTransferLookedInto(tx: Tx, invoiceId: string): Promise<boolean> {
+  const [row] = await tx
+    .select({ status: bankTransfers.status })
+    .from(bankTransfers)
+    .where(eq(bankTransfers.invoiceId, invoiceId));
+  return row?.status === 'on_hold' || row?.status === 'in_review';
+}
+
 /** The row with the status that the invoice asks for. */
 export async function followInvoice(
   tx: Tx,
@@ -64,7 +73,7 @@ export async function followInvoice(
   const { paidBeforeMinor } = transfer;
   const status = statusFollowing(transfer.status, { invoice, paidBeforeMinor, isErased });
   if (status === transfer.status) return transfer;
-  const isReopened = transfer.status === 'settled' && isTransferOpen(status);
+  const isReopened = !isTransferOpen(transfer.status) && isTransferOpen(status);
   return changeTransfer(tx, transfer, {
     status,
     ...(isReopened && (await givenAgain(tx, transfer, { paidMinor: invoice.paidMinor, at }))),

@@ -59,13 +59,19 @@ export async function lookAtTransfer(
 /** Each changes the row, so that it is not due any more. */
 const acts: Record<TransferAct['kind'], (tx: Tx, told: TransferMessage) => Promise<BankTransferRow>> = {
   async ask_customer(tx, told) {
-    await askCustomer(tx, told);
-    const since = inWords(told.transfer.issuedAt.toISOString());
-    await tellOperators(tx, told, {
-      what: `Nothing has come since ${since}; the customer was asked for a copy of the confirmation or the number on it.`,
-      occasion: `asked:${told.transfer.issuedAt.toISOString()}`,
-    });
-    const row = await changeTransfer(tx, told.transfer, { askedAt: told.at, at: told.at });
+    const { transfer, at } = told;
+    const row = await changeTransfer(tx, transfer, { askedAt: at, at });
+    // After an outage what comes next is due as well, and says more.
+    const isExpiring = transfer.expiresAt <= at;
+    if (!isExpiring) await askCustomer(tx, told);
+    if (transfer.alertAt > at) {
+      const since = inWords(transfer.issuedAt.toISOString());
+      await tellOperators(tx, told, {
+        what: `Nothing has come since ${since}; the customer was asked for a copy of the confirmation or the number on it.`,
+        occasion: `asked:${transfer.issuedAt.toISOString()}`,
+      });
+    }
+    if (isExpiring) return row;
     return noted(tx, told, row, {
       kind: 'asked',
       message: 'has not come yet; the customer was asked where it is',

@@ -5,6 +5,7 @@ import { type Database, withSystem, withTenant } from '../../client.ts';
 import { bankTransfers } from '../../schema/banking.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { currentTenant } from '../tenants/tenants.ts';
+import { type BankProofRow, proofsOf } from './bank-proofs.ts';
 import { duesOf } from './bank-transfers.ts';
 import type { BankTransferRow } from './follow-transfer.ts';
 
@@ -17,6 +18,8 @@ export type TransferPageFacts = {
   due: Money;
   /** What came since the instructions were given, in minor units. */
   receivedMinor: number;
+  /** Newest first. */
+  proofs: BankProofRow[];
 };
 
 /** Null for a token that opens nothing, or nothing any more: the customer was erased. */
@@ -53,6 +56,7 @@ export async function readTransferPage(db: Database, token: string): Promise<Tra
       transfer,
       due,
       receivedMinor: Math.max(0, paidMinor - transfer.paidBeforeMinor),
+      proofs: await proofsOf(tx, transfer.id),
     };
   });
 }

@@ -19,9 +19,10 @@ import type { Tx } from '../../client.ts';
 import { addTimelineEntry } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
-import { lockTransfer, situationOf, type TransferSubject } from './bank-transfers.ts';
+import { awaitTransfer, lockTransfer, situationOf, type TransferSubject } from './bank-transfers.ts';
 import { type BankTransferRow, changeTransfer, clockColumns, startOf } from './follow-transfer.ts';
 import { pageUrlOf, tellOfHold, tellOfStanding } from './transfer-messages.ts';
+import { isProofWaiting } from './waiting-proofs.ts';
 
 type Asked = { bankTransferId: string; publicUrl: string; actor: string; at: Date };
 
@@ -53,6 +54,7 @@ export async function resumeTransfer(tx: Tx, asked: Asked): Promise<BankTransfer
   if (before.heldAt === null) return before;
   const clock = afterStanding(clockOf(before), { from: before.heldAt.toISOString(), to: at.toISOString() });
   const transfer = await changeTransfer(tx, before, { status, ...clockColumns(clock), at });
+  await awaitTransfer(tx, { ...subject, transfer }, at);
   await tellOfStanding(tx, { ...subject, transfer, pageUrl: pageUrlOf(asked.publicUrl, transfer), at });
   return follow(tx, { ...subject, transfer }, asked, {
     kind: 'resumed',
@@ -75,6 +77,7 @@ export async function extendTransfer(
   const from = before.heldAt === null && before.expiresAt < at ? at : before.expiresAt;
   const expiresAt = addDays(from.toISOString(), days, dayLengthMs(context.tenant));
   const transfer = await changeTransfer(tx, before, { status, expiresAt: new Date(expiresAt), at });
+  await awaitTransfer(tx, { ...subject, transfer }, at);
   await tellOfStanding(tx, { ...subject, transfer, pageUrl: pageUrlOf(asked.publicUrl, transfer), at });
   return follow(tx, { ...subject, transfer }, asked, {
     kind: 'extended',
@@ -109,8 +112,9 @@ async function lockFor(
   { bankTransferId }: Asked,
   deed: TransferDeed,
 ): Promise<{ subject: TransferSubject; status: BankTransferStatus }> {
-  const subject = await lockTransfer(tx, bankTransferId);
-  const { transfer } = subject;
+  const locked = await lockTransfer(tx, bankTransferId);
+  const { transfer } = locked;
+  const subject = { ...locked, isProofWaiting: await isProofWaiting(tx, bankTransferId) };
   // What goes on already is not resumed.
   const isDone = deed === 'resume' && transfer.status !== 'on_hold' && isTransferOpen(transfer.status);
   const status = isDone ? transfer.status : statusAfterDeed(transfer.status, deed, situationOf(subject));
@@ -145,7 +149,7 @@ async function follow(
   return transfer;
 }
 
-function clockOf({ askAt, alertAt, expiresAt }: BankTransferRow) {
+export function clockOf({ askAt, alertAt, expiresAt }: BankTransferRow) {
   return {
     askAt: askAt.toISOString(),
     alertAt: alertAt.toISOString(),

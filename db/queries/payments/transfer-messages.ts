@@ -32,6 +32,8 @@ export function pageUrlOf(publicUrl: string, { pageToken }: Pick<BankTransferRow
 /** Where it is the customer's turn: the instructions, or what of them is left to be paid. */
 export async function tellOfStanding(tx: Tx, told: TransferMessage): Promise<void> {
   const { transfer, invoice } = told;
+  const occasion = standingOccasion(told);
+  if (occasion === null) return;
   const until = transfer.expiresAt.toISOString();
   const { reference, instructions } = transfer;
   const { methodName, warning } = instructions;
@@ -46,7 +48,7 @@ export async function tellOfStanding(tx: Tx, told: TransferMessage): Promise<voi
     await tellCustomer(tx, told, {
       template: 'bank_transfer_instructions',
       variables: { ...shared(told), methodName, warning, transferLines: lines, expiresAt: terms.expiresAt },
-      occasion: `instructions:${until}`,
+      occasion,
     });
   }
   if (transfer.status === 'partially_paid') {
@@ -54,7 +56,7 @@ export async function tellOfStanding(tx: Tx, told: TransferMessage): Promise<voi
     await tellCustomer(tx, told, {
       template: 'bank_transfer_rest',
       variables: { ...shared(told), ...terms, received: formatMoney(money(receivedMinor, invoice.currency)) },
-      occasion: `rest:${invoice.paidMinor}:${until}`,
+      occasion,
     });
   }
 }
@@ -66,6 +68,23 @@ export function askCustomer(tx: Tx, told: TransferMessage): Promise<void> {
     template: 'bank_transfer_question',
     variables: { ...shared(told), reference, expiresAt: inWords(expiresAt.toISOString()) },
     occasion: `question:${issuedAt.toISOString()}`,
+  });
+}
+
+/**
+ * A proof was not accepted, and why. Where it is the customer's turn again until another instant than before (`hasNewEnd`), the
+ * mail takes the place of the one that would tell how it stands.
+ */
+export function tellOfRejection(
+  tx: Tx,
+  told: TransferMessage,
+  { proofId, reason, hasNewEnd }: { proofId: string; reason: string; hasNewEnd: boolean },
+): Promise<void> {
+  const { reference, expiresAt } = told.transfer;
+  return tellCustomer(tx, told, {
+    template: 'bank_transfer_proof_rejected',
+    variables: { ...shared(told), reference, why: reason, expiresAt: inWords(expiresAt.toISOString()) },
+    occasion: (hasNewEnd ? standingOccasion(told) : null) ?? `proof:${proofId}:rejected`,
   });
 }
 
@@ -105,6 +124,13 @@ export async function tellOperators(
       dedupeKey: `bank_transfer:${id}:${occasion}`,
     },
   });
+}
+
+/** By which a mail is known that tells how it stands, while it is the customer's turn. */
+function standingOccasion({ transfer: { status, expiresAt }, invoice }: TransferMessage): string | null {
+  const until = expiresAt.toISOString();
+  if (status === 'awaiting') return `instructions:${until}`;
+  return status === 'partially_paid' ? `rest:${invoice.paidMinor}:${until}` : null;
 }
 
 function shared({ invoice, context: { plan }, pageUrl }: TransferMessage) {

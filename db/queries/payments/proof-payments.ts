@@ -1,0 +1,66 @@
+/**
+ * Payments that were booked on a proof, before their money was seen on the account. When it shows up it belongs to them: nothing
+ * is paid with it a second time, and none of it is credit.
+ *
+ * Why it is safe to run twice: a payment has one movement at most (unique in the table), and one that has it waits for none.
+ */
+import { and, asc, eq, notExists, sql } from 'drizzle-orm';
+import type { Tx } from '../../client.ts';
+import { newId } from '../../ids.ts';
+import { bankAllocations, bankProofs } from '../../schema/banking.ts';
+import { payments } from '../../schema/payments.ts';
+
+export type ProofPayment = {
+  paymentId: string;
+  proofId: string;
+  invoiceId: string;
+  amountMinor: number;
+  currency: string;
+};
+
+/** Those of the invoice whose money was not seen yet, the first first. Call under the customer's lock. */
+export async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
+  const seen = tx
+    .select({ one: sql`1` })
+    .from(bankAllocations)
+    .where(and(eq(bankAllocations.paymentId, payments.id), sql`${bankAllocations.undoneAt} is null`));
+  return tx
+    .select({
+      paymentId: payments.id,
+      proofId: bankProofs.id,
+      invoiceId: bankProofs.invoiceId,
+      amountMinor: payments.amountMinor,
+      currency: payments.currency,
+    })
+    .from(bankProofs)
+    .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
+    .where(and(eq(bankProofs.invoiceId, invoiceId), eq(payments.returnedMinor, 0), notExists(seen)))
+    .orderBy(asc(payments.id));
+}
+
+/** The one that a movement of this amount is the money of; null where there is none. Call under the customer's lock. */
+export async function proofPaymentAwaiting(
+  tx: Tx,
+  { invoiceId, amountMinor, currency }: Pick<ProofPayment, 'invoiceId' | 'amountMinor' | 'currency'>,
+): Promise<ProofPayment | null> {
+  const awaiting = await proofPaymentsAwaiting(tx, invoiceId);
+  const isSame = (each: ProofPayment) => each.amountMinor === amountMinor && each.currency === currency;
+  return awaiting.find(isSame) ?? null;
+}
+
+/** Says that a movement is the payment's money, by a decision about the movement. Returns the id of the allocation. */
+export async function linkProofPayment(
+  tx: Tx,
+  {
+    tenantId,
+    transactionId,
+    decisionId,
+    payment: { paymentId, invoiceId, amountMinor },
+  }: { tenantId: string; transactionId: string; decisionId: string; payment: ProofPayment },
+): Promise<string> {
+  const id = newId('bal');
+  await tx
+    .insert(bankAllocations)
+    .values({ id, tenantId, transactionId, decisionId, paymentId, invoiceId, amountMinor });
+  return id;
+}
