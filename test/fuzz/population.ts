@@ -5,7 +5,8 @@ import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import { eventually } from '../../scripts/processes.ts';
 import { COIN_INVOICES, populateCoins } from './coins.ts';
-import type { Product } from './product.ts';
+import type { Json, Product } from './product.ts';
+import { populateTransfers, TRANSFER_INVOICES } from './transfers.ts';
 
 export type Population = {
   /** May do everything. */
@@ -109,6 +110,20 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ok: (...request) => ok(apiKey, ...request),
     byAnother: (...request) => ok(operatorKey, ...request),
   });
+  const byTransfer: string[] = [];
+  while (byTransfer.length < TRANSFER_INVOICES) {
+    const lines = [{ description: 'A workshop', unitMinor: 900 }];
+    const { id } = await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId: inCoinsId, lines });
+    await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
+    byTransfer.push(id);
+  }
+  const document = (await (await fetch(`${stack.urls.api}/openapi.json`)).json()) as Json;
+  const { requestBody } = document.paths['/v1/bank_details'].put;
+  const transfers = await populateTransfers({
+    bankDetails: requestBody.content['application/json'].example,
+    invoiceIds: byTransfer,
+    ok: (...request) => ok(apiKey, ...request),
+  });
   const issued = drafts.splice(0, 7 * ISSUED_EACH);
   for (const id of issued) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
   const [
@@ -161,6 +176,8 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ],
     ids: {
       ...coins,
+      ...transfers,
+      bankProofs: [...(transfers['approvableProofs'] ?? []), ...(transfers['rejectableProofs'] ?? [])],
       customers,
       ...pools,
       debtors,
@@ -178,7 +195,9 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       couponCodes,
       taxRates: await listed('/v1/tax_rates'),
       drafts,
-      invoices: (await listed('/v1/invoices')).filter((id) => !inCoins.includes(id)),
+      invoices: (await listed('/v1/invoices')).filter(
+        (id) => !inCoins.includes(id) && !byTransfer.includes(id),
+      ),
       payments: await listed('/v1/payments'),
       refunds: await listed('/v1/refunds'),
       creditNotes: await listed('/v1/credit_notes'),
