@@ -6,7 +6,8 @@ import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.t
 import { eventually } from '../../scripts/processes.ts';
 import { COIN_INVOICES, populateCoins } from './coins.ts';
 import { populateMovements } from './movements.ts';
-import type { Product } from './product.ts';
+import type { Json, Product } from './product.ts';
+import { populateTransfers, TRANSFER_INVOICES } from './transfers.ts';
 
 export type Population = {
   /** May do everything. */
@@ -117,6 +118,20 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     subscriptionId: inCoinsId,
     ok: (...request) => ok(apiKey, ...request),
   });
+  const byTransfer: string[] = [];
+  while (byTransfer.length < TRANSFER_INVOICES) {
+    const lines = [{ description: 'A workshop', unitMinor: 900 }];
+    const { id } = await ok(apiKey, 'POST', '/v1/invoices', { subscriptionId: inCoinsId, lines });
+    await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
+    byTransfer.push(id);
+  }
+  const document = (await (await fetch(`${stack.urls.api}/openapi.json`)).json()) as Json;
+  const { requestBody } = document.paths['/v1/bank_details'].put;
+  const transfers = await populateTransfers({
+    bankDetails: requestBody.content['application/json'].example,
+    invoiceIds: byTransfer,
+    ok: (...request) => ok(apiKey, ...request),
+  });
   const issued = drafts.splice(0, 8 * ISSUED_EACH);
   for (const id of issued) await ok(apiKey, 'POST', `/v1/invoices/${id}/finalise`);
   const [
@@ -198,6 +213,8 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ids: {
       ...coins,
       ...movements,
+      ...transfers,
+      bankProofs: [...(transfers['approvableProofs'] ?? []), ...(transfers['rejectableProofs'] ?? [])],
       customers,
       ...pools,
       debtors,
@@ -223,7 +240,9 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       couponCodes,
       taxRates: await listed('/v1/tax_rates'),
       drafts,
-      invoices: (await listed('/v1/invoices')).filter((id) => id !== ownInvoice && !inCoins.includes(id)),
+      invoices: (await listed('/v1/invoices')).filter(
+        (id) => id !== ownInvoice && !inCoins.includes(id) && !byTransfer.includes(id),
+      ),
       payments: await listed('/v1/payments'),
       refunds: await listed('/v1/refunds'),
       creditNotes: await listed('/v1/credit_notes'),

@@ -53,9 +53,9 @@ export async function startProduct({
       headers: {
         authorization: `Bearer ${key}`,
         'idempotency-key': randomUUID(),
-        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(body !== undefined && !(body instanceof FormData) && { 'content-type': 'application/json' }),
       },
-      ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(body !== undefined && { body: body instanceof FormData ? body : JSON.stringify(body) }),
     });
     return { status: response.status, body: await response.json() };
   };

@@ -3,7 +3,8 @@
  * rejection do; twice, at once, beside a match, with a storage that fails, and after an erasure.
  */
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { request as createRequest } from 'node:http';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCustomerActivities } from '../../activities/billing/customer.ts';
 import { scopes } from '../../api/scopes.ts';
 import { VendorError } from '../../domain/errors.ts';
@@ -26,6 +27,7 @@ afterAll(() => scene.close());
 beforeEach(() => scene.at(T0));
 
 const MIB = 1024 * 1024;
+const patient = { timeout: 20_000, interval: 100 };
 
 describe('a proof that a customer sends', () => {
   it('is kept drawn anew; the transfer is in review, operators are told once, and nothing is booked', async () => {
@@ -241,6 +243,29 @@ describe('what is no proof', () => {
     );
     expect(await scene.proofs(transfer.id)).toEqual([]);
   });
+});
+
+it('only so many files are held at once; one that is broken off makes room', async () => {
+  const transfer = await scene.transfer();
+  const head = '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc';
+  const open = Array.from({ length: 8 }, () => {
+    const request = createRequest(`${scene.api.url}${transfer.path}/proofs`, {
+      method: 'POST',
+      headers: { 'content-type': 'multipart/form-data; boundary=x' },
+    });
+    request.on('error', () => {});
+    request.write(head);
+    onTestFinished(() => void request.destroy());
+    return request;
+  });
+  const bytes = await newFile();
+  const send = () => scene.sendOnPage(transfer, form(bytes));
+  await expect.poll(async () => (await send()).status, patient).toBe(429);
+  const { body, headers } = await send();
+  expect([body.code, headers.get('retry-after')]).toEqual(['too_many_uploads', '5']);
+  for (const request of open) request.destroy();
+  await expect.poll(async () => (await send()).status, patient).toBe(303);
+  expect(await scene.proofs(transfer.id)).toHaveLength(1);
 });
 
 describe('operators', () => {
