@@ -151,6 +151,18 @@ describe('totals', () => {
     ]);
   });
 
+  it('of an invoice that is paid but for a small rest say that it was written off', () => {
+    const document = sampleDocument({ status: 'paid', paidMinor: 2800, writtenOffMinor: 100 });
+    expect(() => assertConsistent(document)).not.toThrow();
+    expect(words(document)).toEqual([
+      ['Total', 'USD 29.00'],
+      ['Paid', '-USD 28.00'],
+      ['Written off', '-USD 1.00'],
+      ['Amount due', 'USD 0.00'],
+    ]);
+    expect(() => assertConsistent({ ...document, writtenOffMinor: 99 })).toThrow('settled amount');
+  });
+
   it('of a receipt and a credit note speak of money received and given back', () => {
     expect(words({ ...receipt, refundedMinor: 900 })).toEqual([
       ['Amount paid', 'USD 29.00'],
@@ -216,6 +228,11 @@ describe('words', () => {
     ['credit', null, 'Your credit'],
   ] as const)('a payment by %s with %o came as: %3$s', (rail, card, method) => {
     expect(methodInWords(rail, card)).toBe(method);
+  });
+
+  it('a payment recorded by hand came as whoever recorded it says', () => {
+    expect(methodInWords('manual', null, { method: 'cheque', chequeNumber: '000417' })).toBe('Cheque 000417');
+    expect(methodInWords('manual', null, { method: 'cash', chequeNumber: null })).toBe('Cash');
   });
 
   it('an amount without its currency keeps sign and decimals', () => {

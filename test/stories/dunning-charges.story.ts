@@ -238,6 +238,7 @@ tell('a part paid from outside: the link over all of it gives way to one over th
     'day 0 +06:00 payment_received',
     'day 0 +06:00 charge_replaced',
     'day 0 +06:00 charge_requires_action',
+    'day 0 +06:00 mail payment_recorded sent',
     'day 0 +06:00 mail payment_action_required sent',
     'day 0 +12:00 confirmation USD 10.00 succeeded',
     ...recovers('day 0 +12:00'),

@@ -126,13 +126,14 @@ tell(
   },
 );
 
-tell('a part of the money changes nothing but what is due; the rest recovers', {
+tell('a part of the money has its receipt and changes nothing but what is due; the rest recovers', {
   card: [...declines(3), 'succeeded'],
   on: { 2: payOutside(1000), 4: payOutside() },
   happens: [
     ...renewalFails(),
     ...standardUntil(1),
     'day 2 payment_received',
+    'day 2 mail payment_recorded sent',
     ...retryFails(3, 'payment_failed_2', 'USD 19.00'),
     ...recovers('day 4'),
     ...renewalPaid('day 28'),
@@ -148,6 +149,7 @@ tell('the ladder charges no more than what is still due', {
     ...renewalFails(),
     ...standardUntil(1),
     'day 2 payment_received',
+    'day 2 mail payment_recorded sent',
     'day 3 charge USD 19.00 succeeded',
     ...recovers('day 3'),
     ...renewalPaid('day 28'),

@@ -59,7 +59,7 @@ describe('the end of the ladder', () => {
     finally: expectUnpaid,
   });
 
-  tell('can be paid for late, in two parts: it is booked and thanked for once, and the free plan stays', {
+  tell('can be paid for late, in two parts: the first has a receipt of its own, and the free plan stays', {
     plan,
     card: declines(1),
     on: { 12: payOutside(1000), 13: payOutside(1900) },
@@ -67,6 +67,7 @@ describe('the end of the ladder', () => {
       ...renewalFails(),
       ...shortUntil(10),
       'day 12 payment_received',
+      'day 12 mail payment_recorded sent',
       'day 13 payment_received',
       'day 13 mail payment_received sent',
       'day 38 renewed',
@@ -88,6 +89,7 @@ describe('the end of the ladder', () => {
       'day 12 payment_received',
       'day 12 mail payment_received sent',
       'day 13 payment_received',
+      'day 13 mail payment_recorded sent',
       'day 38 renewed',
     ],
     finally: async (actor) => {

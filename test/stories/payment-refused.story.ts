@@ -78,6 +78,7 @@ describe('while dunning runs', () => {
     happens: [
       ...renewalFails(),
       'day 0 +12:00 payment_received',
+      'day 0 +12:00 mail payment_recorded sent',
       'day 1 charge_failed',
       'day 1 mail payment_failed_1 sent',
       ...recovers('day 2'),

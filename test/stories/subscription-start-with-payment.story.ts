@@ -111,6 +111,7 @@ describe('a subscription that starts with a payment', () => {
       'day 0 +12:00 payment_received',
       'day 0 +12:00 charge_replaced',
       'day 0 +12:00 charge_requires_action',
+      'day 0 +12:00 mail payment_recorded sent',
       'day 0 +12:00 mail payment_action_required sent',
       'day 0 +18:00 confirmation USD 10.00 succeeded',
       ...paidBy('day 0 +18:00').slice(2),
