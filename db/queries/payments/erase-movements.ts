@@ -6,8 +6,8 @@
  */
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
-import { invoices } from '../../schema/billing.ts';
 import { bankAllocations, bankDecisions, bankTransactions } from '../../schema/banking.ts';
+import { invoices } from '../../schema/billing.ts';
 
 export async function eraseMovements(
   tx: Tx,
