@@ -4,20 +4,30 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Tx, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
-import { keepMovements, MOVEMENTS_AT_ONCE, removeMovements } from '../../db/queries/payments/keep-movements.ts';
+import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
+import { eraseMovements } from '../../db/queries/payments/erase-movements.ts';
+import {
+  keepMovements,
+  MOVEMENTS_AT_ONCE,
+  removeMovements,
+} from '../../db/queries/payments/keep-movements.ts';
 import { bankAccounts, bankTransactions } from '../../db/schema/banking.ts';
 import type { BankSource } from '../../domain/payments/bank-transaction.ts';
 import type { ToldMovement } from '../../domain/payments/retold-movement.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { movement } from '../support/bank-matching.ts';
+import { businessOf } from './report-scene.ts';
 
 let api: TestApi;
 let tenantId: string;
+let plan: PlanRow;
 let account: { id: string };
 
 beforeAll(async () => {
   api = await startTestApi();
-  ({ tenantId } = await api.tenant());
+  const tenant = await api.tenant();
+  tenantId = tenant.tenantId;
+  plan = tenant.plans['pro-monthly'] as PlanRow;
 });
 afterAll(() => api.close());
 
@@ -27,6 +37,7 @@ beforeEach(async () => {
 });
 
 const at = new Date('2026-03-06T09:00:00Z');
+const day1 = '2026-03-01T09:00:00.000Z';
 
 function work<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
   return withTenant(api.db, tenantId, run);
@@ -180,16 +191,25 @@ describe('a customer who is erased', () => {
     ]);
     const idOf = (name: string) => ids.find(({ external_id }) => external_id === name).id;
     // As the matching leaves it, without the payment.
+    await api.sql(`UPDATE bank_transactions SET copy_of_id = $1, status = 'copy' WHERE external_id = 'f1'`, [
+      idOf('b1'),
+    ]);
+    const decide = async (name: string, kind: string): Promise<string> => {
+      const id = newId('bdc');
+      await api.sql(
+        `INSERT INTO bank_decisions (id, tenant_id, transaction_id, ordinal, kind, decision, decided_by, decided_at)
+         VALUES ($1, $2, $3, 1, $4, '{"creditExternalId": "b1"}', 'matching', now())`,
+        [id, tenantId, idOf(name), kind],
+      );
+      return id;
+    };
+    const paymentId = await business.begin(await business.subscribe(customerId, plan, day1), day1);
     await api.sql(
-      `UPDATE bank_transactions SET copy_of_id = $1, status = 'copy' WHERE external_id = 'f1'`,
-      [idOf('b1')],
+      `INSERT INTO bank_allocations (id, tenant_id, transaction_id, decision_id, payment_id, invoice_id, amount_minor)
+       SELECT $1, tenant_id, $2, $3, id, invoice_id, 100 FROM payments WHERE id = $4`,
+      [newId('bal'), idOf('b1'), await decide('b1', 'auto'), paymentId],
     );
-    await paidBy(idOf('b1'), await business.invoiceOf(customerId));
-    await api.sql(
-      `INSERT INTO bank_decisions (id, tenant_id, transaction_id, ordinal, kind, decision, decided_by, decided_at)
-       VALUES ($1, $2, $3, 1, 'reversal', '{"creditExternalId": "b1"}', 'matching', now())`,
-      [newId('bdc'), tenantId, idOf('r1')],
-    );
+    await decide('r1', 'reversal');
 
     const erase = () => work((tx) => eraseMovements(tx, { customerId, at }));
     await erase();
