@@ -1,22 +1,33 @@
 /** Movements as they are kept: any order and repetition of what a source tells ends in the same rows. */
+import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Tx, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
-import { keepMovements, removeMovements } from '../../db/queries/payments/keep-movements.ts';
-import { bankAccounts } from '../../db/schema/banking.ts';
+import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
+import { eraseMovements } from '../../db/queries/payments/erase-movements.ts';
+import {
+  keepMovements,
+  MOVEMENTS_AT_ONCE,
+  removeMovements,
+} from '../../db/queries/payments/keep-movements.ts';
+import { bankAccounts, bankTransactions } from '../../db/schema/banking.ts';
 import type { BankSource } from '../../domain/payments/bank-transaction.ts';
 import type { ToldMovement } from '../../domain/payments/retold-movement.ts';
 import { startTestApi, type TestApi } from '../support/api.ts';
 import { movement } from '../support/bank-matching.ts';
+import { businessOf } from './report-scene.ts';
 
 let api: TestApi;
 let tenantId: string;
+let plan: PlanRow;
 let account: { id: string };
 
 beforeAll(async () => {
   api = await startTestApi();
-  ({ tenantId } = await api.tenant());
+  const tenant = await api.tenant();
+  tenantId = tenant.tenantId;
+  plan = tenant.plans['pro-monthly'] as PlanRow;
 });
 afterAll(() => api.close());
 
@@ -26,6 +37,7 @@ beforeEach(async () => {
 });
 
 const at = new Date('2026-03-06T09:00:00Z');
+const day1 = '2026-03-01T09:00:00.000Z';
 
 function work<T>(run: (tx: Tx) => Promise<T>): Promise<T> {
   return withTenant(api.db, tenantId, run);
@@ -92,6 +104,22 @@ describe('a movement', () => {
     });
   });
 
+  it('is written while the next ones are told, however many they are', async () => {
+    const leads: number[] = [];
+    await work(async (tx) => {
+      async function* told() {
+        for (let n = 0; n < 10_000; n += 1) {
+          if (n % 2500 === 2499)
+            leads.push(n - (await tx.$count(bankTransactions, eq(bankTransactions.accountId, account.id))));
+          yield movement('x', n, { externalId: `m${n}` });
+        }
+      }
+      await keepMovements(tx, { tenantId, account, source: 'csv', told: told(), statementId: null, at });
+    });
+    expect(leads).toHaveLength(4);
+    expect(Math.max(...leads)).toBeLessThan(MOVEMENTS_AT_ONCE);
+  });
+
   it('told again changes nothing and wakes nobody', async () => {
     const told = movement('WIRE', 49_900, { externalId: 't1' });
     await keep([told]);
@@ -136,6 +164,72 @@ describe('a movement', () => {
     await remove('t1');
     await keep([told]);
     expect(await rows()).toMatchObject([{ status: 'new', removed_at: null, version: 2 }]);
+  });
+});
+
+describe('a customer who is erased', () => {
+  it('leaves no text and no payer in movements that paid, nor in what is told of them again', async () => {
+    const business = businessOf({ db: api.db, tenantId });
+    const customerId = await business.customer();
+    const told = {
+      pending: movement('ADA PENDING', 100, { externalId: 'p1', pending: true }),
+      booked: movement('ADA BOOKED', 100, {
+        externalId: 'b1',
+        pendingExternalId: 'p1',
+        payer: { name: 'Ada', account: 'NL91ABNA0417164300' },
+        bankReference: 'ADA 1',
+      }),
+      back: movement('RETURN ADA', -100, { externalId: 'r1' }),
+      other: movement('BOB', 100, { externalId: 'o1', payer: { name: 'Bob', account: null } }),
+    };
+    const all = Object.values(told);
+    await keep([told.pending]);
+    await keep(all.slice(1));
+    await keep([movement('ADA IN A FILE', 100, { externalId: 'f1' })], 'camt');
+    const ids = await api.sql('SELECT external_id, id FROM bank_transactions WHERE account_id = $1', [
+      account.id,
+    ]);
+    const idOf = (name: string) => ids.find(({ external_id }) => external_id === name).id;
+    // As the matching leaves it, without the payment.
+    await api.sql(`UPDATE bank_transactions SET copy_of_id = $1, status = 'copy' WHERE external_id = 'f1'`, [
+      idOf('b1'),
+    ]);
+    const decide = async (name: string, kind: string): Promise<string> => {
+      const id = newId('bdc');
+      await api.sql(
+        `INSERT INTO bank_decisions (id, tenant_id, transaction_id, ordinal, kind, decision, decided_by, decided_at)
+         VALUES ($1, $2, $3, 1, $4, '{"creditExternalId": "b1"}', 'matching', now())`,
+        [id, tenantId, idOf(name), kind],
+      );
+      return id;
+    };
+    const paymentId = await business.begin(await business.subscribe(customerId, plan, day1), day1);
+    await api.sql(
+      `INSERT INTO bank_allocations (id, tenant_id, transaction_id, decision_id, payment_id, invoice_id, amount_minor)
+       SELECT $1, tenant_id, $2, $3, id, invoice_id, 100 FROM payments WHERE id = $4`,
+      [newId('bal'), idOf('b1'), await decide('b1', 'auto'), paymentId],
+    );
+    await decide('r1', 'reversal');
+
+    const erase = () => work((tx) => eraseMovements(tx, { customerId, at }));
+    await erase();
+    const erased = await rows();
+    const isBlank = (row: Row) =>
+      JSON.stringify([row['texts'], row['payer_name'], row['payer_account'], row['bank_reference']]) ===
+      JSON.stringify([[], null, null, null]);
+    expect(erased.map((row) => [row.external_id, isBlank(row)])).toEqual([
+      ['f1', true],
+      ['b1', true],
+      ['o1', false],
+      ['p1', true],
+      ['r1', true],
+    ]);
+    await erase();
+    expect(await keep(all.slice(1))).toMatchObject({ known: 3, changed: 0 });
+    await keep([{ ...told.booked, amountMinor: 90, texts: ['ADA AGAIN'] }]);
+    expect((await rows()).filter(({ external_id }) => external_id === 'b1')).toMatchObject([
+      { amount_minor: '90', texts: [], payer_name: null, version: 1 },
+    ]);
   });
 });
 

@@ -286,14 +286,16 @@ describe('a file that is refused', () => {
   });
 });
 
-it('a file of 100,000 movements is read', async () => {
+it('a file of 100,000 movements is read', { timeout: 300_000 }, async () => {
   const accountId = await addAccount();
   function* lines() {
     yield 'Buchungstag;Betrag;Verwendungszweck;Name;IBAN\n';
     for (let n = 0; n < 100_000; n += 1) yield `0${1 + (n % 9)}.03.2026;${n},00;payment ${n};Ada;\n`;
   }
-  const answer = await send(accountId, [...lines()].join(''));
-  expect(answer).toMatchObject({ status: 201, body: { movements: 100_000, added: 100_000 } });
+  const file = [...lines()].join('');
+  const first = await send(accountId, file);
+  expect(first).toMatchObject({ status: 201, body: { movements: 100_000, added: 100_000 } });
+  expect(await send(accountId, file)).toMatchObject({ status: 200, body: first.body });
 });
 
 describe('an account', () => {

@@ -42,6 +42,7 @@ export type KeptCounts = { known: number; added: number; changed: number; suspec
 /** Reads as it writes: of what is told, no more than `MOVEMENTS_AT_ONCE` are held. The matching hears of it once. */
 export async function keepMovements(tx: Tx, input: KeepMovementsInput): Promise<KeptCounts> {
   await lockAccount(tx, input.account.id);
+  await planAnew(tx);
   const total: KeptCounts = { known: 0, added: 0, changed: 0, suspectedCopies: 0 };
   for await (const batch of batched(input.told, MOVEMENTS_AT_ONCE)) {
     const counts = await keepBatch(tx, input, batch);
@@ -89,6 +90,11 @@ async function lockAccount(tx: Tx, accountId: string): Promise<void> {
     .from(bankAccounts)
     .where(eq(bankAccounts.id, accountId))
     .for('no key update');
+}
+
+/** A plan that was made when there were no movements yet would read all of them for each batch, once there are many. */
+async function planAnew(tx: Tx): Promise<void> {
+  await tx.execute(sql`set local plan_cache_mode = force_custom_plan`);
 }
 
 async function* batched<T>(all: Iterable<T> | AsyncIterable<T>, size: number): AsyncGenerator<T[]> {

@@ -2,13 +2,11 @@
  * Movements that another source of the same account has told too, as it seems: a person says whether they are copies. Only
  * booked ones are looked at, and of each source a known one has one copy at most.
  */
-import { and, between, eq, inArray, isNull, ne, notExists, notInArray, sql } from 'drizzle-orm';
-import { alias } from 'drizzle-orm/pg-core';
+import { and, inArray, sql } from 'drizzle-orm';
 import { addDays, realDayMs } from '../../../domain/instant.ts';
 import type { BankMovementStatus } from '../../../domain/payments/bank-movement.ts';
 import { COPY_DAYS_MAX, suspectedCopies } from '../../../domain/payments/bank-overlap.ts';
 import type { BankSource, BankTransaction } from '../../../domain/payments/bank-transaction.ts';
-import { byText } from '../../../domain/payments/match-facts.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
 
@@ -74,45 +72,58 @@ function isOneOf(ids: readonly string[]) {
   return sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`;
 }
 
-/** Booked movements of other sources that a copy among `told` may be of, and that have none of this source yet. */
+/**
+ * Booked movements of other sources that a copy among `told` may be of, and that have none of this source yet. Looked up amount
+ * by amount, for an account may have many in these days: the fence says so, and that the account is compared as an expression
+ * leaves the database no index but that of amounts, also where it has no statistics of the table yet.
+ */
 async function knownOfOthers(
   tx: Tx,
   { accountId, source, told }: { accountId: string; source: BankSource; told: readonly Row[] },
 ): Promise<Row[]> {
-  const days = told.map(({ bookedOn }) => bookedOn).toSorted(byText);
-  const amounts = [...new Set(told.map(({ amountMinor }) => amountMinor))];
-  const copy = alias(bankTransactions, 'copy');
-  const { copyOfId, status } = copy;
-  const hasCopy = tx
-    .select({ id: copy.id })
-    .from(copy)
-    .where(
-      and(eq(copyOfId, bankTransactions.id), eq(copy.source, source), inArray(status, [...copyStatuses])),
-    );
-  return tx
-    .select(columns)
+  const wanted = told.map(({ amountMinor, currency, bookedOn }) => ({
+    amount: amountMinor,
+    currency,
+    first: dayFrom(bookedOn, -COPY_DAYS_MAX),
+    last: dayFrom(bookedOn, COPY_DAYS_MAX),
+  }));
+  const { rows } = await tx.execute<Row>(sql`
+    select distinct known.* from (
+      select distinct * from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb)
+        as told(amount bigint, currency char(3), first date, last date)
+    ) wanted cross join lateral (
+      select id, source, external_id as "externalId", amount_minor as "amountMinor", currency,
+        booked_on::text as "bookedOn", texts
+      from ${bankTransactions}
+      where currency = wanted.currency and amount_minor = wanted.amount
+        and booked_on between wanted.first and wanted.last
+        and account_id || '' = ${accountId} and source <> ${source} and not pending and removed_at is null
+        and status not in ('copy_suspected', 'copy')
+      offset 0
+    ) known`);
+  const known = rows.map((row) => ({ ...row, amountMinor: Number(row.amountMinor) }));
+  const taken = await copiedBy(tx, source, known);
+  return known.filter(({ id }) => !taken.has(id));
+}
+
+/** Those of which this source has told a copy. */
+async function copiedBy(tx: Tx, source: BankSource, known: readonly Row[]): Promise<Set<string>> {
+  if (known.length === 0) return new Set();
+  const copies = await tx
+    .select({
+      copyOfId: bankTransactions.copyOfId,
+      source: bankTransactions.source,
+      status: bankTransactions.status,
+    })
     .from(bankTransactions)
-    .where(
-      and(
-        eq(bankTransactions.accountId, accountId),
-        between(
-          bankTransactions.bookedOn,
-          dayFrom(days[0], -COPY_DAYS_MAX),
-          dayFrom(days.at(-1), COPY_DAYS_MAX),
-        ),
-        sql`${bankTransactions.amountMinor} = any(${sql.param(amounts)}::bigint[])`,
-        ne(bankTransactions.source, source),
-        eq(bankTransactions.pending, false),
-        isNull(bankTransactions.removedAt),
-        notInArray(bankTransactions.status, [...copyStatuses]),
-        notExists(hasCopy),
-      ),
-    );
+    .where(sql`${bankTransactions.copyOfId} = any(${sql.param(known.map(({ id }) => id))}::text[])`);
+  const own = copies.filter((copy) => copy.source === source && copyStatuses.includes(copy.status));
+  return new Set(own.map(({ copyOfId }) => copyOfId).filter((id) => id !== null));
 }
 
 const copyStatuses: readonly BankMovementStatus[] = ['copy_suspected', 'copy'];
 
-function dayFrom(day: string | undefined, days: number): string {
+function dayFrom(day: string, days: number): string {
   return addDays(`${day}T00:00:00Z`, days, realDayMs).slice(0, 'YYYY-MM-DD'.length);
 }
 
