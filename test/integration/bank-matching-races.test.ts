@@ -121,6 +121,34 @@ describe('many', () => {
   });
 });
 
+describe('one that cannot be booked', () => {
+  it('is set aside for somebody, who is told why, and holds up no other', async () => {
+    const [first, second] = [
+      await scene.invoice(nextReference(), 1000),
+      await scene.invoice(nextReference(), 1000),
+    ];
+    const stuck = await scene.tell(`WIRE ${first.reference}`, 1000);
+    const free = await scene.tell(`WIRE ${second.reference}`, 1000);
+    // Its name stands for another payment, which nothing of ours makes.
+    await scene.api.sql(
+      `INSERT INTO payments (id, tenant_id, customer_id, invoice_id, rail, external_id, amount_minor, allocated_minor,
+         currency, received_at) VALUES ('pay_stuck', $1, $2, $3, 'bank', $4, 1, 0, 'USD', now())`,
+      [scene.tenantId, first.customerId, first.invoiceId, `${stuck}:1`],
+    );
+    const before = (await scene.mails()).length;
+    await scene.match();
+    await scene.match();
+    expect(await scene.statusOf(stuck)).toBe('exception');
+    expect(await scene.statusOf(free)).toBe('matched 1000');
+    const told = (await scene.mails()).slice(before);
+    expect(told.filter((mail) => mail === 'bank_matching_alert')).toHaveLength(2);
+    await scene.api.sql("DELETE FROM payments WHERE id = 'pay_stuck'");
+    await scene.ok('POST', '/v1/bank/reconcile', {});
+    await scene.match();
+    expect(await scene.statusOf(stuck)).toBe('matched 1000');
+  });
+});
+
 describe('a movement that changes after it was matched', () => {
   it('in its amount is taken back and decided anew, and operators are told', async () => {
     const { invoiceId, reference } = await scene.invoice(nextReference(), 1000);

@@ -1,5 +1,5 @@
 /** What was decided about movements, and what of them became payments. Call under the lock of the movement. */
-import { and, asc, desc, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, isNull, max, sql } from 'drizzle-orm';
 import type { BankAct } from '../../../domain/payments/bank-act.ts';
 import type { MatchDecision } from '../../../domain/payments/match-decision.ts';
 import type { Tx } from '../../client.ts';
@@ -22,6 +22,39 @@ export function addDecision(
 ): Promise<BankDecisionRow> {
   const { kind, rule } = decision;
   return add(tx, decided, { kind, rule: String(rule), decision, decidedBy: MATCHING });
+}
+
+/** The same for many movements at once. */
+export async function addDecisions(
+  tx: Tx,
+  decided: readonly (Omit<Decided, 'at'> & { decision: MatchDecision })[],
+  at: Date,
+): Promise<void> {
+  if (decided.length === 0) return;
+  const rows = await tx
+    .select({ id: bankDecisions.transactionId, ordinal: max(bankDecisions.ordinal) })
+    .from(bankDecisions)
+    .where(
+      inArray(
+        bankDecisions.transactionId,
+        decided.map(({ transactionId }) => transactionId),
+      ),
+    )
+    .groupBy(bankDecisions.transactionId);
+  const last = new Map(rows.map(({ id, ordinal }) => [id, ordinal ?? 0]));
+  await tx.insert(bankDecisions).values(
+    decided.map(({ tenantId, transactionId, decision }) => ({
+      id: newId('bdc'),
+      tenantId,
+      transactionId,
+      ordinal: (last.get(transactionId) ?? 0) + 1,
+      kind: decision.kind,
+      rule: String(decision.rule),
+      decision,
+      decidedBy: MATCHING,
+      decidedAt: at,
+    })),
+  );
 }
 
 /** Adds what a person decided. */

@@ -78,3 +78,16 @@ export async function updateMovement(
   if (row === undefined) throw notFound('bank transaction', id);
   return row;
 }
+
+/** They are decided as their sources tell them now. `status`: where they stand then; null for where they stood. */
+export async function markDecided(
+  tx: Tx,
+  ids: readonly string[],
+  status: BankMovementRow['status'] | null,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await tx
+    .update(bankTransactions)
+    .set({ decidedVersion: sql`${bankTransactions.version}`, ...(status !== null && { status }) })
+    .where(sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`);
+}

@@ -4,7 +4,7 @@
  *
  * Why it is safe to run twice: a notice is decided in the transaction of what it tells of, and known by that.
  */
-import { and, inArray, isNull } from 'drizzle-orm';
+import { and, asc, inArray, isNull, sql } from 'drizzle-orm';
 import { formatMoney, type Money } from '../../../domain/money.ts';
 import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
 import type { Tx } from '../../client.ts';
@@ -47,12 +47,18 @@ export async function tellBankOperators(
 export async function tellOfQueue(tx: Tx, { tenantId, at }: { tenantId: string; at: Date }): Promise<number> {
   const { status, queuedAt, id } = bankTransactions;
   const queued = await tx
+    .select({ id, status })
+    .from(bankTransactions)
+    .where(and(inArray(status, [...queueStatuses]), isNull(queuedAt)))
+    .orderBy(asc(id))
+    .for('update');
+  const [first] = queued;
+  if (first === undefined) return 0;
+  const ids = queued.map((row) => row.id);
+  await tx
     .update(bankTransactions)
     .set({ queuedAt: at })
-    .where(and(inArray(status, [...queueStatuses]), isNull(queuedAt)))
-    .returning({ id, status });
-  const [first] = queued.map((row) => row.id).toSorted();
-  if (first === undefined) return 0;
+    .where(sql`${id} = any(${sql.param(ids)}::text[])`);
   const count = (wanted: string) => queued.filter((row) => row.status === wanted).length;
   const parts = [
     [count('suggested'), 'with suggestions of invoices'],
@@ -65,7 +71,13 @@ export async function tellOfQueue(tx: Tx, { tenantId, at }: { tenantId: string; 
       ? 'A bank transfer waits for somebody'
       : `${queued.length} bank transfers wait for somebody`;
   const what = `Money came in and is not booked: ${listed.join(', ')}. Look at each, and match it or ignore it.`;
-  await tellBankOperators(tx, { tenantId, title, what, key: `bank_queue:${first}:${at.toISOString()}`, at });
+  await tellBankOperators(tx, {
+    tenantId,
+    title,
+    what,
+    key: `bank_queue:${first.id}:${at.toISOString()}`,
+    at,
+  });
   return queued.length;
 }
 

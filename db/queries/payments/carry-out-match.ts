@@ -19,28 +19,34 @@ import { newId } from '../../ids.ts';
 import { bankAllocations } from '../../schema/banking.ts';
 import { readInvoice } from '../billing/invoices.ts';
 import { currentTenant } from '../tenants/tenants.ts';
-import { addDecision, MATCHING, nextPaymentName, standingDecisions } from './bank-decisions.ts';
-import { type BankMovementRow, readMovement, updateMovement } from './bank-movements.ts';
+import {
+  addDecision,
+  addDecisions,
+  type BankDecisionRow,
+  MATCHING,
+  nextPaymentName,
+  standingDecisions,
+} from './bank-decisions.ts';
+import { type BankMovementRow, markDecided, readMovement, updateMovement } from './bank-movements.ts';
 import { tellBankOperators, tellOfCredit } from './bank-notices.ts';
 import type { GatheredMovement } from './gather-match-facts.ts';
 import { type Settled, settlePayment } from './settle-payment.ts';
 import { type UndoCode, undoMatch } from './undo-match.ts';
 
-/** Decided again as before, nothing is written but that it was looked at. */
+export type DecidedMovement = { movement: GatheredMovement; decision: MatchDecision };
+
+/** Carries out what moves money, or may have been about to. */
 export async function carryOutMatch(
   tx: Tx,
-  { row, facts, input }: Pick<GatheredMovement, 'row' | 'facts' | 'input'>,
-  { decision, at }: { decision: MatchDecision; at: Date },
+  { movement, decision }: DecidedMovement,
+  at: Date,
 ): Promise<void> {
+  const { row, facts, input } = movement;
+  if (row.leftToPeople || !movesMoney(decision)) return keepDecisions(tx, [{ movement, decision }], at);
   const { id, tenantId, version } = row;
-  if (row.leftToPeople || (!movesMoney(decision) && (await isDecidedSo(tx, row, decision)))) {
-    await updateMovement(tx, id, { decidedVersion: version });
-    return;
-  }
   const { id: decisionId } = await addDecision(tx, { tenantId, transactionId: id, decision, at });
   const booking = { row, decisionId, day: decision.evidence.day, at };
-  const status = statusAfter(decision);
-  const decided = { status, decidedVersion: version };
+  const decided = { status: statusAfter(decision), decidedVersion: version };
   switch (decision.kind) {
     case 'auto':
     case 'auto_over':
@@ -51,23 +57,56 @@ export async function carryOutMatch(
       await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
       return;
     case 'duplicate_credit':
-      if (!decision.needsConfirmation) {
-        await credit(tx, booking, { decision, rates: facts.rates });
-        await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
-        return;
-      }
-      break;
+      await credit(tx, booking, { decision, rates: facts.rates });
+      await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
+      return;
     case 'reversal':
       await reverse(tx, { row, texts: input.transaction.texts, decision, at });
-      break;
+      await updateMovement(tx, id, decided);
+      return;
     default:
+      throw new Error(`Nothing is known of how ${decision.kind} moves money`);
   }
-  await updateMovement(tx, id, decided);
 }
 
-async function isDecidedSo(tx: Tx, row: BankMovementRow, decision: MatchDecision): Promise<boolean> {
+/**
+ * Keeps decisions that move no money, a constant number of statements for any number of them. Of one that is decided as before,
+ * and of one that is left to people, nothing is written but that it was looked at.
+ */
+export async function keepDecisions(tx: Tx, decided: readonly DecidedMovement[], at: Date): Promise<void> {
+  const free = decided.filter(({ movement }) => !movement.row.leftToPeople);
+  const standing = await standingDecisions(
+    tx,
+    free.map(({ movement }) => movement.row.id),
+  );
+  const news = free.filter(
+    ({ movement: { row }, decision }) => !isDecidedSo(row, decision, standing.get(row.id)),
+  );
+  await addDecisions(
+    tx,
+    news.map(({ movement: { row }, decision }) => ({
+      tenantId: row.tenantId,
+      transactionId: row.id,
+      decision,
+    })),
+    at,
+  );
+  const byStatus = Map.groupBy(news, ({ decision }) => statusAfter(decision));
+  for (const [status, each] of byStatus) await markDecided(tx, idsOf(each), status);
+  const others = decided.filter((each) => !news.includes(each));
+  await markDecided(tx, idsOf(others), null);
+}
+
+function idsOf(decided: readonly DecidedMovement[]): string[] {
+  return decided.map(({ movement }) => movement.row.id);
+}
+
+function isDecidedSo(
+  row: BankMovementRow,
+  decision: MatchDecision,
+  standing: BankDecisionRow | undefined,
+): boolean {
   if (row.status !== statusAfter(decision)) return false;
-  const standing = (await standingDecisions(tx, [row.id])).get(row.id);
   return isDeepStrictEqual(standing?.decision, JSON.parse(JSON.stringify(decision)));
 }
 

@@ -7,7 +7,6 @@
  * to the next run, dying after it leaves the next run nothing to do; of two runs at once, one has the lock, and the other then
  * finds the movement decided. A person who matches it at the same moment holds the same locks.
  */
-
 import { DomainError } from '../../../domain/errors.ts';
 import { movesMoney } from '../../../domain/payments/bank-movement.ts';
 import type { MatchDecision } from '../../../domain/payments/match-decision.ts';
@@ -16,9 +15,9 @@ import { type Database, type Tx, withTenant } from '../../client.ts';
 import { lockCustomer } from '../billing/subscriptions.ts';
 import { type BankMovementRow, lockMovements, updateMovement, waitingMovements } from './bank-movements.ts';
 import { tellBankOperators, tellOfQueue } from './bank-notices.ts';
-import { carryOutMatch } from './carry-out-match.ts';
+import { carryOutMatch, type DecidedMovement, keepDecisions } from './carry-out-match.ts';
 import { followChange } from './changed-movement.ts';
-import { decideMovement, type GatheredMovement, gatherMatchFacts } from './gather-match-facts.ts';
+import { decideMovement, gatherMatchFacts } from './gather-match-facts.ts';
 import { type Concerned, concernedBy, isConcerned } from './match-locks.ts';
 
 export type MatchRun = { tenantId: string; at: Date };
@@ -41,7 +40,8 @@ export async function matchMovements(
     }));
   });
   const alone = found.filter(isAlone).slice(0, ALONE_AT_ONCE);
-  const last = alone.length < ALONE_AT_ONCE ? found.length : found.indexOf(alone.at(-1) as Decided) + 1;
+  const last =
+    alone.length < ALONE_AT_ONCE ? found.length : found.indexOf(alone.at(-1) as DecidedMovement) + 1;
   let decided = 0;
   for (const each of alone) decided += await decideAlone(db, run, each);
   const others = found.slice(0, last).filter((each) => !isAlone(each));
@@ -58,10 +58,8 @@ export async function matchMovements(
   return { decided, isOver };
 }
 
-type Decided = { movement: GatheredMovement; decision: MatchDecision };
-
 /** What others of the same run may bear on, and what something rests on already. */
-function isAlone({ movement: { row }, decision }: Decided): boolean {
+function isAlone({ movement: { row }, decision }: DecidedMovement): boolean {
   if (rests(row) || movesMoney(decision)) return true;
   if (row.amountMinor < 0) return isReturn(row.texts);
   return typeof decision.rule === 'number' && decision.evidence.references.length > 0;
@@ -75,7 +73,11 @@ function rests({ allocatedMinor, status, removedAt }: BankMovementRow): boolean 
 /** Who is concerned may turn out to be somebody else once the locks are held. */
 const TRIES = 5;
 
-async function decideAlone(db: Database, run: MatchRun, { movement, decision }: Decided): Promise<number> {
+async function decideAlone(
+  db: Database,
+  run: MatchRun,
+  { movement, decision }: DecidedMovement,
+): Promise<number> {
   let expected: MatchDecision | null = decision;
   for (let tries = 0; tries < TRIES; tries += 1) {
     try {
@@ -87,8 +89,7 @@ async function decideAlone(db: Database, run: MatchRun, { movement, decision }: 
     } catch (error) {
       // One that cannot be booked holds up no other.
       if (!(error instanceof DomainError)) throw error;
-      await withTenant(db, run.tenantId, (tx) => setAside(tx, movement.row, { error, at: run.at }));
-      return 1;
+      return withTenant(db, run.tenantId, (tx) => setAside(tx, movement.row, { error, at: run.at }));
     }
   }
   return 0;
@@ -111,7 +112,7 @@ async function decideLocked(
   if (movement === undefined) return { isDecided: true };
   const decision = decideMovement(movement);
   if (!(await isConcerned(tx, { row, decision }, concerned))) return { isDecided: false, expected: decision };
-  await carryOutMatch(tx, movement, { decision, at });
+  await carryOutMatch(tx, { movement, decision }, at);
   return { isDecided: true };
 }
 
@@ -138,20 +139,19 @@ async function decideTogether(
     const decided = (await gatherMatchFacts(tx, rows))
       .map((movement) => ({ movement, decision: decideMovement(movement) }))
       .filter((each) => !isAlone(each));
-    for (const { movement, decision } of decided) await carryOutMatch(tx, movement, { decision, at });
+    await keepDecisions(tx, decided, at);
     return decided.length;
   });
 }
 
-/** The rules say one thing and the books refuse it: somebody has to look. */
+/** The rules say one thing and the books refuse it: somebody has to look. What rests on it stays, and it waits. */
 async function setAside(
   tx: Tx,
   { id, tenantId }: BankMovementRow,
   { error, at }: { error: DomainError; at: Date },
-): Promise<void> {
+): Promise<number> {
   const [row] = await lockMovements(tx, [id]);
-  if (row === undefined || !row.isWaiting) return;
-  await updateMovement(tx, id, { status: 'exception', decidedVersion: row.version });
+  if (row === undefined || !row.isWaiting) return 1;
   await tellBankOperators(tx, {
     tenantId,
     title: 'A bank transfer could not be booked',
@@ -159,4 +159,7 @@ async function setAside(
     key: `bank_set_aside:${id}:${row.version}`,
     at,
   });
+  if (rests(row)) return 0;
+  await updateMovement(tx, id, { status: 'exception', decidedVersion: row.version });
+  return 1;
 }
