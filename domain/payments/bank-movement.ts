@@ -39,6 +39,7 @@ export function movesMoney(decision: MatchDecision): boolean {
     case 'auto_combined':
     case 'auto_fx':
     case 'partial':
+    case 'proof_seen':
     case 'reversal':
       return true;
     case 'duplicate_credit':
@@ -56,6 +57,7 @@ export function statusAfter(decision: MatchDecision): BankMovementStatus {
     case 'auto_combined':
     case 'auto_fx':
     case 'partial':
+    case 'proof_seen':
       return 'matched';
     case 'duplicate_credit':
       return decision.needsConfirmation ? 'exception' : 'matched';

@@ -76,6 +76,7 @@ type Paying = { level: Exclude<ReferenceLevel, 'T'>; settlement: Settlement };
 
 /**
  * - `auto`, `auto_over`, `auto_combined`, `auto_fx`, `partial`: money is booked without a person. Each names a reference.
+ * - `proof_seen`: the money of a payment that was booked on a proof before; nothing is booked again.
  * - `suggest`, `late_admin`, `exception_void`, `exception_fx`, `wrong_account`, `unmatched`: a person decides.
  * - `duplicate_credit`: the invoice was paid before. The money is the customer's credit, and nothing is activated again; found
  *   with a slip only (`needsConfirmation`), a person first says that it is that customer's.
@@ -85,6 +86,7 @@ type Paying = { level: Exclude<ReferenceLevel, 'T'>; settlement: Settlement };
  */
 export type MatchDecision =
   | Decided<'auto' | 'auto_over' | 'auto_combined' | 'auto_fx' | 'partial', Paying>
+  | Decided<'proof_seen', { invoiceId: string; level: Exclude<ReferenceLevel, 'T'> }>
   | Decided<'suggest', { suggestions: Suggestion[]; isAmbiguous: boolean; isForeignReference: boolean }>
   | Decided<'unmatched', { isForeignReference: boolean }>
   | Decided<

@@ -27,6 +27,8 @@ export type MatchInvoice = {
   status: 'open' | 'paid' | 'void' | 'expired';
   /** What is still due, in the minor units of `currency`. */
   dueMinor: number;
+  /** Payments that were booked on a proof, and whose money was not seen yet; in `currency`. */
+  provenMinor: readonly number[];
   currency: string;
   createdAt: string;
   createdOn: string;

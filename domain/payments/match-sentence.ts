@@ -39,6 +39,8 @@ const sentences: { [Kind in MatchDecisionKind]: (decision: DecisionOf<Kind>) => 
   },
   unmatched: ({ evidence, isForeignReference }) =>
     `${amountOf(evidence)} fits no open invoice: ${isForeignReference ? `${lowered(foreignOf(evidence))}, and` : 'the text names none, and'} no amount or payer does either.`,
+  proof_seen: ({ evidence }) =>
+    `${amountOf(evidence)} is the money that was proved for ${invoicesOf(evidence)} before: ${referencesOf(evidence)}. Nothing is booked again.`,
   duplicate_credit: ({ evidence, needsConfirmation }) =>
     `${amountOf(evidence)} comes for ${invoicesOf(evidence)}, which was paid before: ${referencesOf(evidence)}. It is credit of the customer, to be refunded or kept for the next invoice${needsConfirmation ? ', once somebody has confirmed whose it is' : ''}.`,
   late_admin: ({ evidence }) =>

@@ -209,6 +209,14 @@ function withReference(subject: Subject, named: Named): MatchDecision {
   const { level } = reference;
   const about = { invoiceId: invoice.id, level };
   const evidence = evidenceOf(subject, [invoice]);
+  // What was paid on a proof is the first thing that its money can be.
+  if (
+    level !== 'T' &&
+    invoice.currency === received.currency &&
+    invoice.provenMinor.includes(received.amountMinor)
+  ) {
+    return { kind: 'proof_seen', rule: 2, evidence, invoiceId: invoice.id, level };
+  }
   if (isPaid(invoice)) {
     const needsConfirmation = level === 'T';
     return { kind: 'duplicate_credit', rule: 2, evidence, ...about, credit: received, needsConfirmation };

@@ -47,6 +47,7 @@ export function invoiceOf(
     payerAccounts: [],
     status: 'open',
     dueMinor,
+    provenMinor: [],
     currency: 'USD',
     createdAt: '2026-03-02T09:00:00.000Z',
     createdOn: '2026-03-02',

@@ -11,9 +11,8 @@ import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
 import { readInvoice } from '../billing/invoices.ts';
 import { lockSubscription } from '../billing/subscriptions.ts';
-import { enqueueNotification } from '../messaging/notifications.ts';
+import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import { tellSubscriber } from '../messaging/tell-subscriber.ts';
-import { findReportSettings } from '../reporting/report-settings.ts';
 
 export type OperatorNotice = {
   tenantId: string;
@@ -29,17 +28,12 @@ export async function tellBankOperators(
   tx: Tx,
   { tenantId, title, what, key, at }: OperatorNotice,
 ): Promise<void> {
-  const settings = await findReportSettings(tx);
-  if (settings === null || settings.recipient === null) return;
-  await enqueueNotification(tx, {
+  await enqueueOperatorNotice(tx, {
     tenantId,
+    key,
     at,
-    request: {
-      template: 'bank_matching_alert',
-      variables: { title, what },
-      recipient: settings.recipient,
-      dedupeKey: key,
-    },
+    template: 'bank_matching_alert',
+    variables: { title, what },
   });
 }
 

@@ -145,7 +145,7 @@ export async function readTransfer(tx: Tx, id: string): Promise<BankTransferRow>
   return row;
 }
 
-export async function findTransferOf(tx: Tx, invoiceId: string): Promise<BankTransferRow | null> {
+async function findTransferOf(tx: Tx, invoiceId: string): Promise<BankTransferRow | null> {
   const [row] = await tx.select().from(bankTransfers).where(eq(bankTransfers.invoiceId, invoiceId));
   return row ?? null;
 }

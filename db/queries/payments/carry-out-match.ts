@@ -30,6 +30,7 @@ import {
 import { type BankMovementRow, markDecided, readMovement, updateMovement } from './bank-movements.ts';
 import { tellBankOperators, tellOfCredit } from './bank-notices.ts';
 import type { GatheredMovement } from './gather-match-facts.ts';
+import { linkProofPayment, proofPaymentAwaiting } from './proof-payments.ts';
 import { type Settled, settlePayment } from './settle-payment.ts';
 import { type UndoCode, undoMatch } from './undo-match.ts';
 
@@ -54,6 +55,10 @@ export async function carryOutMatch(
     case 'auto_fx':
     case 'partial':
       await pay(tx, booking, decision);
+      await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
+      return;
+    case 'proof_seen':
+      await seeProof(tx, booking, decision);
       await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
       return;
     case 'duplicate_credit':
@@ -177,6 +182,17 @@ async function pay(tx: Tx, booking: MovementBooking, decision: PayingDecision): 
       at: booking.at,
     });
   }
+}
+
+/** The money of a payment that was booked on a proof: it is that payment's, and nothing is booked. */
+async function seeProof(
+  tx: Tx,
+  { row, decisionId }: MovementBooking,
+  { invoiceId, evidence: { received } }: DecisionOf<'proof_seen'>,
+): Promise<void> {
+  const payment = await proofPaymentAwaiting(tx, { invoiceId, ...received });
+  if (payment === null) throw new Error(`No payment on a proof of invoice ${invoiceId} waits for ${row.id}`);
+  await linkProofPayment(tx, { tenantId: row.tenantId, transactionId: row.id, decisionId, payment });
 }
 
 /** Nothing is activated a second time; the customer and the operators choose what becomes of the money. */

@@ -1,9 +1,8 @@
-/** Tells a tenant's operators of a connection to a bank, by mail where they have named an address for their reports. */
+/** Tells a tenant's operators of a connection to a bank. */
 import type { ConnectionAlert } from '../../../domain/payments/bank-connection-words.ts';
 import { alertInWords } from '../../../domain/payments/bank-connection-words.ts';
 import type { Tx } from '../../client.ts';
-import { enqueueNotification } from '../messaging/notifications.ts';
-import { findReportSettings } from '../reporting/report-settings.ts';
+import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import type { BankConnectionRow } from './bank-connections.ts';
 
 /** Each alert is told once, however often it is raised. */
@@ -16,17 +15,12 @@ export async function tellOperators(
   }: Pick<BankConnectionRow, 'id' | 'tenantId' | 'institutionName'>,
   { alert, at }: { alert: ConnectionAlert; at: Date },
 ): Promise<void> {
-  const settings = await findReportSettings(tx);
-  if (settings === null || settings.recipient === null) return;
-  await enqueueNotification(tx, {
+  await enqueueOperatorNotice(tx, {
     tenantId,
     at,
-    request: {
-      template: 'bank_connection_alert',
-      variables: alertInWords(alert, { connectionId, institutionName }),
-      recipient: settings.recipient,
-      dedupeKey: `bank_connection:${connectionId}:${alert.kind}:${identityOf(alert)}`,
-    },
+    key: `bank_connection:${connectionId}:${alert.kind}:${identityOf(alert)}`,
+    template: 'bank_connection_alert',
+    variables: alertInWords(alert, { connectionId, institutionName }),
   });
 }
 

@@ -63,6 +63,11 @@ export async function openInvoicesOf(tx: Tx, customerIds: readonly string[]): Pr
 const OF_CUSTOMER_MAX = 40;
 
 const timeZone = sql`(select time_zone from tenants)`;
+/** What was booked on proofs, and whose money nobody has seen yet. */
+const proven = sql<string[]>`array(
+  select paid.amount_minor from bank_proofs proof join payments paid on paid.id = proof.payment_id
+  where proof.invoice_id = ${invoices.id} and paid.returned_minor = 0
+    and not exists (select from bank_allocations seen where seen.payment_id = paid.id and seen.undone_at is null))`;
 const createdAt = sql`coalesce(${bankTransfers.issuedAt}, ${invoices.issuedAt})`;
 
 /** The reference did not exist before its instructions were given. */
@@ -73,6 +78,7 @@ const columns = {
   customerName: customers.name,
   status: invoices.status,
   dueMinor: invoices.dueMinor,
+  proven,
   currency: invoices.currency,
   reference: bankTransfers.reference,
   transferStatus: bankTransfers.status,
@@ -108,6 +114,7 @@ function toMatchInvoice(row: Row): MatchInvoice {
     payerAccounts: [],
     status: statusOf(row),
     dueMinor: row.status === 'void' ? 0 : dueMinor,
+    provenMinor: row.proven.map(Number),
     currency,
     createdAt: row.createdAt,
     createdOn: row.createdOn,

@@ -50,5 +50,6 @@ export async function customersOf(tx: Tx, invoiceIds: readonly string[]): Promis
 /** Invoices on which it books something. */
 function invoiceIdsOf(decision: MatchDecision): string[] {
   if ('settlement' in decision) return decision.settlement.allocations.map(({ invoiceId }) => invoiceId);
-  return decision.kind === 'duplicate_credit' ? [decision.invoiceId] : [];
+  const isOfOne = decision.kind === 'duplicate_credit' || decision.kind === 'proof_seen';
+  return isOfOne ? [decision.invoiceId] : [];
 }

@@ -19,7 +19,7 @@ export type ProofPayment = {
 };
 
 /** Those of the invoice whose money was not seen yet, the first first. Call under the customer's lock. */
-export async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
+async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
   const seen = tx
     .select({ one: sql`1` })
     .from(bankAllocations)

@@ -13,7 +13,7 @@ import type { Tx } from '../../client.ts';
 import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import type { SubscriptionContext } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
-import { findReportSettings } from '../reporting/report-settings.ts';
+import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import type { BankTransferRow } from './follow-transfer.ts';
 
 export type TransferMessage = {
@@ -105,24 +105,19 @@ export function tellOfExpiry(tx: Tx, told: TransferMessage): Promise<void> {
   });
 }
 
-/** By mail, where the tenant has named an address. `what` is a sentence; `occasion` makes the notice one of its kind. */
+/** `what` is a sentence; `occasion` makes the notice one of its kind. */
 export async function tellOperators(
   tx: Tx,
   { transfer, invoice, at }: Pick<TransferMessage, 'transfer' | 'invoice' | 'at'>,
   { what, occasion }: { what: string; occasion: string },
 ): Promise<void> {
-  const settings = await findReportSettings(tx);
-  if (settings === null || settings.recipient === null) return;
   const { id, tenantId, reference } = transfer;
-  await enqueueNotification(tx, {
+  await enqueueOperatorNotice(tx, {
     tenantId,
     at,
-    request: {
-      template: 'bank_operator_alert',
-      variables: { invoiceNumber: invoice.number, reference, amount: formatMoney(dueOf(invoice)), what },
-      recipient: settings.recipient,
-      dedupeKey: `bank_transfer:${id}:${occasion}`,
-    },
+    key: `bank_transfer:${id}:${occasion}`,
+    template: 'bank_operator_alert',
+    variables: { invoiceNumber: invoice.number, reference, amount: formatMoney(dueOf(invoice)), what },
   });
 }
 
