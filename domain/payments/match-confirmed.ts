@@ -1,6 +1,6 @@
 /**
  * A movement that nothing in its text ties to an invoice, and whose number at the bank a customer has told us from the
- * confirmation of the transfer (knowledge: bank reconciliation §4, the last row). Numbers are typed by people, so it is no more
+ * confirmation of the transfer. Numbers are typed by people, so it is no more
  * than the first suggestion: one click, by a person.
  */
 import type { Money } from '../money.ts';
