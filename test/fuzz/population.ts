@@ -77,8 +77,16 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     percent: '19',
     validFrom: '2021-01-01',
   });
-  const listed = async (path: string) =>
-    ((await ok(apiKey, 'GET', `${path}?limit=100`)).data as { id: string }[]).map(({ id }) => id);
+  const listed = async (path: string) => {
+    const ids: string[] = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const query = cursor === '' ? 'limit=100' : `limit=100&cursor=${cursor}`;
+      const { data, nextCursor } = await ok(apiKey, 'GET', `${path}?${query}`);
+      ids.push(...(data as { id: string }[]).map(({ id }) => id));
+      cursor = nextCursor;
+    }
+    return ids;
+  };
   const invoiced = people.filter(
     ({ start, acts }) => start === 'payment' || acts?.includes('convert'),
   ).length;
