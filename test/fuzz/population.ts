@@ -6,6 +6,7 @@ import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.t
 import { eventually } from '../../scripts/processes.ts';
 import { COIN_INVOICES, populateCoins } from './coins.ts';
 import type { Product } from './product.ts';
+import { populateStatements } from './statements.ts';
 
 export type Population = {
   /** May do everything. */
@@ -150,6 +151,11 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   for (const invoiceId of offered) {
     checkouts.push((await ok(apiKey, 'POST', `/v1/invoices/${invoiceId}/coinbase_checkouts`)).id);
   }
+  const statements = await populateStatements({
+    url: stack.urls.api,
+    apiKey,
+    ok: (...request) => ok(apiKey, ...request),
+  });
   return {
     apiKey,
     razorpayIds,
@@ -161,6 +167,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ],
     ids: {
       ...coins,
+      ...statements,
       customers,
       ...pools,
       debtors,

@@ -23,6 +23,7 @@ import {
   type TestApi,
   type TestTenant,
 } from '../support/api.ts';
+import { camtSample, mt940Sample, sampleAccount } from '../support/statement-samples.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
 import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
 
@@ -51,7 +52,7 @@ afterAll(async () => {
   await temporal.connection.close();
 });
 
-type Call = { path: string; body?: unknown };
+type Call = { path: string; body?: unknown; headers?: Record<string, string> };
 
 /**
  * A request that succeeds with a right key. `foreign`: what a key of another tenant gets. `not_found`: the object is
@@ -105,6 +106,11 @@ type Things = {
   /** That payout. */
   approve(payoutId: string): Promise<void>;
   disposal(): Promise<string>;
+  bankAccount(): Promise<string>;
+  /** A statement file that was read, of an account of its own. */
+  statement(): Promise<string>;
+  /** A movement that another file has told too, as it seems. */
+  suspectedCopy(): Promise<string>;
   notification(): Promise<string>;
   taxRate(): Promise<string>;
   coupon(): Promise<string>;
@@ -497,6 +503,44 @@ const samples: Record<string, Sample> = {
   },
   listDisputes: { call: () => ({ path: '/v1/disputes' }), foreign: 'own' },
   getDispute: { call: async (a) => ({ path: `/v1/disputes/${await a.dispute()}` }), foreign: 'not_found' },
+  createBankAccount: {
+    call: () => ({ path: '/v1/bank_accounts', body: { name: 'Current', currency: 'EUR' } }),
+    foreign: 'own',
+  },
+  listBankAccounts: { call: () => ({ path: '/v1/bank_accounts' }), foreign: 'own' },
+  getBankAccount: {
+    call: async (a) => ({ path: `/v1/bank_accounts/${await a.bankAccount()}` }),
+    foreign: 'not_found',
+  },
+  changeBankAccount: {
+    call: async (a) => ({ path: `/v1/bank_accounts/${await a.bankAccount()}`, body: { name: 'Savings' } }),
+    foreign: 'not_found',
+  },
+  addBankStatement: {
+    call: async (a) => ({
+      path: `/v1/bank_accounts/${await a.bankAccount()}/statements`,
+      body: mt940Sample,
+      headers: { 'content-type': 'text/plain' },
+    }),
+    foreign: 'not_found',
+  },
+  listBankStatements: { call: () => ({ path: '/v1/bank_statements' }), foreign: 'own' },
+  getBankStatement: {
+    call: async (a) => ({ path: `/v1/bank_statements/${await a.statement()}` }),
+    foreign: 'not_found',
+  },
+  listBankTransactions: { call: () => ({ path: '/v1/bank_transactions' }), foreign: 'own' },
+  getBankTransaction: {
+    call: async (a) => ({ path: `/v1/bank_transactions/${await a.suspectedCopy()}` }),
+    foreign: 'not_found',
+  },
+  judgeBankTransactionCopy: {
+    call: async (a) => ({
+      path: `/v1/bank_transactions/${await a.suspectedCopy()}/copy`,
+      body: { isCopy: true },
+    }),
+    foreign: 'not_found',
+  },
   getTaxSettings: { call: () => ({ path: '/v1/tax_settings' }), foreign: 'own' },
   putTaxSettings: {
     call: () => ({
@@ -732,6 +776,24 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
     },
     approve: async (payoutId) => void (await post(`/v1/crypto_payouts/${payoutId}/approve`, {})),
     disposal: async () => (await post('/v1/crypto_disposals', soldFrom(await things.settledCoins()))).id,
+    async bankAccount() {
+      // Its number is that of one account in use, which the one before is not any more.
+      const accounts = (await api.request('GET', '/v1/bank_accounts', { token })).body.data;
+      for (const { id, statementAccount, closedAt } of accounts) {
+        if (statementAccount !== sampleAccount.iban || closedAt !== null) continue;
+        await api.request('PATCH', `/v1/bank_accounts/${id}`, { token, body: { isClosed: true } });
+      }
+      const statementAccount = sampleAccount.iban;
+      return (await post('/v1/bank_accounts', { name: 'Current', currency: 'EUR', statementAccount })).id;
+    },
+    statement: async () => (await readFile(token, await things.bankAccount(), mt940Sample)).id,
+    async suspectedCopy() {
+      const accountId = await things.bankAccount();
+      await readFile(token, accountId, mt940Sample);
+      await readFile(token, accountId, camtSample);
+      const path = `/v1/bank_transactions?accountId=${accountId}&status=copy_suspected`;
+      return (await api.request('GET', path, { token })).body.data[0].id;
+    },
     order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
     checkout: async () => post(`/v1/invoices/${await things.invoice()}/coinbase_checkouts`, {}),
     async rupeeTrial() {
@@ -818,8 +880,8 @@ it('every operation with a scope has a sample, and every sample an operation', (
 
 describe.each(operations)('$operationId', ({ operationId, method, scope }) => {
   const sample = samples[operationId] as Sample;
-  const request = ({ path, body }: Call, token: string | null): Promise<TestAnswer> =>
-    api.request(method, path, { token, ...(body !== undefined && { body }) });
+  const request = ({ path, body, headers = {} }: Call, token: string | null): Promise<TestAnswer> =>
+    api.request(method, path, { token, headers, ...(body !== undefined && { body }) });
   let call: Call;
   let withoutScope: string;
   let withScope: string;
@@ -965,6 +1027,41 @@ const plainFields: ReadonlySet<string> = new Set([
   'resumeCryptoChain reason',
   'recordCryptoDisposal amount',
   'recordCryptoDisposal disposedAt',
+  'createBankAccount name',
+  'createBankAccount mask',
+  'createBankAccount csvMapping.delimiter',
+  'createBankAccount csvMapping.encoding',
+  'createBankAccount csvMapping.dateFormat',
+  'createBankAccount csvMapping.columns.date',
+  'createBankAccount csvMapping.columns.amount.column',
+  'createBankAccount csvMapping.columns.amount.credit',
+  'createBankAccount csvMapping.columns.amount.debit',
+  'createBankAccount csvMapping.columns.amount.indicator',
+  'createBankAccount csvMapping.columns.texts',
+  'createBankAccount csvMapping.columns.currency',
+  'createBankAccount csvMapping.columns.payerName',
+  'createBankAccount csvMapping.columns.payerAccount',
+  'createBankAccount csvMapping.columns.reference',
+  'createBankAccount csvMapping.columns.id',
+  'changeBankAccount name',
+  'changeBankAccount mask',
+  'changeBankAccount csvMapping.delimiter',
+  'changeBankAccount csvMapping.encoding',
+  'changeBankAccount csvMapping.dateFormat',
+  'changeBankAccount csvMapping.columns.date',
+  'changeBankAccount csvMapping.columns.amount.column',
+  'changeBankAccount csvMapping.columns.amount.credit',
+  'changeBankAccount csvMapping.columns.amount.debit',
+  'changeBankAccount csvMapping.columns.amount.indicator',
+  'changeBankAccount csvMapping.columns.texts',
+  'changeBankAccount csvMapping.columns.currency',
+  'changeBankAccount csvMapping.columns.payerName',
+  'changeBankAccount csvMapping.columns.payerAccount',
+  'changeBankAccount csvMapping.columns.reference',
+  'changeBankAccount csvMapping.columns.id',
+  'listBankTransactions from',
+  'listBankTransactions to',
+  'listBankTransactions q',
   'requestCryptoPayout address',
   'requestCryptoPayout reason',
   'rejectCryptoPayout reason',
@@ -1045,6 +1142,14 @@ const pagedRows = (path: string): Naming => ({
   },
   meets: 'own',
 });
+
+async function readFile(token: string, accountId: string, file: string): Promise<Json> {
+  const headers = { 'content-type': 'text/plain' };
+  const path = `/v1/bank_accounts/${accountId}/statements`;
+  const answer = await api.request('POST', path, { token, headers, body: file });
+  if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
+  return answer.body;
+}
 
 const firstIdOf = async (path: string): Promise<string> =>
   (await api.request('GET', path, { token: tenant.token })).body.data[0].id;
@@ -1370,6 +1475,27 @@ const namings: Record<string, Naming> = {
     },
     meets: 'own',
   },
+  'createBankAccount statementAccount': {
+    call: async (theirs) => {
+      await theirs.bankAccount();
+      const body = { name: 'Current', currency: 'EUR', statementAccount: sampleAccount.iban };
+      return { path: '/v1/bank_accounts', body };
+    },
+    meets: 'own',
+  },
+  'changeBankAccount statementAccount': {
+    call: async (theirs, mine) => {
+      await theirs.bankAccount();
+      const path = `/v1/bank_accounts/${await mine.bankAccount()}`;
+      return { path, body: { statementAccount: sampleAccount.iban } };
+    },
+    meets: 'own',
+  },
+  'listBankStatements cursor': paged('/v1/bank_statements', 'statement'),
+  'listBankStatements accountId': filtered('/v1/bank_statements', 'accountId', 'statement'),
+  'listBankTransactions cursor': paged('/v1/bank_transactions', 'suspectedCopy'),
+  'listBankTransactions accountId': filtered('/v1/bank_transactions', 'accountId', 'suspectedCopy'),
+  'listBankTransactions statementId': filtered('/v1/bank_transactions', 'statementId', 'suspectedCopy'),
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1508,7 +1634,7 @@ function fieldsOf(document: Json): string[] {
         .map(deref)
         .filter((parameter: Json) => parameter.in === 'query')
         .flatMap(({ name, schema }: Json) => textsIn(schema, name));
-      const body = textsIn(deref(operation.requestBody)?.content['application/json'].schema, '');
+      const body = textsIn(deref(operation.requestBody)?.content['application/json']?.schema, '');
       return [...queries, ...body].map((field) => `${operation.operationId} ${field}`);
     }),
   );
@@ -1546,6 +1672,9 @@ const tables: Record<string, string> = {
   cdis: 'crypto_disposals',
   cpo: 'crypto_payouts',
   cbc: 'coinbase_checkouts',
+  bac: 'bank_accounts',
+  bst: 'bank_statements',
+  btx: 'bank_transactions',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',
