@@ -27,7 +27,7 @@ const csvAmount = z
       'signed: below zero is money out. two_columns: one for money in and one for money out, both without signs. indicator: an amount without a sign, and a column that says the direction in one of the words.',
   });
 
-export const csvMapping = z
+const csvMapping = z
   .strictObject({
     delimiter: z
       .string()

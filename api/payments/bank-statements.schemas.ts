@@ -25,7 +25,7 @@ export const bankStatement = z
 
 export type BankStatementBody = z.input<typeof bankStatement>;
 
-export const statementFormats = z.enum(['camt', 'ofx', 'mt940', 'csv']);
+const statementFormats = z.enum(['camt', 'ofx', 'mt940', 'csv']);
 
 export const statementQuery = z.strictObject({
   format: statementFormats
