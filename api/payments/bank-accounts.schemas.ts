@@ -89,7 +89,7 @@ export const bankAccount = z
     isReceiving,
     mask: mask.nullable(),
     statementAccount: statementAccount.nullable(),
-    csvMapping: csvMapping.nullable(),
+    csvMapping: z.union([csvMapping, z.null()]),
     connectionId: z
       .string()
       .nullable()
@@ -118,7 +118,7 @@ export const bankAccountChanges = z
     isReceiving: isReceiving.optional(),
     mask: mask.nullable().optional(),
     statementAccount: statementAccount.nullable().optional(),
-    csvMapping: csvMapping.nullable().optional(),
+    csvMapping: z.union([csvMapping, z.null()]).optional(),
     isClosed: z
       .boolean()
       .optional()

@@ -75,6 +75,11 @@ def before_call(context, case, kwargs):
         case.body["paymentKey"] = COINS["payableBackKeys"][which]
     if operation_id == "markCryptoInvoiceSettled" and not is_wrong(case, "body") and chosen % 4 != 0:
         case.body["force"] = True
+    # Noise is no statement; every other file is one that was not read before.
+    if operation_id == "addBankStatement" and case.meta and not case.meta.generation.mode.is_negative and chosen % 2 == 0:
+        case.query = {}
+        case.media_type = "application/octet-stream"
+        case.body = f"Date,Amount,Text\n2026-03-05,1.00,payment {uuid.uuid4()}\n".encode()
     if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon", "retireCryptoAccount"):
         for name, value in case.path_parameters.items():
             if value in KEPT_IDS:

@@ -7,6 +7,7 @@ import { eventually } from '../../scripts/processes.ts';
 import { COIN_INVOICES, populateCoins } from './coins.ts';
 import { populateMovements } from './movements.ts';
 import type { Json, Product } from './product.ts';
+import { populateStatements } from './statements.ts';
 import { populateTransfers, TRANSFER_INVOICES } from './transfers.ts';
 
 export type Population = {
@@ -209,6 +210,11 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   const { connections, unlinkable, publicTokens } = await connectBanks(stack, (body) =>
     ok(apiKey, 'POST', '/v1/bank_connections', body),
   );
+  const statements = await populateStatements({
+    url: stack.urls.api,
+    apiKey,
+    ok: (...request) => ok(apiKey, ...request),
+  });
   return {
     apiKey,
     razorpayIds,
@@ -223,6 +229,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       ...movements,
       ...transfers,
       bankProofs: [...(transfers['approvableProofs'] ?? []), ...(transfers['rejectableProofs'] ?? [])],
+      ...statements,
       customers,
       ...pools,
       debtors,

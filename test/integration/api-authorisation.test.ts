@@ -26,6 +26,7 @@ import {
 } from '../support/api.ts';
 import { startTestPlaid } from '../support/plaid.ts';
 import { picture } from '../support/proof-files.ts';
+import { camtSample, mt940Sample, sampleAccount } from '../support/statement-samples.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
 import { unmatchedMovement } from './bank-movement.ts';
 import { carryOut, freshKey, pay, setChain, setPrices } from './crypto-scene.ts';
@@ -56,7 +57,7 @@ afterAll(async () => {
   await temporal.connection.close();
 });
 
-type Call = { path: string; body?: unknown };
+type Call = { path: string; body?: unknown; headers?: Record<string, string> };
 
 /**
  * A request that succeeds with a right key. `foreign`: what a key of another tenant gets. `not_found`: the object is
@@ -126,6 +127,11 @@ type Things = {
   /** A connection to a bank that was read once, and the public token it was made of. */
   bank(): Promise<{ id: string; publicToken: string }>;
   bankConnection(): Promise<string>;
+  bankAccount(): Promise<string>;
+  /** A statement file that was read, of an account of its own. */
+  statement(): Promise<string>;
+  /** A movement that another file has told too, as it seems. */
+  suspectedCopy(): Promise<string>;
   notification(): Promise<string>;
   taxRate(): Promise<string>;
   coupon(): Promise<string>;
@@ -706,6 +712,44 @@ const samples: Record<string, Sample> = {
     foreign: 'not_found',
   },
   getBankHealth: { call: () => ({ path: '/v1/bank/health' }), foreign: 'own' },
+  createBankAccount: {
+    call: () => ({ path: '/v1/bank_accounts', body: { name: 'Current', currency: 'EUR' } }),
+    foreign: 'own',
+  },
+  listBankAccounts: { call: () => ({ path: '/v1/bank_accounts' }), foreign: 'own' },
+  getBankAccount: {
+    call: async (a) => ({ path: `/v1/bank_accounts/${await a.bankAccount()}` }),
+    foreign: 'not_found',
+  },
+  changeBankAccount: {
+    call: async (a) => ({ path: `/v1/bank_accounts/${await a.bankAccount()}`, body: { name: 'Savings' } }),
+    foreign: 'not_found',
+  },
+  addBankStatement: {
+    call: async (a) => ({
+      path: `/v1/bank_accounts/${await a.bankAccount()}/statements`,
+      body: mt940Sample,
+      headers: { 'content-type': 'text/plain' },
+    }),
+    foreign: 'not_found',
+  },
+  listBankStatements: { call: () => ({ path: '/v1/bank_statements' }), foreign: 'own' },
+  getBankStatement: {
+    call: async (a) => ({ path: `/v1/bank_statements/${await a.statement()}` }),
+    foreign: 'not_found',
+  },
+  listBankTransactions: { call: () => ({ path: '/v1/bank_transactions' }), foreign: 'own' },
+  getBankTransaction: {
+    call: async (a) => ({ path: `/v1/bank_transactions/${await a.suspectedCopy()}` }),
+    foreign: 'not_found',
+  },
+  judgeBankTransactionCopy: {
+    call: async (a) => ({
+      path: `/v1/bank_transactions/${await a.suspectedCopy()}/copy`,
+      body: { isCopy: true },
+    }),
+    foreign: 'not_found',
+  },
   getTaxSettings: { call: () => ({ path: '/v1/tax_settings' }), foreign: 'own' },
   putTaxSettings: {
     call: () => ({
@@ -967,6 +1011,24 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       (await post(`/v1/bank_transfers/${await things.bankTransfer()}/proofs`, await proofForm())).id,
     approve: async (payoutId) => void (await post(`/v1/crypto_payouts/${payoutId}/approve`, {})),
     disposal: async () => (await post('/v1/crypto_disposals', soldFrom(await things.settledCoins()))).id,
+    async bankAccount() {
+      // Its number is that of one account in use, which the one before is not any more.
+      const accounts = (await api.request('GET', '/v1/bank_accounts', { token })).body.data;
+      for (const { id, statementAccount, closedAt } of accounts) {
+        if (statementAccount !== sampleAccount.iban || closedAt !== null) continue;
+        await api.request('PATCH', `/v1/bank_accounts/${id}`, { token, body: { isClosed: true } });
+      }
+      const statementAccount = sampleAccount.iban;
+      return (await post('/v1/bank_accounts', { name: 'Current', currency: 'EUR', statementAccount })).id;
+    },
+    statement: async () => (await readFile(token, await things.bankAccount(), mt940Sample)).id,
+    async suspectedCopy() {
+      const accountId = await things.bankAccount();
+      await readFile(token, accountId, mt940Sample);
+      await readFile(token, accountId, camtSample);
+      const path = `/v1/bank_transactions?accountId=${accountId}&status=copy_suspected`;
+      return (await api.request('GET', path, { token })).body.data[0].id;
+    },
     order: async () => post(`/v1/invoices/${await things.invoice()}/razorpay_orders`, {}),
     checkout: async () => post(`/v1/invoices/${await things.invoice()}/coinbase_checkouts`, {}),
     async rupeeTrial() {
@@ -1064,8 +1126,8 @@ it('every operation with a scope has a sample, and every sample an operation', (
 
 describe.each(operations)('$operationId', ({ operationId, method, scope }) => {
   const sample = samples[operationId] as Sample;
-  const request = ({ path, body }: Call, token: string | null): Promise<TestAnswer> =>
-    api.request(method, path, { token, ...(body !== undefined && { body }) });
+  const request = ({ path, body, headers = {} }: Call, token: string | null): Promise<TestAnswer> =>
+    api.request(method, path, { token, headers, ...(body !== undefined && { body }) });
   let call: Call;
   let withoutScope: string;
   let withScope: string;
@@ -1223,6 +1285,41 @@ const plainFields: ReadonlySet<string> = new Set([
   'resumeCryptoChain reason',
   'recordCryptoDisposal amount',
   'recordCryptoDisposal disposedAt',
+  'createBankAccount name',
+  'createBankAccount mask',
+  'createBankAccount csvMapping.delimiter',
+  'createBankAccount csvMapping.encoding',
+  'createBankAccount csvMapping.dateFormat',
+  'createBankAccount csvMapping.columns.date',
+  'createBankAccount csvMapping.columns.amount.column',
+  'createBankAccount csvMapping.columns.amount.credit',
+  'createBankAccount csvMapping.columns.amount.debit',
+  'createBankAccount csvMapping.columns.amount.indicator',
+  'createBankAccount csvMapping.columns.texts',
+  'createBankAccount csvMapping.columns.currency',
+  'createBankAccount csvMapping.columns.payerName',
+  'createBankAccount csvMapping.columns.payerAccount',
+  'createBankAccount csvMapping.columns.reference',
+  'createBankAccount csvMapping.columns.id',
+  'changeBankAccount name',
+  'changeBankAccount mask',
+  'changeBankAccount csvMapping.delimiter',
+  'changeBankAccount csvMapping.encoding',
+  'changeBankAccount csvMapping.dateFormat',
+  'changeBankAccount csvMapping.columns.date',
+  'changeBankAccount csvMapping.columns.amount.column',
+  'changeBankAccount csvMapping.columns.amount.credit',
+  'changeBankAccount csvMapping.columns.amount.debit',
+  'changeBankAccount csvMapping.columns.amount.indicator',
+  'changeBankAccount csvMapping.columns.texts',
+  'changeBankAccount csvMapping.columns.currency',
+  'changeBankAccount csvMapping.columns.payerName',
+  'changeBankAccount csvMapping.columns.payerAccount',
+  'changeBankAccount csvMapping.columns.reference',
+  'changeBankAccount csvMapping.columns.id',
+  'listBankTransactions from',
+  'listBankTransactions to',
+  'listBankTransactions q',
   'requestCryptoPayout address',
   'requestCryptoPayout reason',
   'rejectCryptoPayout reason',
@@ -1328,6 +1425,14 @@ const pagedRows = (path: string): Naming => ({
   },
   meets: 'own',
 });
+
+async function readFile(token: string, accountId: string, file: string): Promise<Json> {
+  const headers = { 'content-type': 'text/plain' };
+  const path = `/v1/bank_accounts/${accountId}/statements`;
+  const answer = await api.request('POST', path, { token, headers, body: file });
+  if (answer.status !== 201) throw new Error(`${path}: ${JSON.stringify(answer.body)}`);
+  return answer.body;
+}
 
 const firstIdOf = async (path: string): Promise<string> =>
   (await api.request('GET', path, { token: tenant.token })).body.data[0].id;
@@ -1689,6 +1794,27 @@ const namings: Record<string, Naming> = {
   'listBankTransfers cursor': paged('/v1/bank_transfers', 'bankTransfer'),
   'listBankTransfers invoiceId': filtered('/v1/bank_transfers', 'invoiceId', 'bankTransfer'),
   'listBankTransfers reference': filtered('/v1/bank_transfers', 'reference', 'bankTransfer'),
+  'createBankAccount statementAccount': {
+    call: async (theirs) => {
+      await theirs.bankAccount();
+      const body = { name: 'Current', currency: 'EUR', statementAccount: sampleAccount.iban };
+      return { path: '/v1/bank_accounts', body };
+    },
+    meets: 'own',
+  },
+  'changeBankAccount statementAccount': {
+    call: async (theirs, mine) => {
+      await theirs.bankAccount();
+      const path = `/v1/bank_accounts/${await mine.bankAccount()}`;
+      return { path, body: { statementAccount: sampleAccount.iban } };
+    },
+    meets: 'own',
+  },
+  'listBankStatements cursor': paged('/v1/bank_statements', 'statement'),
+  'listBankStatements accountId': filtered('/v1/bank_statements', 'accountId', 'statement'),
+  'listBankTransactions cursor': paged('/v1/bank_transactions', 'suspectedCopy'),
+  'listBankTransactions accountId': filtered('/v1/bank_transactions', 'accountId', 'suspectedCopy'),
+  'listBankTransactions statementId': filtered('/v1/bank_transactions', 'statementId', 'suspectedCopy'),
   'listPayments cursor': paged('/v1/payments', 'payment'),
   'listPayments customerId': filtered('/v1/payments', 'customerId', 'payment'),
   'listPayments invoiceId': filtered('/v1/payments', 'invoiceId', 'payment'),
@@ -1864,7 +1990,6 @@ const tables: Record<string, string> = {
   cev: 'crypto_events',
   cact: 'crypto_acts',
   bdc: 'bank_decisions',
-  btx: 'bank_transactions',
   clot: 'crypto_lots',
   cdis: 'crypto_disposals',
   cpo: 'crypto_payouts',
@@ -1872,6 +1997,8 @@ const tables: Record<string, string> = {
   bcn: 'bank_connections',
   bac: 'bank_accounts',
   btf: 'bank_transfers',
+  bst: 'bank_statements',
+  btx: 'bank_transactions',
   ntf: 'notifications',
   key: 'api_keys',
   aud: 'audit_log',
