@@ -164,8 +164,9 @@ describe('a match', () => {
   });
 
   it('of money on the wrong account is made all the same', async () => {
-    const savings = await scene.account({ isReceiving: false, connectionId: 'con_1', externalId: 'savings' });
-    await scene.account({ isReceiving: true, connectionId: 'con_1', externalId: 'checking' });
+    const connectionId = await scene.connection();
+    const savings = await scene.account({ isReceiving: false, connectionId, externalId: 'savings' });
+    await scene.account({ isReceiving: true, connectionId, externalId: 'checking' });
     const { invoiceId, reference } = await scene.invoice(nextReference(), 1234);
     const id = await scene.tell(`WIRE ${reference}`, 1234, { accountId: savings });
     await scene.match();
@@ -269,7 +270,7 @@ describe('a match that cannot be is refused, and nothing is written:', () => {
       'a movement that does not exist',
       async () => ({ id: `btx_${'0'.repeat(32)}`, body: (await about(500, 'open')).body }),
       404,
-      'bank transaction_not_found',
+      'bank_transaction_not_found',
     ],
   ];
 

@@ -10,6 +10,7 @@ import { createCustomer } from '../../db/queries/billing/customers.ts';
 import { closeUnpaidInvoice, readInvoice } from '../../db/queries/billing/invoices.ts';
 import { matchMovements } from '../../db/queries/payments/match-movements.ts';
 import { putReportSettings, usualReportSettings } from '../../db/queries/reporting/report-settings.ts';
+import { bankConnections } from '../../db/schema/bank-connections.ts';
 import {
   bankAccounts,
   bankAllocations,
@@ -35,6 +36,8 @@ export type BankScene = InvoiceScene & {
   /** The account that customers are told to pay to. */
   accountId: string;
   inTenant<T>(work: (tx: Tx) => Promise<T>): Promise<T>;
+  /** A connection that is read by nobody; gives its id. */
+  connection(): Promise<string>;
   account(fields: Partial<typeof bankAccounts.$inferInsert>): Promise<string>;
   customer(name?: string, currency?: string): Promise<{ customerId: string; subscriptionId: string }>;
   /** An open invoice with a reference that was given on 2 March and holds until 9 March. */
@@ -89,6 +92,14 @@ export async function createBankScene(): Promise<BankScene> {
     await inTenant((tx) => tx.insert(bankAccounts).values({ id, tenantId, ...usual, ...fields }));
     return id;
   };
+  const connection = async () => {
+    const id = newId('bcn');
+    const read = { externalId: id, publicTokenHash: id, accessToken: 'sealed', actor: 'test' };
+    const now = new Date(NOW);
+    const row = { id, tenantId, ...read, status: 'active' as const, statusSince: now };
+    await inTenant((tx) => tx.insert(bankConnections).values(row));
+    return id;
+  };
   const accountId = await account({});
 
   const planIn = async (currency: string) => {
@@ -117,6 +128,7 @@ export async function createBankScene(): Promise<BankScene> {
     ...base,
     db,
     tenantId,
+    connection,
     accountId,
     inTenant,
     account,

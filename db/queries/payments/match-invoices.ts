@@ -68,9 +68,9 @@ const proven = sql<string[]>`array(
   select paid.amount_minor from bank_proofs proof join payments paid on paid.id = proof.payment_id
   where proof.invoice_id = ${invoices.id} and paid.returned_minor = 0
     and not exists (select from bank_allocations seen where seen.payment_id = paid.id and seen.undone_at is null))`;
-const createdAt = sql`coalesce(${bankTransfers.issuedAt}, ${invoices.issuedAt})`;
+/** The day does not move with the clock of its transfer, which begins anew when a payment is taken back. */
+const createdAt = sql`${invoices.issuedAt}`;
 
-/** The reference did not exist before its instructions were given. */
 const columns = {
   id: invoices.id,
   number: invoices.number,
