@@ -4,6 +4,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { playBankReconciliation } from './demo/bank-reconciliation.ts';
 import { demoQuoteMinutes, playCryptoInvoice } from './demo/crypto-invoice.ts';
 import { type Ending, playSubscription } from './demo/subscription.ts';
 import { type Stack, startStack } from './stack.ts';
@@ -24,6 +25,8 @@ const demos: Record<string, Demo> = {
     env: { DEMO_DAY_SECONDS: '3600', CRYPTO_QUOTE_MINUTES: String(demoQuoteMinutes) },
     chains: true,
   },
+  // Nothing is due while it plays.
+  'bank-reconciliation': { play: playBankReconciliation, env: { DEMO_DAY_SECONDS: '3600' } },
 };
 
 await runScript(async () => {

@@ -9,6 +9,8 @@ export type DemoApi = {
   get(path: string): Promise<Answer>;
   post(path: string, body: unknown): Promise<Answer>;
   put(path: string, body: unknown): Promise<Answer>;
+  /** Sends a file as it is. */
+  send(path: string, file: string): Promise<Answer>;
   /** All pages of a list. */
   list(path: string): Promise<Answer[]>;
   /** A card whose issuer gives these answers in turn, the last one repeating. */
@@ -20,15 +22,16 @@ export type DemoApi = {
 export function createDemoApi({ urls, demo }: Stack): DemoApi {
   if (demo === undefined) throw new Error('The demo tenant is missing; start the stack with its seed.');
 
-  async function call(method: string, url: string, body?: unknown): Promise<Answer> {
+  async function call(method: string, url: string, body?: unknown, file?: string): Promise<Answer> {
     const response = await fetch(url, {
       method,
       headers: {
         authorization: `Bearer ${demo?.apiKey}`,
-        'content-type': 'application/json',
+        'content-type': file === undefined ? 'application/json' : 'text/plain',
         'idempotency-key': randomUUID(),
       },
       ...(body !== undefined && { body: JSON.stringify(body) }),
+      ...(file !== undefined && { body: file }),
     });
     const answer = (await response.json()) as Answer;
     if (!response.ok) {
@@ -42,6 +45,7 @@ export function createDemoApi({ urls, demo }: Stack): DemoApi {
     get: (path) => call('GET', `${urls.api}${path}`),
     post: (path, body) => call('POST', `${urls.api}${path}`, body),
     put: (path, body) => call('PUT', `${urls.api}${path}`, body),
+    send: (path, file) => call('POST', `${urls.api}${path}`, undefined, file),
     async list(path) {
       const all: Answer[] = [];
       let cursor: string | null = null;

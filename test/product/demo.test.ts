@@ -27,6 +27,21 @@ test('a whole life is played, and ends cancelled and erased, with every paid inv
   expect(await readdir(folder)).toEqual([]);
 });
 
+test('a bank statement with noise pays three invoices, one of them because an operator says so', async () => {
+  const folder = await createFolder();
+  onTestFinished(() => rm(folder, { recursive: true, force: true }));
+  const { code, stdout } = await finish(runCommand(['demo', 'bank-reconciliation'], await elsewhere(folder)));
+
+  expect(JSON.parse(stdout.trim().split('\n').at(-1) ?? '')).toEqual({
+    process: 'bank-reconciliation',
+    invoicesPaid: 3,
+    movements: { ignored: 1, matched: 3, payout: 1, unmatched: 1 },
+    creditMinor: 3_000,
+  });
+  expect(code).toBe(0);
+  expect(await readdir(folder)).toEqual([]);
+});
+
 test('three invoices are paid in coins: exactly, in two parts, and too late; each is booked once', async () => {
   const folder = await createFolder();
   onTestFinished(() => rm(folder, { recursive: true, force: true }));
