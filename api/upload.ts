@@ -46,6 +46,8 @@ export async function withUpload<T>(
       },
     });
   } finally {
+    // What is left of a refused file is read past, so that the connection is free for the next request.
+    req.resume();
     for (const stream of opened) stream.destroy();
     await rm(folder, { recursive: true, force: true });
   }

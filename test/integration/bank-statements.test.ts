@@ -286,6 +286,13 @@ describe('a file that is refused', () => {
   });
 });
 
+it('a request after a refused one is answered, on whatever connection', async () => {
+  const accountId = await addAccount();
+  expect(await send(accountId, new Uint8Array(201 * 1024 * 1024))).toMatchObject({ status: 413 });
+  expect(await send(accountId, `${csvSample}32.03.2026;1,00;x;;\n`)).toMatchObject({ status: 422 });
+  expect(await send(accountId, camtSample)).toMatchObject({ status: 201 });
+});
+
 it('a file of 100,000 movements is read', { timeout: 300_000 }, async () => {
   const accountId = await addAccount();
   function* lines() {
