@@ -25,7 +25,13 @@ export async function populateMovements({
   const lines = [{ description: 'A workshop', unitMinor: 900 }];
   const { id: invoiceId } = await ok('POST', '/v1/invoices', { subscriptionId, lines });
   await ok('POST', `/v1/invoices/${invoiceId}/finalise`);
-  const paid = { amountMinor: 900, currency: 'USD', reference: 'before' };
+  const paid = {
+    amountMinor: 900,
+    currency: 'USD',
+    method: 'wire',
+    reason: 'on the statement',
+    reference: 'before',
+  };
   await ok('POST', `/v1/invoices/${invoiceId}/payments`, paid);
   const accountId = newId('bac');
   const [matchable, unmatchable, ignorable] = [movements(), movements(), movements()];

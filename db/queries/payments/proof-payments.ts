@@ -18,26 +18,6 @@ export type ProofPayment = {
   currency: string;
 };
 
-/** Those of the invoice whose money was not seen yet, the first first. Call under the customer's lock. */
-async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
-  const seen = tx
-    .select({ one: sql`1` })
-    .from(bankAllocations)
-    .where(and(eq(bankAllocations.paymentId, payments.id), sql`${bankAllocations.undoneAt} is null`));
-  return tx
-    .select({
-      paymentId: payments.id,
-      proofId: bankProofs.id,
-      invoiceId: bankProofs.invoiceId,
-      amountMinor: payments.amountMinor,
-      currency: payments.currency,
-    })
-    .from(bankProofs)
-    .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
-    .where(and(eq(bankProofs.invoiceId, invoiceId), eq(payments.returnedMinor, 0), notExists(seen)))
-    .orderBy(asc(payments.id));
-}
-
 /** The one that a movement of this amount is the money of; null where there is none. Call under the customer's lock. */
 export async function proofPaymentAwaiting(
   tx: Tx,
@@ -63,4 +43,24 @@ export async function linkProofPayment(
     .insert(bankAllocations)
     .values({ id, tenantId, transactionId, decisionId, paymentId, invoiceId, amountMinor });
   return id;
+}
+
+/** Those of the invoice whose money was not seen yet, the first first. */
+async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
+  const seen = tx
+    .select({ one: sql`1` })
+    .from(bankAllocations)
+    .where(and(eq(bankAllocations.paymentId, payments.id), sql`${bankAllocations.undoneAt} is null`));
+  return tx
+    .select({
+      paymentId: payments.id,
+      proofId: bankProofs.id,
+      invoiceId: bankProofs.invoiceId,
+      amountMinor: payments.amountMinor,
+      currency: payments.currency,
+    })
+    .from(bankProofs)
+    .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
+    .where(and(eq(bankProofs.invoiceId, invoiceId), eq(payments.returnedMinor, 0), notExists(seen)))
+    .orderBy(asc(payments.id));
 }
