@@ -120,13 +120,6 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
     ok: (...request) => ok(apiKey, ...request),
     byAnother: (...request) => ok(operatorKey, ...request),
   });
-  const movements = await populateMovements({
-    db,
-    tenantId,
-    customerId: payerId,
-    subscriptionId: inCoinsId,
-    ok: (...request) => ok(apiKey, ...request),
-  });
   const byTransfer: string[] = [];
   while (byTransfer.length < TRANSFER_INVOICES) {
     const lines = [{ description: 'A workshop', unitMinor: 900 }];
@@ -139,6 +132,14 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   const transfers = await populateTransfers({
     bankDetails: requestBody.content['application/json'].example,
     invoiceIds: byTransfer,
+    ok: (...request) => ok(apiKey, ...request),
+  });
+  // Its money becomes credit, which would pay what is issued after it.
+  const movements = await populateMovements({
+    db,
+    tenantId,
+    customerId: payerId,
+    subscriptionId: inCoinsId,
     ok: (...request) => ok(apiKey, ...request),
   });
   const issued = drafts.splice(0, 8 * ISSUED_EACH);

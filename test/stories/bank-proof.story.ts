@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { bankTransferWorkflowId } from '../../workflows/payments/bank-transfer.contract.ts';
 import { picture } from '../support/proof-files.ts';
+import { openFeed } from './feed.ts';
 import { newCustomer, readSubscription, subscribe } from './people.ts';
 import { askForTransfer, type Transfer, takeTransfers } from './transfers.ts';
 import { type Body, createWorld, type World } from './world.ts';
@@ -105,4 +106,28 @@ it('approved just after the money was matched, there is one payment and one acti
     'day 0 +02:00 activated',
     'day 0 +02:00 mail subscription_confirmed sent',
   ]);
+});
+
+it('money that is seen after its proof was approved is that payment, and nothing is paid or credited twice', async () => {
+  const transfer = await firstInvoice();
+  await world.advance({ hours: 1 });
+  const { id } = await send(transfer);
+  const { paymentId } = await world.ok('POST', `/v1/bank_proofs/${id}/approve`, {});
+  await world.advance({ days: 2 });
+  const feed = await openFeed(world);
+  const { reference } = await transfer.read();
+  const [seen, twice] = await feed.tell(
+    { text: `WIRE ${reference}`, amountMinor: 2900 },
+    { text: `WIRE AGAIN ${reference}`, amountMinor: 2900 },
+  );
+  const read = (transactionId: string | undefined) =>
+    world.ok('GET', `/v1/bank_transactions/${transactionId}`);
+  const [first, second] = [await read(seen), await read(twice)];
+  expect(first).toMatchObject({ status: 'matched', decisions: [{ kind: 'proof_seen' }] });
+  expect(first.allocations).toMatchObject([{ paymentId, invoiceId: transfer.invoiceId, amountMinor: 2900 }]);
+  expect(second).toMatchObject({ status: 'matched', decisions: [{ kind: 'duplicate_credit' }] });
+  const { data } = await world.ok('GET', `/v1/payments?invoiceId=${transfer.invoiceId}`);
+  expect(data).toHaveLength(2);
+  const lines = await told(transfer);
+  expect(lines.filter((line) => /activated$/.test(line))).toEqual(['day 0 +01:00 activated']);
 });

@@ -162,6 +162,7 @@ it('one whose money the bank takes back is awaited again with a new clock, by a 
     'day 0 +03:00 payment_received',
     'day 0 +03:00 mail payment_recovered sent',
     'day 0 +08:00 payment_returned',
+    'day 0 +08:00 mail bank_payment_returned sent',
     'day 0 +08:00 mail bank_transfer_instructions sent',
     'day 0 +10:00 payment_received',
     'day 0 +10:00 mail payment_recovered sent',

@@ -6,6 +6,8 @@ import { newId } from '../../db/ids.ts';
 import { appendOutbox } from '../../db/queries/operations/outbox.ts';
 import { bankAccounts, bankTransactions, bankTransfers } from '../../db/schema/banking.ts';
 import { invoices } from '../../db/schema/billing.ts';
+import { readTransferConfiguration } from '../../domain/payments/transfer-configuration.ts';
+import { instructionsFor } from '../../domain/payments/transfer-instructions.ts';
 import { lookForMatches } from '../../workflows/payments/bank-matching.contract.ts';
 import type { World } from './world.ts';
 
@@ -15,6 +17,19 @@ export type Feed = {
   /** Movements as they are kept, with the signal of who keeps them; the world settles. Their ids. */
   tell(...movements: { text: string; amountMinor: number; bookedOn?: string }[]): Promise<string[]>;
 };
+
+/** Into which customers pay. */
+const reading = readTransferConfiguration({
+  version: 1,
+  accounts: [
+    {
+      ...{ id: 'usd-main', country: 'US', currency: 'USD', holder: 'Acme Books Inc', bankName: 'First Bank' },
+      ...{ scheme: 'us', achRoutingNumber: '021000021', accountNumber: '000123456789' },
+    },
+  ],
+});
+if (!reading.ok) throw new Error('The account of stories cannot be used');
+const { configuration } = reading;
 
 export async function openFeed(world: World): Promise<Feed> {
   const { db, tenantId } = world;
@@ -29,12 +44,14 @@ export async function openFeed(world: World): Promise<Feed> {
         const [invoice] = await tx.select().from(invoices).where(eq(invoices.id, invoiceId));
         if (invoice === undefined) throw new Error('no invoice');
         const { customerId, currency } = invoice;
+        const instructions = instructionsFor({ configuration, country: 'US', currency });
+        if (instructions === null) throw new Error('no instructions');
         await tx.insert(bankTransfers).values({
           ...{ id: newId('btf'), tenantId, customerId, invoiceId, currency, reference },
           ...{ pageToken: randomUUID(), status: 'awaiting', statusSince: now, issuedAt: now },
           ...{ askAt: later(24), alertAt: later(48), expiresAt: later(168) },
           ...{ detailsVersion: 1, isInternational: false, payerCountry: 'US', paidBeforeMinor: 0 },
-          instructions: {} as typeof bankTransfers.$inferInsert.instructions,
+          instructions,
         });
       });
     },
