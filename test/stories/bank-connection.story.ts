@@ -34,14 +34,14 @@ it('movements are read when Plaid tells of them and, where its webhook is lost, 
   world.plaid.addTransactions(bank.itemId, [wire('1.01')]);
   await world.settle();
   await world.advance({ minutes: 1 });
-  expect(await bank.movements()).toContain(`${day} 101 new`);
+  expect(await bank.movements()).toContain(`${day} 101 ignored`);
   world.plaid.setFaults({ webhooks: { drop: 1 } });
   world.plaid.addTransactions(bank.itemId, [wire('1.02')]);
   await world.settle();
-  expect(await bank.movements()).not.toContain(`${day} 102 new`);
+  expect(await bank.movements()).not.toContain(`${day} 102 ignored`);
   await world.advance({ minutes: 60 });
   world.plaid.setFaults({ webhooks: { hold: true } });
-  expect(await bank.movements()).toContain(`${day} 102 new`);
+  expect(await bank.movements()).toContain(`${day} 102 ignored`);
 });
 
 it('fifty webhooks in a second cause one look, and one after it', async () => {
@@ -59,14 +59,14 @@ it('fifty webhooks in a second cause one look, and one after it', async () => {
   expect(bank.looks() - before).toBe(2);
   await world.advance({ minutes: 10 });
   expect(bank.looks() - before).toBe(2);
-  const read = (await bank.movements()).filter((line) => / 2[0-5]\d00 new$/.test(line));
+  const read = (await bank.movements()).filter((line) => / 2[0-5]\d00 ignored$/.test(line));
   expect(read).toHaveLength(50);
 });
 
 it('a reading that fails after page 2 of 3 keeps nothing, and all of it when it is tried again', async () => {
   await world.advance({ minutes: 1 });
   const amounts = Array.from({ length: 1_100 }, (_, index) => `${3_000 + index}.00`);
-  const kept = async () => (await bank.movements()).filter((line) => / [34]\d{5} new$/.test(line)).length;
+  const kept = async () => (await bank.movements()).filter((line) => / [34]\d{5} ignored$/.test(line)).length;
   const before = bank.looks();
   const seen: number[] = [];
   world.plaid.failNext({ op: 'transactions.sync', error: 'INTERNAL_SERVER_ERROR', after: 2, times: 2 });
@@ -97,7 +97,7 @@ it('a log that changes under the reading is read anew from where the reading beg
   );
   await world.settle();
   await world.advance({ minutes: 1 });
-  expect((await bank.movements()).filter((line) => / 6\d{5} new$/.test(line))).toHaveLength(600);
+  expect((await bank.movements()).filter((line) => / 6\d{5} ignored$/.test(line))).toHaveLength(600);
 });
 
 it('nine days without a login are made up for when somebody signs in again, and the operators heard of it once', async () => {
@@ -110,7 +110,7 @@ it('nine days without a login are made up for when somebody signs in again, and 
   const days: string[] = [];
   for (let day = 1; day <= 9; day += 1) {
     await world.advance({ days: 1 });
-    days.push(`${today()} 70${day} new`);
+    days.push(`${today()} 70${day} ignored`);
     world.plaid.addTransactions(bank.itemId, [wire(`7.0${day}`)]);
   }
   // Once a day somebody may have signed in without telling.
@@ -137,15 +137,15 @@ it('a movement is seen pending, booked under another name, changed, and taken ba
   const [pending = ''] = world.plaid.addTransactions(bank.itemId, [{ ...wire('80.01'), pending: true }]);
   await world.settle();
   await world.advance({ minutes: 1 });
-  expect(await of(8_001)).toEqual([`${day} 8001 pending`]);
+  expect(await of(8_001)).toEqual([`${day} 8001 ignored`]);
   const booked = world.plaid.postTransaction(bank.itemId, pending, { date: day });
   await world.settle();
   await world.advance({ minutes: 1 });
-  expect(await of(8_001)).toEqual([`${day} 8001 new`, `${day} 8001 removed`]);
+  expect(await of(8_001)).toEqual([`${day} 8001 ignored`, `${day} 8001 removed`]);
   world.plaid.modifyTransaction(bank.itemId, booked, { amount: '-80.02' });
   await world.settle();
   await world.advance({ minutes: 1 });
-  expect(await of(8_001, 8_002)).toEqual([`${day} 8001 removed`, `${day} 8002 new`]);
+  expect(await of(8_001, 8_002)).toEqual([`${day} 8001 removed`, `${day} 8002 ignored`]);
   world.plaid.removeTransactions(bank.itemId, [booked]);
   await world.settle();
   await world.advance({ minutes: 1 });
@@ -175,7 +175,7 @@ it('a day on which Plaid cannot be asked ends with everything read, and nobody i
   expect(await world.ok('GET', '/v1/bank/health')).toMatchObject({ status: 'degraded' });
   world.plaid.setFaults({ webhooks: { hold: true } });
   await world.advance({ hours: 1 });
-  expect(await bank.movements()).toContain(`${day} 9501 new`);
+  expect(await bank.movements()).toContain(`${day} 9501 ignored`);
   expect(await world.ok('GET', '/v1/bank/health')).toMatchObject({ status: 'ok' });
   expect(await mails(from)).toEqual([]);
 });
