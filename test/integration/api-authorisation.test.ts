@@ -1270,6 +1270,8 @@ const plainFields: ReadonlySet<string> = new Set([
   'putReportSettings chatUrl',
   'createApiKey name',
   'createBankLinkToken redirectUrl',
+  // The file itself.
+  'addBankStatement ',
   'confirmRazorpayOrder signature',
   'confirmRazorpaySubscription signature',
   'createApiKey expiresAt',

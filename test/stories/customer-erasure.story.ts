@@ -56,6 +56,7 @@ describe('30 days after the end', () => {
       'customers.email',
       'customers.external_ref',
       'customers.name',
+      'customers.name_key',
       'customers.tax_exempt_reason',
       'customers.tax_id',
       'invoices.bill_to',
