@@ -206,7 +206,10 @@ describe('a webhook', () => {
     plaid.setFaults({ next: [{ fault: 'error_before', op: 'webhook_verification_key.get' }] });
     plaid.addTransactions(itemId, [wire]);
     await expect.poll(() => believed.length, { timeout: 5_000 }).toBe(1);
-    expect(plaid.webhookDeliveries()).toMatchObject([{ state: 'delivered', answers: [503, 200] }]);
+    // It is answered before its sender has noted that.
+    await expect
+      .poll(() => plaid.webhookDeliveries(), { timeout: 5_000 })
+      .toMatchObject([{ state: 'delivered', answers: [503, 200] }]);
   });
 
   it('goes nowhere when an Item has no address for it, and where it says when that changes', async () => {
