@@ -5,6 +5,7 @@ import {
   bankTransferStatuses,
   isTransferOpen,
   nextTransferAct,
+  transferAwaitedUntil,
   transferClock,
 } from './bank-transfer.ts';
 
@@ -31,6 +32,11 @@ describe('the clock of a transfer', () => {
     expect(clock.askAt).toBe(lateAt);
     expect(clock.alertAt).toBe(lateAt);
     expect(Date.parse(clock.expiresAt)).toBeGreaterThanOrEqual(Date.parse(lateAt));
+  });
+
+  it('is over before nobody waits any more: what came in time may be seen two days later', () => {
+    expect(transferAwaitedUntil(THURSDAY, { dayMs })).toBe('2026-03-07T10:00:00.000Z');
+    expect(transferAwaitedUntil(THURSDAY, { dayMs: 1_000 })).toBe('2026-03-05T10:00:02.000Z');
   });
 
   it('stands still while the transfer is on hold, and goes on where it stood', () => {

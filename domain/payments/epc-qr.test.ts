@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { epcQrText } from './epc-qr.ts';
+import { epcQrOfTransfer, epcQrText } from './epc-qr.ts';
+import { readTransferConfiguration } from './transfer-configuration.ts';
+import { instructionsFor } from './transfer-instructions.ts';
 
 const eur = (amountMinor: number) => ({ amountMinor, currency: 'EUR' });
 const request = {
@@ -65,4 +67,37 @@ it.each([
   const act = () => epcQrText({ ...request, ...differs });
   expect(act).toThrow(RangeError);
   expect(act).toThrow(message);
+});
+
+describe('the code of instructions', () => {
+  const account = {
+    ...{ id: 'eur', country: 'DE', currency: 'EUR', holder: 'Acme GmbH', bankName: 'Commerzbank' },
+    ...{ bic: 'COBADEFF', scheme: 'iban', iban: 'DE89370400440532013000' },
+  };
+  const codeFor = (country: string, amountMinor: number, currency = 'EUR') => {
+    const read = readTransferConfiguration({
+      version: 1,
+      accounts: [account],
+      internationalWireAccountId: 'eur',
+    });
+    if (!read.ok) throw new Error('The account is wrong');
+    const instructions = instructionsFor({ configuration: read.configuration, country, currency });
+    if (instructions === null) throw new Error('There is no route');
+    return epcQrOfTransfer({ instructions, amount: { amountMinor, currency }, reference: 'ADV48213075' });
+  };
+
+  it('is there for a transfer within SEPA', () => {
+    expect(codeFor('FR', 45_000)).toBe(
+      'BCD\n002\n1\nSCT\nCOBADEFF\nAcme GmbH\nDE89370400440532013000\nEUR450.00\n\n\nADV48213075',
+    );
+  });
+
+  it.each([
+    ['from abroad', 'US', 45_000, 'EUR'],
+    ['of another currency', 'DE', 45_000, 'USD'],
+    ['of nothing', 'DE', 0, 'EUR'],
+    ['of more than a code can hold', 'DE', 100_000_000_000, 'EUR'],
+  ])('is not there for one %s', (_title, country, amountMinor, currency) => {
+    expect(codeFor(country, amountMinor, currency)).toBeNull();
+  });
 });
