@@ -8,6 +8,7 @@ import multer, { MulterError } from 'multer';
 import { z } from 'zod';
 import { PROOF_MAX_BYTES } from '../domain/payments/bank-proof.ts';
 import { Problem } from './problem.ts';
+import { MEBIBYTE } from './upload.ts';
 
 /** What was sent in the field of the form. */
 export class UploadedFile {
@@ -88,7 +89,7 @@ function problemOf(cause: unknown): Problem {
     return new Problem({ code: 'invalid_request', detail: 'The form is broken off or malformed.', cause });
   }
   if (cause.code === 'LIMIT_FILE_SIZE') {
-    const limit = `${PROOF_MAX_BYTES / 1024 / 1024} MiB`;
+    const limit = `${PROOF_MAX_BYTES / MEBIBYTE} MiB`;
     return new Problem({
       code: 'payload_too_large',
       detail: `A file may have ${limit} at most. Send a smaller one, such as a screenshot.`,

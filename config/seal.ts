@@ -42,6 +42,11 @@ export function unseal(keys: SealKeys, sealed: string, about: string): string {
   }
 }
 
+/** The id of the key that it was sealed with. */
+export function sealedWith(sealed: string): string {
+  return sealed.split(':')[0] ?? '';
+}
+
 export class SealError extends Error {
   override readonly name = 'SealError';
 }

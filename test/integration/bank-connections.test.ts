@@ -337,7 +337,7 @@ describe('a reading', () => {
     const tokenSeal = createTokenSeal({ activeKeyId: 'next', keys });
     await scene.look(bank, { banks: { ...scene.banks, tokenSeal } });
     const [row] = await scene.api.sql('SELECT access_token FROM bank_connections WHERE id = $1', [bank.id]);
-    expect(row.access_token).toMatch(/^next\./);
+    expect(row.access_token).toMatch(/^next:/);
     const alone = createTokenSeal({ activeKeyId: 'next', keys: new Map([...keys].slice(0, 1)) });
     await scene.look(bank, { banks: { ...scene.banks, tokenSeal: alone } });
   });

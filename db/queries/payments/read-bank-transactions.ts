@@ -3,12 +3,11 @@ import { and, asc, desc, eq, gte, lt, lte, sql } from 'drizzle-orm';
 import { DomainError } from '../../../domain/errors.ts';
 import type { BankMovementStatus } from '../../../domain/payments/bank-movement.ts';
 import type { Tx } from '../../client.ts';
-import { bankAllocations, bankDecisions, bankTransactions } from '../../schema/banking.ts';
+import { bankAllocations, bankTransactions } from '../../schema/banking.ts';
 import { together } from '../../together.ts';
+import { type BankAllocationRow, type BankDecisionRow, listDecisions } from './bank-decisions.ts';
 
 export type BankTransactionRow = typeof bankTransactions.$inferSelect;
-export type BankDecisionRow = typeof bankDecisions.$inferSelect;
-export type BankAllocationRow = typeof bankAllocations.$inferSelect;
 
 export type BankTransactionFilter = {
   accountId?: string | undefined;
@@ -64,11 +63,7 @@ export type BankTransactionView = {
 export async function readBankTransaction(tx: Tx, transactionId: string): Promise<BankTransactionView> {
   const [[transaction], decisions, allocations] = await together([
     tx.select().from(bankTransactions).where(eq(bankTransactions.id, transactionId)),
-    tx
-      .select()
-      .from(bankDecisions)
-      .where(eq(bankDecisions.transactionId, transactionId))
-      .orderBy(asc(bankDecisions.ordinal)),
+    listDecisions(tx, transactionId),
     tx
       .select()
       .from(bankAllocations)
