@@ -1,6 +1,7 @@
 /** A tenant whose days last a second, so that a subscription converts, renews, ends and is erased within a minute. */
 import { type Database, withTenant } from '../../db/client.ts';
 import { addPolicyVersion } from '../../db/queries/billing/dunning-policies.ts';
+import { enterRate } from '../../db/queries/payments/exchange-rates.ts';
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant, type SeedPlan } from '../../db/seed/tenant.ts';
 import type { DunningPolicy } from '../../domain/billing/dunning.ts';
@@ -30,6 +31,10 @@ export async function createFastTenant(
   );
   const apiKey = await withTenant(db, tenantId, async (tx) => {
     await addPolicyVersion(tx, { tenantId, ...patientDunning });
+    // What yen are worth must be known, else a wire waits for a second person.
+    const at = new Date();
+    const day = at.toISOString().slice(0, 10);
+    await enterRate(tx, { tenantId, day, base: 'JPY', quote: 'USD', rate: '0.0065', at });
     const scopes = ['billing:read', 'billing:write', 'operations:read', 'operations:write'];
     return (await createApiKey(tx, { tenantId, name: 'driver', scopes, expiresAt: null })).token;
   });

@@ -69,7 +69,9 @@ test('three invoices are paid in coins: exactly, in two parts, and too late; eac
 
 test('a demo that does not exist is refused with the names of those that do', async () => {
   const { code, stderr } = await finish(runCommand(['demo', 'dunning'], {}));
-  expect(stderr).toContain('There is no demo of dunning; there is: subscription, crypto-invoice.');
+  expect(stderr).toContain(
+    'There is no demo of dunning; there is: subscription, crypto-invoice, bank-reconciliation.',
+  );
   expect(code).toBe(1);
 });
 
