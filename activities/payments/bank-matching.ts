@@ -1,5 +1,6 @@
 /**
- * Decides about the movements that wait, a part of them at a time, and has what waits for people looked at again once an hour.
+ * Decides about the movements that wait, a part of them at a time, and has what waits for people looked at again once an hour:
+ * movements, and payments on proofs whose money does not come.
  *
  * Why it is safe to run twice: see `db/queries/payments/match-movements.ts`; a second run finds nothing left to do.
  */
@@ -8,6 +9,7 @@ import { appendOutbox } from '../../db/queries/operations/outbox.ts';
 import { recordScheduleSuccess } from '../../db/queries/operations/schedule-runs.ts';
 import { matchMovements } from '../../db/queries/payments/match-movements.ts';
 import { reconsiderMovements } from '../../db/queries/payments/reconsider-movements.ts';
+import { tellOfUnseenProofs } from '../../db/queries/payments/unseen-proofs.ts';
 import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
 import { dayAt, daysLater } from '../../domain/reporting/report-days.ts';
 import { lookForMatches } from '../../workflows/payments/bank-matching.contract.ts';
@@ -23,20 +25,22 @@ export function createBankMatchingActivities({ db }: { db: Database }) {
 
 export function createBankReconciliationActivities({ db }: { db: Database }) {
   return {
-    /** Wakes the matching of every tenant for which something waits. */
+    /** Wakes the matching of every tenant for which something waits, and tells operators of money that was proved and is not seen. */
     async reconcileBanks({ at }: { at: string }): Promise<{ tenants: number }> {
+      const now = new Date(at);
       const since = daysLater(dayAt(at, 'UTC'), -RECONSIDERED_DAYS);
       let tenants = 0;
       for (const tenantId of await withSystem(db, listTenantIds)) {
         const waiting = await withTenant(db, tenantId, async (tx) => {
           const count = await reconsiderMovements(tx, { since });
           if (count > 0) await appendOutbox(tx, tenantId, [lookForMatches({ tenantId })]);
+          await tellOfUnseenProofs(tx, { tenantId, since: new Date(since), at: now });
           return count;
         });
         if (waiting > 0) tenants += 1;
       }
       const result = { tenants };
-      await recordScheduleSuccess(db, { name: 'bank-reconciliation', at: new Date(at), result });
+      await recordScheduleSuccess(db, { name: 'bank-reconciliation', at: now, result });
       return result;
     },
   };

@@ -56,9 +56,9 @@ export const bankMatch = z
           paymentId: id('pay', 'payment'),
           invoiceId: id('inv', 'invoice'),
           amountMinor: amount.meta({ description: 'Of the movement, in its currency.' }),
-          outcome: z.enum(['settled', 'partial', 'credited', 'duplicate']).meta({
+          outcome: z.enum(['settled', 'partial', 'credited', 'duplicate', 'proven']).meta({
             description:
-              'settled: the invoice is paid. partial: a part of it. credited: it needed nothing, and the money is credit.',
+              'settled: the invoice is paid. partial: a part of it. credited: it needed nothing, and the money is credit. proven: it was paid on a proof before, and this is that money.',
           }),
         }),
       )

@@ -84,9 +84,9 @@ const bounce = route({
   reasons: { state_conflict: ['payment_cannot_bounce'] },
   tag: 'Payments',
   scope: 'billing:write',
-  summary: 'Take back a cheque or a money order that the bank did not pay',
+  summary: 'Take back a payment whose money never came',
   description:
-    'All of it: every invoice it had paid is owed again and dunned, what is left of it as credit is gone, and the customer is told. Done before, it changes nothing.',
+    'A cheque or a money order that the bank did not pay, or a transfer that was booked on a proof. All of it: every invoice it had paid is owed again and dunned, what is left of it as credit is gone, and the customer is told. Done before, it changes nothing.',
   params: paymentParams,
   body: z.strictObject({
     reason: text(500).meta({ description: 'For the audit log.', example: 'returned for want of funds' }),

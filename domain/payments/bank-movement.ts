@@ -68,6 +68,7 @@ export function statusAfter(decision: MatchDecision): BankMovementStatus {
     case 'late_admin':
     case 'exception_void':
     case 'exception_fx':
+    case 'exception_proof':
     case 'wrong_account':
       return 'exception';
     case 'hold_pending':

@@ -300,6 +300,8 @@ export function declineReasonForCustomer(code: string): string {
       return 'the coins you had sent went elsewhere before the payment was final';
     case 'returned':
       return 'your bank took the transfer back';
+    case 'transfer_not_received':
+      return 'your transfer did not arrive';
     case 'transfer_changed':
       return 'the bank corrected the transfer';
     case 'transfer_unmatched':

@@ -5,7 +5,7 @@
 import type { Money } from '../money.ts';
 import type { BankTransaction } from './bank-transaction.ts';
 import { subsetsOf } from './invoice-subset.ts';
-import { byText, type MatchFacts, type MatchInvoice } from './match-facts.ts';
+import { byText, isProven, type MatchFacts, type MatchInvoice } from './match-facts.ts';
 import type { RankCandidate, RankSubject } from './match-rank.ts';
 import { nameLikeness, nameWords } from './payer-name.ts';
 import type { FoundReference } from './reference-text.ts';
@@ -40,38 +40,50 @@ function payerTextOf({ payer, texts }: BankTransaction): string {
   return payer.name ?? texts.join(' ');
 }
 
-/** Of those that a text names, the ones on which money can still be booked. */
+/** Of those that a text names, the ones that the money can still be for. */
 export function namedCandidates(
   named: readonly { invoice: MatchInvoice; reference: FoundReference }[],
+  received: Money,
 ): RankCandidate[] {
-  return named
-    .filter(({ invoice }) => isPayable(invoice))
-    .map(({ invoice, reference }) => ({ invoices: [invoice], level: reference.level }));
+  return named.flatMap(({ invoice, reference: { level } }) => candidatesOf(invoice, { received, level }));
 }
 
-function isPayable(invoice: MatchInvoice): boolean {
-  return !isPaid(invoice) && invoice.status !== 'void';
+/** The invoice with what it waits for: the money of a payment on a proof, or what is due. None where it waits for nothing. */
+export function candidatesOf(
+  invoice: MatchInvoice,
+  { received, level }: { received: Money; level: RankCandidate['level'] },
+): RankCandidate[] {
+  if (isProven(invoice, received))
+    return [{ invoices: [{ ...invoice, dueMinor: received.amountMinor }], level }];
+  return isPaid(invoice) || invoice.status === 'void' ? [] : [{ invoices: [invoice], level }];
 }
 
 /** So many equal amounts are ranked; nobody looks through more. */
 const EQUAL_AMOUNTS_MAX = 200;
 
 /**
- * Invoices that nothing in the text names: the one that the pending movement was seen as, those of exactly this amount, and
- * where there are none of these, several of one payer that come to it together.
+ * Invoices that nothing in the text names: the one that the pending movement was seen as, those of exactly this amount, due or
+ * booked on a proof, and where there are none of these, several of one payer that come to it together.
  */
 export function unnamedCandidates(subject: CandidateSubject): RankCandidate[] {
   const { facts, received, day } = subject;
   const carried =
-    facts.carried !== null && isPayable(facts.carried.invoice)
-      ? [{ invoices: [facts.carried.invoice], level: facts.carried.match.level }]
-      : [];
+    facts.carried === null
+      ? []
+      : candidatesOf(facts.carried.invoice, { received, level: facts.carried.match.level });
   const carriedId = facts.carried?.invoice.id;
-  const open = facts.openInvoices.filter(
-    (invoice) => invoice.currency === received.currency && invoice.id !== carriedId && isOpenOn(invoice, day),
+  const others = facts.openInvoices.filter(
+    ({ id, currency }) => currency === received.currency && id !== carriedId,
   );
-  const equal = open.filter(({ dueMinor }) => dueMinor === received.amountMinor).slice(0, EQUAL_AMOUNTS_MAX);
-  const found = [...carried, ...equal.map((invoice) => ({ invoices: [invoice], level: null }))];
+  const open = others.filter((invoice) => isOpenOn(invoice, day));
+  const equal = others
+    .filter(
+      (invoice) =>
+        (isProven(invoice, received) && invoice.createdOn <= day) ||
+        (isOpenOn(invoice, day) && invoice.dueMinor === received.amountMinor),
+    )
+    .slice(0, EQUAL_AMOUNTS_MAX);
+  const found = [...carried, ...equal.flatMap((invoice) => candidatesOf(invoice, { received, level: null }))];
   return found.length > 0 ? found : combinedCandidates(subject, open);
 }
 

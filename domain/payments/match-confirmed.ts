@@ -4,7 +4,7 @@
  * than the first suggestion: one click, by a person.
  */
 import type { Money } from '../money.ts';
-import { isPaid, rankSubjectOf } from './match-candidates.ts';
+import { candidatesOf, rankSubjectOf } from './match-candidates.ts';
 import type { DecisionOf, MatchDecision } from './match-decision.ts';
 import type { MatchFacts, MatchInvoice } from './match-facts.ts';
 import { rankSuggestions, referencePoints, type Suggestion } from './match-rank.ts';
@@ -20,18 +20,19 @@ export function withConfirmed(
 ): MatchDecision {
   if (decision.kind !== 'unmatched' && decision.kind !== 'suggest') return decision;
   if (decision.rule !== 11 && decision.rule !== 12) return decision;
-  const payable = confirmed.filter((invoice) => !isPaid(invoice) && invoice.status !== 'void');
-  if (payable.length === 0) return decision;
   const { evidence } = decision;
-  const first = confirmedSuggestions(payable, { transaction, facts, ...evidence });
-  const shown = new Set(payable.map(({ id }) => id));
+  const { received } = evidence;
+  const awaiting = confirmed.filter((invoice) => candidatesOf(invoice, { received, level: 'E' }).length > 0);
+  if (awaiting.length === 0) return decision;
+  const first = confirmedSuggestions(awaiting, { transaction, facts, ...evidence });
+  const shown = new Set(awaiting.map(({ id }) => id));
   const others = suggestionsOf(decision).filter(({ invoiceIds }) => !invoiceIds.some((id) => shown.has(id)));
   return {
     kind: 'suggest',
     rule: decision.rule,
     evidence: {
       ...evidence,
-      invoices: [...payable.map(decided), ...evidence.invoices.filter(({ id }) => !shown.has(id))],
+      invoices: [...awaiting.map(decided), ...evidence.invoices.filter(({ id }) => !shown.has(id))],
     },
     suggestions: [...first, ...others],
     isAmbiguous: first.length > 1,
@@ -47,10 +48,11 @@ export type Confirmed = {
 
 /** Ranked among themselves; the number counts as much as a reference that is written out. */
 function confirmedSuggestions(
-  payable: readonly MatchInvoice[],
+  awaiting: readonly MatchInvoice[],
   subject: { transaction: MatchInput['transaction']; facts: MatchFacts; received: Money; day: string },
 ): Suggestion[] {
-  const candidates = payable.map((invoice) => ({ invoices: [invoice], level: 'E' as const }));
+  const { received } = subject;
+  const candidates = awaiting.flatMap((invoice) => candidatesOf(invoice, { received, level: 'E' }));
   return rankSuggestions(rankSubjectOf(subject), candidates).suggestions.map((suggestion) => ({
     ...suggestion,
     level: null,

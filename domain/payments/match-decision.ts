@@ -78,6 +78,8 @@ type Paying = { level: Exclude<ReferenceLevel, 'T'>; settlement: Settlement };
  * - `auto`, `auto_over`, `auto_combined`, `auto_fx`, `partial`: money is booked without a person. Each names a reference.
  * - `proof_seen`: the money of a payment that was booked on a proof before; nothing is booked again.
  * - `suggest`, `late_admin`, `exception_void`, `exception_fx`, `wrong_account`, `unmatched`: a person decides.
+ * - `exception_proof`: the invoice has payments on a proof whose money was not seen, and this is another amount: a person says
+ *   whether it is that money.
  * - `duplicate_credit`: the invoice was paid before. The money is the customer's credit, and nothing is activated again; found
  *   with a slip only (`needsConfirmation`), a person first says that it is that customer's.
  * - `hold_pending`: seen and not booked; nothing is done.
@@ -94,6 +96,7 @@ export type MatchDecision =
       { invoiceId: string; credit: Money; level: ReferenceLevel; needsConfirmation: boolean }
     >
   | Decided<'late_admin' | 'exception_void' | 'exception_fx', { invoiceId: string; level: ReferenceLevel }>
+  | Decided<'exception_proof', { invoiceId: string; level: ReferenceLevel; proven: Money[] }>
   | Decided<'wrong_account', { suggestions: Suggestion[]; isAmbiguous: boolean }>
   | Decided<'hold_pending', { tentative: TentativeMatch | null }>
   | Decided<'reversal', { creditExternalId: string; linkedBy: 'bank_reference' | 'reference' }>

@@ -36,6 +36,11 @@ export type MatchInvoice = {
   expiresOn: string | null;
 };
 
+/** Whether the money may be that of a payment that was booked on a proof. */
+export function isProven({ provenMinor, currency }: MatchInvoice, received: Money): boolean {
+  return currency === received.currency && provenMinor.includes(received.amountMinor);
+}
+
 /** A movement in that was matched, as a reversal of it would name it. */
 export type AllocatedCredit = {
   externalId: string;
@@ -58,8 +63,8 @@ export type MatchFacts = {
   /** The invoice a code was ever given for, in whatever state; null for a code that is none of ours. Always answers the same. */
   invoiceOf: (reference: string) => MatchInvoice | null;
   /**
-   * Open invoices in the movement's currency: those with exactly its amount due, and those of whoever may have paid. The
-   * matching itself tells which is which, and leaves out what fits neither. Whoever has thousands of equal amounts gives the
+   * Invoices in the movement's currency that wait for money: those with exactly its amount due, or booked on a proof and not
+   * seen, and open ones of whoever may have paid. The matching itself tells which is which, and leaves out what fits neither. Whoever has thousands of equal amounts gives the
    * newest of them.
    */
   openInvoices: readonly MatchInvoice[];

@@ -47,6 +47,8 @@ const sentences: { [Kind in MatchDecisionKind]: (decision: DecisionOf<Kind>) => 
     `${amountOf(evidence)} of ${evidence.day} comes too late for ${invoicesOf(evidence)}${expiryOf(evidence)}: ${referencesOf(evidence)}. Somebody is to accept or refund it.`,
   exception_void: ({ evidence }) =>
     `${amountOf(evidence)} comes for ${invoicesOf(evidence)}, which is void: ${referencesOf(evidence)}. Somebody is to decide.`,
+  exception_proof: ({ evidence, proven }) =>
+    `${amountOf(evidence)} comes for ${invoicesOf(evidence)}, for which ${listed(proven.map(formatMoney), 'and')} ${proven.length === 1 ? 'was' : 'were'} booked on a proof and not seen: ${referencesOf(evidence)}. Somebody is to say whether it is that money.`,
   exception_fx: ({ evidence }) =>
     `${amountOf(evidence)} comes for ${invoicesOf(evidence)}, and there is no exchange rate of ${evidence.day} to say what it is worth: ${referencesOf(evidence)}.`,
   wrong_account: ({ evidence, suggestions, isAmbiguous }) =>

@@ -1,6 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { decide, invoiceOf, invoices, movement, rate, receiving } from '../../test/support/bank-matching.ts';
+import {
+  decide,
+  factsOf,
+  invoiceOf,
+  invoices,
+  movement,
+  rate,
+  receiving,
+} from '../../test/support/bank-matching.ts';
 import type { BankTransaction } from './bank-transaction.ts';
+import { withConfirmed } from './match-confirmed.ts';
 import type { MatchDecision, Settlement } from './match-decision.ts';
 import type { AllocatedCredit, MatchInvoice } from './match-facts.ts';
 
@@ -707,5 +716,44 @@ describe('the evidence', () => {
       const decision = decide(movement(text, C.dueMinor));
       expect(JSON.parse(JSON.stringify(decision))).toEqual(decision);
     }
+  });
+});
+
+describe('an invoice with a payment on a proof whose money was not seen', () => {
+  const paid: MatchInvoice = { ...P, provenMinor: [9900] };
+  const part: MatchInvoice = { ...A, dueMinor: 29_900, provenMinor: [20_000] };
+  it.each<[string, BankTransaction, MatchInvoice, string]>([
+    ['its money', movement('ADV55550123', 9900), paid, 'proof_seen 2 P'],
+    ['another amount', movement('ADV55550123', 9800), paid, 'exception_proof 2 P'],
+    ['more', movement('ADV55550123', 19_800), paid, 'exception_proof 2 P'],
+    ['another currency', movement('ADV55550123', 9900, { currency: 'EUR' }), paid, 'exception_proof 2 P'],
+    ['its money, by a slip', movement('ADV55550124', 9900), paid, 'suggest 4 P'],
+    ['no reference, its amount', movement('WIRE', 9900), paid, 'suggest 11 P'],
+    ['no reference, another amount', movement('WIRE', 9800), paid, 'unmatched 11'],
+    ['before the invoice', movement('WIRE', 9900, { bookedOn: '2026-02-01' }), paid, 'unmatched 11'],
+    ['a part, its money', movement('ADV48213075', 20_000), part, 'proof_seen 2 A'],
+    ['a part, what is due', movement('ADV48213075', 29_900), part, 'auto 7 A'],
+    ['a part, all of it', movement('ADV48213075', 49_900), part, 'exception_proof 2 A'],
+  ])('%s', (_name, transaction, invoice, expected) => {
+    expect(short(decide(transaction, { known: [invoice] }))).toBe(expected);
+  });
+
+  it('on the wrong account is suggested too', () => {
+    const account = { id: 'savings', role: 'same_connection' } as const;
+    const decision = decide(movement('WIRE ADV55550123', 9900), { known: [paid], account });
+    expect(short(decision)).toBe('wrong_account g5 P');
+  });
+
+  it('is suggested first by the number on the confirmation, ranked as if it were due', () => {
+    const transaction = movement('WIRE', 9900, { bankReference: '20260305MMQF1234' });
+    const facts = factsOf([paid]);
+    const decision = withConfirmed(decide(transaction, { known: [paid] }), {
+      transaction,
+      facts,
+      confirmed: [paid],
+    });
+    expect(decision).toMatchObject({
+      suggestions: [{ invoiceIds: ['P'], isConfirmed: true, points: { amount: 40 } }],
+    });
   });
 });

@@ -19,7 +19,7 @@ import {
   type PayoutVendor,
   payoutVendors,
 } from './match-decision.ts';
-import { dayOf, type MatchFacts, type MatchInvoice, type TentativeMatch } from './match-facts.ts';
+import { dayOf, isProven, type MatchFacts, type MatchInvoice, type TentativeMatch } from './match-facts.ts';
 import { convertedInto, type RankCandidate, rankSuggestions, type Suggestion } from './match-rank.ts';
 import { reversedCredit } from './match-reversal.ts';
 import { settledInFull, settledWith, totalDueOf } from './match-settlement.ts';
@@ -133,7 +133,7 @@ function vendorNamedFirst(text: string | null | undefined): PayoutVendor | null 
 
 /** Both what the text names and what it does not. */
 function everyCandidate(subject: Subject): RankCandidate[] {
-  const named = namedCandidates(namedInvoices(subject, subject.references.known));
+  const named = namedCandidates(namedInvoices(subject, subject.references.known), subject.received);
   const namedIds = new Set(named.flatMap(({ invoices }) => invoices.map(({ id }) => id)));
   const others = unnamedCandidates(subject).filter(
     ({ invoices }) => !invoices.some(({ id }) => namedIds.has(id)),
@@ -209,13 +209,15 @@ function withReference(subject: Subject, named: Named): MatchDecision {
   const { level } = reference;
   const about = { invoiceId: invoice.id, level };
   const evidence = evidenceOf(subject, [invoice]);
-  // What was paid on a proof is the first thing that its money can be.
-  if (
-    level !== 'T' &&
-    invoice.currency === received.currency &&
-    invoice.provenMinor.includes(received.amountMinor)
-  ) {
-    return { kind: 'proof_seen', rule: 2, evidence, invoiceId: invoice.id, level };
+  if (isProven(invoice, received)) {
+    // What was paid on a proof is the first thing that its money can be.
+    return level === 'T'
+      ? suggest(subject, 4, [named])
+      : { kind: 'proof_seen', rule: 2, evidence, invoiceId: invoice.id, level };
+  }
+  if (level !== 'T' && invoice.provenMinor.length > 0 && !isWhatIsDue(invoice, received)) {
+    const proven = invoice.provenMinor.map((amountMinor) => money(amountMinor, invoice.currency));
+    return { kind: 'exception_proof', rule: 2, evidence, ...about, proven };
   }
   if (isPaid(invoice)) {
     const needsConfirmation = level === 'T';
@@ -228,10 +230,14 @@ function withReference(subject: Subject, named: Named): MatchDecision {
   }
   if (day < invoice.createdOn) return suggest(subject, 5, [named]);
   if (invoice.currency !== received.currency) return inForeignMoney(subject, named, level);
-  if (received.amountMinor === invoice.dueMinor) {
+  if (isWhatIsDue(invoice, received)) {
     return { kind: 'auto', rule: 7, evidence, level, settlement: settledInFull([invoice], received) };
   }
   return byAmount(subject, named, { counted: received, level, rule: null, rate: null });
+}
+
+function isWhatIsDue({ dueMinor, currency }: MatchInvoice, received: Money): boolean {
+  return received.currency === currency && received.amountMinor === dueMinor;
 }
 
 /** Rule 6. */
@@ -290,7 +296,7 @@ function withoutReference(subject: Subject): MatchDecision {
 
 /** The invoices that the text names, for a person to choose from. */
 function suggest(subject: Subject, rule: MatchRule, named: readonly Named[]): MatchDecision {
-  const ranked = rankSuggestions(rankSubjectOf(subject), namedCandidates(named));
+  const ranked = rankSuggestions(rankSubjectOf(subject), namedCandidates(named, subject.received));
   const invoices = named.map(({ invoice }) => invoice);
   const evidence = evidenceOf(subject, invoices);
   return { kind: 'suggest', rule, evidence, ...ranked, isForeignReference: false };

@@ -3,7 +3,9 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { enterRate } from '../../db/queries/payments/exchange-rates.ts';
+import { keepConfirmation } from '../../db/queries/payments/transfer-acts.ts';
 import { subscriptions } from '../../db/schema/billing.ts';
+import { bankMatchingWorkflowId } from '../../workflows/payments/bank-matching.contract.ts';
 import { type BankScene, createBankScene, NOW } from './bank-scene.ts';
 import { businessOf } from './report-scene.ts';
 
@@ -75,15 +77,23 @@ describe('a suggestion', () => {
     ]);
   });
 
-  it('appears once the customer has told the number, at the next look', async () => {
+  it('appears as soon as the customer has told the number, and nothing else is looked at again', async () => {
     const { invoiceId, reference } = await scene.invoice(nextReference(), 61_300);
     const id = await scene.tell('INCOMING WIRE', 9, { bankReference: 'FED778899' });
     await scene.match();
+    const other = await unmatched(8);
     expect(await scene.statusOf(id)).toBe('unmatched');
-    await scene.api.sql("UPDATE bank_transfers SET confirmation_number = 'fed 778899' WHERE reference = $1", [
-      reference,
+    const [transfer] = await scene.api.sql('SELECT id FROM bank_transfers WHERE reference = $1', [reference]);
+    const started = await matchingsStarted();
+    const told = { bankTransferId: String(transfer?.['id']), number: 'fed 778899' };
+    for (const _twice of [1, 2]) {
+      await scene.inTenant((tx) => keepConfirmation(tx, { ...told, actor: 'customer', at: new Date(NOW) }));
+    }
+    expect(await matchingsStarted()).toBe(started + 1);
+    expect([(await scene.movement(id)).isWaiting, (await scene.movement(other)).isWaiting]).toEqual([
+      true,
+      false,
     ]);
-    await scene.ok('POST', '/v1/bank/reconcile', {});
     await scene.match();
     const { data } = await scene.ok('GET', path(id, 'decisions'));
     expect(data.at(-1).suggestions[0].invoices).toMatchObject([{ invoiceId }]);
@@ -378,6 +388,13 @@ describe('ignoring', () => {
     );
   });
 });
+
+async function matchingsStarted(): Promise<number> {
+  const rows = await scene.api.sql("SELECT 1 FROM outbox WHERE envelope ->> 'workflowId' = $1", [
+    bankMatchingWorkflowId(scene.tenantId),
+  ]);
+  return rows.length;
+}
 
 async function unmatched(amountMinor: number, details: object = {}): Promise<string> {
   const id = await scene.tell('SOMETHING', amountMinor, details);

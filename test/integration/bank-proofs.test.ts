@@ -436,7 +436,7 @@ describe('operators', () => {
 describe('a proof and the money itself', () => {
   it('that was matched first: nothing is booked, and the proof is superseded', async () => {
     const { id, invoiceId } = await scene.sent();
-    expect(await scene.arrive(invoiceId, 90_000)).toBe('paid');
+    expect((await scene.arrive(invoiceId, 90_000)).kind).toBe('auto');
     for (const _twice of [1, 2]) {
       expect((await scene.judge(id, 'approve')).body).toMatchObject({
         outcome: 'superseded',
@@ -449,18 +449,17 @@ describe('a proof and the money itself', () => {
   it('that comes after it is linked to its payment, once', async () => {
     const { id, invoiceId } = await scene.sent();
     await scene.judge(id, 'approve');
-    expect(await scene.arrive(invoiceId, 89_999)).toBe('credited');
-    expect(await scene.arrive(invoiceId, 90_000)).toBe('linked');
-    expect(await scene.arrive(invoiceId, 90_000)).toBe('credited');
+    expect((await scene.arrive(invoiceId, 90_000)).kind).toBe('proof_seen');
+    expect((await scene.arrive(invoiceId, 90_000)).kind).toBe('duplicate_credit');
     const paid = await scene.paid(invoiceId);
-    expect(paid.map(({ allocatedMinor }) => allocatedMinor).toSorted()).toEqual([0, 0, 90_000]);
+    expect(paid.map(({ allocatedMinor }) => allocatedMinor).toSorted()).toEqual([0, 90_000]);
   });
 
   it('that comes after a part was approved is linked to it, and the rest is still asked for', async () => {
     const { id, invoiceId } = await scene.sent();
     await scene.judge(id, 'approve', { amountMinor: 50_000 });
-    expect(await scene.arrive(invoiceId, 50_000)).toBe('linked');
-    expect(await scene.arrive(invoiceId, 40_000)).toBe('paid');
+    expect((await scene.arrive(invoiceId, 50_000)).kind).toBe('proof_seen');
+    expect((await scene.arrive(invoiceId, 40_000)).kind).toBe('auto');
     expect((await scene.ok('GET', `/v1/invoices/${invoiceId}`)).status).toBe('paid');
   });
 
@@ -473,7 +472,7 @@ describe('a proof and the money itself', () => {
     ]);
     expect([approved.status, again.status]).toEqual([200, 200]);
     expect(again.body).toEqual(approved.body);
-    expect(['superseded paid', 'booked linked']).toContain(`${approved.body.outcome} ${arrived}`);
+    expect(['superseded auto', 'booked proof_seen']).toContain(`${approved.body.outcome} ${arrived.kind}`);
     expect(await scene.paid(invoiceId)).toMatchObject([{ amountMinor: 90_000, allocatedMinor: 90_000 }]);
   });
 
@@ -481,7 +480,115 @@ describe('a proof and the money itself', () => {
     const { id, invoiceId } = await scene.sent();
     const { paymentId } = (await scene.judge(id, 'approve')).body;
     await scene.takeBack(paymentId, hoursAfter(50));
-    expect(await scene.arrive(invoiceId, 90_000)).toBe('paid');
+    expect((await scene.arrive(invoiceId, 90_000)).kind).toBe('auto');
+  });
+
+  it('of another amount than was approved pays nothing and is no credit: a person says whether it is that money', async () => {
+    const { id, invoiceId } = await scene.sent();
+    const { paymentId } = (await scene.judge(id, 'approve')).body;
+    const came = await scene.arrive(invoiceId, 89_000);
+    expect(came.kind).toBe('exception_proof');
+    const { data } = await scene.ok('GET', `/v1/bank_transactions/${came.id}/decisions`);
+    expect(data[0].sentence).toContain('USD 900.00 was booked on a proof and not seen');
+    expect(await scene.paid(invoiceId)).toHaveLength(1);
+    const match = (body: object) => scene.request('POST', `/v1/bank_transactions/${came.id}/match`, body);
+    const refused = await match({ invoices: [{ invoiceId }] });
+    expect(refused.body).toMatchObject({ reason: 'invoice_not_open' });
+    expect(refused.body.detail).toContain(`/v1/payments/${paymentId}/bounce`);
+
+    // It is that money: what the proof had paid is taken back, and what came pays.
+    await scene.ok('POST', `/v1/payments/${paymentId}/bounce`, { reason: 'The bank kept a fee' });
+    expect((await match({ invoices: [{ invoiceId }] })).body.payments).toMatchObject([
+      { outcome: 'partial' },
+    ]);
+    expect(await scene.ok('GET', `/v1/invoices/${invoiceId}`)).toMatchObject({
+      status: 'open',
+      dueMinor: 1000,
+    });
+  });
+
+  it('that waits with another amount becomes credit once the money of the proof has come', async () => {
+    const { id, invoiceId } = await scene.sent();
+    await scene.judge(id, 'approve');
+    const other = await scene.arrive(invoiceId, 89_000);
+    expect((await scene.arrive(invoiceId, 90_000)).kind).toBe('proof_seen');
+    await scene.ok('POST', '/v1/bank/reconcile', {});
+    await scene.match();
+    expect(await scene.kindOf(other.id)).toBe('duplicate_credit');
+  });
+
+  it('that names nothing is suggested by its amount, and one click makes it the payment’s money', async () => {
+    const { id, invoiceId } = await scene.sent();
+    const { paymentId } = (await scene.judge(id, 'approve', { amountMinor: 73_519 })).body;
+    const came = await scene.arrive(invoiceId, 73_519, 'INCOMING WIRE');
+    const path = `/v1/bank_transactions/${came.id}`;
+    const { data } = await scene.ok('GET', `${path}/decisions`);
+    expect(data[0]).toMatchObject({ kind: 'suggest', suggestions: [{ invoices: [{ invoiceId }] }] });
+    const { body } = await scene.request('POST', `${path}/match`, { invoices: [{ invoiceId }] });
+    expect(body).toMatchObject({
+      status: 'matched',
+      payments: [{ paymentId, outcome: 'proven', amountMinor: 73_519 }],
+    });
+    expect(await scene.paid(invoiceId)).toHaveLength(1);
+  });
+
+  it('is split: a part is the money of the proof, and the rest is credit', async () => {
+    const { id, invoiceId } = await scene.sent();
+    const { customerId } = await scene.ok('GET', `/v1/invoices/${invoiceId}`);
+    await scene.judge(id, 'approve');
+    const came = await scene.arrive(invoiceId, 95_000, 'INCOMING WIRE');
+    const wish = { invoices: [{ invoiceId }], creditCustomerId: customerId };
+    const { body } = await scene.request('POST', `/v1/bank_transactions/${came.id}/match`, wish);
+    expect(body.payments).toMatchObject([
+      { outcome: 'proven', amountMinor: 90_000 },
+      { outcome: 'credited', amountMinor: 5000 },
+    ]);
+    expect(body).toMatchObject({ status: 'matched', allocatedMinor: 95_000 });
+  });
+
+  it('that was linked wrongly is let go: the payment stands, and waits for its money again', async () => {
+    const { id, invoiceId } = await scene.sent();
+    const { paymentId } = (await scene.judge(id, 'approve')).body;
+    const came = await scene.arrive(invoiceId, 90_000);
+    const bounced = await scene.request('POST', `/v1/payments/${paymentId}/bounce`, { reason: 'x' });
+    expect(bounced.body).toMatchObject({ status: 409, reason: 'payment_cannot_bounce' });
+    await scene.ok('POST', `/v1/bank_transactions/${came.id}/unmatch`, { reason: 'Somebody else’s' });
+    expect((await scene.ok('GET', `/v1/invoices/${invoiceId}`)).status).toBe('paid');
+    expect((await scene.arrive(invoiceId, 90_000)).kind).toBe('proof_seen');
+    expect(await scene.paid(invoiceId)).toHaveLength(1);
+  });
+
+  it('that the bank takes back after it was seen is taken from the payment', async () => {
+    const { id, invoiceId } = await scene.sent();
+    await scene.judge(id, 'approve');
+    const came = await scene.arrive(invoiceId, 90_000);
+    await scene.giveBack(came.id);
+    expect(await scene.ok('GET', `/v1/invoices/${invoiceId}`)).toMatchObject({
+      status: 'open',
+      dueMinor: 90_000,
+    });
+  });
+
+  it('that never comes: operators are told once after five business days, and take the payment back once', async () => {
+    const { id, invoiceId } = await scene.sent();
+    const { paymentId } = (await scene.judge(id, 'approve')).body;
+    await scene.arrive(invoiceId, 12, 'NOISE');
+    expect(await scene.unseen(hoursAfter(7 * 24))).not.toContain(`bank_proof_unseen:${id}`);
+    expect(await scene.unseen(hoursAfter(8 * 24))).toContain(`bank_proof_unseen:${id}`);
+    const told = await scene.unseen(hoursAfter(9 * 24));
+    expect(told.filter((key) => key === `bank_proof_unseen:${id}`)).toHaveLength(1);
+
+    const path = `/v1/payments/${paymentId}/bounce`;
+    const [one, two] = await Promise.all(
+      [1, 2].map(() => scene.request('POST', path, { reason: 'Never came' })),
+    );
+    expect([one?.status, two?.status]).toEqual([200, 200]);
+    expect(one?.body).toMatchObject({ returnedMinor: 90_000, returnCode: 'transfer_not_received' });
+    expect(await scene.ok('GET', `/v1/invoices/${invoiceId}`)).toMatchObject({
+      status: 'open',
+      dueMinor: 90_000,
+    });
+    expect((await scene.arrive(invoiceId, 90_000)).kind).toBe('auto');
   });
 
   it('approved and rejected at once, one of the two holds', async () => {

@@ -6,17 +6,16 @@ import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
 import { type Tx, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
-import { dueOf } from '../../db/queries/billing/invoices.ts';
-import { lockInvoice } from '../../db/queries/payments/charge-attempts.ts';
-import { linkProofPayment, proofPaymentAwaiting } from '../../db/queries/payments/proof-payments.ts';
-import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
-import { bankAccounts, bankAllocations, bankDecisions, bankTransactions } from '../../db/schema/banking.ts';
+import { matchMovements } from '../../db/queries/payments/match-movements.ts';
+import { tellOfUnseenProofs } from '../../db/queries/payments/unseen-proofs.ts';
+import { bankAccounts, bankTransactions, bankTransfers } from '../../db/schema/banking.ts';
+import { notifications } from '../../db/schema/messaging.ts';
 import { payments } from '../../db/schema/payments.ts';
 import type { ObjectStorage } from '../../domain/operations/object-storage.ts';
 import { createDiskStorage } from '../../integrations/storage/disk.ts';
 import type { Json, TestAnswer } from '../support/api.ts';
 import { pdf, picture } from '../support/proof-files.ts';
-import { createTransferScene, type TransferScene } from './transfer-scene.ts';
+import { createTransferScene, T0, type TransferScene } from './transfer-scene.ts';
 
 export type ProofScene = TransferScene & {
   storage: ObjectStorage;
@@ -36,8 +35,16 @@ export type ProofScene = TransferScene & {
   sent(): Promise<Json>;
   proofs(transferId: string): Promise<Json[]>;
   judge(proofId: string, act: 'approve' | 'reject', body?: object, token?: string): Promise<TestAnswer>;
-  /** A movement that names the invoice is matched: it pays, or is the money of a payment on a proof. */
-  arrive(invoiceId: string, amountMinor: number): Promise<'paid' | 'linked' | 'credited'>;
+  /** A movement that names the invoice, unless a text is given, comes in and is decided about. */
+  arrive(invoiceId: string, amountMinor: number, text?: string): Promise<{ id: string; kind: string }>;
+  /** Everything that waits is decided, as the process does it. */
+  match(): Promise<void>;
+  /** What was decided about a movement last. */
+  kindOf(transactionId: string): Promise<string>;
+  /** The bank takes a movement back. */
+  giveBack(transactionId: string): Promise<void>;
+  /** What operators were told so far once the hourly look has run at that time, by what it is known by. */
+  unseen(at: string): Promise<string[]>;
   /** The payments of an invoice, by rail and amount. */
   paid(invoiceId: string): Promise<{ rail: string; amountMinor: number; allocatedMinor: number }[]>;
 };
@@ -81,27 +88,41 @@ export async function createProofScene({
     proofs: async (id) => (await transfers.ok('GET', `/v1/bank_proofs?bankTransferId=${id}`)).data,
     judge: (id, act, body = {}, token = tenant.token) =>
       api.request('POST', `/v1/bank_proofs/${id}/${act}`, { token, body }),
-    arrive: (invoiceId, amountMinor) =>
+    async arrive(invoiceId, amountMinor, text) {
+      const id = await inTenant(async (tx) => {
+        const [transfer] = await tx
+          .select()
+          .from(bankTransfers)
+          .where(eq(bankTransfers.invoiceId, invoiceId));
+        return tell(tx, { tenantId, amountMinor, text: text ?? `WIRE ${transfer?.reference}` });
+      });
+      await scene.match();
+      return { id, kind: await scene.kindOf(id) };
+    },
+    async match() {
+      const run = { tenantId, at: transfers.now() };
+      for (let rounds = 0; rounds < 20; rounds += 1) if ((await matchMovements(api.db, run)).isOver) return;
+      throw new Error('The matching does not end');
+    },
+    async kindOf(id) {
+      const { data } = await transfers.ok('GET', `/v1/bank_transactions/${id}/decisions`);
+      return data.at(-1)?.kind;
+    },
+    async giveBack(id) {
+      await inTenant(async (tx) => {
+        const [row] = await tx.select().from(bankTransactions).where(eq(bankTransactions.id, id));
+        if (row === undefined) throw new Error('There is no such movement');
+        const { accountId, amountMinor, texts } = row;
+        const text = `RETURN OF ${texts[0]} R03`;
+        await tell(tx, { tenantId, accountId, amountMinor: -amountMinor, text });
+      });
+      await scene.match();
+    },
+    unseen: (at) =>
       inTenant(async (tx) => {
-        const { invoice } = await lockInvoice(tx, invoiceId);
-        const { transactionId, decisionId } = await movement(tx, { tenantId, amountMinor });
-        const isDue = dueOf(invoice).amountMinor > 0;
-        const payment = await proofPaymentAwaiting(tx, { invoiceId, amountMinor, currency: 'USD' });
-        if (payment !== null) {
-          await linkProofPayment(tx, { tenantId, transactionId, decisionId, payment });
-          return 'linked';
-        }
-        const { paymentId } = await settlePayment(tx, {
-          tenantId,
-          invoiceId,
-          rail: 'bank',
-          externalId: `${transactionId}:1`,
-          amount: { amountMinor, currency: 'USD' },
-          at: transfers.now(),
-        });
-        const allocation = { tenantId, transactionId, decisionId, paymentId, invoiceId, amountMinor };
-        await tx.insert(bankAllocations).values({ id: newId('bal'), ...allocation });
-        return isDue ? 'paid' : 'credited';
+        await tellOfUnseenProofs(tx, { tenantId, since: new Date(T0), at: new Date(at) });
+        const rows = await tx.select().from(notifications);
+        return rows.map(({ dedupeKey }) => dedupeKey);
       }),
     paid: (invoiceId) =>
       inTenant((tx) =>
@@ -148,16 +169,22 @@ export function pdfOf(bytes: number): Uint8Array {
   return pdf({ objects: [`%${' '.repeat(filling)}\n`] });
 }
 
-async function movement(
+/** A movement as a statement tells it, as usual on an account of its own. */
+async function tell(
   tx: Tx,
-  { tenantId, amountMinor }: { tenantId: string; amountMinor: number },
-): Promise<{ transactionId: string; decisionId: string }> {
-  const [accountId, transactionId, decisionId] = [newId('bac'), newId('btx'), newId('bdc')];
-  await tx
-    .insert(bankAccounts)
-    .values({ id: accountId, tenantId, name: 'Current', currency: 'USD', isReceiving: true });
+  {
+    tenantId,
+    amountMinor,
+    text,
+    accountId: known,
+  }: { tenantId: string; amountMinor: number; text: string; accountId?: string },
+): Promise<string> {
+  const accountId = known ?? newId('bac');
+  const id = newId('btx');
+  const account = { id: accountId, tenantId, name: 'Current', currency: 'USD', isReceiving: true };
+  if (known === undefined) await tx.insert(bankAccounts).values(account);
   await tx.insert(bankTransactions).values({
-    id: transactionId,
+    id,
     tenantId,
     accountId,
     source: 'csv',
@@ -166,25 +193,8 @@ async function movement(
     currency: 'USD',
     bookedOn: '2026-03-04',
     pending: false,
-    texts: ['WIRE'],
-    status: 'matched',
+    texts: [text],
+    status: 'new',
   });
-  await tx.insert(bankDecisions).values({
-    id: decisionId,
-    tenantId,
-    transactionId,
-    ordinal: 1,
-    kind: 'match',
-    act: {
-      kind: 'match',
-      invoices: [],
-      credit: null,
-      received: { amountMinor, currency: 'USD' },
-      day: '2026-03-04',
-      reason: null,
-    },
-    decidedBy: 'test',
-    decidedAt: new Date(),
-  });
-  return { transactionId, decisionId };
+  return id;
 }

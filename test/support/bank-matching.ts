@@ -73,7 +73,7 @@ export function factsOf(known: readonly MatchInvoice[], details: Partial<MatchFa
   return {
     ...noFacts,
     invoiceOf: (reference) => byReference.get(reference) ?? null,
-    openInvoices: known.filter(({ status }) => status === 'open'),
+    openInvoices: known.filter(({ status, provenMinor }) => status === 'open' || provenMinor.length > 0),
     ...details,
   };
 }

@@ -30,6 +30,7 @@ import { readRate } from './exchange-rates.ts';
 import { extendExpiredTransfer } from './extend-expired-transfer.ts';
 import { customersOf } from './match-locks.ts';
 import { type InvoicePart, planMatch } from './plan-match.ts';
+import { linkProofPayment, type ProofPayment, proofPaymentsAwaiting } from './proof-payments.ts';
 import type { Settled } from './settle-payment.ts';
 import { undoMatch } from './undo-match.ts';
 
@@ -47,7 +48,13 @@ export type MatchWish = Asked & {
 
 export type MatchedByHand = {
   row: BankMovementRow;
-  payments: (Pick<Settled, 'paymentId' | 'outcome'> & { invoiceId: string; amountMinor: number })[];
+  payments: {
+    paymentId: string;
+    /** `proven`: the payment was booked on a proof before, and this is its money. */
+    outcome: Settled['outcome'] | 'proven';
+    invoiceId: string;
+    amountMinor: number;
+  }[];
 };
 
 /**
@@ -68,9 +75,11 @@ export async function matchByHand(tx: Tx, wish: MatchWish): Promise<MatchedByHan
 
   const owed: InvoiceRow[] = [];
   for (const invoiceId of invoiceIds) owed.push(await readInvoice(tx, invoiceId));
+  const proven: ProofPayment[] = [];
+  for (const invoiceId of invoiceIds) proven.push(...(await proofPaymentsAwaiting(tx, invoiceId)));
   const creditTo =
     creditCustomerId === undefined ? null : await creditInvoice(tx, { row, owed, creditCustomerId });
-  const planned = planMatch({ row, owed, wish, creditTo });
+  const planned = planMatch({ row, owed, proven, wish, creditTo });
   const seen = seenOf(row, wish.reason);
   const act: BankAct = { kind: 'match', ...planned.act, ...seen };
   const { id: decisionId } = await addAct(tx, { tenantId: row.tenantId, transactionId, act, actor, at });
@@ -264,7 +273,12 @@ async function bookPart(
   { part, wish }: { part: InvoicePart; wish: MatchWish },
 ): Promise<MatchedByHand['payments'][number]> {
   const { row, day, at } = booking;
-  const { invoice, amountMinor } = part;
+  const { invoice, amountMinor, proven } = part;
+  if (proven !== undefined) {
+    const { id: transactionId, tenantId } = row;
+    await linkProofPayment(tx, { tenantId, transactionId, decisionId: booking.decisionId, payment: proven });
+    return { paymentId: proven.paymentId, outcome: 'proven', invoiceId: invoice.id, amountMinor };
+  }
   const isForeign = invoice.currency !== row.currency && wish.convert === true;
   const rate = isForeign ? await readRate(tx, { base: row.currency, quote: invoice.currency, day }) : null;
   const amount = money(amountMinor, row.currency);

@@ -25,6 +25,7 @@ import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { lockTransfer, situationOf, type TransferSubject } from './bank-transfers.ts';
 import { changeTransfer, startOf } from './follow-transfer.ts';
+import { reconsiderConfirmed } from './reconsider-movements.ts';
 import { tellOperators } from './transfer-messages.ts';
 
 export type BankProofRow = typeof bankProofs.$inferSelect;
@@ -99,6 +100,7 @@ export async function keepProof(tx: Tx, sent: SentProof): Promise<BankProofRow> 
     ...(confirmationNumber !== null && { confirmationNumber }),
     at,
   });
+  if (confirmationNumber !== null) await reconsiderConfirmed(tx, { tenantId, number: confirmationNumber });
   await tellOperators(
     tx,
     { transfer: changed, invoice, at },

@@ -1,6 +1,7 @@
 /**
- * A cheque or a money order that was recorded as paid, and that the bank does not pay: the payment is taken back whole, with what
- * its excess has paid of other invoices and what is left of it as credit. What had been given back of it before stays given.
+ * A cheque or a money order that was recorded as paid, and that the bank does not pay, or a transfer that was booked on a proof and
+ * never came: the payment is taken back whole, with what its excess has paid of other invoices and what is left of it as credit.
+ * What had been given back of it before stays given.
  *
  * Why it is safe to run twice: a payment is taken back once, under the customer's lock; its row remembers it in the transaction
  * that moves the books. A refund at the same moment comes before it, or is refused after it.
@@ -12,6 +13,7 @@ import type { Tx } from '../../client.ts';
 import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { creditGivenBack } from './book-refund.ts';
+import { isOnProof, isSeen } from './proof-payments.ts';
 import type { PaymentRow } from './read-payments.ts';
 import { lockPayment } from './refunds.ts';
 import { takeBackPayment } from './take-back-payment.ts';
@@ -24,14 +26,20 @@ export async function bouncePayment(
   const subject = await lockPayment(tx, paymentId);
   const { payment, invoice } = subject;
   const { method, tenantId } = payment;
-  const code = bounceCodeOf(method);
-  if (method === null || code === null) {
+  const code = isOnProof(payment) ? 'transfer_not_received' : bounceCodeOf(method);
+  if (code === null) {
     throw stateConflict(
       'payment_cannot_bounce',
-      'Only a cheque or a money order that was recorded by hand can come back unpaid. Give other money back with POST /v1/payments/{paymentId}/refunds.',
+      'Only a cheque or a money order that was recorded by hand, or a transfer that was booked on a proof, can fail to come. Give other money back with POST /v1/payments/{paymentId}/refunds.',
     );
   }
   if (payment.returnedAt !== null) return payment;
+  if (await isSeen(tx, paymentId)) {
+    throw stateConflict(
+      'payment_cannot_bounce',
+      'Its money has come. Where a movement was taken for it wrongly, take that match back first (POST /v1/bank_transactions/{transactionId}/unmatch).',
+    );
+  }
   const givenBackMinor = payment.refundedMinor - (await creditGivenBack(tx, paymentId));
   const returned = { amountMinor: payment.amountMinor, code, givenBackMinor };
   await takeBackPayment(tx, subject, { returned, attempt: null, at });
@@ -49,6 +57,10 @@ export async function bouncePayment(
     payment.receivedMinor ?? payment.amountMinor,
     payment.receivedCurrency ?? payment.currency,
   );
+  const whatCame =
+    method === null
+      ? `The transfer of ${formatMoney(came)} that was booked on a proof did not come`
+      : `${manualMethodInWords(method, null)} over ${formatMoney(came)} was not paid by the bank`;
   const given = money(payment.refundedMinor, payment.currency);
   const lost =
     payment.refundedMinor === 0
@@ -61,7 +73,7 @@ export async function bouncePayment(
     template: 'payment_operator_alert',
     variables: {
       invoiceNumber: invoice.number,
-      what: `${manualMethodInWords(method, null)} over ${formatMoney(came)} was not paid by the bank (${paymentId}). What it had paid is owed again, and the customer has been told.${lost}`,
+      what: `${whatCame} (${paymentId}). What it had paid is owed again, and the customer has been told.${lost}`,
     },
   });
   return (await lockPayment(tx, paymentId)).payment;

@@ -27,7 +27,9 @@ export async function followChange(tx: Tx, row: BankMovementRow, at: Date): Prom
     status: isRemoved ? 'removed' : 'new',
     decidedVersion: isRemoved ? version : null,
   });
-  if (undoneMinor > 0 || isReinstated) await tell(tx, row, { isRemoved, isReinstated, at });
+  if (row.allocatedMinor > 0 || isReinstated) {
+    await tell(tx, row, { isRemoved, isReinstated, isTakenBack: undoneMinor > 0, at });
+  }
   return isRemoved;
 }
 
@@ -59,11 +61,14 @@ async function reinstateCredit(
 function tell(
   tx: Tx,
   { id, tenantId, version }: BankMovementRow,
-  { isRemoved, isReinstated, at }: { isRemoved: boolean; isReinstated: boolean; at: Date },
+  {
+    isRemoved,
+    isReinstated,
+    isTakenBack,
+    at,
+  }: { isRemoved: boolean; isReinstated: boolean; isTakenBack: boolean; at: Date },
 ): Promise<void> {
-  const then = isReinstated
-    ? 'The credit that it had taken back is looked at anew.'
-    : 'What it had paid is open again, and the customer is told.';
+  const then = thenOf({ isReinstated, isTakenBack });
   return tellBankOperators(tx, {
     tenantId,
     title: isRemoved ? 'A bank transfer was withdrawn' : 'A bank transfer has changed',
@@ -73,4 +78,11 @@ function tell(
     key: `bank_changed:${id}:${version}`,
     at,
   });
+}
+
+function thenOf({ isReinstated, isTakenBack }: { isReinstated: boolean; isTakenBack: boolean }): string {
+  if (isReinstated) return 'The credit that it had taken back is looked at anew.';
+  return isTakenBack
+    ? 'What it had paid is open again, and the customer is told.'
+    : 'The payment that was booked on a proof, and whose money it was, waits for its money again.';
 }

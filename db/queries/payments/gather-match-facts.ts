@@ -34,7 +34,7 @@ import {
 import { together } from '../../together.ts';
 import { type BankMovementRow, movementOf } from './bank-movements.ts';
 import { findRates } from './exchange-rates.ts';
-import { invoicesByConfirmation, invoicesByReference, openInvoicesByDue } from './match-invoices.ts';
+import { invoicesByAmount, invoicesByConfirmation, invoicesByReference } from './match-invoices.ts';
 import { readPayers } from './match-payers.ts';
 
 /** A movement with all that a decision about it rests on. */
@@ -79,7 +79,7 @@ export async function gatherMatchFacts(
   const unnamed = named.filter((each) => isUnnamed(each, roles));
   const numbers = new Map(unnamed.map(({ row, transaction }) => [row.id, bankNumbersIn(transaction)]));
   const [equal, payers, confirmations, credits, rates] = await together([
-    openInvoicesByDue(tx, duesOf(unnamed)),
+    invoicesByAmount(tx, amountsOf(unnamed)),
     readPayers(
       tx,
       unnamed.map(({ transaction }) => transaction),
@@ -91,7 +91,7 @@ export async function gatherMatchFacts(
     ),
     readRates(tx, named, known),
   ]);
-  const byDue = Map.groupBy(equal, ({ dueMinor, currency }) => dueKey(dueMinor, currency));
+  const byAmount = invoicesByAwaited(equal);
   return named.map(({ row, transaction, wanted, match }) => {
     const invoice = match === null ? undefined : known.get(match.reference);
     const ownNumbers = numbers.get(row.id);
@@ -99,7 +99,7 @@ export async function gatherMatchFacts(
       ownNumbers === undefined
         ? []
         : [
-            ...(byDue.get(dueKey(row.amountMinor, row.currency)) ?? []),
+            ...(byAmount.get(amountKey(row.amountMinor, row.currency)) ?? []),
             ...payers.openInvoicesOf(transaction),
           ];
     const facts: MatchFacts = {
@@ -188,12 +188,23 @@ function isUnnamed({ row, wanted, invoices }: Named, roles: Roles): boolean {
   return role === 'receiving' && !row.pending && invoices.length === 0;
 }
 
-function duesOf(unnamed: readonly Named[]): Money[] {
-  const dues = unnamed.flatMap(({ wanted }) => wanted.amount ?? []);
-  return [...new Map(dues.map((due) => [dueKey(due.amountMinor, due.currency), due])).values()];
+function amountsOf(unnamed: readonly Named[]): Money[] {
+  const amounts = unnamed.flatMap(({ wanted }) => wanted.amount ?? []);
+  return [...new Map(amounts.map((each) => [amountKey(each.amountMinor, each.currency), each])).values()];
 }
 
-function dueKey(amountMinor: number, currency: string): string {
+function invoicesByAwaited(invoices: readonly MatchInvoice[]): Map<string, MatchInvoice[]> {
+  const byAmount = new Map<string, MatchInvoice[]>();
+  for (const invoice of invoices) {
+    for (const amountMinor of new Set([invoice.dueMinor, ...invoice.provenMinor])) {
+      const key = amountKey(amountMinor, invoice.currency);
+      byAmount.set(key, [...(byAmount.get(key) ?? []), invoice]);
+    }
+  }
+  return byAmount;
+}
+
+function amountKey(amountMinor: number, currency: string): string {
   return `${amountMinor} ${currency}`;
 }
 

@@ -31,6 +31,7 @@ import {
 } from './bank-transfers.ts';
 import { readRate } from './exchange-rates.ts';
 import { type BankTransferRow, changeTransfer, clockColumns, startOf } from './follow-transfer.ts';
+import { proofPaymentName } from './proof-payments.ts';
 import { settlePayment } from './settle-payment.ts';
 import { clockOf } from './transfer-acts.ts';
 import { pageUrlOf, tellOfRejection } from './transfer-messages.ts';
@@ -83,7 +84,7 @@ export async function approveProof(
     tenantId,
     invoiceId,
     rail: 'bank',
-    externalId: `proof:${proof.id}`,
+    externalId: proofPaymentName(proof.id),
     amount,
     at: judged.at,
     ...(receivedAt !== undefined && { receivedAt }),
@@ -101,7 +102,7 @@ export async function rejectProof(
   if (proof.status === 'approved') {
     throw stateConflict(
       'proof_approved',
-      `Bank proof ${proof.id} was approved; if the money never came, take its payment back instead.`,
+      `Bank proof ${proof.id} was approved; if the money never came, take its payment back (POST /v1/payments/${proof.paymentId ?? '{paymentId}'}/bounce).`,
     );
   }
   const { at, actor } = judged;

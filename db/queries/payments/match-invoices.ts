@@ -28,18 +28,26 @@ export async function invoicesByConfirmation(
   return new Map([...byKey].map(([key, found]) => [key, found.map(toMatchInvoice)]));
 }
 
-/** Open ones with exactly this due; of thousands, the newest. */
-export async function openInvoicesByDue(tx: Tx, dues: readonly Money[]): Promise<MatchInvoice[]> {
-  if (dues.length === 0) return [];
-  const amounts = dues.map(({ amountMinor }) => amountMinor);
-  const currencies = dues.map(({ currency }) => currency);
+/**
+ * Those that wait for exactly such an amount: open ones by what is due, of thousands the newest, and those with a payment on a
+ * proof whose money nobody has seen yet.
+ */
+export async function invoicesByAmount(tx: Tx, wanted: readonly Money[]): Promise<MatchInvoice[]> {
+  if (wanted.length === 0) return [];
+  const amounts = sql.param(wanted.map(({ amountMinor }) => amountMinor));
+  const currencies = sql.param(wanted.map(({ currency }) => currency));
   const ids = sql`
-    select found.id from unnest(${sql.param(amounts)}::bigint[], ${sql.param(currencies)}::char(3)[]) wanted(due, currency)
+    with wanted as (select * from unnest(${amounts}::bigint[], ${currencies}::char(3)[]) wanted(amount, currency))
+    select found.id from wanted
     cross join lateral (
       select due.id from invoices due
-      where due.status = 'open' and due.currency = wanted.currency and due.due_minor = wanted.due
+      where due.status = 'open' and due.currency = wanted.currency and due.due_minor = wanted.amount
       order by due.issued_at desc, due.id desc limit ${EQUAL_DUES_MAX}
-    ) found`;
+    ) found
+    union
+    select proof.invoice_id from bank_proofs proof join payments paid on paid.id = proof.payment_id
+    join wanted on wanted.currency = paid.currency and wanted.amount = paid.amount_minor
+    where ${isUnseen}`;
   return select(tx, sql`${invoices.id} in (${ids})`);
 }
 
@@ -63,11 +71,13 @@ export async function openInvoicesOf(tx: Tx, customerIds: readonly string[]): Pr
 const OF_CUSTOMER_MAX = 40;
 
 const timeZone = sql`(select time_zone from tenants)`;
+/** Of a payment, `paid`, that was booked on a proof. */
+const isUnseen = sql`paid.returned_minor = 0
+  and not exists (select from bank_allocations seen where seen.payment_id = paid.id and seen.undone_at is null)`;
 /** What was booked on proofs, and whose money nobody has seen yet. */
 const proven = sql<string[]>`array(
   select paid.amount_minor from bank_proofs proof join payments paid on paid.id = proof.payment_id
-  where proof.invoice_id = ${invoices.id} and paid.returned_minor = 0
-    and not exists (select from bank_allocations seen where seen.payment_id = paid.id and seen.undone_at is null))`;
+  where proof.invoice_id = ${invoices.id} and ${isUnseen} order by paid.amount_minor)`;
 /** The day does not move with the clock of its transfer, which begins anew when a payment is taken back. */
 const createdAt = sql`${invoices.issuedAt}`;
 

@@ -4,9 +4,13 @@ import { formatMoney, money } from '../../../domain/money.ts';
 import type { BankAct } from '../../../domain/payments/bank-act.ts';
 import { dueOf, type InvoiceRow } from '../billing/invoices.ts';
 import type { BankMovementRow } from './bank-movements.ts';
+import type { ProofPayment } from './proof-payments.ts';
 
-/** What an invoice gets, in the movement's currency; beyond what it is due, it becomes the customer's credit. */
-export type InvoicePart = { invoice: InvoiceRow; amountMinor: number };
+/**
+ * What an invoice gets, in the movement's currency; beyond what it is due, it becomes the customer's credit. With `proven` it is
+ * the money of a payment that was booked on a proof before, and pays nothing again.
+ */
+export type InvoicePart = { invoice: InvoiceRow; amountMinor: number; proven?: ProofPayment };
 
 export type MatchPlan = {
   parts: InvoicePart[];
@@ -17,12 +21,15 @@ export type MatchPlan = {
 export function planMatch({
   row,
   owed,
+  proven,
   wish,
   creditTo,
 }: {
   row: BankMovementRow;
   /** In the order of the wish. */
   owed: readonly InvoiceRow[];
+  /** Payments on proofs of these invoices, whose money was not seen yet. */
+  proven: readonly ProofPayment[];
   wish: {
     invoices: readonly { invoiceId: string; amountMinor?: number | undefined }[];
     convert?: boolean | undefined;
@@ -32,8 +39,15 @@ export function planMatch({
 }): MatchPlan {
   let leftMinor = row.amountMinor - row.allocatedMinor;
   const parts = owed.map((invoice, index): InvoicePart => {
-    refuseUnpayable(invoice);
     const wished = wish.invoices[index]?.amountMinor;
+    const waiting = proven.filter(({ invoiceId }) => invoiceId === invoice.id);
+    const payment =
+      invoice.currency === row.currency ? provenBy(waiting, { invoice, wished, leftMinor }) : undefined;
+    if (payment !== undefined) {
+      leftMinor -= payment.amountMinor;
+      return { invoice, amountMinor: payment.amountMinor, proven: payment };
+    }
+    refuseUnpayable(invoice, waiting);
     const amountMinor =
       invoice.currency === row.currency
         ? shareOf(invoice, { wished, leftMinor })
@@ -52,24 +66,48 @@ export function planMatch({
 /** One payment brings both what the invoice is due and what is beyond it. */
 function withCredit(parts: readonly InvoicePart[], creditTo: InvoiceRow, leftMinor: number): InvoicePart[] {
   const paying = parts.findLast(({ invoice }) => invoice.id === creditTo.id);
-  if (paying === undefined) return [...parts, { invoice: creditTo, amountMinor: leftMinor }];
-  if (paying.amountMinor < dueOf(creditTo).amountMinor) {
+  const credit = { invoice: creditTo, amountMinor: leftMinor };
+  if (paying === undefined) return [...parts, credit];
+  const paidMinor = paying.proven === undefined ? paying.amountMinor : 0;
+  if (paidMinor < dueOf(creditTo).amountMinor) {
     throw stateConflict(
       'above_due',
       `Invoice ${creditTo.number} would be paid with what is to be credit; give it all that it is due first.`,
     );
   }
+  if (paying.proven !== undefined) return [...parts, credit];
   return parts.map((part) =>
     part === paying ? { ...part, amountMinor: part.amountMinor + leftMinor } : part,
   );
 }
 
-function refuseUnpayable(invoice: InvoiceRow): void {
+/**
+ * The payment whose money it is: of exactly that amount; for an invoice that needs no money and without a wish, also one that the
+ * money is enough for.
+ */
+function provenBy(
+  waiting: readonly ProofPayment[],
+  { invoice, wished, leftMinor }: { invoice: InvoiceRow; wished: number | undefined; leftMinor: number },
+): ProofPayment | undefined {
+  const inReach = waiting.filter(({ amountMinor }) => amountMinor <= leftMinor);
+  const exact = inReach.find(({ amountMinor }) => amountMinor === (wished ?? leftMinor));
+  return exact ?? (wished === undefined && !needsMoney(invoice) ? inReach[0] : undefined);
+}
+
+function needsMoney(invoice: InvoiceRow): boolean {
   const isOwed = invoice.status === 'open' || invoice.status === 'uncollectible';
-  if (isOwed && dueOf(invoice).amountMinor > 0) return;
+  return isOwed && dueOf(invoice).amountMinor > 0;
+}
+
+function refuseUnpayable(invoice: InvoiceRow, [waiting]: readonly ProofPayment[]): void {
+  if (needsMoney(invoice)) return;
+  const proof =
+    waiting === undefined
+      ? ''
+      : ` ${formatMoney(waiting)} of it were booked on a proof and not seen yet: if this is that money, take payment ${waiting.paymentId} back first (POST /v1/payments/${waiting.paymentId}/bounce).`;
   throw stateConflict(
     'invoice_not_open',
-    `Invoice ${invoice.number} needs no money (${invoice.status}). To keep it as the customer's credit, send creditCustomerId.`,
+    `Invoice ${invoice.number} needs no money (${invoice.status}).${proof} To keep it as the customer's credit, send creditCustomerId.`,
   );
 }
 

@@ -4,11 +4,21 @@
  *
  * Why it is safe to run twice: a payment has one movement at most (unique in the table), and one that has it waits for none.
  */
-import { and, asc, eq, notExists, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, notExists, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { bankAllocations, bankProofs } from '../../schema/banking.ts';
 import { payments } from '../../schema/payments.ts';
+import type { PaymentRow } from './read-payments.ts';
+
+/** The name of a proof's payment on the rail `bank`. */
+export function proofPaymentName(proofId: string): string {
+  return `proof:${proofId}`;
+}
+
+export function isOnProof({ rail, externalId }: Pick<PaymentRow, 'rail' | 'externalId'>): boolean {
+  return rail === 'bank' && externalId.startsWith(proofPaymentName(''));
+}
 
 export type ProofPayment = {
   paymentId: string;
@@ -28,7 +38,16 @@ export async function proofPaymentAwaiting(
   return awaiting.find(isSame) ?? null;
 }
 
-/** Says that a movement is the payment's money, by a decision about the movement. Returns the id of the allocation. */
+/** Whether a movement is known as the payment's money. */
+export async function isSeen(tx: Tx, paymentId: string): Promise<boolean> {
+  const [seen] = await tx
+    .select({ id: bankAllocations.id })
+    .from(bankAllocations)
+    .where(and(eq(bankAllocations.paymentId, paymentId), isNull(bankAllocations.undoneAt)));
+  return seen !== undefined;
+}
+
+/** Says that a movement is the payment's money, by a decision about the movement. */
 export async function linkProofPayment(
   tx: Tx,
   {
@@ -37,20 +56,18 @@ export async function linkProofPayment(
     decisionId,
     payment: { paymentId, invoiceId, amountMinor },
   }: { tenantId: string; transactionId: string; decisionId: string; payment: ProofPayment },
-): Promise<string> {
-  const id = newId('bal');
+): Promise<void> {
   await tx
     .insert(bankAllocations)
-    .values({ id, tenantId, transactionId, decisionId, paymentId, invoiceId, amountMinor });
-  return id;
+    .values({ id: newId('bal'), tenantId, transactionId, decisionId, paymentId, invoiceId, amountMinor });
 }
 
-/** Those of the invoice whose money was not seen yet, the first first. */
-async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
+/** Those of the invoice whose money was not seen yet, the first first. Call under the customer's lock. */
+export async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
   const seen = tx
     .select({ one: sql`1` })
     .from(bankAllocations)
-    .where(and(eq(bankAllocations.paymentId, payments.id), sql`${bankAllocations.undoneAt} is null`));
+    .where(and(eq(bankAllocations.paymentId, payments.id), isNull(bankAllocations.undoneAt)));
   return tx
     .select({
       paymentId: payments.id,

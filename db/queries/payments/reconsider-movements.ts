@@ -4,34 +4,55 @@
  *
  * Why it is safe to run twice: a movement that is decided as before is left as it is.
  */
-import { and, asc, count, eq, gte, inArray, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gte, inArray, type SQL, sql } from 'drizzle-orm';
 import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
+import { hasBankNumber } from '../../../domain/payments/bank-number.ts';
+import { lookForMatches } from '../../../workflows/payments/bank-matching.contract.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
+import { appendOutbox } from '../operations/outbox.ts';
 
 /** `since`: the first day that is looked at; left out for all. Returns how many movements wait for the rules then. */
 export async function reconsiderMovements(tx: Tx, { since }: { since?: string } = {}): Promise<number> {
-  const { id, status, allocatedMinor, leftToPeople, bookedOn, isWaiting } = bankTransactions;
+  const { bookedOn, isWaiting } = bankTransactions;
+  await decideAnew(tx, since === undefined ? undefined : gte(bookedOn, since));
+  const [waiting] = await tx.select({ count: count() }).from(bankTransactions).where(sql`${isWaiting}`);
+  return waiting?.count ?? 0;
+}
+
+/**
+ * A customer has told the number on a confirmation: what waits for people and has it, or names it, is matched again at once. One
+ * that the rules decide about at this very moment is found within the hour.
+ */
+export async function reconsiderConfirmed(
+  tx: Tx,
+  { tenantId, number }: { tenantId: string; number: string },
+): Promise<void> {
+  const { id, texts, bankReference } = bankTransactions;
+  const queued = await tx.select({ id, texts, bankReference }).from(bankTransactions).where(isQueued());
+  const ids = queued.filter((row) => hasBankNumber(row, number)).map((row) => row.id);
+  if (ids.length === 0) return;
+  await decideAnew(tx, sql`${id} = any(${sql.param(ids)}::text[])`);
+  await appendOutbox(tx, tenantId, [lookForMatches({ tenantId })]);
+}
+
+function isQueued(further?: SQL): SQL | undefined {
+  const { status, allocatedMinor, leftToPeople } = bankTransactions;
+  return and(inArray(status, [...queueStatuses]), eq(allocatedMinor, 0), eq(leftToPeople, false), further);
+}
+
+async function decideAnew(tx: Tx, which: SQL | undefined): Promise<void> {
+  const { id } = bankTransactions;
   const queued = await tx
     .select({ id })
     .from(bankTransactions)
-    .where(
-      and(
-        inArray(status, [...queueStatuses]),
-        eq(allocatedMinor, 0),
-        eq(leftToPeople, false),
-        since === undefined ? undefined : gte(bookedOn, since),
-      ),
-    )
+    .where(isQueued(which))
     .orderBy(asc(id))
     .for('update');
-  if (queued.length > 0) {
-    const ids = queued.map((row) => row.id);
-    await tx
-      .update(bankTransactions)
-      .set({ decidedVersion: null })
-      .where(sql`${id} = any(${sql.param(ids)}::text[])`);
-  }
-  const [waiting] = await tx.select({ count: count() }).from(bankTransactions).where(sql`${isWaiting}`);
-  return waiting?.count ?? 0;
+  if (queued.length === 0) return;
+  const ids = queued.map((row) => row.id);
+  await tx
+    .update(bankTransactions)
+    .set({ decidedVersion: null })
+    .where(sql`${id} = any(${sql.param(ids)}::text[])`);
 }

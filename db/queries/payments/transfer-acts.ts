@@ -21,6 +21,7 @@ import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { awaitTransfer, lockTransfer, situationOf, type TransferSubject } from './bank-transfers.ts';
 import { type BankTransferRow, changeTransfer, clockColumns, startOf } from './follow-transfer.ts';
+import { reconsiderConfirmed } from './reconsider-movements.ts';
 import { pageUrlOf, tellOfHold, tellOfStanding } from './transfer-messages.ts';
 import { isProofWaiting } from './waiting-proofs.ts';
 
@@ -87,7 +88,8 @@ export async function extendTransfer(
 }
 
 /**
- * Keeps the number that finds the transfer where its reference is missing. A later one takes its place. Throws `not_found`,
+ * Keeps the number that finds the transfer where its reference is missing, and has money looked at that came before it. A later
+ * number takes its place. Throws `not_found`,
  * `state_conflict` with `transfer_not_open` where nothing is waited for.
  */
 export async function keepConfirmation(
@@ -100,6 +102,7 @@ export async function keepConfirmation(
   if (!isWaitedFor || context.customer.erasedAt !== null) throw notOpen(before);
   if (before.confirmationNumber === number) return before;
   const transfer = await changeTransfer(tx, before, { confirmationNumber: number, at: asked.at });
+  await reconsiderConfirmed(tx, { tenantId: transfer.tenantId, number });
   return follow(tx, { ...subject, transfer }, asked, {
     kind: 'confirmed',
     message: "is known by the number of the customer's confirmation",

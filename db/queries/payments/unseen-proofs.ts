@@ -1,0 +1,62 @@
+/**
+ * Payments that were booked on a proof, and whose money has not shown up within five business days: operators are told once for
+ * each, and decide whether it is taken back. Only where there is an account on which it would be seen.
+ *
+ * Why it is safe to run twice: a notice is known by its proof.
+ */
+import { and, asc, eq, exists, gte, isNull, lte, notExists, sql } from 'drizzle-orm';
+import { formatMoney, money } from '../../../domain/money.ts';
+import { businessDaysLater } from '../../../domain/payments/banking-days.ts';
+import { dayAt } from '../../../domain/reporting/report-days.ts';
+import type { Tx } from '../../client.ts';
+import { bankAccounts, bankAllocations, bankProofs } from '../../schema/banking.ts';
+import { invoices } from '../../schema/billing.ts';
+import { payments } from '../../schema/payments.ts';
+import { tellBankOperators } from './bank-notices.ts';
+
+/** As long as a transfer from abroad may take (knowledge: bank reconciliation §4). */
+const BUSINESS_DAYS = 5;
+
+/** `since`: proofs that were approved before it are left alone. Returns how many wait for their money. */
+export async function tellOfUnseenProofs(
+  tx: Tx,
+  { tenantId, since, at }: { tenantId: string; since: Date; at: Date },
+): Promise<number> {
+  const one = { one: sql`1` };
+  const seen = tx
+    .select(one)
+    .from(bankAllocations)
+    .where(and(eq(bankAllocations.paymentId, payments.id), isNull(bankAllocations.undoneAt)));
+  const accounts = tx.select(one).from(bankAccounts).where(eq(bankAccounts.isReceiving, true));
+  const rows = await tx
+    .select({ proof: bankProofs, payment: payments, number: invoices.number })
+    .from(bankProofs)
+    .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
+    .innerJoin(invoices, eq(invoices.id, payments.invoiceId))
+    .where(
+      and(
+        gte(bankProofs.decidedAt, since),
+        lte(bankProofs.decidedAt, at),
+        eq(payments.returnedMinor, 0),
+        notExists(seen),
+        exists(accounts),
+      ),
+    )
+    .orderBy(asc(bankProofs.id));
+  const today = dayAt(at.toISOString(), 'UTC');
+  const late = rows.filter(({ proof: { decidedAt } }) => {
+    const day = dayAt((decidedAt ?? at).toISOString(), 'UTC');
+    return businessDaysLater(day, BUSINESS_DAYS) < today;
+  });
+  for (const { proof, payment, number } of late) {
+    const amount = formatMoney(money(payment.amountMinor, payment.currency));
+    await tellBankOperators(tx, {
+      tenantId,
+      title: 'Money that was proved has not come',
+      what: `${amount} were booked for invoice ${number} on a proof ${BUSINESS_DAYS} business days ago, and no movement on an account is that money. If one of those that wait is, match it to the invoice; if it never came, take payment ${payment.id} back (POST /v1/payments/${payment.id}/bounce).`,
+      key: `bank_proof_unseen:${proof.id}`,
+      at,
+    });
+  }
+  return late.length;
+}
