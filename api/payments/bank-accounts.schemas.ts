@@ -13,7 +13,15 @@ const words = z.array(text(40)).min(1).max(20);
 const csvAmount = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('signed'), column }),
-    z.strictObject({ kind: z.literal('two_columns'), credit: column, debit: column }),
+    z.strictObject({
+      kind: z.literal('two_columns'),
+      credit: column,
+      debit: column,
+      debitSign: z
+        .literal('minus')
+        .optional()
+        .meta({ description: 'Where the bank writes every debit with a minus.' }),
+    }),
     z.strictObject({
       kind: z.literal('indicator'),
       column,
@@ -24,7 +32,7 @@ const csvAmount = z
   ])
   .meta({
     description:
-      'signed: below zero is money out. two_columns: one for money in and one for money out, both without signs. indicator: an amount without a sign, and a column that says the direction in one of the words.',
+      'signed: below zero is money out. two_columns: one for money in and one for money out, both without signs, or all debits with a minus (debitSign). indicator: an amount without a sign, and a column that says the direction in one of the words.',
   });
 
 const csvMapping = z

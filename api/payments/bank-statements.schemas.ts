@@ -31,7 +31,13 @@ export const statementQuery = z.strictObject({
   format: statementFormats
     .optional()
     .meta({ description: 'As usual found by what is in the file, never by its name.' }),
+  balances: z.enum(['check', 'ignore']).default('check').meta({
+    description:
+      'ignore reads a file whose balances do not add up, where you know why: some banks leave booked movements out of them. Nothing shows then that no movement is missing.',
+  }),
 });
+
+export type StatementQuery = z.output<typeof statementQuery>;
 
 export const bankStatementFilters = z.strictObject({
   ...pageQuery(idPattern('bst')),

@@ -15,7 +15,6 @@ import { stateConflict } from '../../domain/errors.ts';
 import type { CsvMapping } from '../../integrations/statements/csv-mapping.ts';
 import { openStatement } from '../../integrations/statements/read-statement.ts';
 import { StatementError, statementRefusals } from '../../integrations/statements/statement-error.ts';
-import type { StatementFormat } from '../../integrations/statements/statement-part.ts';
 import { page, pageOf } from '../pagination.ts';
 import { Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
@@ -26,6 +25,7 @@ import {
   bankStatement,
   bankStatementFilters,
   bankStatementParams,
+  type StatementQuery,
   statementQuery,
 } from './bank-statements.schemas.ts';
 import { accountRefusals, movementsOf } from './statement-movements.ts';
@@ -63,7 +63,7 @@ const add = route({
     state_conflict: ['bank_account_closed'],
     statement_refused: [...statementRefusals, ...accountRefusals],
   },
-  handler: async ({ tx, caller: { actor }, now, params: { bankAccountId }, query: { format }, ...rest }) => {
+  handler: async ({ tx, caller: { actor }, now, params: { bankAccountId }, query, ...rest }) => {
     const upload = rest.body as Upload;
     const { sha256 } = upload;
     const account = await lockBankAccount(tx, bankAccountId);
@@ -75,8 +75,16 @@ const add = route({
         'The account is closed; open it again to read its statements.',
       );
     try {
-      const { source, movements, accountName } = await opened(upload, account, format);
-      const kept = await keepStatement(tx, { account, source, sha256, movements, actor, at: now });
+      const { source, movements, accountName } = await opened(upload, account, query);
+      const kept = await keepStatement(tx, {
+        account,
+        source,
+        sha256,
+        movements,
+        balances: query.balances,
+        actor,
+        at: now,
+      });
       const statementAccount = accountName();
       if (statementAccount !== account.statementAccount) {
         const change = { accountId: account.id, fields: { statementAccount }, isClosed: undefined };
@@ -130,19 +138,24 @@ const get = route({
 export const bankStatementRoutes: readonly Route[] = [add, list, get];
 
 /** Throws a `StatementError`, here and while the movements are read. */
-async function opened(upload: Upload, account: BankAccountRow, format: StatementFormat | undefined) {
+async function opened(upload: Upload, account: BankAccountRow, { format, balances }: StatementQuery) {
   const { statementAccount, currency } = account;
   const mapping = account.csvMapping as CsvMapping | null;
   const statement = await openStatement(upload.read(), {
     format,
     currency,
+    checkBalances: balances === 'check',
     csv: mapping === null ? undefined : { ...mapping, account: statementAccount ?? undefined },
   });
   return { source: statement.format, ...movementsOf(statement.parts, account) };
 }
 
 function refusal({ reason, line, message }: StatementError): Problem {
-  return new Problem({ code: 'statement_refused', reason, line: line ?? undefined, detail: message });
+  const detail =
+    reason === 'balance_differs'
+      ? `${message} Where you know why they differ, send balances=ignore.`
+      : message;
+  return new Problem({ code: 'statement_refused', reason, line: line ?? undefined, detail });
 }
 
 function toBankStatement(row: BankStatementRow): BankStatementBody {

@@ -38,15 +38,21 @@ async function addAccount(fields: object = {}): Promise<string> {
   return (await ok('POST', '/v1/bank_accounts', { ...account, ...fields })).id;
 }
 
-type Sent = { format?: string; type?: string; key?: string; headers?: Record<string, string> };
+type Sent = {
+  format?: string;
+  balances?: string;
+  type?: string;
+  key?: string;
+  headers?: Record<string, string>;
+};
 
 function send(
   accountId: string,
   file: string | Uint8Array,
-  { format, type = 'application/octet-stream', key = randomUUID(), headers = {} }: Sent = {},
+  { format, balances, type = 'application/octet-stream', key = randomUUID(), headers = {} }: Sent = {},
 ): Promise<TestAnswer> {
-  const query = format === undefined ? '' : `?format=${format}`;
-  return api.request('POST', `/v1/bank_accounts/${accountId}/statements${query}`, {
+  const query = new URLSearchParams({ ...(format && { format }), ...(balances && { balances }) });
+  return api.request('POST', `/v1/bank_accounts/${accountId}/statements?${query}`, {
     token: tenant.token,
     body: file,
     key,
@@ -121,6 +127,32 @@ describe('a statement file', () => {
     expect(answers.map(({ status }) => status).sort()).toEqual([200, 201]);
     expect(answers[0]?.body).toEqual(answers[1]?.body);
     expect(await transactions()).toHaveLength(2);
+  });
+
+  it('whose balances do not add up is read where somebody says so, and the audit log has it', async () => {
+    const accountId = await addAccount();
+    const file = mt940Sample.replace(':62F:C260305EUR387,50', ':62F:C260305EUR388,50');
+    const refused = await send(accountId, file);
+    expect(refused).toMatchObject({ status: 422, body: { reason: 'balance_differs' } });
+    expect(refused.body.detail).toContain('balances=ignore');
+    expect(await transactions()).toEqual([]);
+    const { status, body } = await send(accountId, file, { balances: 'ignore' });
+    expect([status, body.added]).toEqual([201, 2]);
+    const [entry] = await api.sql('SELECT details FROM audit_log WHERE entity_id = $1', [body.id]);
+    expect(entry.details).toMatchObject({ balances: 'ignore' });
+    expect((await send(accountId, file, { balances: 'perhaps' })).status).toBe(400);
+  });
+
+  it('with all debits below zero in a column of their own is read where the mapping says so', async () => {
+    const file = 'Date;In;Out;Text\n2026-03-05;499.00;;ADV48213075\n2026-03-05;;-11.50;Fee\n';
+    const amount = { kind: 'two_columns', credit: 'In', debit: 'Out' };
+    const mapping = { columns: { date: 'Date', amount, texts: ['Text'] }, dateFormat: 'YYYY-MM-DD' };
+    const accountId = await addAccount({ csvMapping: mapping });
+    expect((await send(accountId, file)).body.code).toBe('statement_refused');
+    const columns = { ...mapping.columns, amount: { ...amount, debitSign: 'minus' } };
+    await ok('PATCH', `/v1/bank_accounts/${accountId}`, { csvMapping: { ...mapping, columns } });
+    expect((await send(accountId, file)).body.added).toBe(2);
+    expect((await transactions()).map(({ amountMinor }) => amountMinor)).toEqual([-1150, 49_900]);
   });
 
   it('that overlaps one of its format adds only what is new', async () => {

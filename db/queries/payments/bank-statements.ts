@@ -38,6 +38,7 @@ export async function keepStatement(
     source,
     sha256,
     movements,
+    balances,
     actor,
     at,
   }: {
@@ -45,6 +46,8 @@ export async function keepStatement(
     source: BankSource;
     sha256: string;
     movements: AsyncIterable<ToldMovement>;
+    /** Whether its balances have to add up; for the audit log. */
+    balances: 'check' | 'ignore';
     actor: string;
     at: Date;
   },
@@ -70,7 +73,7 @@ export async function keepStatement(
     action: 'bank_statement.read',
     entityType: 'bank_statement',
     entityId: id,
-    details: { accountId, source, ...counts },
+    details: { accountId, source, balances, ...counts },
     at,
   });
   return row;
