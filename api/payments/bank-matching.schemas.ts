@@ -1,7 +1,7 @@
 /** What is decided about movements on bank accounts: by the rules, with suggestions, and by people. */
 import { z } from 'zod';
 import { bankMovementStatuses } from '../../domain/payments/bank-movement.ts';
-import { amount, currency, id, instant, longText, positiveAmount, signedAmount } from '../schemas.ts';
+import { amount, currency, id, longText, positiveAmount, signedAmount } from '../schemas.ts';
 
 export const bankTransactionParams = z.strictObject({ transactionId: id('btx', 'bank transaction') });
 
@@ -67,45 +67,6 @@ export const bankMatch = z
   .meta({ id: 'BankMatch' });
 
 export type BankMatchBody = z.output<typeof bankMatch>;
-
-const suggestion = z
-  .object({
-    invoices: z
-      .array(
-        z.object({
-          invoiceId: id('inv', 'invoice'),
-          reference: z.string(),
-          dueMinor: amount,
-          currency,
-        }),
-      )
-      .meta({ description: 'As they stood when it was decided; several are paid together.' }),
-    score: z.int().meta({ description: 'The best comes first.', example: 140 }),
-    points: z.object({ reference: z.int(), amount: z.int(), name: z.int(), date: z.int() }),
-    isConfirmed: z.boolean().meta({
-      description: "The movement has the number that is on the customer's confirmation of the transfer.",
-    }),
-  })
-  .meta({ id: 'BankSuggestion' });
-
-export const bankMatchDecision = z
-  .object({
-    id: id('bdc', 'decision'),
-    ordinal: z.int(),
-    kind: z.string().meta({ example: 'suggest' }),
-    rule: z.string().nullable().meta({ description: 'Null for what a person decided.', example: '11' }),
-    sentence: z.string(),
-    suggestions: z.array(suggestion),
-    isAmbiguous: z.boolean().meta({ description: 'The best two suggestions are as good as each other.' }),
-    decidedBy: z.string().meta({ description: 'matching, or who decided, as in the audit log.' }),
-    decidedAt: instant,
-    undoneAt: instant.nullable(),
-    undoneBy: z.string().nullable(),
-    undoneReason: z.string().nullable(),
-  })
-  .meta({ id: 'BankMatchDecision' });
-
-export type BankMatchDecisionBody = z.output<typeof bankMatchDecision>;
 
 export const reconciliation = z
   .object({

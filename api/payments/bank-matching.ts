@@ -8,19 +8,16 @@ import {
   matchByHand,
   unmatchByHand,
 } from '../../db/queries/payments/bank-acts.ts';
-import { type BankDecisionRow, listDecisions } from '../../db/queries/payments/bank-decisions.ts';
+import { listDecisions } from '../../db/queries/payments/bank-decisions.ts';
 import { type BankMovementRow, readMovement } from '../../db/queries/payments/bank-movements.ts';
 import { reconsiderMovements } from '../../db/queries/payments/reconsider-movements.ts';
-import { actInWords } from '../../domain/payments/bank-act.ts';
-import { matchInWords } from '../../domain/payments/match-sentence.ts';
 import { lookForMatches } from '../../workflows/payments/bank-matching.contract.ts';
 import { type LinkSpec, type Route, route } from '../route.ts';
 import { emptyBody } from '../schemas.ts';
+import { bankDecision, toBankDecision } from './bank-decision-body.ts';
 import {
   type BankMatchBody,
-  type BankMatchDecisionBody,
   bankMatch,
-  bankMatchDecision,
   bankMatchRequest,
   bankTransactionParams,
   reasoned,
@@ -75,12 +72,12 @@ const decisions = route({
   description:
     'In the order in which it was decided; the last that is not undone stands. One that waits for somebody has its suggestions, best first.',
   responses: {
-    200: { description: 'The decisions.', schema: z.object({ data: z.array(bankMatchDecision) }) },
+    200: { description: 'The decisions.', schema: z.object({ data: z.array(bankDecision) }) },
   },
   handler: async ({ tx, params: { transactionId } }) => {
     await readMovement(tx, transactionId);
     const rows = await listDecisions(tx, transactionId);
-    return { status: 200, body: { data: rows.map(toDecision) } };
+    return { status: 200, body: { data: rows.map(toBankDecision) } };
   },
 });
 
@@ -194,39 +191,4 @@ function toMatch(row: BankMovementRow, payments: MatchedByHand['payments']): Ban
       outcome,
     })),
   };
-}
-
-function toDecision(row: BankDecisionRow): BankMatchDecisionBody {
-  const { id, ordinal, kind, rule, decision, act, decidedBy, undoneBy, undoneReason } = row;
-  const ranked = decision !== null && 'suggestions' in decision ? decision : null;
-  const known = new Map(decision?.evidence.invoices.map((invoice) => [invoice.id, invoice]));
-  return {
-    id,
-    ordinal,
-    kind,
-    rule,
-    sentence: sentenceOf({ decision, act }),
-    suggestions: (ranked?.suggestions ?? []).map(({ invoiceIds, score, points, isConfirmed = false }) => ({
-      invoices: invoiceIds.flatMap((invoiceId) => {
-        const invoice = known.get(invoiceId);
-        if (invoice === undefined) return [];
-        const { reference, dueMinor, currency } = invoice;
-        return [{ invoiceId, reference, dueMinor, currency }];
-      }),
-      score,
-      points,
-      isConfirmed,
-    })),
-    isAmbiguous: ranked?.isAmbiguous ?? false,
-    decidedBy,
-    decidedAt: row.decidedAt.toISOString(),
-    undoneAt: row.undoneAt?.toISOString() ?? null,
-    undoneBy,
-    undoneReason,
-  };
-}
-
-function sentenceOf({ decision, act }: Pick<BankDecisionRow, 'decision' | 'act'>): string {
-  if (decision !== null) return matchInWords(decision);
-  return act === null ? '' : actInWords(act);
 }

@@ -28,6 +28,12 @@ import { type ProofToReceive, storeProof, tellOfStored } from './receive-proof.t
 
 const TAG = 'Bank transfers';
 
+/** What a customer has told, and people have written of it, is kept in its own row alone. */
+const replay = {
+  keep: ({ id: kept }: BankProofBody) => ({ id: kept }),
+  restore: async ({ tx }: { tx: Tx }, kept: { id: string }) => toProof(await knownProof(tx, kept.id)),
+};
+
 const create = route({
   effect: 'act',
   method: 'post',
@@ -84,6 +90,7 @@ const create = route({
     },
     answer: async ({ tx, deps, now }, done) => toProof(await tellOfStored(tx, deps, { ...done, at: now })),
   },
+  replay,
 });
 
 const list = route({
@@ -167,6 +174,7 @@ const judging = {
   scope: 'billing:write',
   params: bankProofParams,
   responses: { 200: { description: 'The proof as it is now.', schema: bankProof } },
+  replay,
 } as const;
 
 const approve = route({

@@ -4,6 +4,7 @@ import { bankMovementStatuses } from '../../domain/payments/bank-movement.ts';
 import { bankSources } from '../../domain/payments/bank-transaction.ts';
 import { pageQuery } from '../pagination.ts';
 import { currency, dayInput, id, idPattern, instant, signedAmount, text } from '../schemas.ts';
+import { bankDecision } from './bank-decision-body.ts';
 
 const day = z.iso.date().meta({ example: '2026-03-05' });
 
@@ -47,23 +48,6 @@ export const bankTransaction = z.object(fields).meta({ id: 'BankTransaction' });
 
 export type BankTransactionBody = z.input<typeof bankTransaction>;
 
-const decision = z
-  .object({
-    id: id('bdc', 'decision'),
-    kind: z.string(),
-    rule: z.string().nullable().meta({ description: 'Of the rules; null for what a person decided.' }),
-    sentence: z
-      .string()
-      .nullable()
-      .meta({ description: 'What was decided by the rules, and why; null for what a person decided.' }),
-    decidedBy: z.string().meta({ description: '`matching`, or who decided, as in the audit log.' }),
-    decidedAt: instant,
-    undoneAt: instant.nullable(),
-    undoneBy: z.string().nullable(),
-    undoneReason: z.string().nullable(),
-  })
-  .meta({ id: 'BankDecision' });
-
 const allocation = z
   .object({
     paymentId: id('pay', 'payment'),
@@ -77,7 +61,7 @@ const allocation = z
 export const bankTransactionDetails = z
   .object({
     ...fields,
-    decisions: z.array(decision).meta({
+    decisions: z.array(bankDecision).meta({
       description: 'In the order they were made; the last one that is not undone stands.',
     }),
     allocations: z.array(allocation).meta({ description: 'What of it became which payment.' }),

@@ -7,10 +7,10 @@ import {
   readBankTransaction,
 } from '../../db/queries/payments/read-bank-transactions.ts';
 import { decimalOf } from '../../domain/money.ts';
-import { matchInWords } from '../../domain/payments/match-sentence.ts';
 import type { CsvTable } from '../csv.ts';
 import { page, pageOf } from '../pagination.ts';
 import { type Route, route } from '../route.ts';
+import { toBankDecision } from './bank-decision-body.ts';
 import {
   type BankTransactionBody,
   type BankTransactionDetailsBody,
@@ -140,17 +140,7 @@ function toBankTransaction(row: BankTransactionRow): BankTransactionBody {
 function toDetails({ transaction, decisions, allocations }: BankTransactionView): BankTransactionDetailsBody {
   return {
     ...toBankTransaction(transaction),
-    decisions: decisions.map(({ id, kind, rule, decision, decidedBy, decidedAt, ...undone }) => ({
-      id,
-      kind,
-      rule,
-      sentence: decision === null ? null : matchInWords(decision),
-      decidedBy,
-      decidedAt: decidedAt.toISOString(),
-      undoneAt: undone.undoneAt?.toISOString() ?? null,
-      undoneBy: undone.undoneBy,
-      undoneReason: undone.undoneReason,
-    })),
+    decisions: decisions.map(toBankDecision),
     allocations: allocations.map(({ paymentId, invoiceId, decisionId, amountMinor, undoneAt }) => ({
       paymentId,
       invoiceId,

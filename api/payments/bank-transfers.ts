@@ -1,7 +1,12 @@
 /** Invoices paid by bank transfer: give instructions, see how a transfer stands, and do what operators do with it. */
 import { z } from 'zod';
 import { findInvoice } from '../../db/queries/billing/read-invoices.ts';
-import { createTransfer, findTransfer, listTransfers } from '../../db/queries/payments/bank-transfers.ts';
+import {
+  createTransfer,
+  findTransfer,
+  listTransfers,
+  readTransfer,
+} from '../../db/queries/payments/bank-transfers.ts';
 import type { BankTransferRow } from '../../db/queries/payments/follow-transfer.ts';
 import {
   extendTransfer,
@@ -12,10 +17,11 @@ import {
 import { invoiceParams } from '../billing/invoices.schemas.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound } from '../problem.ts';
-import { type Route, route, type WriteContext } from '../route.ts';
+import { type ReadContext, type Route, route, type WriteContext } from '../route.ts';
 import { emptyBody, id } from '../schemas.ts';
 import { toBankTransfer, toBankTransfers } from './bank-transfer-body.ts';
 import {
+  type BankTransferBody,
   bankTransfer,
   bankTransferCursor,
   bankTransferParams,
@@ -26,6 +32,13 @@ import {
   transferReference,
   transferStatus,
 } from './bank-transfers.schemas.ts';
+
+/** What a customer has told, and people have written of it, is kept in its own row alone. */
+const replay = {
+  keep: ({ id: kept }: BankTransferBody) => ({ id: kept }),
+  restore: async (context: Pick<ReadContext, 'tx' | 'deps'>, kept: { id: string }) =>
+    toBankTransfer(context, await readTransfer(context.tx, kept.id)),
+};
 
 const create = route({
   effect: 'write',
@@ -71,6 +84,7 @@ const create = route({
     const row = await createTransfer(tx, { invoiceId, country, publicUrl, actor, at: now });
     return { status: 201, body: await toBankTransfer({ tx, deps }, row) };
   },
+  replay,
 });
 
 const list = route({
@@ -127,6 +141,7 @@ const act = {
   problems: ['state_conflict'],
   reasons: { state_conflict: ['transfer_not_open'] },
   responses: { 200: { description: 'The transfer as it is now.', schema: bankTransfer } },
+  replay,
 } as const;
 
 const hold = route({

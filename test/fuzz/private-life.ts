@@ -1,6 +1,6 @@
 /**
  * A life full of private things: a customer with a name and an address pays by card, is declined, has to confirm,
- * pays by cheque with a note, leaves with harsh words and is erased; operators are told in their chat. On the way everything
+ * pays a part by bank transfer and the rest by cheque with a note, leaves with harsh words and is erased; operators are told in their chat. On the way everything
  * that can fail fails once.
  */
 import { scopes } from '../../api/scopes.ts';
@@ -10,8 +10,11 @@ import { enqueueOperatorNotice } from '../../db/queries/messaging/operator-notic
 import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { createPlans, createTenant } from '../../db/seed/tenant.ts';
 import { eventually } from '../../scripts/processes.ts';
+import { picture } from '../support/proof-files.ts';
+import { usd } from '../support/receiving-accounts.ts';
 import { asOwner } from './owner.ts';
 import type { Json, Product } from './product.ts';
+import { sendStatement } from './statements.ts';
 
 /** What the customer tells us. */
 export const person = {
@@ -24,6 +27,9 @@ export const words = {
   comment: 'sentinel words nobody else shall read',
   note: 'sentinel note from the bank counter',
   chequeNumber: 'sentinel-cheque-000417',
+  earlierConfirmation: 'SENTINEL0304FED7788',
+  confirmation: 'SENTINEL0305MMQF0001',
+  statementText: 'sentinel words of the payer',
 } as const;
 
 export type PrivateLife = {
@@ -118,8 +124,9 @@ export async function beginPrivateLife(
   await until('the renewal fails', async () => (await ok('GET', path)).status === 'past_due');
   await call('PUT', `${path}/payment_method`, { paymentMethodId: cards[1] });
   const invoice = (await ok('GET', `/v1/invoices?subscriptionId=${subscriptionId}&status=open`)).data[0];
+  const partMinor = await payPartByTransfer(product, { key, ok, refused, invoiceId: invoice.id });
   const cheque = {
-    amountMinor: invoice.totalMinor,
+    amountMinor: invoice.totalMinor - partMinor,
     currency: 'USD',
     method: 'cheque',
     chequeNumber: words.chequeNumber,
@@ -154,6 +161,52 @@ type Calls = {
   ok(method: string, path: string, body?: unknown): Promise<Json>;
   refused(status: number, ...request: [string, string, unknown?, string?]): Promise<void>;
 };
+
+/**
+ * The customer tells the number of a confirmation, and another one with a proof that is not accepted. What comes names nothing,
+ * and somebody matches it. Returns how much it was, in cents.
+ */
+async function payPartByTransfer(
+  product: Product,
+  { key, ok, refused, invoiceId }: Calls & { key: string; invoiceId: string },
+): Promise<number> {
+  await ok('PUT', '/v1/bank_details', { expectedVersion: 0, accounts: [usd] });
+  const { id } = await ok('POST', `/v1/invoices/${invoiceId}/bank_transfer`, { country: 'US' });
+  const path = `/v1/bank_transfers/${id}`;
+  await withoutRight(product, ['UPDATE', 'bank_transfers'], () =>
+    refused(500, 'POST', `${path}/confirmation`, { number: words.earlierConfirmation }),
+  );
+  await ok('POST', `${path}/confirmation`, { number: words.earlierConfirmation });
+  const form = new FormData();
+  form.append('confirmationNumber', words.confirmation);
+  form.append('file', new Blob([Uint8Array.from(await picture())]), `${person.name}.png`);
+  const proof = await ok('POST', `${path}/proofs`, form);
+  await ok('POST', `/v1/bank_proofs/${proof.id}/reject`, { reason: 'It cannot be read' });
+
+  const csvMapping = {
+    columns: {
+      date: 'Date',
+      amount: { kind: 'signed', column: 'Amount' },
+      texts: ['Text'],
+      payerName: 'Name',
+      reference: 'Number',
+    },
+    dateFormat: 'YYYY-MM-DD',
+  };
+  const own = await ok('POST', '/v1/bank_accounts', { name: 'Current', currency: 'USD', csvMapping });
+  const today = new Date().toISOString().slice(0, 10);
+  const line = [today, '1.00', words.statementText, person.name, words.confirmation].join(';');
+  await sendStatement({
+    url: product.stack.urls.api,
+    apiKey: key,
+    accountId: own.id,
+    file: `Date;Amount;Text;Name;Number\n${line}\n`,
+  });
+  const movement = async () => (await ok('GET', '/v1/bank_transactions')).data[0];
+  await until('the movement is suggested', async () => (await movement()).status === 'suggested');
+  await ok('POST', `/v1/bank_transactions/${(await movement()).id}/match`, { invoices: [{ invoiceId }] });
+  return 100;
+}
 
 /** The company's own bank is connected, read, closed to us and asked all the same. */
 async function connectBank({ stack: { urls } }: Product, { ok, refused }: Calls): Promise<string[]> {

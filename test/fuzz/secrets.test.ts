@@ -162,13 +162,20 @@ describe('the database', () => {
       'email in invoices.bill_to',
       'email in notifications.recipient',
       'externalRef in customers.external_ref',
+      'name in bank_transactions.payer_name',
+      'name in bank_transactions.texts',
       'name in customers.name',
       'name in invoices.bill_to',
     ]);
     expect(sightings(inDatabase, words)).toEqual([
       'chequeNumber in payments.cheque_number',
       'comment in subscriptions.cancel_comment',
+      'confirmation in bank_proofs.confirmation_number',
+      'confirmation in bank_transactions.bank_reference',
+      'confirmation in bank_transfers.confirmation_key',
+      'confirmation in bank_transfers.confirmation_number',
       'note in payments.note',
+      'statementText in bank_transactions.texts',
     ]);
   });
 

@@ -19,20 +19,7 @@ export async function populateStatements({
     (await ok('POST', '/v1/bank_accounts', { name: 'Current', ...fields })).id;
   const times = (count: number, make: () => Promise<string>) =>
     Promise.all(Array.from({ length: count }, make));
-  const read = async (accountId: string, file: string): Promise<string> => {
-    const response = await fetch(`${url}/v1/bank_accounts/${accountId}/statements`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${apiKey}`,
-        'idempotency-key': randomUUID(),
-        'content-type': 'text/plain',
-      },
-      body: file,
-    });
-    const answer = (await response.json()) as { id: string };
-    if (response.ok) return answer.id;
-    throw new Error(`A statement was answered ${response.status}: ${JSON.stringify(answer)}`);
-  };
+  const read = (accountId: string, file: string) => sendStatement({ url, apiKey, accountId, file });
   const told = await account({ currency: 'EUR' });
   const statements = [await read(told, camtSample), await read(told, mt940Sample)];
   const copies = await ok('GET', '/v1/bank_transactions?status=copy_suspected');
@@ -48,3 +35,29 @@ const csvMapping = {
   columns: { date: 'Date', amount: { kind: 'signed', column: 'Amount' }, texts: ['Text'] },
   dateFormat: 'YYYY-MM-DD',
 };
+
+/** Has a statement file read; its id. */
+export async function sendStatement({
+  url,
+  apiKey,
+  accountId,
+  file,
+}: {
+  url: string;
+  apiKey: string;
+  accountId: string;
+  file: string;
+}): Promise<string> {
+  const response = await fetch(`${url}/v1/bank_accounts/${accountId}/statements`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${apiKey}`,
+      'idempotency-key': randomUUID(),
+      'content-type': 'text/plain',
+    },
+    body: file,
+  });
+  const answer = (await response.json()) as { id: string };
+  if (response.ok) return answer.id;
+  throw new Error(`A statement was answered ${response.status}: ${JSON.stringify(answer)}`);
+}

@@ -26,6 +26,7 @@ import {
 } from '../support/api.ts';
 import { startTestPlaid } from '../support/plaid.ts';
 import { picture } from '../support/proof-files.ts';
+import { usd } from '../support/receiving-accounts.ts';
 import { camtSample, mt940Sample, sampleAccount } from '../support/statement-samples.ts';
 import { type Processes, startProcesses } from './api-processes.ts';
 import { unmatchedMovement } from './bank-movement.ts';
@@ -185,21 +186,7 @@ const cash = () => ({
 });
 
 /** The same again is the same version, whoever has sent it before. */
-const receiving = {
-  expectedVersion: 0,
-  accounts: [
-    {
-      id: 'usd-main',
-      country: 'US',
-      currency: 'USD',
-      holder: 'Acme Books Inc',
-      bankName: 'First Bank',
-      scheme: 'us',
-      achRoutingNumber: '021000021',
-      accountNumber: '000123456789',
-    },
-  ],
-};
+const receiving = { expectedVersion: 0, accounts: [usd] };
 
 async function withBankDetails(): Promise<void> {
   for (const { token } of [tenant, other])

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Json, startTestApi, type TestApi, type TestTenant } from '../support/api.ts';
-import { eur, usd } from './transfer-scene.ts';
+import { eur, usd } from '../support/receiving-accounts.ts';
 
 let api: TestApi;
 let tenant: TestTenant;

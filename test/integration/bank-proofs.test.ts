@@ -248,21 +248,23 @@ describe('what is no proof', () => {
 it('only so many files are held at once; one that is broken off makes room', async () => {
   const transfer = await scene.transfer();
   const head = '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nabc';
-  const open = Array.from({ length: 8 }, () => {
+  const refused: (number | undefined)[] = [];
+  const open = Array.from({ length: 12 }, () => {
     const request = createRequest(`${scene.api.url}${transfer.path}/proofs`, {
       method: 'POST',
       headers: { 'content-type': 'multipart/form-data; boundary=x' },
     });
     request.on('error', () => {});
+    request.on('response', ({ statusCode }) => refused.push(statusCode));
     request.write(head);
     onTestFinished(() => void request.destroy());
     return request;
   });
+  await expect.poll(() => refused, patient).toEqual([429, 429, 429, 429]);
   const bytes = await newFile();
   const send = () => scene.sendOnPage(transfer, form(bytes));
-  await expect.poll(async () => (await send()).status, patient).toBe(429);
-  const { body, headers } = await send();
-  expect([body.code, headers.get('retry-after')]).toEqual(['too_many_uploads', '5']);
+  const { status, body, headers } = await send();
+  expect([status, body.code, headers.get('retry-after')]).toEqual([429, 'too_many_uploads', '5']);
   for (const request of open) request.destroy();
   await expect.poll(async () => (await send()).status, patient).toBe(303);
   expect(await scene.proofs(transfer.id)).toHaveLength(1);

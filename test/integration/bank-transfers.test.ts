@@ -9,8 +9,9 @@ import { lockCustomer } from '../../db/queries/billing/subscriptions.ts';
 import { chargeAttempts, paymentMethods } from '../../db/schema/payments.ts';
 import { hasCheckDigit } from '../../domain/payments/transfer-reference.ts';
 import type { Json } from '../support/api.ts';
+import { eur, usd } from '../support/receiving-accounts.ts';
 import { createInvoiceScene } from './invoice-scene.ts';
-import { createTransferScene, eur, hoursAfter, T0, type TransferScene, usd } from './transfer-scene.ts';
+import { createTransferScene, hoursAfter, T0, type TransferScene } from './transfer-scene.ts';
 
 let scene: TransferScene;
 beforeAll(async () => {

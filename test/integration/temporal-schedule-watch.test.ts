@@ -43,9 +43,10 @@ const said = () => lines.map(({ level, msg, schedule }) => [level, msg, schedule
 it('a new installation owes nothing, and what never ran is overdue two intervals later', async () => {
   expect(await overdue()).toEqual([]);
   later(3);
-  expect(await overdue()).toEqual(['daily-report', 'missed-webhooks', 'relay-sweep']);
+  expect(await overdue()).toEqual(['bank-reconciliation', 'daily-report', 'missed-webhooks', 'relay-sweep']);
   later(10);
   expect(await overdue()).toEqual([
+    'bank-reconciliation',
     'daily-report',
     'exchange-rates',
     'missed-webhooks',
@@ -61,6 +62,7 @@ it('it is logged when a schedule becomes overdue and when it succeeds again, not
   later(1.5);
   await succeed('relay-sweep');
   await succeed('daily-report');
+  await succeed('bank-reconciliation');
   await watch.look();
   await watch.look();
   const late = 'a schedule has not succeeded for two intervals';

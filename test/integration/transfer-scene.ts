@@ -9,30 +9,8 @@ import { takeBackPayment } from '../../db/queries/payments/take-back-payment.ts'
 import { notifications } from '../../db/schema/messaging.ts';
 import type { PaymentRail } from '../../domain/payments/payment.ts';
 import type { Json, TestAnswer } from '../support/api.ts';
+import { eur, usd } from '../support/receiving-accounts.ts';
 import { createInvoiceScene, type InvoiceScene } from './invoice-scene.ts';
-
-const common = { holder: 'Acme Books Inc', bankName: 'First Bank' };
-
-/** Into which customers pay dollars, euros and pounds. */
-export const usd = {
-  ...common,
-  id: 'usd-main',
-  country: 'US',
-  currency: 'USD',
-  bic: 'CHASUS33',
-  scheme: 'us',
-  achRoutingNumber: '021000021',
-  accountNumber: '000123456789',
-};
-export const eur = {
-  ...common,
-  id: 'eur-main',
-  country: 'DE',
-  currency: 'EUR',
-  bic: 'COBADEFFXXX',
-  scheme: 'iban',
-  iban: 'DE89370400440532013000',
-};
 
 /** Transfers are given at this instant, a Monday. */
 export const T0 = '2026-03-02T10:00:00.000Z';

@@ -9,6 +9,7 @@ import { invoices } from '../../db/schema/billing.ts';
 import { readTransferConfiguration } from '../../domain/payments/transfer-configuration.ts';
 import { instructionsFor } from '../../domain/payments/transfer-instructions.ts';
 import { lookForMatches } from '../../workflows/payments/bank-matching.contract.ts';
+import { usd } from '../support/receiving-accounts.ts';
 import type { World } from './world.ts';
 
 export type Feed = {
@@ -19,15 +20,7 @@ export type Feed = {
 };
 
 /** Into which customers pay. */
-const reading = readTransferConfiguration({
-  version: 1,
-  accounts: [
-    {
-      ...{ id: 'usd-main', country: 'US', currency: 'USD', holder: 'Acme Books Inc', bankName: 'First Bank' },
-      ...{ scheme: 'us', achRoutingNumber: '021000021', accountNumber: '000123456789' },
-    },
-  ],
-});
+const reading = readTransferConfiguration({ version: 1, accounts: [usd] });
 if (!reading.ok) throw new Error('The account of stories cannot be used');
 const { configuration } = reading;
 

@@ -4,6 +4,7 @@ import { withTenant } from '../../db/client.ts';
 import { lockPayment } from '../../db/queries/payments/refunds.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { takeBackPayment } from '../../db/queries/payments/take-back-payment.ts';
+import { usd } from '../support/receiving-accounts.ts';
 import { invoicesOf } from './people.ts';
 import type { Body, World } from './world.ts';
 
@@ -21,22 +22,9 @@ export type Transfer = {
   happened(): Promise<string[]>;
 };
 
-/** Into which customers of stories pay. */
-const account = {
-  id: 'usd-main',
-  country: 'US',
-  currency: 'USD',
-  holder: 'Acme Books Inc',
-  bankName: 'First Bank',
-  bic: 'CHASUS33',
-  scheme: 'us',
-  achRoutingNumber: '021000021',
-  accountNumber: '000123456789',
-};
-
 /** The world's tenant can be paid by bank transfer, and operators are told what needs a look. */
 export async function takeTransfers(world: World): Promise<void> {
-  await world.ok('PUT', '/v1/bank_details', { expectedVersion: 0, accounts: [account] });
+  await world.ok('PUT', '/v1/bank_details', { expectedVersion: 0, accounts: [usd] });
   await world.ok('PUT', '/v1/report_settings', { recipient: 'operators@example.test' });
 }
 

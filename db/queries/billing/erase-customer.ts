@@ -110,17 +110,17 @@ export async function eraseCustomer(
     );
   const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, id));
   await tx.update(chargeAttempts).set({ actionUrl: null }).where(inArray(chargeAttempts.invoiceId, owned));
-  const numbers = await endTransfers(tx, id, at);
+  await endTransfers(tx, id, at);
   await eraseMovements(tx, { customerId: id, at });
-  const texts = await forgetProofTexts(tx, id);
+  await forgetProofTexts(tx, id);
   // Stored answers of the API may repeat what was sent.
-  for (const told of [email, ...numbers, ...texts].filter((each) => each !== null)) {
+  if (email !== null) {
     await tx
       .delete(idempotencyKeys)
       .where(
         and(
           eq(idempotencyKeys.tenantId, tenantId),
-          sql`strpos(${idempotencyKeys.responseBody}::text, ${JSON.stringify(told).slice(1, -1)}) > 0`,
+          sql`strpos(${idempotencyKeys.responseBody}::text, ${JSON.stringify(email).slice(1, -1)}) > 0`,
         ),
       );
   }
@@ -152,28 +152,25 @@ export async function eraseCustomer(
         'notifications',
         'bankTransactions.texts',
         'bankTransactions.payer',
+        'bankDecisions.act.reason',
       ],
     },
     at,
   });
 }
 
-/** Nobody is left to be asked for money; the numbers that the customer told are forgotten, and returned for the last time. */
-async function endTransfers(tx: Tx, customerId: string, at: Date): Promise<string[]> {
+/** Nobody is left to be asked for money; the numbers that the customer told are forgotten. */
+async function endTransfers(tx: Tx, customerId: string, at: Date): Promise<void> {
   const owned = tx.select({ id: invoices.id }).from(invoices).where(eq(invoices.customerId, customerId));
   const rows = await tx
-    .select({ invoiceId: bankTransfers.invoiceId, number: bankTransfers.confirmationNumber })
+    .select({ invoiceId: bankTransfers.invoiceId })
     .from(bankTransfers)
     .where(inArray(bankTransfers.invoiceId, owned));
   for (const { invoiceId } of rows) await lookAtTransferOf(tx, invoiceId, at);
-  const told = rows.flatMap(({ number }) => (number === null ? [] : [number]));
-  if (told.length > 0) {
-    await tx
-      .update(bankTransfers)
-      .set({ confirmationNumber: null })
-      .where(inArray(bankTransfers.invoiceId, owned));
-  }
-  return told;
+  await tx
+    .update(bankTransfers)
+    .set({ confirmationNumber: null })
+    .where(inArray(bankTransfers.invoiceId, owned));
 }
 
 /** The vendor has deleted the customer too. */

@@ -227,20 +227,12 @@ export async function forgetProofFiles(tx: Tx, customerId: string): Promise<void
   await tx.update(bankProofs).set({ objectKey: null }).where(eq(bankProofs.customerId, customerId));
 }
 
-/**
- * What people have written with or about the proofs of a customer who is erased; returned for the last time. The hashes of the
- * files say nothing of anybody.
- */
-export async function forgetProofTexts(tx: Tx, customerId: string): Promise<string[]> {
-  const rows = await tx
-    .select({ number: bankProofs.confirmationNumber, reason: bankProofs.reason })
-    .from(bankProofs)
-    .where(eq(bankProofs.customerId, customerId));
+/** What people have written with or about the proofs of a customer who is erased. The hashes of the files say nothing of anybody. */
+export async function forgetProofTexts(tx: Tx, customerId: string): Promise<void> {
   await tx
     .update(bankProofs)
     .set({ confirmationNumber: null, reason: null })
     .where(eq(bankProofs.customerId, customerId));
-  return rows.flatMap(({ number, reason }) => [number, reason].filter((each) => each !== null));
 }
 
 /** The same file for other invoices; those that wait are suspected from now on as well. */

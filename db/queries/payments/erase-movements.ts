@@ -1,6 +1,7 @@
 /**
  * What movements on bank accounts tell of a customer who is erased: of those that paid the customer's invoices, of what they
- * replaced or were copied by, and of what took them back. The amounts stay, as the books do.
+ * replaced or were copied by, and of what took them back; and what people wrote when they decided about them. The amounts stay,
+ * as the books do.
  *
  * Why it is safe to run twice: what is erased is erased, and is not kept again when its source tells it anew (`erasedAt`).
  */
@@ -36,6 +37,11 @@ export async function eraseMovements(
           and reversal.currency = own.currency and reversal.amount_minor = -own.amount_minor
         join ${bankDecisions} decision on decision.transaction_id = reversal.id
           and decision.kind = 'reversal' and decision.decision ->> 'creditExternalId' = own.external_id
+    ), forgotten as (
+      update ${bankDecisions} decided
+      set act = case when act is null then null else jsonb_set(act, '{reason}', 'null') end,
+        undone_reason = case when undone_reason is null then null else 'erased' end
+      where decided.transaction_id in (select id from told)
     )
     update ${bankTransactions} movement
     set texts = '{}', payer_name = null, payer_account = null, bank_reference = null, erased_at = ${at}
