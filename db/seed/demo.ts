@@ -1,7 +1,7 @@
 /**
  * The demo tenant "Acme Books": four plans, the default dunning policies, days shortened so that a person can watch a
- * year, and an API key whose secret is kept beside the servers' state, so that it is the same after every start. On local
- * chains it can be paid in coins, and its operators are told in a chat what needs them.
+ * year, and an API key whose secret is kept beside the servers' state, so that it is the same after every start. It can be paid by
+ * bank transfer, on local chains in coins, and its operators are told in a chat what needs them.
  */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,6 +16,7 @@ import {
 } from '../queries/reporting/report-settings.ts';
 import { apiKeyToken, newApiKeySecret, putApiKey } from '../queries/tenants/api-keys.ts';
 import { setDayLength } from '../queries/tenants/tenants.ts';
+import { createDemoBank } from './bank.ts';
 import { createDemoCryptoAccounts } from './crypto-accounts.ts';
 import { createPlans, createTenant, type SeedPlan } from './tenant.ts';
 
@@ -52,6 +53,7 @@ export async function seedDemo(
     await setDayLength(tx, TENANT_ID, demoDaySeconds);
     await putApiKey(tx, { id: KEY_ID, tenantId: TENANT_ID, name: 'Demo', scopes: demoScopes, secret });
     if (chat !== undefined) await setDemoChat(tx, chat);
+    await createDemoBank(tx, TENANT_ID);
   });
   // Its keys are known to everybody: coins of value are not to be paid to them.
   if (network === 'local') await createDemoCryptoAccounts(db, TENANT_ID);

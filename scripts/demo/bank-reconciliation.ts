@@ -11,7 +11,6 @@ import type { Ending } from './subscription.ts';
 export async function playBankReconciliation(stack: Stack): Promise<Ending> {
   const api = createDemoApi(stack);
   progress('Acme Books is paid by bank transfer, into its account at the First Bank.\n');
-  await api.put('/v1/bank_details', bankDetails);
   const customers = await Promise.all(['Cy Example', 'Dee Sample'].map((name) => subscribe(api, name)));
   const [cy = '', dee = ''] = customers;
   const exact = await ask(api, { subscriptionId: cy, unitMinor: 49_900 });
@@ -67,13 +66,10 @@ async function subscribe(api: DemoApi, name: string): Promise<string> {
   return (await api.post('/v1/subscriptions', body))['id'];
 }
 
-/** Gives the bank's file, of today, to an account of its own; returns the account. */
+/** Gives the bank's file, of today, to the account; returns the account. */
 async function readStatement(api: DemoApi, rows: readonly (readonly [string, string])[]): Promise<string> {
-  const csvMapping = {
-    columns: { date: 'Date', amount: { kind: 'signed', column: 'Amount' }, texts: ['Text'] },
-    dateFormat: 'YYYY-MM-DD',
-  };
-  const { id } = await api.post('/v1/bank_accounts', { name: 'First Bank', currency: 'USD', csvMapping });
+  const { data } = await api.get('/v1/bank_accounts');
+  const { id } = data[0];
   const today = new Date().toISOString().slice(0, 'YYYY-MM-DD'.length);
   const file = ['Date;Amount;Text', ...rows.map(([amount, text]) => `${today};${amount};${text}`)].join('\n');
   const { movements } = await api.send(`/v1/bank_accounts/${id}/statements`, file);
@@ -142,19 +138,3 @@ function broken(account: Account): string[] {
 function inOrder(counts: Record<string, number>): Record<string, number> {
   return Object.fromEntries(Object.entries(counts).toSorted(([a], [b]) => a.localeCompare(b)));
 }
-
-const bankDetails = {
-  expectedVersion: 0,
-  accounts: [
-    {
-      id: 'usd-main',
-      country: 'US',
-      currency: 'USD',
-      holder: 'Acme Books Inc',
-      bankName: 'First Bank',
-      scheme: 'us',
-      achRoutingNumber: '021000021',
-      accountNumber: '000123456789',
-    },
-  ],
-};
