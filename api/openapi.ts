@@ -5,10 +5,10 @@ import {
   type ResponseConfig,
   type RouteConfig,
 } from '@asteasolutions/zod-to-openapi';
+import type { UploadSpec } from './body-file.ts';
 import { type ProblemCode, problemKinds } from './problem.ts';
 import { needsKey, type OpenRoute, type Reasons, type ResponseSpec, type Route } from './route.ts';
 import { problemSchema } from './schemas.ts';
-import type { UploadSpec } from './upload.ts';
 
 export type OpenApiDocument = ReturnType<OpenApiGeneratorV31['generateDocument']>;
 

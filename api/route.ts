@@ -11,11 +11,11 @@ import type { RequestHandler } from 'express';
 import type { z } from 'zod';
 import type { Tx } from '../db/client.ts';
 import type { TemporalEnvelope } from '../domain/operations/outbox.ts';
+import type { UploadSpec } from './body-file.ts';
 import type { CsvTable } from './csv.ts';
 import type { ApiDependencies } from './dependencies.ts';
 import type { ProblemCode } from './problem.ts';
 import type { Scope } from './scopes.ts';
-import type { UploadSpec } from './upload.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'patch';
 
@@ -134,7 +134,7 @@ type Definition<P, Q, B, R extends Responses> = {
   body?: z.ZodType<B>;
   /** Instead of a body in JSON: a file as it is, which the handler gets as `Upload`. */
   upload?: UploadSpec;
-  /** The body is a form (`multipart/form-data`) with one file, the field `file`; see `uploads.ts`. */
+  /** The body is a form (`multipart/form-data`) with one file, the field `file`; see `form-file.ts`. */
   takesFile?: true;
   /** An example request, for the document. */
   example?: B | Record<string, unknown>;

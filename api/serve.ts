@@ -2,9 +2,11 @@
 import express, { type Request, type RequestHandler, type Response, Router } from 'express';
 import { z } from 'zod';
 import { authenticate } from './authentication.ts';
+import { withUpload } from './body-file.ts';
 import { carryOut, type Outcome } from './carry-out.ts';
 import { toCsv } from './csv.ts';
 import type { ApiDependencies } from './dependencies.ts';
+import { receiveFile } from './form-file.ts';
 import { Problem, type RequestMistake } from './problem.ts';
 import {
   type Caller,
@@ -15,8 +17,6 @@ import {
   type OpenRoute,
   type Route,
 } from './route.ts';
-import { withUpload } from './upload.ts';
-import { receiveFile } from './uploads.ts';
 
 /** A router of these operations; every other method on their paths is 405. */
 export function serveRoutes(

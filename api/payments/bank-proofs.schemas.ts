@@ -6,8 +6,8 @@ import {
   proofStatuses,
   proofSuspicions,
 } from '../../domain/payments/bank-proof.ts';
+import { uploadedFile } from '../form-file.ts';
 import { dayInput, id, idPattern, instant, positiveAmount, text } from '../schemas.ts';
-import { uploadedFile } from '../uploads.ts';
 import { confirmedTransfer } from './bank-transfers.schemas.ts';
 
 export const proofStatus = z.enum(proofStatuses).meta({

@@ -15,10 +15,10 @@ import { stateConflict } from '../../domain/errors.ts';
 import type { CsvMapping } from '../../integrations/statements/csv-mapping.ts';
 import { openStatement } from '../../integrations/statements/read-statement.ts';
 import { StatementError, statementRefusals } from '../../integrations/statements/statement-error.ts';
+import { MEBIBYTE, type Upload } from '../body-file.ts';
 import { page, pageOf } from '../pagination.ts';
 import { Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
-import { MEBIBYTE, type Upload } from '../upload.ts';
 import { bankAccountParams } from './bank-accounts.schemas.ts';
 import {
   type BankStatementBody,

@@ -12,8 +12,8 @@ import { DomainError } from '../../domain/errors.ts';
 import { contentTypeOf, type ObjectEnding } from '../../domain/operations/object-storage.ts';
 import { checkProof } from '../../integrations/proofs/check-proof.ts';
 import type { ApiDependencies } from '../dependencies.ts';
+import type { UploadedFile } from '../form-file.ts';
 import { Problem } from '../problem.ts';
-import type { UploadedFile } from '../uploads.ts';
 
 export type ProofToReceive = {
   tenantId: string;

@@ -11,8 +11,8 @@ import { lockTransfer } from '../../../db/queries/payments/bank-transfers.ts';
 import type { TransferPageFacts } from '../../../db/queries/payments/read-transfer-page.ts';
 import type { ApiDependencies } from '../../dependencies.ts';
 import { toProblem } from '../../failures.ts';
+import { receiveFile, UploadedFile } from '../../form-file.ts';
 import { Problem } from '../../problem.ts';
-import { receiveFile, UploadedFile } from '../../uploads.ts';
 import { type ProofToReceive, storeProof, tellOfStored } from '../receive-proof.ts';
 import { numberMistake } from './page.ts';
 

@@ -1,10 +1,10 @@
 /** The tenant's own accounts at banks whose movements are kept, by statement files or by a feed. */
 import { asc, eq } from 'drizzle-orm';
-import { DomainError } from '../../../domain/errors.ts';
 import { endOf } from '../../../domain/payments/statement-account.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { bankAccounts } from '../../schema/banking.ts';
+import { notFound } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 
 export type BankAccountRow = typeof bankAccounts.$inferSelect;
@@ -81,13 +81,15 @@ export async function lockBankAccount(tx: Tx, accountId: string): Promise<BankAc
     .from(bankAccounts)
     .where(eq(bankAccounts.id, accountId))
     .for('no key update');
-  return row ?? noSuchAccount(accountId);
+  if (row === undefined) throw notFound('bank account', accountId);
+  return row;
 }
 
 /** Throws `not_found`. */
 export async function readBankAccount(tx: Tx, accountId: string): Promise<BankAccountRow> {
   const [row] = await tx.select().from(bankAccounts).where(eq(bankAccounts.id, accountId));
-  return row ?? noSuchAccount(accountId);
+  if (row === undefined) throw notFound('bank account', accountId);
+  return row;
 }
 
 /** All of the tenant's, the first one first. */
@@ -97,14 +99,6 @@ export function listBankAccounts(tx: Tx): Promise<BankAccountRow[]> {
 
 function maskOf(statementAccount: string | null | undefined): string | null {
   return statementAccount ? endOf(statementAccount) : null;
-}
-
-function noSuchAccount(accountId: string): never {
-  throw new DomainError({
-    code: 'not_found',
-    reason: 'bank_account_not_found',
-    message: `There is no bank account ${accountId}.`,
-  });
 }
 
 function audit(

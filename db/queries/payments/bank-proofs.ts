@@ -26,7 +26,7 @@ import { writeAudit } from '../tenants/audit-log.ts';
 import { lockTransfer, situationOf, type TransferSubject } from './bank-transfers.ts';
 import { changeTransfer, startOf } from './follow-transfer.ts';
 import { reconsiderConfirmed } from './reconsider-movements.ts';
-import { tellOperators } from './transfer-messages.ts';
+import { tellOperatorsOfTransfer } from './transfer-messages.ts';
 
 export type BankProofRow = typeof bankProofs.$inferSelect;
 
@@ -101,7 +101,7 @@ export async function keepProof(tx: Tx, sent: SentProof): Promise<BankProofRow> 
     at,
   });
   if (confirmationNumber !== null) await reconsiderConfirmed(tx, { tenantId, number: confirmationNumber });
-  await tellOperators(
+  await tellOperatorsOfTransfer(
     tx,
     { transfer: changed, invoice, at },
     {

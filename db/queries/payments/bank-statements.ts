@@ -6,12 +6,12 @@
  * is there whole or not at all, and movements that another file has told already stay what they are.
  */
 import { and, desc, eq, lt } from 'drizzle-orm';
-import { DomainError } from '../../../domain/errors.ts';
 import type { BankSource } from '../../../domain/payments/bank-transaction.ts';
 import type { ToldMovement } from '../../../domain/payments/retold-movement.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { bankStatements } from '../../schema/banking.ts';
+import { notFound } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import type { BankAccountRow } from './bank-accounts.ts';
 import { keepMovements } from './keep-movements.ts';
@@ -82,12 +82,8 @@ export async function keepStatement(
 /** Throws `not_found`. */
 export async function readBankStatement(tx: Tx, statementId: string): Promise<BankStatementRow> {
   const [row] = await tx.select().from(bankStatements).where(eq(bankStatements.id, statementId));
-  if (row !== undefined) return row;
-  throw new DomainError({
-    code: 'not_found',
-    reason: 'bank_statement_not_found',
-    message: `There is no bank statement ${statementId}.`,
-  });
+  if (row === undefined) throw notFound('bank statement', statementId);
+  return row;
 }
 
 /** Newest first. */

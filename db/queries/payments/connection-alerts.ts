@@ -6,7 +6,7 @@ import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import type { BankConnectionRow } from './bank-connections.ts';
 
 /** Each alert is told once, however often it is raised. */
-export async function tellOperators(
+export async function tellOperatorsOfConnection(
   tx: Tx,
   {
     id: connectionId,

@@ -9,16 +9,18 @@ import { stateConflict } from '../../../domain/errors.ts';
 import { lookForMatches } from '../../../workflows/payments/bank-matching.contract.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
+import { notFound } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
-import { type BankTransactionRow, lockBankTransaction } from './read-bank-transactions.ts';
+import { type BankMovementRow, lockMovements } from './bank-movements.ts';
 
 /** Throws `not_found`, and `state_conflict` with the reasons `copy_not_suspected` and `copy_judged`. */
 export async function judgeCopy(
   tx: Tx,
   { transactionId, isCopy, actor, at }: { transactionId: string; isCopy: boolean; actor: string; at: Date },
-): Promise<BankTransactionRow> {
-  const transaction = await lockBankTransaction(tx, transactionId);
+): Promise<BankMovementRow> {
+  const [transaction] = await lockMovements(tx, [transactionId]);
+  if (transaction === undefined) throw notFound('bank transaction', transactionId);
   const { id, tenantId, status, copyOfId, copyJudgedAt } = transaction;
   if (status !== 'copy_suspected') {
     if (copyJudgedAt === null) {

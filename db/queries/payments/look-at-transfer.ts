@@ -18,7 +18,7 @@ import {
   type TransferMessage,
   tellOfExpiry,
   tellOfStanding,
-  tellOperators,
+  tellOperatorsOfTransfer,
 } from './transfer-messages.ts';
 
 export type LookedAtTransfer = {
@@ -66,7 +66,7 @@ const acts: Record<TransferAct['kind'], (tx: Tx, told: TransferMessage) => Promi
     if (!isExpiring) await askCustomer(tx, told);
     if (transfer.alertAt > at) {
       const since = inWords(transfer.issuedAt.toISOString());
-      await tellOperators(tx, told, {
+      await tellOperatorsOfTransfer(tx, told, {
         what: `Nothing has come since ${since}; the customer was asked for a copy of the confirmation or the number on it.`,
         occasion: `asked:${transfer.issuedAt.toISOString()}`,
       });
@@ -80,7 +80,7 @@ const acts: Record<TransferAct['kind'], (tx: Tx, told: TransferMessage) => Promi
   async alert_operators(tx, told) {
     const { status, issuedAt } = told.transfer;
     const since = inWords(issuedAt.toISOString());
-    await tellOperators(tx, told, {
+    await tellOperatorsOfTransfer(tx, told, {
       what: `${missing(status)} since ${since}. Look among the movements that found no invoice, and ask the customer; hold the transfer or give it more time where that helps.`,
       occasion: `alert:${issuedAt.toISOString()}`,
     });

@@ -1,10 +1,10 @@
 /** Movements on bank accounts as they are read and searched, with what was decided about them. */
 import { and, asc, desc, eq, gte, lt, lte, sql } from 'drizzle-orm';
-import { DomainError } from '../../../domain/errors.ts';
 import type { BankMovementStatus } from '../../../domain/payments/bank-movement.ts';
 import type { Tx } from '../../client.ts';
 import { bankAllocations, bankTransactions } from '../../schema/banking.ts';
 import { together } from '../../together.ts';
+import { notFound } from '../billing/subscriptions.ts';
 import { type BankAllocationRow, type BankDecisionRow, listDecisions } from './bank-decisions.ts';
 
 export type BankTransactionRow = typeof bankTransactions.$inferSelect;
@@ -70,24 +70,6 @@ export async function readBankTransaction(tx: Tx, transactionId: string): Promis
       .where(eq(bankAllocations.transactionId, transactionId))
       .orderBy(asc(bankAllocations.id)),
   ]);
-  if (transaction === undefined) noSuchTransaction(transactionId);
+  if (transaction === undefined) throw notFound('bank transaction', transactionId);
   return { transaction, decisions, allocations };
-}
-
-/** Throws `not_found`. */
-export async function lockBankTransaction(tx: Tx, transactionId: string): Promise<BankTransactionRow> {
-  const [row] = await tx
-    .select()
-    .from(bankTransactions)
-    .where(eq(bankTransactions.id, transactionId))
-    .for('no key update');
-  return row ?? noSuchTransaction(transactionId);
-}
-
-function noSuchTransaction(transactionId: string): never {
-  throw new DomainError({
-    code: 'not_found',
-    reason: 'bank_transaction_not_found',
-    message: `There is no bank transaction ${transactionId}.`,
-  });
 }

@@ -29,7 +29,7 @@ import { adoptMovements, noteTellers } from './adopt-movements.ts';
 import type { BankAccountRow } from './bank-accounts.ts';
 import { type BankConnectionRow, lockBanks, readConnection } from './bank-connections.ts';
 import { accountsOf, keepAccounts } from './connected-accounts.ts';
-import { tellOperators } from './connection-alerts.ts';
+import { tellOperatorsOfConnection } from './connection-alerts.ts';
 import { keepMovements, removeMovements } from './keep-movements.ts';
 
 /** Everything that has changed since a cursor, read to the end. */
@@ -148,7 +148,7 @@ export async function saveFailure(
     await auditStatus(tx, after, at);
     if (status === 'needs_reauth' || status === 'revoked') {
       const alert = { kind: status, since: after.statusSince.toISOString() };
-      await tellOperators(tx, after, { alert, at });
+      await tellOperatorsOfConnection(tx, after, { alert, at });
     }
   }
   return stateOf(after, at);
@@ -287,16 +287,16 @@ async function tellNews(
 ): Promise<void> {
   const consent = after.consentExpiresAt?.toISOString() ?? null;
   if (consent !== null && (types.has(PLAID_CONSENT_ENDS) || isConsentEnding(consent, at.toISOString()))) {
-    await tellOperators(tx, after, { alert: { kind: 'consent_ends', at: consent }, at });
+    await tellOperatorsOfConnection(tx, after, { alert: { kind: 'consent_ends', at: consent }, at });
   }
   const { disconnectExpectedSince: since } = after;
   if (since !== null && since.getTime() !== before.disconnectExpectedSince?.getTime()) {
     const alert = { kind: 'disconnect_expected' as const, since: since.toISOString() };
-    await tellOperators(tx, after, { alert, at });
+    await tellOperatorsOfConnection(tx, after, { alert, at });
   }
   const known = new Set(before.unreadable.map(({ externalId }) => externalId));
   const movements = after.unreadable.filter(({ externalId }) => !known.has(externalId));
   if (movements.length > 0) {
-    await tellOperators(tx, after, { alert: { kind: 'unreadable_movements', movements }, at });
+    await tellOperatorsOfConnection(tx, after, { alert: { kind: 'unreadable_movements', movements }, at });
   }
 }

@@ -106,7 +106,7 @@ export function tellOfExpiry(tx: Tx, told: TransferMessage): Promise<void> {
 }
 
 /** `what` is a sentence; `occasion` makes the notice one of its kind. */
-export async function tellOperators(
+export async function tellOperatorsOfTransfer(
   tx: Tx,
   { transfer, invoice, at }: Pick<TransferMessage, 'transfer' | 'invoice' | 'at'>,
   { what, occasion }: { what: string; occasion: string },

@@ -7,8 +7,8 @@ import type { RequestHandler } from 'express';
 import multer, { MulterError } from 'multer';
 import { z } from 'zod';
 import { PROOF_MAX_BYTES } from '../domain/payments/bank-proof.ts';
+import { MEBIBYTE } from './body-file.ts';
 import { Problem } from './problem.ts';
-import { MEBIBYTE } from './upload.ts';
 
 /** What was sent in the field of the form. */
 export class UploadedFile {
