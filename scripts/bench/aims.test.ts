@@ -15,6 +15,7 @@ const reached: Judged = {
     catchUp144Ms: 60_000,
   },
   bank: { bankMatchVsJoin: 20 },
+  memory: { kbPerCachedWorkflow: 400, statement10kMb: 200, statement100kMb: 300 },
 };
 
 test('a run that reaches every aim to the dot misses none', () => {
@@ -75,3 +76,14 @@ test('a matching of bank transfers that costs more than twenty joins misses its 
     'bankMatchVsJoin: 20.001, and at most 20 is wanted',
   ]);
 });
+
+test.each([[301], [Number.NaN]])(
+  'a statement that is held in memory misses its aim: %d MB',
+  (statement100kMb) => {
+    const memory = { ...reached.memory, statement100kMb };
+    const found = statement100kMb / 200;
+    expect(missedAims({ ...reached, memory })).toEqual([
+      `statement100kMb / statement10kMb: ${found}, and at most 1.5 is wanted`,
+    ]);
+  },
+);

@@ -4,6 +4,7 @@
  */
 import type { BankCosts } from './bank.ts';
 import type { ChainCosts } from './chains.ts';
+import type { MemoryCosts } from './memory.ts';
 
 /** Temporal actions that a scenario may cost; each has to be played. */
 export const actionAims: Readonly<Record<string, number>> = {
@@ -22,10 +23,11 @@ export type Judged = {
   scenarios: readonly { name: string; actions: number }[];
   chains: ChainCosts;
   bank: BankCosts;
+  memory: MemoryCosts;
 };
 
 /** A line for each aim that was missed: what it is, what was measured and what was wanted. What is no number misses its aim. */
-export function missedAims({ scenarios, chains, bank }: Judged): string[] {
+export function missedAims({ scenarios, chains, bank, memory }: Judged): string[] {
   const { at1k, at100k } = chains.nodeCallsPerBlock;
   return [
     ...Object.entries(actionAims).map(([name, most]) =>
@@ -40,6 +42,8 @@ export function missedAims({ scenarios, chains, bank }: Judged): string[] {
     atMost('restartMs', chains.restartMs, 10_000),
     atMost('catchUp144Ms', chains.catchUp144Ms, 60_000),
     atMost('bankMatchVsJoin', bank.bankMatchVsJoin, 20),
+    // Of a movement its name is kept until the file is read, and nothing else.
+    atMost('statement100kMb / statement10kMb', memory.statement100kMb / memory.statement10kMb, 1.5),
   ].filter((line) => line !== null);
 }
 

@@ -21,6 +21,8 @@ export type BenchTenant = {
   startPaid(payer: Payer): Promise<string>;
   extendTrial(subscriptionId: string): Promise<void>;
   activeAmong(payers: Payer[]): Promise<number>;
+  /** A statement with so many lines is read, into an account of its own. */
+  readStatement(lines: number): Promise<void>;
 };
 
 export async function createBenchTenant(stack: Stack): Promise<BenchTenant> {
@@ -53,16 +55,16 @@ export async function createBenchTenant(stack: Stack): Promise<BenchTenant> {
     return (await createApiKey(tx, { tenantId, name: 'bench', scopes, expiresAt: null })).token;
   });
 
-  async function post(path: string, body: unknown): Promise<{ id: string }> {
-    const response = await fetch(`${urls.api}${path}`, {
-      method: 'POST',
-      headers: {
-        authorization: `Bearer ${token}`,
-        'content-type': 'application/json',
-        'idempotency-key': randomUUID(),
-      },
-      body: JSON.stringify(body),
-    });
+  const post = (path: string, body: unknown) =>
+    send(path, { type: 'application/json', body: JSON.stringify(body) });
+
+  async function send(path: string, { type, body }: { type: string; body: string }): Promise<{ id: string }> {
+    const headers = {
+      authorization: `Bearer ${token}`,
+      'content-type': type,
+      'idempotency-key': randomUUID(),
+    };
+    const response = await fetch(`${urls.api}${path}`, { method: 'POST', headers, body });
     if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
     return response.json() as Promise<{ id: string }>;
   }
@@ -102,6 +104,14 @@ export async function createBenchTenant(stack: Stack): Promise<BenchTenant> {
       (await post('/v1/subscriptions', { customerId, planCode: 'pro', start: 'payment' })).id,
     async extendTrial(subscriptionId) {
       await post(`/v1/subscriptions/${subscriptionId}/extend_trial`, { days: 1 });
+    },
+    async readStatement(lines) {
+      const columns = { date: 'Date', amount: { kind: 'signed', column: 'Amount' }, texts: ['Text'] };
+      const csvMapping = { columns, dateFormat: 'YYYY-MM-DD' };
+      const { id } = await post('/v1/bank_accounts', { name: 'Bench', currency: 'USD', csvMapping });
+      const rows = Array.from({ length: lines }, (_, n) => `2026-03-05;${n + 1}.00;payment ${n}`);
+      const body = ['Date;Amount;Text', ...rows].join('\n');
+      await send(`/v1/bank_accounts/${id}/statements`, { type: 'text/csv', body });
     },
     async activeAmong(payers) {
       const ids = payers.map(({ customerId }) => customerId);
