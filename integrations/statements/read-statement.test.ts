@@ -160,7 +160,8 @@ describe('a file without line ends', () => {
   });
 });
 
-describe('a file of 100,000 movements', () => {
+// The work is large, and a machine may be slow.
+describe('a file of 100,000 movements', { timeout: 300_000 }, () => {
   const rows = 100_000;
   const files: [string, StatementOptions, () => Generator<string>][] = [
     ['camt', {}, camtOf],
