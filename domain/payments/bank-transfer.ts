@@ -73,10 +73,13 @@ export function transferClock({
   };
   if (!isInternational) return clock;
   const underWayUntil = addDays(issuedAt, calendarDaysOf(dayOf(issuedAt), internationalBusinessDays), dayMs);
+  const askAt = later(clock.askAt, underWayUntil);
+  const afterAsking = (hours: number) => addHours(askAt, hours, dayMs);
   return {
-    askAt: later(clock.askAt, underWayUntil),
-    alertAt: later(clock.alertAt, underWayUntil),
-    expiresAt: later(clock.expiresAt, underWayUntil),
+    askAt,
+    alertAt: later(clock.alertAt, afterAsking(alertHours - askHours)),
+    // Whoever is asked then has as long to answer as before any alert.
+    expiresAt: later(clock.expiresAt, afterAsking(alertHours)),
   };
 }
 

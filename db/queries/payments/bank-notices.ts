@@ -56,7 +56,10 @@ export async function tellOfQueue(tx: Tx, { tenantId, at }: { tenantId: string; 
   const count = (wanted: string) => queued.filter((row) => row.status === wanted).length;
   const parts = [
     [count('suggested'), 'with suggestions of invoices'],
-    [count('exception'), 'that came late, to the wrong account, for a void invoice or without a rate'],
+    [
+      count('exception'),
+      'that came late, to the wrong account, for a void invoice, without a rate or in another amount than was proved',
+    ],
     [count('unmatched'), 'that no open invoice fits'],
   ] as const;
   const listed = parts.filter(([number]) => number > 0).map(([number, which]) => `${number} ${which}`);
