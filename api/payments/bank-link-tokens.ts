@@ -41,8 +41,9 @@ const create = route({
         .default('en')
         .meta({ description: 'Of the page.' }),
       redirectUrl: z
-        .url({ protocol: /^https$/ })
+        .string()
         .max(500)
+        .regex(/^https:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?(?:\/[!-~]*)?$/, 'must be an https address')
         .optional()
         .meta({
           description:

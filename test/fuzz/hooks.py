@@ -3,6 +3,7 @@ are not taken, ids of things that exist, and the vendors' signatures under each 
 
 import hashlib
 import hmac
+import itertools
 import json
 import os
 import re
@@ -33,6 +34,8 @@ OWN_OF_COINS = {
     "broadcastCryptoPayout": "sendable",
 }
 KEPT_IDS = set(os.environ["FUZZ_KEPT_IDS"].split(","))
+# What is done with each so many-th request of its kind; noise may look alike for all of them.
+turns = itertools.count()
 WEBHOOK_SECRET = os.environ["FUZZ_WEBHOOK_SECRET"].encode()
 RAZORPAY_SECRET = os.environ["FUZZ_RAZORPAY_SECRET"].encode()
 COINBASE_SECRET = os.environ["FUZZ_COINBASE_SECRET"].encode()
@@ -73,10 +76,11 @@ def before_call(context, case, kwargs):
     if operation_id == "markCryptoInvoiceSettled" and not is_wrong(case, "body") and chosen % 4 != 0:
         case.body["force"] = True
     # Noise is no statement; every other file is one that was not read before.
-    if operation_id == "addBankStatement" and case.meta and not case.meta.generation.mode.is_negative and chosen % 2 == 0:
-        case.query = {}
-        case.media_type = "application/octet-stream"
-        case.body = f"Date,Amount,Text\n2026-03-05,1.00,payment {uuid.uuid4()}\n".encode()
+    if operation_id == "addBankStatement" and case.meta and not case.meta.generation.mode.is_negative and next(turns) % 2 == 0:
+        kwargs["auth"] = send_statement
+    if operation_id == "matchBankTransaction" and not is_wrong(case, "body") and not is_wrong(case, "path") and next(turns) % 4 == 0:
+        case.path_parameters["transactionId"] = COINS["matchable"][chosen % len(COINS["matchable"])]
+        case.body = {"creditCustomerId": COINS["creditable"][0]}
     if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon", "retireCryptoAccount"):
         for name, value in case.path_parameters.items():
             if value in KEPT_IDS:
@@ -131,6 +135,14 @@ def sign_checkout(case):
     theirs, payment = RAZORPAY_IDS.get(ours, ""), case.body["paymentId"]
     text = f"{theirs}|{payment}" if name == "orderId" else f"{payment}|{theirs}"
     case.body["signature"] = hmac.new(RAZORPAY_KEY_SECRET, text.encode(), hashlib.sha256).hexdigest()
+
+
+def send_statement(request):
+    """In the place of the bytes at random, which the generator judges by what it has made itself."""
+    request.url = request.url.split("?")[0]
+    request.headers["Content-Type"] = "application/octet-stream"
+    request.body = f"Date,Amount,Text\n2026-03-05,1.00,payment {uuid.uuid4()}\n".encode()
+    return request
 
 
 def sign(request):
