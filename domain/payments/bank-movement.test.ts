@@ -11,7 +11,7 @@ import type { MatchDecision } from './match-decision.ts';
 
 const A = `ADV48213075`;
 const credit = {
-  externalId: 'credit_1',
+  id: 'credit_1',
   accountId: 'account_usd',
   amountMinor: 49_900,
   currency: 'USD',

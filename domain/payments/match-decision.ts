@@ -83,7 +83,7 @@ type Paying = { level: Exclude<ReferenceLevel, 'T'>; settlement: Settlement };
  * - `duplicate_credit`: the invoice was paid before. The money is the customer's credit, and nothing is activated again; found
  *   with a slip only (`needsConfirmation`), a person first says that it is that customer's.
  * - `hold_pending`: seen and not booked; nothing is done.
- * - `reversal`: takes the credit `creditExternalId` back.
+ * - `reversal`: takes the credit `creditId` back.
  * - `payout`: money of a card vendor. `ignore_…`: no customer's money, or decided before.
  */
 export type MatchDecision =
@@ -99,7 +99,7 @@ export type MatchDecision =
   | Decided<'exception_proof', { invoiceId: string; level: ReferenceLevel; proven: Money[] }>
   | Decided<'wrong_account', { suggestions: Suggestion[]; isAmbiguous: boolean }>
   | Decided<'hold_pending', { tentative: TentativeMatch | null }>
-  | Decided<'reversal', { creditExternalId: string; linkedBy: 'bank_reference' | 'reference' }>
+  | Decided<'reversal', { creditId: string; linkedBy: 'bank_reference' | 'reference' }>
   | Decided<'ignore_outflow', { suspectedCredits: string[] }>
   | Decided<'payout', { vendor: PayoutVendor }>
   | Decided<'ignore_redelivery' | 'ignore_zero' | 'ignore_account'>;

@@ -43,7 +43,7 @@ export function isProven({ provenMinor, currency }: MatchInvoice, received: Mone
 
 /** A movement in that was matched, as a reversal of it would name it. */
 export type AllocatedCredit = {
-  externalId: string;
+  id: string;
   accountId: string;
   amountMinor: number;
   currency: string;

@@ -39,7 +39,7 @@ export function reversedCredit(
         credit.currency === transaction.currency &&
         credit.bookedOn <= transaction.bookedOn,
     )
-    .toSorted((a, b) => byText(b.bookedOn, a.bookedOn) || byText(b.externalId, a.externalId))
+    .toSorted((a, b) => byText(b.bookedOn, a.bookedOn) || byText(b.id, a.id))
     .map((credit) => ({ credit, linkedBy: linkOf(credit, transaction, references) }));
   const equal = possible.filter(({ credit }) => credit.amountMinor === -transaction.amountMinor);
   const linkedBy = (link: LinkedCredit['linkedBy']) => equal.find((each) => each.linkedBy === link)?.credit;
@@ -50,7 +50,7 @@ export function reversedCredit(
   const suspected = possible.filter(
     ({ credit, linkedBy: link }) => link !== null || credit.amountMinor === -transaction.amountMinor,
   );
-  return { linked: null, suspected: suspected.map(({ credit }) => credit.externalId) };
+  return { linked: null, suspected: suspected.map(({ credit }) => credit.id) };
 }
 
 function linkOf(

@@ -12,7 +12,7 @@ const acme = (id: string, dueMinor: number) =>
   invoiceOf(id, `ADV0000000${id}`, dueMinor, { customerId: 'acme', customerName: 'Acme' });
 const credits = [
   {
-    externalId: 'bank_77',
+    id: 'bank_77',
     accountId: 'account_usd',
     amountMinor: 49_900,
     currency: 'USD',

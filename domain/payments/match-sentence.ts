@@ -57,8 +57,8 @@ const sentences: { [Kind in MatchDecisionKind]: (decision: DecisionOf<Kind>) => 
     tentative === null
       ? `${amountOf(evidence)} is seen and not booked yet; nothing is done until it is.`
       : `${amountOf(evidence)} for ${tentative.reference} is seen and not booked yet; nothing is done until it is.`,
-  reversal: ({ evidence, creditExternalId, linkedBy }) =>
-    `${amountOut(evidence)} went back: the text says that it is a return, and ${linkedBy === 'bank_reference' ? 'the number of the bank' : 'the reference'} is that of the credit ${creditExternalId}, which is undone.`,
+  reversal: ({ evidence, creditId, linkedBy }) =>
+    `${amountOut(evidence)} went back: the text says that it is a return, and ${linkedBy === 'bank_reference' ? 'the number of the bank' : 'the reference'} is that of the credit ${creditId}, which is undone.`,
   ignore_outflow: ({ evidence, suspectedCredits }) =>
     suspectedCredits.length === 0
       ? `${amountOut(evidence)} is money out and pays no invoice.`

@@ -195,7 +195,7 @@ class Books {
       });
       if (decision.kind === 'ignore_redelivery') continue;
       this.decisions.set(externalId, decision);
-      if (decision.kind === 'reversal') this.reversed.add(decision.creditExternalId);
+      if (decision.kind === 'reversal') this.reversed.add(decision.creditId);
     }
   }
 
@@ -222,16 +222,14 @@ class Books {
   }
 
   get credits(): AllocatedCredit[] {
-    return [...this.decisions].flatMap(([externalId, decision]) => {
-      const row = this.rows.get(externalId);
+    return [...this.decisions].flatMap(([id, decision]) => {
+      const row = this.rows.get(id);
       const references = decision.evidence.invoices.map(({ reference }) => reference);
       if (row === undefined || settlementOf(decision) === null) return [];
       const { amountMinor, currency, bookedOn, bankReference } = row;
-      const isReversed = this.reversed.has(externalId);
+      const isReversed = this.reversed.has(id);
       const accountId = receiving.id;
-      return [
-        { externalId, accountId, amountMinor, currency, bookedOn, references, bankReference, isReversed },
-      ];
+      return [{ id, accountId, amountMinor, currency, bookedOn, references, bankReference, isReversed }];
     });
   }
 

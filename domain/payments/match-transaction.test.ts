@@ -33,7 +33,7 @@ function settlementOf(decision: MatchDecision): Settlement | null {
 }
 
 const credit: AllocatedCredit = {
-  externalId: 'credit_1',
+  id: 'credit_1',
   accountId: receiving.id,
   amountMinor: 49_900,
   currency: 'USD',
@@ -292,7 +292,7 @@ describe('money out', () => {
     ['RETURN OF 20260305MMQF1234', 'bank_reference'],
     ['RETURN 20260305mmqf1234 ADV48213075', 'bank_reference'],
   ])('%j takes its credit back', (text, linkedBy) => {
-    expect(kindOf(back(text))).toMatchObject({ kind: 'reversal', creditExternalId: 'credit_1', linkedBy });
+    expect(kindOf(back(text))).toMatchObject({ kind: 'reversal', creditId: 'credit_1', linkedBy });
   });
 
   it('takes a credit back by the number that the bank gives with it', () => {
@@ -325,14 +325,14 @@ describe('money out', () => {
   });
 
   it('takes of two equal credits the one that the bank names, or else the later', () => {
-    const later = { ...credit, externalId: 'credit_2', bookedOn: '2026-03-06', bankReference: 'OTHER98765' };
+    const later = { ...credit, id: 'credit_2', bookedOn: '2026-03-06', bankReference: 'OTHER98765' };
     for (const credits of [
       [credit, later],
       [later, credit],
     ]) {
-      expect(kindOf(back('RETURN ADV48213075'), credits)).toMatchObject({ creditExternalId: 'credit_2' });
+      expect(kindOf(back('RETURN ADV48213075'), credits)).toMatchObject({ creditId: 'credit_2' });
       expect(kindOf(back('RETURN 20260305MMQF1234 ADV48213075'), credits)).toMatchObject({
-        creditExternalId: 'credit_1',
+        creditId: 'credit_1',
       });
     }
   });

@@ -110,7 +110,7 @@ function moneyOut(subject: Subject): MatchDecision {
   const evidence = evidenceOf(subject);
   if (linked === null) return { kind: 'ignore_outflow', rule: 'g3', evidence, suspectedCredits: suspected };
   const { credit, linkedBy } = linked;
-  return { kind: 'reversal', rule: 'g3', evidence, creditExternalId: credit.externalId, linkedBy };
+  return { kind: 'reversal', rule: 'g3', evidence, creditId: credit.id, linkedBy };
 }
 
 /**

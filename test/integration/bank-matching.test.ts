@@ -3,6 +3,7 @@
  * are told. After each the books explain every cent.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { eraseMovements } from '../../db/queries/payments/erase-movements.ts';
 import { enterRate } from '../../db/queries/payments/exchange-rates.ts';
 import { type BankInvoice, type BankScene, createBankScene, NOW } from './bank-scene.ts';
 
@@ -137,7 +138,7 @@ describe('the worked cases', () => {
     ]);
   });
 
-  it('W20: a return takes its credit back, reopens the invoice, and tells both sides', async () => {
+  it('W20: a return takes its credit back, reopens the invoice, tells both sides, and is erased with it', async () => {
     const credit = await scene.tell('WIRE ADV48213075', 49_900);
     await scene.match();
     const before = (await scene.mails()).length;
@@ -153,6 +154,10 @@ describe('the worked cases', () => {
     expect(await scene.api.sql("SELECT return_code FROM payments WHERE rail = 'bank'")).toEqual([
       { return_code: 'R01' },
     ]);
+
+    const { customerId } = invoices.A;
+    await scene.inTenant((tx) => eraseMovements(tx, { customerId, at: new Date(NOW) }));
+    for (const id of [credit, out]) expect(await scene.movement(id)).toMatchObject({ texts: [] });
   });
 });
 

@@ -198,8 +198,8 @@ describe('a customer who is erased', () => {
       const id = newId('bdc');
       await api.sql(
         `INSERT INTO bank_decisions (id, tenant_id, transaction_id, ordinal, kind, decision, decided_by, decided_at)
-         VALUES ($1, $2, $3, 1, $4, '{"creditExternalId": "b1"}', 'matching', now())`,
-        [id, tenantId, idOf(name), kind],
+         VALUES ($1, $2, $3, 1, $4, $5, 'matching', now())`,
+        [id, tenantId, idOf(name), kind, JSON.stringify({ creditId: idOf('b1') })],
       );
       return id;
     };

@@ -227,7 +227,7 @@ async function reverse(
     at,
   }: { row: BankMovementRow; texts: readonly string[]; decision: DecisionOf<'reversal'>; at: Date },
 ): Promise<void> {
-  const credited = await readMovement(tx, decision.creditExternalId);
+  const credited = await readMovement(tx, decision.creditId);
   const code = returnCodeIn(texts);
   await undoMatch(tx, credited, { code, by: MATCHING, reason: `Reversed by ${row.id}`, at });
   await updateMovement(tx, credited.id, { status: 'reversed', reversedAt: at });

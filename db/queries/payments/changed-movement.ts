@@ -52,7 +52,7 @@ async function reinstateCredit(
 ): Promise<boolean> {
   if (standing?.decision?.kind !== 'reversal') return false;
   await undoDecisions(tx, [standing.id], { by: MATCHING, reason, at });
-  const credit = await readMovement(tx, standing.decision.creditExternalId);
+  const credit = await readMovement(tx, standing.decision.creditId);
   if (credit.status !== 'reversed' || credit.removedAt !== null) return false;
   await updateMovement(tx, credit.id, { status: 'new', reversedAt: null, decidedVersion: null });
   return true;

@@ -36,7 +36,7 @@ export async function eraseMovements(
         join ${bankTransactions} reversal on reversal.account_id = own.account_id
           and reversal.currency = own.currency and reversal.amount_minor = -own.amount_minor
         join ${bankDecisions} decision on decision.transaction_id = reversal.id
-          and decision.kind = 'reversal' and decision.decision ->> 'creditExternalId' = own.external_id
+          and decision.kind = 'reversal' and decision.decision ->> 'creditId' = own.id
     ), forgotten as (
       update ${bankDecisions} decided
       set act = case when act is null then null else jsonb_set(act, '{reason}', 'null') end,

@@ -208,7 +208,7 @@ function amountKey(amountMinor: number, currency: string): string {
   return `${amountMinor} ${currency}`;
 }
 
-/** Credits that money out may take back: of its amount, or for an invoice that it names. They are known by our own ids. */
+/** Credits that money out may take back: of its amount, or for an invoice that it names. */
 async function readCredits(tx: Tx, returns: readonly Named[]): Promise<AllocatedCredit[]> {
   if (returns.length === 0) return [];
   const invoiceIds = distinct(returns.flatMap(({ invoices }) => invoices.map(({ id }) => id)));
@@ -219,7 +219,7 @@ async function readCredits(tx: Tx, returns: readonly Named[]): Promise<Allocated
   const { id, accountId, amountMinor, currency, bookedOn, bankReference, allocatedMinor } = bankTransactions;
   const rows = await tx
     .select({
-      externalId: id,
+      id,
       accountId,
       amountMinor,
       currency,

@@ -15,9 +15,7 @@ export async function concernedBy(
   decision: MatchDecision | null,
 ): Promise<Concerned> {
   const standing = (await standingDecisions(tx, [transactionId])).get(transactionId)?.decision ?? null;
-  const credits = [standing, decision].flatMap((each) =>
-    each?.kind === 'reversal' ? [each.creditExternalId] : [],
-  );
+  const credits = [standing, decision].flatMap((each) => (each?.kind === 'reversal' ? [each.creditId] : []));
   const movementIds = new Set([transactionId, ...credits]);
   const booked = await standingAllocations(tx, [...movementIds]);
   const paying = await customersOf(tx, decision === null ? [] : invoiceIdsOf(decision));
