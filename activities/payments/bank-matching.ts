@@ -8,7 +8,7 @@ import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { appendOutbox } from '../../db/queries/operations/outbox.ts';
 import { recordScheduleSuccess } from '../../db/queries/operations/schedule-runs.ts';
 import { matchMovements } from '../../db/queries/payments/match-movements.ts';
-import { reconsiderMovements } from '../../db/queries/payments/reconsider-movements.ts';
+import { RECONSIDERED_DAYS, reconsiderMovements } from '../../db/queries/payments/reconsider-movements.ts';
 import { tellOfUnseenProofs } from '../../db/queries/payments/unseen-proofs.ts';
 import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
 import { dayAt, daysLater } from '../../domain/reporting/report-days.ts';
@@ -45,6 +45,3 @@ export function createBankReconciliationActivities({ db }: { db: Database }) {
     },
   };
 }
-
-/** What is older, somebody has looked at by now, or reconciles by hand. */
-const RECONSIDERED_DAYS = 60;

@@ -116,7 +116,7 @@ const unmatch = route({
   operationId: 'unmatchBankTransaction',
   summary: 'Take back what a movement has paid',
   description:
-    'Its payments leave the books, their invoices are owed again, and the customers are told. The movement waits for somebody: nothing is booked of it by itself any more.',
+    'Its payments leave the books, their invoices are owed again, and the customers are told; a payment on a proof stands, and waits for its money again. The movement waits for somebody: nothing is booked of it by itself any more.',
   body: reasoned,
   example: { reason: 'It was for the other branch of the customer' },
   problems: ['state_conflict'],

@@ -58,9 +58,6 @@ export function candidatesOf(
   return isPaid(invoice) || invoice.status === 'void' ? [] : [{ invoices: [invoice], level }];
 }
 
-/** So many equal amounts are ranked; nobody looks through more. */
-const EQUAL_AMOUNTS_MAX = 200;
-
 /**
  * Invoices that nothing in the text names: the one that the pending movement was seen as, those of exactly this amount, due or
  * booked on a proof, and where there are none of these, several of one payer that come to it together.
@@ -76,13 +73,11 @@ export function unnamedCandidates(subject: CandidateSubject): RankCandidate[] {
     ({ id, currency }) => currency === received.currency && id !== carriedId,
   );
   const open = others.filter((invoice) => isOpenOn(invoice, day));
-  const equal = others
-    .filter(
-      (invoice) =>
-        (isProven(invoice, received) && invoice.createdOn <= day) ||
-        (isOpenOn(invoice, day) && invoice.dueMinor === received.amountMinor),
-    )
-    .slice(0, EQUAL_AMOUNTS_MAX);
+  const equal = others.filter(
+    (invoice) =>
+      (isProven(invoice, received) && invoice.createdOn <= day) ||
+      (isOpenOn(invoice, day) && invoice.dueMinor === received.amountMinor),
+  );
   const found = [...carried, ...equal.flatMap((invoice) => candidatesOf(invoice, { received, level: null }))];
   return found.length > 0 ? found : combinedCandidates(subject, open);
 }

@@ -45,7 +45,10 @@ export const referencePoints: Record<ReferenceLevel, number> = { E: 100, N: 90, 
 const NAME_POINTS = 20;
 const DATE_POINTS = 10;
 
-/** Best first, none below the threshold. */
+/** Nobody looks through more. */
+export const SUGGESTIONS_MAX = 20;
+
+/** The best ones first, none below the threshold. */
 export function rankSuggestions(
   subject: RankSubject,
   candidates: readonly RankCandidate[],
@@ -60,7 +63,7 @@ export function rankSuggestions(
         a.days - b.days ||
         byInvoice(a.candidate.invoices, b.candidate.invoices),
     );
-  const suggestions = scored.map(({ suggestion }) => suggestion);
+  const suggestions = scored.slice(0, SUGGESTIONS_MAX).map(({ suggestion }) => suggestion);
   const [first, second] = suggestions;
   const isAmbiguous =
     first !== undefined && second !== undefined && first.score - second.score <= AMBIGUOUS_WITHIN;

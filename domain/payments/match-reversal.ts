@@ -50,8 +50,11 @@ export function reversedCredit(
   const suspected = possible.filter(
     ({ credit, linkedBy: link }) => link !== null || credit.amountMinor === -transaction.amountMinor,
   );
-  return { linked: null, suspected: suspected.map(({ credit }) => credit.id) };
+  return { linked: null, suspected: suspected.slice(0, SUSPECTED_MAX).map(({ credit }) => credit.id) };
 }
+
+/** The last ones; nobody looks through more of them. */
+const SUSPECTED_MAX = 10;
 
 function linkOf(
   credit: AllocatedCredit,

@@ -86,7 +86,8 @@ function passGates(subject: Subject): MatchDecision | null {
   if (account.role === 'other') return { kind: 'ignore_account', rule: 'g5', evidence: evidenceOf(subject) };
   if (account.role === 'same_connection') {
     const ranked = rankSuggestions(rankSubjectOf(subject), everyCandidate(subject));
-    return { kind: 'wrong_account', rule: 'g5', evidence: evidenceOf(subject), ...ranked };
+    const evidence = evidenceOf(subject, invoicesOf(subject, ranked.suggestions));
+    return { kind: 'wrong_account', rule: 'g5', evidence, ...ranked };
   }
   const vendor = payoutVendorOf(subject);
   if (vendor !== null) return { kind: 'payout', rule: 'g6', evidence: evidenceOf(subject), vendor };
@@ -302,12 +303,14 @@ function suggest(subject: Subject, rule: MatchRule, named: readonly Named[]): Ma
   return { kind: 'suggest', rule, evidence, ...ranked, isForeignReference: false };
 }
 
+/** In the order of the suggestions, so that the same rows make the same decision. */
 function invoicesOf(subject: Subject, suggestions: readonly Suggestion[]): MatchInvoice[] {
-  const { facts } = subject;
-  const shown = new Set(suggestions.flatMap(({ invoiceIds }) => invoiceIds));
+  const { facts, references } = subject;
   const carried = facts.carried === null ? [] : [facts.carried.invoice];
-  const byId = new Map([...carried, ...facts.openInvoices].map((invoice) => [invoice.id, invoice]));
-  return [...byId.values()].filter(({ id }) => shown.has(id));
+  const named = namedInvoices(subject, references.known).map(({ invoice }) => invoice);
+  const byId = new Map([...named, ...carried, ...facts.openInvoices].map((invoice) => [invoice.id, invoice]));
+  const shown = new Set(suggestions.flatMap(({ invoiceIds }) => invoiceIds));
+  return [...shown].flatMap((id) => byId.get(id) ?? []);
 }
 
 function evidenceOf(

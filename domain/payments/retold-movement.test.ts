@@ -110,11 +110,39 @@ describe('a movement that was removed', () => {
 
 it('of an erased customer nothing personal is kept', () => {
   expect(keepable(told, undefined)).toBe(told);
-  expect(keepable(told, { erasedAt: null })).toBe(told);
-  expect(keepable(told, { erasedAt: at })).toEqual({
+  expect(keepable(told, kept())).toBe(told);
+  expect(keepable(told, kept({ erasedAt: at }))).toEqual({
     ...told,
     texts: [],
     payer: { name: null, account: null },
     bankReference: null,
   });
+});
+
+it('a file that says less takes nothing away, whatever else it says, and a feed says what holds', () => {
+  const rich = { texts: ['ADV48213075', 'FEE'], payer: { name: 'Ada', account: 'DE1' }, bankReference: 'B1' };
+  const filed = kept({ source: 'camt', pending: true, authorisedOn: '2026-03-01', ...rich });
+  const poor = {
+    ...told,
+    texts: ['B1'],
+    payer: { name: null, account: null },
+    bankReference: null,
+    authorisedOn: null,
+  };
+  expect(keepable(poor, filed)).toEqual({
+    ...poor,
+    ...rich,
+    authorisedOn: '2026-03-01',
+    texts: ['B1', 'ADV48213075', 'FEE'],
+  });
+  expect(keepable(poor, { ...filed, source: 'plaid' })).toBe(poor);
+});
+
+it('what is suspected as a copy stays so in other words, and is looked at anew as other money', () => {
+  const suspected = kept({ status: 'copy_suspected', copyOfId: 'btx' });
+  expect(toldAgain(suspected, { ...told, texts: ['OTHER WORDS'] })).toEqual({
+    status: 'copy_suspected',
+    isFresh: false,
+  });
+  expect(toldAgain(suspected, { ...told, amountMinor: 1 })).toEqual({ status: 'new', isFresh: true });
 });

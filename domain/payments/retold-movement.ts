@@ -1,7 +1,7 @@
 /**
  * What becomes of a movement that its source tells again, in other words or the same. What the source says last holds, with
  * two exceptions by which the order of what is told does not matter: what was booked is never pending again, and a file that
- * has fewer texts than another takes none away. What was decided stays decided: whether a change undoes it is for whoever
+ * says less than another takes nothing away. What was decided stays decided: whether a change undoes it is for whoever
  * decides (`version` counts past the decision).
  */
 import type { BankMovementStatus } from './bank-movement.ts';
@@ -27,10 +27,22 @@ export type KeptMovement = ToldMovement & {
 /** `isFresh`: it stands as if it were told for the first time, and may be the copy of another. */
 export type Retold = { status: BankMovementStatus; isFresh: boolean };
 
-/** What of it is kept: nothing personal of one whose customer was erased. */
-export function keepable(told: ToldMovement, kept: Pick<KeptMovement, 'erasedAt'> | undefined): ToldMovement {
-  if (kept === undefined || kept.erasedAt === null) return told;
-  return { ...told, texts: [], payer: { name: null, account: null }, bankReference: null };
+/** What of it is kept: nothing personal of one whose customer was erased, and of files all that any of them has said. */
+export function keepable(told: ToldMovement, kept: KeptMovement | undefined): ToldMovement {
+  if (kept === undefined) return told;
+  if (kept.erasedAt !== null)
+    return { ...told, texts: [], payer: { name: null, account: null }, bankReference: null };
+  if (kept.source === 'plaid') return told;
+  return {
+    ...told,
+    texts: [...told.texts, ...kept.texts.filter((text) => !told.texts.includes(text))],
+    payer: {
+      name: told.payer.name ?? kept.payer.name,
+      account: told.payer.account ?? kept.payer.account,
+    },
+    bankReference: told.bankReference ?? kept.bankReference,
+    authorisedOn: told.authorisedOn ?? kept.authorisedOn,
+  };
 }
 
 /** Null for what says nothing new. `isReplaced`: a booked movement has taken its place. */
@@ -43,6 +55,9 @@ export function retold(
   if (kept.removedAt !== null) return returned(kept, told);
   if (told.pending && !kept.pending) return null;
   if (saysNothingNew(kept, told)) return null;
+  // The same money in other words is suspected as before.
+  if (kept.status === 'copy_suspected' && !isOtherMoney(kept, told))
+    return { status: kept.status, isFresh: false };
   if (kept.status === 'new' || kept.status === 'pending' || kept.status === 'copy_suspected')
     return fresh(kept, told);
   if (kept.status === 'copy' && isOtherMoney(kept, told)) return fresh({ ...kept, copyJudgedAt: null }, told);

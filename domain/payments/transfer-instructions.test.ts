@@ -65,7 +65,7 @@ describe('the account and the method', () => {
     ['KE', 'KES', 'kes', 'local_transfer', false],
     ['DE', 'USD', 'usd', 'international_wire', true],
     ['CA', 'CAD', 'usd', 'international_wire', true],
-    ['US', 'CAD', 'usd', 'ach', false],
+    ['US', 'CAD', 'usd', 'local_transfer', false],
     // Neither can be reached from abroad: no BIC.
     ['DE', 'INR', 'usd', 'international_wire', true],
     ['UG', 'KES', 'usd', 'international_wire', true],

@@ -137,9 +137,11 @@ function routeTo(
     inCurrency.find(({ bic }) => bic !== null) ??
     accounts.find(({ id }) => id === internationalWireAccountId);
   if (wired === undefined) return null;
-  // Another currency than the account's does not make a neighbour's transfer an international one.
-  const isHome = isReachedAtHome(wired, payer.country);
-  return { account: wired, method: isHome ? domesticMethod(wired) : 'international_wire' };
+  if (!isReachedAtHome(wired, payer.country)) return { account: wired, method: 'international_wire' };
+  // Another currency than the account's does not make a neighbour's transfer an international one; but the ways that carry one
+  // currency alone would carry the same number of another.
+  const method = wired.currency === payer.currency ? domesticMethod(wired) : 'local_transfer';
+  return { account: wired, method };
 }
 
 /** Whether a payer in another country reaches the account as its neighbours do: within the SEPA area, within one banking system. */

@@ -30,7 +30,7 @@ export function statusFollowing(
       return whileOpen(situation);
     case 'settled':
     case 'void':
-      return 'awaiting';
+      return situation.isProofWaiting === true ? 'in_review' : 'awaiting';
     // What comes meanwhile changes nothing: a person decides, or gives more time first.
     case 'in_review':
     case 'on_hold':

@@ -6,8 +6,7 @@
  * written plainly or with `#` codes, and every stream that can be inflated is, whatever its dictionary says of it. Objects that
  * are packed in a way that is not looked into are refused.
  */
-import { promisify } from 'node:util';
-import { constants, inflateRaw } from 'node:zlib';
+import { constants, createInflateRaw } from 'node:zlib';
 import type { ProofRefusal } from '../../domain/payments/bank-proof.ts';
 
 /** What all streams together may unpack to; pages that were scanned are packed otherwise, and not unpacked here. */
@@ -34,14 +33,16 @@ async function checkStreams(bytes: Uint8Array, text: string): Promise<ProofRefus
     streams += 1;
     if (streams > STREAMS_MAX) return 'pdf_too_large';
     const before = text.slice(Math.max(0, index - DICTIONARY_MAX), index);
-    const dictionary = new Set(namesOf(before.slice(before.lastIndexOf('obj') + 1)));
-    const unpacked = await inflated(bytes.subarray(index + keyword.length), leftBytes);
-    if (unpacked === 'too_large') return 'pdf_too_large';
-    const holdsObjects = dictionary.has('ObjStm');
-    if (holdsObjects && !isLookedInto(dictionary, unpacked !== null)) return 'pdf_unreadable';
+    const holdsObjects = namesOf(before.slice(before.lastIndexOf('obj') + 1)).includes('ObjStm');
+    const { unpacked, tookBytes, isTooLarge } = await inflated(
+      bytes.subarray(index + keyword.length),
+      leftBytes,
+    );
+    if (isTooLarge) return 'pdf_too_large';
+    leftBytes -= tookBytes;
+    if (holdsObjects && !isLookedInto(before, unpacked)) return 'pdf_unreadable';
     if (holdsObjects) ofObjects += 1;
     if (unpacked === null) continue;
-    leftBytes -= unpacked.length;
     const content = unpacked.toString('latin1');
     const found = refusalFor(content) ?? (holdsObjects && hasScript(content) ? 'pdf_active' : null);
     if (found !== null) return found;
@@ -53,41 +54,48 @@ async function checkStreams(bytes: Uint8Array, text: string): Promise<ProofRefus
 
 const DICTIONARY_MAX = 4_096;
 
-/** Packed objects: plainly, or deflated and nothing else. */
-function isLookedInto(dictionary: Set<string>, isInflated: boolean): boolean {
-  const isPacked = otherPackings.some((name) => dictionary.has(name));
-  return !isPacked && (isInflated || !(dictionary.has('FlateDecode') || dictionary.has('Fl')));
+/**
+ * Packed objects as every writer packs them: in an object whose dictionary was seen from its beginning, deflated once and nothing
+ * else, and what was unpacked begins with the numbers of the objects. Anything else could hide another filter, or one more.
+ */
+function isLookedInto(before: string, unpacked: Buffer | null): boolean {
+  if (unpacked === null || !/^\s*\d+\s+\d+\s/.test(unpacked.subarray(0, 64).toString('latin1'))) return false;
+  const at = before.lastIndexOf('obj');
+  const line = /[^\r\n]*$/.exec(before.slice(Math.max(0, at - LINE_MAX), Math.max(0, at)))?.[0] ?? '';
+  const dictionary = before.slice(at + 'obj'.length);
+  if (line.includes('%') || !/(?:^|[\s\0])\d{1,10}[\s\0]+\d{1,5}[\s\0]+$/.test(line)) return false;
+  if (!/^[\s\0]*<</.test(dictionary) || /[%#()]|DecodeParms|\/DP(?![A-Za-z])/.test(dictionary)) return false;
+  const filters = dictionary.match(/\/F(?:ilter)?(?![A-Za-z])/g) ?? [];
+  return filters.length === 1 && deflatedOnce.test(dictionary);
 }
 
-const otherPackings = [
-  'LZWDecode',
-  'LZW',
-  'ASCII85Decode',
-  'A85',
-  'ASCIIHexDecode',
-  'AHx',
-  'RunLengthDecode',
-  'RL',
-  'Crypt',
-  'Predictor',
-];
+const LINE_MAX = 256;
+const deflatedOnce = /\/Filter[\s\0]*(?:\/FlateDecode(?![A-Za-z])|\[[\s\0]*\/FlateDecode[\s\0]*\])/;
 
-const inflate = promisify(inflateRaw);
+type Inflated = { unpacked: Buffer | null; tookBytes: number; isTooLarge: boolean };
 
 /**
- * Null for what is not deflated. The two bytes in front and the sum behind are not looked at, as there are readers that do not
- * either; what follows the end of the stream is no part of it.
+ * Nothing is unpacked of what is not deflated; what it has cost counts all the same. The two bytes in front and the sum behind are
+ * not looked at, as there are readers that do not either; what follows the end of the stream is no part of it.
  */
-async function inflated(from: Uint8Array, maxBytes: number): Promise<Buffer | 'too_large' | null> {
-  const first = from[0] ?? 0;
-  if (first % 16 !== 8) return null;
+async function inflated(from: Uint8Array, maxBytes: number): Promise<Inflated> {
+  const none = { unpacked: null, tookBytes: 0, isTooLarge: false };
+  if ((from[0] ?? 0) % 16 !== 8) return none;
+  const parts: Buffer[] = [];
+  let tookBytes = 0;
+  const inflate = createInflateRaw({ finishFlush: constants.Z_SYNC_FLUSH });
   try {
-    return await inflate(from.subarray(2), {
-      maxOutputLength: Math.max(1, maxBytes),
-      finishFlush: constants.Z_SYNC_FLUSH,
-    });
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE' ? 'too_large' : null;
+    inflate.end(from.subarray(2));
+    for await (const part of inflate as AsyncIterable<Buffer>) {
+      tookBytes += part.length;
+      if (tookBytes > maxBytes) return { ...none, tookBytes, isTooLarge: true };
+      parts.push(part);
+    }
+    return { unpacked: Buffer.concat(parts), tookBytes, isTooLarge: false };
+  } catch {
+    return { ...none, tookBytes };
+  } finally {
+    inflate.destroy();
   }
 }
 
@@ -108,13 +116,15 @@ const active = [
   'SubmitForm',
   'ImportData',
   'GoToE',
+  'GoToR',
   'XFA',
   'Rendition',
 ];
 
-/** So short a name comes about by chance in what is packed, so it counts among objects only. */
+/** So short names, of scripts and of what acts by itself, come about by chance in what is packed: they count among objects only. */
 function hasScript(text: string): boolean {
-  return namesOf(text).includes('JS');
+  const names = namesOf(text);
+  return names.includes('JS') || names.includes('AA');
 }
 
 function outsideOfStreams(text: string): string {
@@ -145,4 +155,4 @@ function decoded(_whole: string, digits: string): string {
   return String.fromCharCode(Number.parseInt(digits, 16));
 }
 
-const interesting = new Set(['Encrypt', 'ObjStm', 'JS', 'FlateDecode', 'Fl', ...active, ...otherPackings]);
+const interesting = new Set(['Encrypt', 'ObjStm', 'JS', 'AA', ...active]);

@@ -108,6 +108,10 @@ describe('PDFs', () => {
   const script = '<< /S /JavaScript /JS (app.alert(1)) >>';
   const packed = '/Type /ObjStm /N 1 /First 4';
   const deflated = { dictionary: `${packed} /Filter /FlateDecode` };
+  const brokenOff = {
+    content: ' '.repeat(40 * 1024 * 1024),
+    pack: (content: string) => Buffer.concat([deflateSync(content).subarray(0, -6), Buffer.alloc(64, 0xff)]),
+  };
   const plainly = { pack: (content: string) => text(content) };
   it.each([
     ['that is encrypted', pdf({ trailer: '/Encrypt 9 0 R' }), 'pdf_encrypted'],
@@ -133,7 +137,7 @@ describe('PDFs', () => {
     ['with a file in it', pdf({ objects: ['9 0 obj << /Type/EmbeddedFile >> endobj\n'] }), 'pdf_active'],
     [
       'with a script in packed objects',
-      pdf({ objects: pdfStream({ number: 9, content: script, ...deflated }) }),
+      pdf({ objects: pdfStream({ number: 9, content: `10 0 ${script}`, ...deflated }) }),
       'pdf_active',
     ],
     [
@@ -141,7 +145,7 @@ describe('PDFs', () => {
       pdf({
         objects: pdfStream({
           number: 9,
-          content: script,
+          content: `10 0 ${script}`,
           ...deflated,
           pack: (content) => Buffer.concat([deflateSync(content).subarray(0, -4), Buffer.alloc(4)]),
         }),
@@ -183,6 +187,62 @@ describe('PDFs', () => {
         objects: pdfStream({ number: 9, content: `10 0 obj ${script} endobj`, dictionary: '', ...plainly }),
       }),
       'pdf_active',
+    ],
+    [
+      'whose packed objects are deflated twice',
+      pdf({
+        objects: pdfStream({
+          number: 9,
+          content: `10 0 ${script}`,
+          dictionary: `${packed} /Filter [/FlateDecode /FlateDecode]`,
+          pack: (content) => deflateSync(deflateSync(content)),
+        }),
+      }),
+      'pdf_unreadable',
+    ],
+    [
+      'that says elsewhere how its objects are packed',
+      pdf({
+        objects: [
+          '7 0 obj [/ASCIIHexDecode /FlateDecode] endobj\n',
+          ...pdfStream({
+            number: 9,
+            content: `10 0 ${script}`,
+            dictionary: `${packed} /Filter 7 0 R`,
+            pack: (content) => text(deflateSync(content).toString('hex')),
+          }),
+        ],
+      }),
+      'pdf_unreadable',
+    ],
+    [
+      'that says far ahead how its objects are packed',
+      pdf({
+        objects: pdfStream({
+          number: 9,
+          content: `10 0 ${script}`,
+          dictionary: `/Filter /ASCIIHexDecode ${' '.repeat(5_000)} ${packed}`,
+          pack: (content) => text(Buffer.from(content).toString('hex')),
+        }),
+      }),
+      'pdf_unreadable',
+    ],
+    [
+      'that opens a file of somebody else when a page is shown',
+      pdf({ objects: ['9 0 obj << /AA << /O << /S /GoToR /F (x) /D [0] >> >> >> endobj\n'] }),
+      'pdf_active',
+    ],
+    [
+      'that asks an address when a page is shown',
+      pdf({ objects: ['9 0 obj << /AA << /O << /S /URI /URI (http://x) >> >> >> endobj\n'] }),
+      'pdf_active',
+    ],
+    [
+      'that unpacks to too much in many streams of which each breaks off',
+      pdf({
+        objects: Array.from({ length: 4 }, (_, n) => pdfStream({ number: 20 + n, ...brokenOff })).flat(),
+      }),
+      'pdf_too_large',
     ],
     ['that goes on behind its end', pdf({ after: 'PK\x03\x04' }), 'pdf_unreadable'],
     ['without an end', pdf().subarray(0, 300), 'pdf_unreadable'],

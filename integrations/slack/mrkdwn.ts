@@ -6,8 +6,8 @@
 
 /** The subject in bold, the text below. */
 export function toMrkdwn({ subject, text }: { subject: string; text: string }): string {
-  // An asterisk would end the bold early.
-  const title = plain(shortened(oneLine(subject), SUBJECT_MAX)).replaceAll('*', '');
+  // An asterisk would end the bold early; it goes first, for it may stand in a mention.
+  const title = plain(shortened(oneLine(subject), SUBJECT_MAX).replaceAll('*', ''));
   const rest = plain(shortened(withoutControls(text).trim(), TEXT_MAX));
   return [title === '' ? '' : `*${title}*`, rest].filter((part) => part !== '').join('\n');
 }

@@ -110,6 +110,12 @@ describe('a table', () => {
       'structure_unreadable',
       2,
     ],
+    [
+      'a quotation mark that the next row closes',
+      'Date,Amount,Text\n2026-03-05,1.00,"Hello\n2026-03-06,2.00,"World"\n',
+      'structure_unreadable',
+      2,
+    ],
     ['a row without a day', 'Date,Amount,Text\n,1.50,A\n', 'date_missing', 2],
     ['a sum between the rows', `${table}Total,1.50,\n2026-03-06,1.50,B\n`, 'date_unreadable', 3],
     ['another name below the rows', `${table}Total Energies,1.50,\n`, 'date_unreadable', 3],

@@ -131,6 +131,7 @@ async function* rowsOf(
   const parser = parse({
     delimiter,
     info: true,
+    raw: true,
     record_delimiter: '\n',
     relax_column_count: true,
     relax_quotes: true,
@@ -139,27 +140,36 @@ async function* rowsOf(
   // The parser passes on what the source throws; nobody waits for the end itself.
   pipeline(Readable.from(texts()), parser, () => {});
   try {
-    for await (const { record, info } of parser as AsyncIterable<{
+    for await (const { record, raw, info } of parser as AsyncIterable<{
       record: string[];
+      raw: string;
       info: { lines: number };
     }>) {
       const within = record.reduce((count, cell) => count + cell.split('\n').length - 1, 0);
       if (record.every((cell) => cell.trim() === '')) continue;
+      // A quotation mark that is not closed has swallowed what follows.
+      if (record.some((cell) => isLeftOpen(cell, raw)))
+        throw quoteNotClosed(firstLine + info.lines - 1 - within);
       yield { cells: record.map(withoutFormula), line: firstLine + info.lines - 1 - within };
     }
   } catch (error) {
     if (!(error instanceof CsvError)) throw error;
     const line = typeof error['lines'] === 'number' ? firstLine + error['lines'] - 1 : null;
-    throw new StatementError(
-      error.code === 'CSV_MAX_RECORD_SIZE'
-        ? { reason: 'field_too_long', line, message: 'The row is longer than any bank writes.' }
-        : {
-            reason: 'structure_unreadable',
-            line,
-            message: 'The row cannot be read: a quotation mark is not closed.',
-          },
-    );
+    if (error.code !== 'CSV_MAX_RECORD_SIZE') throw quoteNotClosed(line);
+    const message = 'The row is longer than any bank writes.';
+    throw new StatementError({ reason: 'field_too_long', line, message });
   }
+}
+
+/** A quotation mark that begins a cell of several lines and is not one of the cell's own, which would be doubled. */
+function isLeftOpen(cell: string, raw: string): boolean {
+  if (!cell.startsWith('"') || !cell.includes('\n')) return false;
+  return !raw.includes(`"${cell.replaceAll('"', '""')}"`);
+}
+
+function quoteNotClosed(line: number | null): StatementError {
+  const message = 'The row cannot be read: a quotation mark is not closed.';
+  return new StatementError({ reason: 'structure_unreadable', line, message });
 }
 
 const longestRecord = 131_072;

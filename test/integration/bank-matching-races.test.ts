@@ -274,7 +274,8 @@ describe('money without a reference', () => {
   });
 });
 
-describe('any order and repetition of a feed', () => {
+// Hundreds of small runs, one after another.
+describe('any order and repetition of a feed', { timeout: 300_000 }, () => {
   it('ends in the same state', async () => {
     const movement = fc.record({
       invoice: fc.integer({ min: 0, max: 2 }),

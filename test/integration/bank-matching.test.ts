@@ -161,6 +161,66 @@ describe('the worked cases', () => {
   });
 });
 
+describe('a return that was looked at before its credit', () => {
+  const back = (day: string, details: object = {}) =>
+    scene.tell('RETURN OF WIRE ADV48213075', -49_900, { bookedOn: day, ...details });
+
+  it('takes it back once that is told, by the rules or by hand', async () => {
+    const out = await back('2026-03-06');
+    await scene.match();
+    expect(await scene.statusOf(out)).toBe('ignored');
+    const credit = await scene.tell('WIRE ADV48213075', 49_900);
+    await scene.match();
+    expect([await scene.statusOf(credit), await scene.statusOf(out)]).toEqual(['reversed', 'reversed']);
+    expect(await scene.dueOf(invoices.A.invoiceId)).toBe('open 0/49900');
+  });
+
+  it('takes it back on the day that it has since', async () => {
+    const credit = await scene.tell('WIRE ADV48213075', 49_900);
+    const out = await back('2026-03-06');
+    await scene.match();
+    expect(await scene.statusOf(credit)).toBe('reversed');
+    await scene.api.sql(
+      "UPDATE bank_transactions SET authorised_on = '2026-03-05', version = version + 1 WHERE id = $1",
+      [out],
+    );
+    await scene.match();
+    expect([await scene.statusOf(credit), await scene.statusOf(out)]).toEqual(['reversed', 'reversed']);
+    expect(await scene.dueOf(invoices.A.invoiceId)).toBe('open 0/49900');
+  });
+});
+
+it('what people have taken over and its source tells otherwise waits for them again', async () => {
+  const id = await scene.tell('WIRE ADV48213075', 49_900);
+  await scene.match();
+  const path = `/v1/bank_transactions/${id}`;
+  await scene.ok('POST', `${path}/unmatch`, { reason: 'Wrong' });
+  await scene.ok('POST', `${path}/match`, { invoices: [{ invoiceId: invoices.A.invoiceId }] });
+  await scene.api.sql(
+    'UPDATE bank_transactions SET amount_minor = 49800, version = version + 1 WHERE id = $1',
+    [id],
+  );
+  await scene.match();
+  expect(await scene.statusOf(id)).toBe('unmatched');
+  expect(await scene.dueOf(invoices.A.invoiceId)).toBe('open 0/49900');
+});
+
+it('money on the wrong account names the invoices that it may be for', async () => {
+  const connectionId = await scene.connection();
+  await scene.api.sql('UPDATE bank_accounts SET connection_id = $1 WHERE id = $2', [
+    connectionId,
+    scene.accountId,
+  ]);
+  const accountId = await scene.account({ name: 'Savings', isReceiving: false, connectionId });
+  const id = await scene.tell('WIRE ADV48213075', 49_900, { accountId });
+  await scene.match();
+  const { data } = await scene.ok('GET', `/v1/bank_transactions/${id}/decisions`);
+  expect(data[0]).toMatchObject({ kind: 'wrong_account' });
+  expect(data[0].suggestions[0].invoices).toMatchObject([
+    { invoiceId: invoices.A.invoiceId, dueMinor: 49_900 },
+  ]);
+});
+
 describe('what goes wrong with transfers', () => {
   it('one that shows up two days late is matched by its own day', async () => {
     const id = await scene.tell('WIRE ADV48213075', 49_900, {

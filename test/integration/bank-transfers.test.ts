@@ -104,8 +104,8 @@ describe('instructions', () => {
     // Nobody calls it late before five business days.
     expect([abroad.askAt, abroad.alertAt, abroad.expiresAt]).toEqual([
       '2026-03-09T10:00:00.000Z',
-      '2026-03-09T10:00:00.000Z',
-      '2026-03-09T10:00:00.000Z',
+      '2026-03-10T10:00:00.000Z',
+      '2026-03-11T10:00:00.000Z',
     ]);
     const home = (await scene.ask(invoiceId, { country: 'US' })).body;
     expect(home).toMatchObject({ id: abroad.id, reference: abroad.reference, method: 'ach' });

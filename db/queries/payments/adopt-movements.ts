@@ -14,6 +14,7 @@ import { byText } from '../../../domain/payments/match-facts.ts';
 import { sameMovements } from '../../../domain/payments/retold-elsewhere.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
+import { eraseCopies } from './movement-copies.ts';
 
 type Account = { id: string };
 
@@ -159,6 +160,7 @@ export async function noteTellers(
     from jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) as pair(name text, of text)
     where kept.account_id = ${account.id} and kept.source = 'plaid' and kept.external_id = pair.name
       and kept.status = 'new'`);
+  await eraseCopies(tx, [...copies.values()]);
 }
 
 function isNamed(account: Account, names: readonly string[]) {

@@ -5,16 +5,18 @@
  * too, and refuses what the row says is done already. Of two people at once, and of a person and the rules, one comes first,
  * and the other hears of it.
  */
-import { and, desc, eq, inArray, or } from 'drizzle-orm';
+import { and, desc, eq, inArray, notLike, or } from 'drizzle-orm';
 import { type DomainError, stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import type { BankAct } from '../../../domain/payments/bank-act.ts';
 import { dayOf } from '../../../domain/payments/match-facts.ts';
+import { lookForMatches } from '../../../workflows/payments/bank-matching.contract.ts';
 import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
-import { refunds } from '../../schema/payments.ts';
+import { payments, refunds } from '../../schema/payments.ts';
 import { type InvoiceRow, readInvoice } from '../billing/invoices.ts';
 import { lockCustomer, notFound } from '../billing/subscriptions.ts';
+import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { addAct, standingAllocations } from './bank-decisions.ts';
 import {
@@ -30,7 +32,13 @@ import { readRate } from './exchange-rates.ts';
 import { extendExpiredTransfer } from './extend-expired-transfer.ts';
 import { customersOf } from './match-locks.ts';
 import { type InvoicePart, planMatch } from './plan-match.ts';
-import { linkProofPayment, type ProofPayment, proofPaymentsAwaiting } from './proof-payments.ts';
+import {
+  linkProofPayment,
+  type ProofPayment,
+  proofPaymentName,
+  proofPaymentsAwaiting,
+} from './proof-payments.ts';
+import { reconsiderReturns } from './reconsider-movements.ts';
 import type { Settled } from './settle-payment.ts';
 import { undoMatch } from './undo-match.ts';
 
@@ -95,6 +103,9 @@ export async function matchByHand(tx: Tx, wish: MatchWish): Promise<MatchedByHan
     status: allocatedMinor === row.amountMinor ? 'matched' : 'partly_matched',
     decidedVersion: row.version,
   });
+  if (await reconsiderReturns(tx, matched)) {
+    await appendOutbox(tx, row.tenantId, [lookForMatches({ tenantId: row.tenantId })]);
+  }
   const paymentIds = booked.map(({ paymentId }) => paymentId);
   await audit(tx, matched, { action: 'matched', wish, details: { invoiceIds, paymentIds } });
   return { row: matched, payments: booked };
@@ -220,9 +231,12 @@ async function refuseRefunded(tx: Tx, paymentIds: readonly string[]): Promise<vo
   const [given] = await tx
     .select({ id: refunds.paymentId })
     .from(refunds)
+    .innerJoin(payments, eq(payments.id, refunds.paymentId))
     .where(
       and(
         inArray(refunds.paymentId, [...paymentIds]),
+        // Of one on a proof nothing is taken back, only the link.
+        notLike(payments.externalId, `${proofPaymentName('')}%`),
         or(eq(refunds.status, 'succeeded'), eq(refunds.status, 'pending')),
       ),
     )

@@ -79,15 +79,20 @@ export async function updateMovement(
   return row;
 }
 
-/** They are decided as their sources tell them now. `status`: where they stand then; null for where they stood. */
+/** They are decided as their sources tell them now. `status`: where they stand then; null for where they stood. `isToldAnew`: operators hear of them as of new ones. */
 export async function markDecided(
   tx: Tx,
   ids: readonly string[],
   status: BankMovementRow['status'] | null,
+  { isToldAnew = false }: { isToldAnew?: boolean } = {},
 ): Promise<void> {
   if (ids.length === 0) return;
   await tx
     .update(bankTransactions)
-    .set({ decidedVersion: sql`${bankTransactions.version}`, ...(status !== null && { status }) })
+    .set({
+      decidedVersion: sql`${bankTransactions.version}`,
+      ...(status !== null && { status }),
+      ...(isToldAnew && { queuedAt: null }),
+    })
     .where(sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`);
 }

@@ -100,7 +100,8 @@ export async function keepProof(tx: Tx, sent: SentProof): Promise<BankProofRow> 
     ...(confirmationNumber !== null && { confirmationNumber }),
     at,
   });
-  if (confirmationNumber !== null) await reconsiderConfirmed(tx, { tenantId, number: confirmationNumber });
+  if (confirmationNumber !== null)
+    await reconsiderConfirmed(tx, { tenantId, number: confirmationNumber, at });
   await tellOperatorsOfTransfer(
     tx,
     { transfer: changed, invoice, at },

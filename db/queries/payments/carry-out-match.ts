@@ -31,6 +31,7 @@ import { type BankMovementRow, markDecided, readMovement, updateMovement } from 
 import { tellBankOperators, tellOfCredit } from './bank-notices.ts';
 import type { GatheredMovement } from './gather-match-facts.ts';
 import { linkProofPayment, proofPaymentAwaiting } from './proof-payments.ts';
+import { reconsiderReturns } from './reconsider-movements.ts';
 import { type Settled, settlePayment } from './settle-payment.ts';
 import { type UndoCode, undoMatch } from './undo-match.ts';
 
@@ -55,16 +56,13 @@ export async function carryOutMatch(
     case 'auto_fx':
     case 'partial':
       await pay(tx, booking, decision);
-      await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
-      return;
+      break;
     case 'proof_seen':
       await seeProof(tx, booking, decision);
-      await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
-      return;
+      break;
     case 'duplicate_credit':
       await credit(tx, booking, { decision, rates: facts.rates });
-      await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
-      return;
+      break;
     case 'reversal':
       await reverse(tx, { row, texts: input.transaction.texts, decision, at });
       await updateMovement(tx, id, decided);
@@ -72,6 +70,8 @@ export async function carryOutMatch(
     default:
       throw new Error(`Nothing is known of how ${decision.kind} moves money`);
   }
+  await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
+  await reconsiderReturns(tx, row);
 }
 
 /**
@@ -98,7 +98,10 @@ export async function keepDecisions(tx: Tx, decided: readonly DecidedMovement[],
   );
   const byStatus = Map.groupBy(news, ({ decision }) => statusAfter(decision));
   for (const [status, each] of byStatus) await markDecided(tx, idsOf(each), status);
-  const others = decided.filter((each) => !news.includes(each));
+  // What people have taken over, and its source tells otherwise now, waits for them again.
+  const toPeople = decided.filter(({ movement: { row } }) => row.leftToPeople && row.status === 'new');
+  await markDecided(tx, idsOf(toPeople), 'unmatched', { isToldAnew: true });
+  const others = decided.filter((each) => !news.includes(each) && !toPeople.includes(each));
   await markDecided(tx, idsOf(others), null);
 }
 

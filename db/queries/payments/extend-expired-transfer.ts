@@ -1,6 +1,6 @@
 /**
  * A person has accepted money that came too late: what is still missing of the invoice may come as long again as instructions
- * hold.
+ * hold, and what is to begin with the payment waits for it.
  *
  * Why it is safe to run twice: only a transfer that has expired is extended, under the customer's lock.
  */
@@ -10,28 +10,33 @@ import { transferClock } from '../../../domain/payments/bank-transfer.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransfers } from '../../schema/banking.ts';
-import { readInvoice } from '../billing/invoices.ts';
 import { appendOutbox } from '../operations/outbox.ts';
-import { currentTenant } from '../tenants/tenants.ts';
+import { awaitTransfer } from './bank-transfers.ts';
+import { lockInvoice } from './charge-attempts.ts';
+import { changeTransfer, renewedColumns } from './follow-transfer.ts';
 
 export async function extendExpiredTransfer(
   tx: Tx,
   { invoiceId, at }: { invoiceId: string; at: Date },
 ): Promise<void> {
-  const [transfer] = await tx
+  const [expired] = await tx
     .select()
     .from(bankTransfers)
     .where(and(eq(bankTransfers.invoiceId, invoiceId), eq(bankTransfers.status, 'expired')));
-  if (transfer === undefined) return;
-  const { status } = await readInvoice(tx, invoiceId);
-  if (status !== 'open') return;
-  const { id: bankTransferId, tenantId, customerId, isInternational, version } = transfer;
-  const dayMs = dayLengthMs(await currentTenant(tx));
+  if (expired === undefined) return;
+  const subject = await lockInvoice(tx, invoiceId);
+  if (subject.invoice.status !== 'open') return;
+  const renewed = await renewedColumns(tx, expired);
+  const { id: bankTransferId, tenantId, customerId, isInternational } = { ...expired, ...renewed };
+  const dayMs = dayLengthMs(subject.context.tenant);
   const { expiresAt } = transferClock({ issuedAt: at.toISOString(), isInternational, dayMs });
-  await tx
-    .update(bankTransfers)
-    .set({ status: 'partially_paid', statusSince: at, expiresAt: new Date(expiresAt), version: version + 1 })
-    .where(eq(bankTransfers.id, bankTransferId));
+  const transfer = await changeTransfer(tx, expired, {
+    ...renewed,
+    status: 'partially_paid',
+    expiresAt: new Date(expiresAt),
+    at,
+  });
+  await awaitTransfer(tx, { ...subject, transfer }, at);
   const look = { tenantId, customerId, invoiceId, bankTransferId, lookAt: at.toISOString() };
   await appendOutbox(tx, tenantId, [lookAtBankTransfer(look)]);
 }

@@ -28,6 +28,7 @@ import { customers, invoices } from '../../schema/billing.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { currentTenant } from '../tenants/tenants.ts';
 import { currentBankDetails } from './bank-details.ts';
+import { isProofWaiting as hasWaitingProof } from './waiting-proofs.ts';
 
 export type BankTransferRow = typeof bankTransfers.$inferSelect;
 
@@ -46,7 +47,7 @@ export async function lookAtTransferOf(tx: Tx, invoiceId: string, at: Date): Pro
   if (found === undefined) return;
   const { transfer, invoice, erasedAt } = found;
   const after = await followInvoice(tx, { transfer, invoice, isErased: erasedAt !== null, at });
-  const hasMoved = after.status !== transfer.status || after.status === 'partially_paid';
+  const hasMoved = after.version !== transfer.version || after.status === 'partially_paid';
   const hasProcess = isTransferOpen(transfer.status) || isTransferOpen(after.status);
   if (hasMoved && hasProcess) await appendOutbox(tx, after.tenantId, [lookAtBankTransfer(startOf(after))]);
 }
@@ -70,13 +71,19 @@ export async function followInvoice(
     at,
   }: Pick<TransferSituation, 'invoice' | 'isErased'> & { transfer: BankTransferRow; at: Date },
 ): Promise<BankTransferRow> {
-  const { paidBeforeMinor } = transfer;
-  const status = statusFollowing(transfer.status, { invoice, paidBeforeMinor, isErased });
-  if (status === transfer.status) return transfer;
-  const isReopened = !isTransferOpen(transfer.status) && isTransferOpen(status);
+  // What was paid before the instructions and is taken back is owed by them as well.
+  const paidBeforeMinor = Math.min(transfer.paidBeforeMinor, invoice.paidMinor);
+  const wasOpen = isTransferOpen(transfer.status);
+  const isProofWaiting = !wasOpen && (await hasWaitingProof(tx, transfer.id));
+  const status = statusFollowing(transfer.status, { invoice, paidBeforeMinor, isErased, isProofWaiting });
+  const isOwedMore = isTransferOpen(status) && paidBeforeMinor < transfer.paidBeforeMinor;
+  if (status === transfer.status && !isOwedMore) return transfer;
+  const isAskedAnew =
+    isTransferOpen(status) && (!wasOpen || (isOwedMore && status !== 'on_hold' && status !== 'in_review'));
   return changeTransfer(tx, transfer, {
     status,
-    ...(isReopened && (await givenAgain(tx, transfer, { paidMinor: invoice.paidMinor, at }))),
+    paidBeforeMinor,
+    ...(isAskedAnew && (await givenAgain(tx, transfer, { paidMinor: invoice.paidMinor, at }))),
     at,
   });
 }
@@ -146,14 +153,27 @@ export function startOf(row: BankTransferRow): BankTransferInput {
   return { tenantId, customerId, invoiceId, bankTransferId, lookAt };
 }
 
-/** By the accounts of now: one that was closed since must not be paid into. */
 async function givenAgain(
   tx: Tx,
-  { instructions, payerCountry: country, currency }: BankTransferRow,
+  transfer: BankTransferRow,
   { paidMinor, at }: { paidMinor: number; at: Date },
 ) {
+  return offerColumns(tx, { instructions: await instructionsNow(tx, transfer), paidMinor, at });
+}
+
+/** Instructions that have expired and hold again: by the accounts of now, for one that was closed since must not be paid into. */
+export async function renewedColumns(tx: Tx, transfer: BankTransferRow) {
+  if (transfer.status !== 'expired') return {};
+  const instructions = await instructionsNow(tx, transfer);
+  const { isInternational, configurationVersion: detailsVersion } = instructions;
+  return { instructions, isInternational, detailsVersion };
+}
+
+async function instructionsNow(
+  tx: Tx,
+  { instructions, payerCountry: country, currency }: BankTransferRow,
+): Promise<TransferInstructions> {
   const details = await currentBankDetails(tx);
-  const fresh =
-    details === null ? null : instructionsFor({ configuration: details.configuration, country, currency });
-  return offerColumns(tx, { instructions: fresh ?? instructions, paidMinor, at });
+  if (details === null) return instructions;
+  return instructionsFor({ configuration: details.configuration, country, currency }) ?? instructions;
 }

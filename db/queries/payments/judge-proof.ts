@@ -6,21 +6,24 @@
  * again gets the same answer. A match that came first has paid the invoice, and then nothing is booked; one that comes after it
  * finds the invoice paid and the payment that its money belongs to.
  */
-import { eq } from 'drizzle-orm';
+import { and, eq, gt } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
-import { DomainError, stateConflict } from '../../../domain/errors.ts';
+import { stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, type Money, money } from '../../../domain/money.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
 import { clockAfterReview } from '../../../domain/payments/bank-proof.ts';
-import { convert } from '../../../domain/payments/exchange-rate.ts';
+import { needsApproval, SPLIT_WINDOW_HOURS } from '../../../domain/payments/manual-payment.ts';
 import { statusAfterDeed } from '../../../domain/payments/transfer-standing.ts';
+import { dayAt } from '../../../domain/reporting/report-days.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
 import type { Tx } from '../../client.ts';
 import { bankProofs } from '../../schema/banking.ts';
+import { payments } from '../../schema/payments.ts';
 import { dueOf } from '../billing/invoices.ts';
 import { addTimelineEntry } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
+import { currentTenant } from '../tenants/tenants.ts';
 import { type BankProofRow, readProof } from './bank-proofs.ts';
 import {
   awaitTransfer,
@@ -29,7 +32,7 @@ import {
   situationOf,
   type TransferSubject,
 } from './bank-transfers.ts';
-import { readRate } from './exchange-rates.ts';
+import { usdWorth } from './exchange-rates.ts';
 import { type BankTransferRow, changeTransfer, clockColumns, startOf } from './follow-transfer.ts';
 import { proofPaymentName } from './proof-payments.ts';
 import { settlePayment } from './settle-payment.ts';
@@ -156,7 +159,8 @@ async function close(
 }
 
 /**
- * Who sent a proof in the name of a customer does not approve much money on it. What cannot be told in US dollars is much.
+ * Who sent a proof in the name of a customer does not approve much money on it, nor much in several parts within a day. What cannot
+ * be told in US dollars is much.
  */
 async function wantSecondPerson(
   tx: Tx,
@@ -164,25 +168,49 @@ async function wantSecondPerson(
   { actor, amount, at }: Judged & { amount: Money },
 ): Promise<void> {
   if (proof.uploadedBy !== actor) return;
-  const usdMinor = await inUsdMinor(tx, amount, at);
-  if (usdMinor !== null && usdMinor < bankPolicy.fourEyesUsdMinor) return;
+  const { timeZone } = await currentTenant(tx);
+  const usdMinor = await usdWorth(tx, amount, dayAt(at.toISOString(), timeZone));
+  const aloneUsdMinor = await approvedAlone(tx, proof, { actor, at });
+  if (!needsApproval({ usdMinor, aloneUsdMinor, fourEyesUsdMinor: bankPolicy.fourEyesUsdMinor })) return;
   throw stateConflict(
     'second_person_required',
     `${formatMoney(amount)} is too much for one person: another API key than the one that sent the proof approves it.`,
   );
 }
 
-async function inUsdMinor(tx: Tx, amount: Money, at: Date): Promise<number | null> {
-  if (amount.currency === 'USD') return amount.amountMinor;
-  try {
-    const day = at.toISOString().slice(0, 'YYYY-MM-DD'.length);
-    const rate = await readRate(tx, { base: amount.currency, quote: 'USD', day });
-    return convert(amount, rate).amountMinor;
-  } catch (error) {
-    if (error instanceof DomainError) return null;
-    throw error;
+/** What the same person has both sent and approved for the customer lately; cents of US dollars. */
+async function approvedAlone(
+  tx: Tx,
+  { customerId }: BankProofRow,
+  { actor, at }: Pick<Judged, 'actor' | 'at'>,
+): Promise<number> {
+  const since = new Date(at.getTime() - SPLIT_WINDOW_HOURS * HOUR_MS);
+  const rows = await tx
+    .select({
+      amountMinor: payments.amountMinor,
+      currency: payments.currency,
+      decidedAt: bankProofs.decidedAt,
+    })
+    .from(bankProofs)
+    .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
+    .where(
+      and(
+        eq(bankProofs.customerId, customerId),
+        eq(bankProofs.uploadedBy, actor),
+        eq(bankProofs.decidedBy, actor),
+        gt(bankProofs.decidedAt, since),
+      ),
+    );
+  const { timeZone } = await currentTenant(tx);
+  let sumMinor = 0;
+  for (const { amountMinor, currency, decidedAt } of rows) {
+    const day = dayAt((decidedAt ?? at).toISOString(), timeZone);
+    sumMinor += (await usdWorth(tx, money(amountMinor, currency), day)) ?? bankPolicy.fourEyesUsdMinor;
   }
+  return sumMinor;
 }
+
+const HOUR_MS = 3_600_000;
 
 /**
  * Once no proof waits any more, the transfer waits for what is missing, with the time that it stood in review given back; of

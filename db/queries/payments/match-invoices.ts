@@ -45,13 +45,16 @@ export async function invoicesByAmount(tx: Tx, wanted: readonly Money[]): Promis
       order by due.issued_at desc, due.id desc limit ${EQUAL_DUES_MAX}
     ) found
     union
-    select proof.invoice_id from bank_proofs proof join payments paid on paid.id = proof.payment_id
-    join wanted on wanted.currency = paid.currency and wanted.amount = paid.amount_minor
-    where ${isUnseen}`;
+    select found.id from wanted
+    cross join lateral (
+      select proof.invoice_id as id from bank_proofs proof join payments paid on paid.id = proof.payment_id
+      where paid.currency = wanted.currency and paid.amount_minor = wanted.amount and ${isUnseen}
+      order by proof.id desc limit ${EQUAL_DUES_MAX}
+    ) found`;
   return select(tx, sql`${invoices.id} in (${ids})`);
 }
 
-/** Nobody looks through more of them. */
+/** Of more, no person's own is looked for among strangers'. */
 const EQUAL_DUES_MAX = 200;
 
 /** The oldest open ones of each customer. */

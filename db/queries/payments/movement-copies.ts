@@ -25,9 +25,23 @@ export async function suspectCopies(tx: Tx, accountId: string, freshIds: readonl
     await tx.execute(sql`
       update ${bankTransactions} copy set status = 'copy_suspected', copy_of_id = pair.of
       from jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) as pair(id text, of text) where copy.id = pair.id`);
+    await eraseCopies(
+      tx,
+      pairs.flatMap(({ of }) => of ?? []),
+    );
     suspected += pairs.length;
   }
   return suspected;
+}
+
+/** What was erased with a customer is not kept again by what tells the same money. */
+export async function eraseCopies(tx: Tx, originalIds: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    update ${bankTransactions} copy
+    set texts = '{}', payer_name = null, payer_account = null, bank_reference = null, erased_at = original.erased_at
+    from ${bankTransactions} original
+    where copy.copy_of_id = original.id and original.id = any(${sql.param([...originalIds])}::text[])
+      and original.erased_at is not null and copy.erased_at is null`);
 }
 
 /**

@@ -1,5 +1,5 @@
 /** What the public page of a transfer is made of. Who knows its token sees it, and needs no account. */
-import { eq } from 'drizzle-orm';
+import { eq, sql } from 'drizzle-orm';
 import type { Money } from '../../../domain/money.ts';
 import { type Database, withSystem, withTenant } from '../../client.ts';
 import { bankTransfers } from '../../schema/banking.ts';
@@ -38,7 +38,7 @@ export async function readTransferPage(db: Database, token: string): Promise<Tra
         transfer: bankTransfers,
         invoiceNumber: invoices.number,
         totalMinor: invoices.totalMinor,
-        paidMinor: invoices.paidMinor,
+        paidMinor: sql<number>`(${invoices.paidMinor} - ${invoices.writtenOffMinor})::int8`.mapWith(Number),
         erasedAt: customers.erasedAt,
       })
       .from(bankTransfers)

@@ -4,13 +4,18 @@
  *
  * Why it is safe to run twice: a movement that is decided as before is left as it is.
  */
-import { and, asc, count, eq, gte, inArray, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gte, inArray, isNull, ne, type SQL, sql } from 'drizzle-orm';
 import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
 import { hasBankNumber } from '../../../domain/payments/bank-number.ts';
+import { dayAt, daysLater } from '../../../domain/reporting/report-days.ts';
 import { lookForMatches } from '../../../workflows/payments/bank-matching.contract.ts';
 import type { Tx } from '../../client.ts';
-import { bankTransactions } from '../../schema/banking.ts';
+import { bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { appendOutbox } from '../operations/outbox.ts';
+import type { BankMovementRow } from './bank-movements.ts';
+
+/** What is older, somebody has looked at by now, or reconciles by hand. */
+export const RECONSIDERED_DAYS = 60;
 
 /** `since`: the first day that is looked at; left out for all. Returns how many movements wait for the rules then. */
 export async function reconsiderMovements(tx: Tx, { since }: { since?: string } = {}): Promise<number> {
@@ -26,14 +31,49 @@ export async function reconsiderMovements(tx: Tx, { since }: { since?: string } 
  */
 export async function reconsiderConfirmed(
   tx: Tx,
-  { tenantId, number }: { tenantId: string; number: string },
+  { tenantId, number, at }: { tenantId: string; number: string; at: Date },
 ): Promise<void> {
-  const { id, texts, bankReference } = bankTransactions;
-  const queued = await tx.select({ id, texts, bankReference }).from(bankTransactions).where(isQueued());
+  const { id, texts, bankReference, bookedOn } = bankTransactions;
+  const since = daysLater(dayAt(at.toISOString(), 'UTC'), -RECONSIDERED_DAYS);
+  const queued = await tx
+    .select({ id, texts, bankReference })
+    .from(bankTransactions)
+    .where(isQueued(gte(bookedOn, since)));
   const ids = queued.filter((row) => hasBankNumber(row, number)).map((row) => row.id);
   if (ids.length === 0) return;
   await decideAnew(tx, sql`${id} = any(${sql.param(ids)}::text[])`);
   await appendOutbox(tx, tenantId, [lookForMatches({ tenantId })]);
+}
+
+/**
+ * Money of this movement is booked: a return of it that came or was looked at before is decided again. Returns whether there is
+ * one.
+ */
+export async function reconsiderReturns(
+  tx: Tx,
+  { id: creditId, accountId, currency, amountMinor, bookedOn }: BankMovementRow,
+): Promise<boolean> {
+  const ignoredOutflows = tx
+    .select({ id: bankDecisions.transactionId })
+    .from(bankDecisions)
+    .where(and(eq(bankDecisions.kind, 'ignore_outflow'), isNull(bankDecisions.undoneAt)));
+  const returns = await tx
+    .update(bankTransactions)
+    .set({ decidedVersion: null })
+    .where(
+      and(
+        eq(bankTransactions.accountId, accountId),
+        eq(bankTransactions.currency, currency),
+        eq(bankTransactions.amountMinor, 0 - amountMinor),
+        gte(bankTransactions.bookedOn, bookedOn),
+        eq(bankTransactions.status, 'ignored'),
+        eq(bankTransactions.leftToPeople, false),
+        ne(bankTransactions.id, creditId),
+        inArray(bankTransactions.id, ignoredOutflows),
+      ),
+    )
+    .returning({ id: bankTransactions.id });
+  return returns.length > 0;
 }
 
 function isQueued(further?: SQL): SQL | undefined {

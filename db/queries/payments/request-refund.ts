@@ -107,11 +107,10 @@ async function refundableOf(
   takenOver: ReadonlyMap<string, number>,
 ): Promise<RefundablePayment> {
   if (isTakenBack(payment)) {
-    const who = payment.rail === 'crypto' ? 'The chain' : "The customer's bank";
     throw new DomainError({
       code: 'state_conflict',
       reason: 'payment_returned',
-      message: `${who} has taken the payment back (${payment.returnCode}); there is nothing to give back.`,
+      message: `The payment was taken back (${payment.returnCode}); there is nothing to give back.`,
     });
   }
   const given = await tx.select().from(refunds).where(eq(refunds.paymentId, payment.id));

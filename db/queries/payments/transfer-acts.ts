@@ -8,6 +8,7 @@
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { stateConflict } from '../../../domain/errors.ts';
 import { addDays, inWords } from '../../../domain/instant.ts';
+import { clockAfterReview } from '../../../domain/payments/bank-proof.ts';
 import {
   afterStanding,
   type BankTransferStatus,
@@ -20,7 +21,13 @@ import { addTimelineEntry } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { awaitTransfer, lockTransfer, situationOf, type TransferSubject } from './bank-transfers.ts';
-import { type BankTransferRow, changeTransfer, clockColumns, startOf } from './follow-transfer.ts';
+import {
+  type BankTransferRow,
+  changeTransfer,
+  clockColumns,
+  renewedColumns,
+  startOf,
+} from './follow-transfer.ts';
 import { reconsiderConfirmed } from './reconsider-movements.ts';
 import { pageUrlOf, tellOfHold, tellOfStanding } from './transfer-messages.ts';
 import { isProofWaiting } from './waiting-proofs.ts';
@@ -38,7 +45,13 @@ export async function holdTransfer(
   const { subject, status } = await lockFor(tx, asked, 'hold');
   if (subject.transfer.status === status) return subject.transfer;
   const { at } = asked;
-  const transfer = await changeTransfer(tx, subject.transfer, { status, heldAt: at, holdReason: reason, at });
+  const transfer = await changeTransfer(tx, subject.transfer, {
+    ...givenBack(subject, at),
+    status,
+    heldAt: at,
+    holdReason: reason,
+    at,
+  });
   await tellOfHold(tx, { ...subject, transfer, pageUrl: pageUrlOf(asked.publicUrl, transfer), at });
   return follow(tx, { ...subject, transfer }, asked, {
     kind: 'held',
@@ -77,7 +90,12 @@ export async function extendTransfer(
   // While the clock stands still, its end is told as it was when it stopped.
   const from = before.heldAt === null && before.expiresAt < at ? at : before.expiresAt;
   const expiresAt = addDays(from.toISOString(), days, dayLengthMs(context.tenant));
-  const transfer = await changeTransfer(tx, before, { status, expiresAt: new Date(expiresAt), at });
+  const transfer = await changeTransfer(tx, before, {
+    ...(await renewedColumns(tx, before)),
+    status,
+    expiresAt: new Date(expiresAt),
+    at,
+  });
   await awaitTransfer(tx, { ...subject, transfer }, at);
   await tellOfStanding(tx, { ...subject, transfer, pageUrl: pageUrlOf(asked.publicUrl, transfer), at });
   return follow(tx, { ...subject, transfer }, asked, {
@@ -102,11 +120,22 @@ export async function keepConfirmation(
   if (!isWaitedFor || context.customer.erasedAt !== null) throw notOpen(before);
   if (before.confirmationNumber === number) return before;
   const transfer = await changeTransfer(tx, before, { confirmationNumber: number, at: asked.at });
-  await reconsiderConfirmed(tx, { tenantId: transfer.tenantId, number });
+  await reconsiderConfirmed(tx, { tenantId: transfer.tenantId, number, at: asked.at });
   return follow(tx, { ...subject, transfer }, asked, {
     kind: 'confirmed',
     message: "is known by the number of the customer's confirmation",
   });
+}
+
+/** The time that a proof has stood in review, which is no time of the customer's. */
+function givenBack({ transfer, context }: TransferSubject, at: Date) {
+  if (transfer.status !== 'in_review') return {};
+  const clock = clockAfterReview(clockOf(transfer), {
+    reviewedFrom: transfer.statusSince.toISOString(),
+    judgedAt: at.toISOString(),
+    dayMs: dayLengthMs(context.tenant),
+  });
+  return clockColumns(clock);
 }
 
 /** What leads to the status after the deed. Throws where the deed does not apply. */

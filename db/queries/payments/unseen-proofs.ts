@@ -27,7 +27,16 @@ export async function tellOfUnseenProofs(
     .select(one)
     .from(bankAllocations)
     .where(and(eq(bankAllocations.paymentId, payments.id), isNull(bankAllocations.undoneAt)));
-  const accounts = tx.select(one).from(bankAccounts).where(eq(bankAccounts.isReceiving, true));
+  const accounts = tx
+    .select(one)
+    .from(bankAccounts)
+    .where(
+      and(
+        eq(bankAccounts.isReceiving, true),
+        isNull(bankAccounts.closedAt),
+        eq(bankAccounts.currency, payments.currency),
+      ),
+    );
   const rows = await tx
     .select({ proof: bankProofs, payment: payments, number: invoices.number })
     .from(bankProofs)

@@ -19,6 +19,7 @@ import { dueOf, type InvoiceRow, negative, readInvoice } from '../billing/invoic
 import { addTimelineEntry, lockSubscription } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { readRate, usdWorth } from './exchange-rates.ts';
+import { lookAtTransferOf } from './follow-transfer.ts';
 import { postToLedger } from './ledger.ts';
 import { completeInvoice } from './settle-payment.ts';
 
@@ -46,6 +47,7 @@ export async function writeOffRest(
     .where(eq(invoices.id, invoiceId))
     .returning();
   if (paid === undefined) throw new Error(`Invoice ${invoiceId} disappeared`);
+  await lookAtTransferOf(tx, invoiceId, at);
   const { tenantId, reopenedAt } = invoice;
   await postToLedger(tx, {
     tenantId,
