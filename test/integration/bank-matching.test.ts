@@ -207,11 +207,8 @@ it('what people have taken over and its source tells otherwise waits for them ag
 
 it('money on the wrong account names the invoices that it may be for', async () => {
   const connectionId = await scene.connection();
-  await scene.api.sql('UPDATE bank_accounts SET connection_id = $1 WHERE id = $2', [
-    connectionId,
-    scene.accountId,
-  ]);
-  const accountId = await scene.account({ name: 'Savings', isReceiving: false, connectionId });
+  const accountId = await scene.account({ isReceiving: false, connectionId, externalId: 'savings' });
+  await scene.account({ isReceiving: true, connectionId, externalId: 'checking' });
   const id = await scene.tell('WIRE ADV48213075', 49_900, { accountId });
   await scene.match();
   const { data } = await scene.ok('GET', `/v1/bank_transactions/${id}/decisions`);

@@ -227,6 +227,10 @@ describe('a customer who is erased', () => {
     await erase();
     expect(await keep(all.slice(1))).toMatchObject({ known: 3, changed: 0 });
     await keep([{ ...told.booked, amountMinor: 90, texts: ['ADA AGAIN'] }]);
+    await keep([movement('ADA IN ANOTHER FILE', 90, { externalId: 'm1' })], 'mt940');
+    expect((await rows()).filter(({ external_id }) => external_id === 'm1')).toMatchObject([
+      { status: 'copy_suspected', texts: [], payer_name: null },
+    ]);
     expect((await rows()).filter(({ external_id }) => external_id === 'b1')).toMatchObject([
       { amount_minor: '90', texts: [], payer_name: null, version: 1 },
     ]);

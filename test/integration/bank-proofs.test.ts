@@ -408,6 +408,20 @@ describe('operators', () => {
     expect((await scene.judge(id, 'approve')).body.outcome).toBe('booked');
   });
 
+  it('hold one in review and reject the proof meanwhile: the time of the review is the customer’s again', async () => {
+    const { id, bankTransferId } = await scene.sent();
+    scene.at(hoursAfter(8 * 24));
+    await scene.act(bankTransferId, 'hold', { reason: 'odd' });
+    scene.at(hoursAfter(9 * 24));
+    await scene.judge(id, 'reject', { reason: 'It shows another transfer' });
+    scene.at(hoursAfter(10 * 24));
+    const { body } = await scene.act(bankTransferId, 'resume');
+    expect(body.status).toBe('awaiting');
+    // Seven days were left when the proof was sent.
+    expect(Date.parse(body.expiresAt)).toBeGreaterThanOrEqual(Date.parse(hoursAfter(16 * 24)));
+    expect(await scene.look(bankTransferId, hoursAfter(10 * 24))).toMatchObject({ status: 'awaiting' });
+  });
+
   it.each([
     ['approve', { amountMinor: 0 }, 400],
     ['approve', { amountMinor: 1.5 }, 400],
@@ -421,6 +435,18 @@ describe('operators', () => {
     expect((await scene.judge(id, act, body)).status).toBe(status);
     expect((await scene.ok('GET', `/v1/bank_proofs/${id}`)).status).toBe('waiting');
     expect((await scene.read(bankTransferId)).status).toBe('in_review');
+  });
+
+  it('do not approve much money in several parts on what they have sent themselves', async () => {
+    const { invoiceId } = await scene.invoice({
+      lines: [{ description: 'Workshop', quantity: 1, unitMinor: 300_000 }],
+    });
+    const { body: transfer } = await scene.ask(invoiceId);
+    const part = { amountMinor: 60_000 };
+    const { body: first } = await scene.send(transfer.id, form(await newFile()));
+    expect((await scene.judge(first.id, 'approve', part)).body.outcome).toBe('booked');
+    const { body: second } = await scene.send(transfer.id, form(await newFile()));
+    expect((await scene.judge(second.id, 'approve', part)).body.reason).toBe('second_person_required');
   });
 
   it('do not approve much money on what they have sent themselves', async () => {

@@ -454,6 +454,33 @@ describe('operators', () => {
     expect(await scene.act(id, act, body)).toMatchObject({ status: 400, body: { code: 'invalid_request' } });
   });
 
+  it('of a small rest end the waiting when that is written off, also on hold', async () => {
+    for (const isHeld of [false, true]) {
+      const { id, invoiceId } = await scene.offered();
+      await scene.pay(invoiceId, 89_900);
+      if (isHeld) await scene.act(id, 'hold', { reason: 'odd' });
+      await scene.ok('POST', `/v1/invoices/${invoiceId}/write_off`, { reason: 'a bank kept it' });
+      expect(await scene.read(id)).toMatchObject({ status: 'settled', dueMinor: 0 });
+    }
+  });
+
+  it('of an invoice whose earlier payment is taken back are given anew, over all of it', async () => {
+    const { invoiceId } = await scene.invoice();
+    const paymentId = await scene.pay(invoiceId, 20_000);
+    const { id } = (await scene.ask(invoiceId)).body;
+    await scene.takeBack(paymentId, hoursAfter(2));
+    await scene.look(id, hoursAfter(2));
+    expect(await scene.read(id)).toMatchObject({ status: 'awaiting', dueMinor: 90_000 });
+    await scene.pay(invoiceId, 15_000, { at: hoursAfter(3) });
+    await scene.look(id, hoursAfter(3));
+    expect(await scene.read(id)).toMatchObject({ status: 'partially_paid' });
+    expect(await scene.mails(id)).toEqual([
+      'bank_transfer_instructions',
+      'bank_transfer_instructions',
+      'bank_transfer_rest',
+    ]);
+  });
+
   it('keep the number of a confirmation, of which a later one takes its place', async () => {
     const { id } = await scene.offered();
     const first = (await scene.act(id, 'confirmation', { number: 'MMQFMP0N-000123' })).body;
