@@ -46,7 +46,7 @@ const NAME_POINTS = 20;
 const DATE_POINTS = 10;
 
 /** Nobody looks through more. */
-export const SUGGESTIONS_MAX = 20;
+const SUGGESTIONS_MAX = 20;
 
 /** The best ones first, none below the threshold. */
 export function rankSuggestions(
