@@ -8,10 +8,9 @@ import { type Database, withSystem, withTenant } from '../../db/client.ts';
 import { appendOutbox } from '../../db/queries/operations/outbox.ts';
 import { recordScheduleSuccess } from '../../db/queries/operations/schedule-runs.ts';
 import { matchMovements } from '../../db/queries/payments/match-movements.ts';
-import { RECONSIDERED_DAYS, reconsiderMovements } from '../../db/queries/payments/reconsider-movements.ts';
+import { reconsideredSince, reconsiderMovements } from '../../db/queries/payments/reconsider-movements.ts';
 import { tellOfUnseenProofs } from '../../db/queries/payments/unseen-proofs.ts';
 import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
-import { dayAt, daysLater } from '../../domain/reporting/report-days.ts';
 import { lookForMatches } from '../../workflows/payments/bank-matching.contract.ts';
 
 export function createBankMatchingActivities({ db }: { db: Database }) {
@@ -28,7 +27,7 @@ export function createBankReconciliationActivities({ db }: { db: Database }) {
     /** Wakes the matching of every tenant for which something waits, and tells operators of money that was proved and is not seen. */
     async reconcileBanks({ at }: { at: string }): Promise<{ tenants: number }> {
       const now = new Date(at);
-      const since = daysLater(dayAt(at, 'UTC'), -RECONSIDERED_DAYS);
+      const since = reconsideredSince(now);
       let tenants = 0;
       for (const tenantId of await withSystem(db, listTenantIds)) {
         const waiting = await withTenant(db, tenantId, async (tx) => {

@@ -29,7 +29,12 @@ export function bounceCodeOf(method: ManualMethod | null): BounceCode | null {
 export type BounceCode = 'cheque_bounced' | 'money_order_bounced';
 
 /** Records of one person within so many hours count together, so that no limit is passed by splitting. */
-export const SPLIT_WINDOW_HOURS = 24;
+const SPLIT_WINDOW_HOURS = 24;
+
+/** From when on what one person did alone counts together with what is done at `at`. */
+export function splitWindowBegin(at: Date): Date {
+  return new Date(at.getTime() - SPLIT_WINDOW_HOURS * 3_600_000);
+}
 
 /**
  * Whether a second person has to look at a record, all in cents of US dollars. `usdMinor`: what it is worth, null where no rate

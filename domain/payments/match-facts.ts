@@ -64,8 +64,8 @@ export type MatchFacts = {
   invoiceOf: (reference: string) => MatchInvoice | null;
   /**
    * Invoices in the movement's currency that wait for money: those with exactly its amount due, or booked on a proof and not
-   * seen, and open ones of whoever may have paid. The matching itself tells which is which, and leaves out what fits neither. Whoever has thousands of equal amounts gives the
-   * newest of them.
+   * seen, and open ones of whoever may have paid. The matching itself tells which is which, and leaves out what fits neither.
+   * Whoever has thousands of equal amounts gives the newest of them.
    */
   openInvoices: readonly MatchInvoice[];
   /** What the pending movement that this one replaces was seen as, with its invoice. */

@@ -14,7 +14,7 @@ import { byText } from '../../../domain/payments/match-facts.ts';
 import { sameMovements } from '../../../domain/payments/retold-elsewhere.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
-import { eraseCopies } from './movement-copies.ts';
+import { eraseCopies } from './erase-movements.ts';
 
 type Account = { id: string };
 

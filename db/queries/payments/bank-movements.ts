@@ -79,7 +79,10 @@ export async function updateMovement(
   return row;
 }
 
-/** They are decided as their sources tell them now. `status`: where they stand then; null for where they stood. `isToldAnew`: operators hear of them as of new ones. */
+/**
+ * They are decided as their sources tell them now. `status`: where they stand then; null for where they stood. `isToldAnew`:
+ * operators hear of them as of new ones.
+ */
 export async function markDecided(
   tx: Tx,
   ids: readonly string[],

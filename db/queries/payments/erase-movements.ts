@@ -44,6 +44,17 @@ export async function eraseMovements(
       where decided.transaction_id in (select id from told)
     )
     update ${bankTransactions} movement
-    set texts = '{}', payer_name = null, payer_account = null, bank_reference = null, erased_at = ${at}
+    set ${blank}, erased_at = ${at}
     where movement.id in (select id from told) and movement.erased_at is null`);
 }
+
+/** What was erased with a customer is not kept again by what tells the same money. */
+export async function eraseCopies(tx: Tx, originalIds: readonly string[]): Promise<void> {
+  await tx.execute(sql`
+    update ${bankTransactions} copy set ${blank}, erased_at = original.erased_at
+    from ${bankTransactions} original
+    where copy.copy_of_id = original.id and original.id = any(${sql.param([...originalIds])}::text[])
+      and original.erased_at is not null and copy.erased_at is null`);
+}
+
+const blank = sql`texts = '{}', payer_name = null, payer_account = null, bank_reference = null`;

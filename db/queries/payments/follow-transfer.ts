@@ -28,7 +28,7 @@ import { customers, invoices } from '../../schema/billing.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { currentTenant } from '../tenants/tenants.ts';
 import { currentBankDetails } from './bank-details.ts';
-import { isProofWaiting as hasWaitingProof } from './waiting-proofs.ts';
+import { isProofWaiting } from './waiting-proofs.ts';
 
 export type BankTransferRow = typeof bankTransfers.$inferSelect;
 
@@ -74,18 +74,20 @@ export async function followInvoice(
   // What was paid before the instructions and is taken back is owed by them as well.
   const paidBeforeMinor = Math.min(transfer.paidBeforeMinor, invoice.paidMinor);
   const wasOpen = isTransferOpen(transfer.status);
-  const isProofWaiting = !wasOpen && (await hasWaitingProof(tx, transfer.id));
-  const status = statusFollowing(transfer.status, { invoice, paidBeforeMinor, isErased, isProofWaiting });
+  const status = statusFollowing(transfer.status, {
+    invoice,
+    paidBeforeMinor,
+    isErased,
+    isProofWaiting: !wasOpen && (await isProofWaiting(tx, transfer.id)),
+  });
   const isOwedMore = isTransferOpen(status) && paidBeforeMinor < transfer.paidBeforeMinor;
   if (status === transfer.status && !isOwedMore) return transfer;
   const isAskedAnew =
     isTransferOpen(status) && (!wasOpen || (isOwedMore && status !== 'on_hold' && status !== 'in_review'));
-  return changeTransfer(tx, transfer, {
-    status,
-    paidBeforeMinor,
-    ...(isAskedAnew && (await givenAgain(tx, transfer, { paidMinor: invoice.paidMinor, at }))),
-    at,
-  });
+  if (!isAskedAnew) return changeTransfer(tx, transfer, { status, paidBeforeMinor, at });
+  const instructions = await renewedInstructions(tx, transfer);
+  const offer = await offerColumns(tx, { instructions, paidMinor: invoice.paidMinor, at });
+  return changeTransfer(tx, transfer, { status, ...offer, at });
 }
 
 /** Changes the row; a status that is not on hold holds nothing. */
@@ -153,23 +155,16 @@ export function startOf(row: BankTransferRow): BankTransferInput {
   return { tenantId, customerId, invoiceId, bankTransferId, lookAt };
 }
 
-async function givenAgain(
-  tx: Tx,
-  transfer: BankTransferRow,
-  { paidMinor, at }: { paidMinor: number; at: Date },
-) {
-  return offerColumns(tx, { instructions: await instructionsNow(tx, transfer), paidMinor, at });
-}
-
-/** Instructions that have expired and hold again: by the accounts of now, for one that was closed since must not be paid into. */
+/** Of instructions that have expired and hold again. */
 export async function renewedColumns(tx: Tx, transfer: BankTransferRow) {
   if (transfer.status !== 'expired') return {};
-  const instructions = await instructionsNow(tx, transfer);
+  const instructions = await renewedInstructions(tx, transfer);
   const { isInternational, configurationVersion: detailsVersion } = instructions;
   return { instructions, isInternational, detailsVersion };
 }
 
-async function instructionsNow(
+/** By the accounts of now: one that was closed since must not be paid into. */
+async function renewedInstructions(
   tx: Tx,
   { instructions, payerCountry: country, currency }: BankTransferRow,
 ): Promise<TransferInstructions> {

@@ -198,7 +198,9 @@ function invoicesByAwaited(invoices: readonly MatchInvoice[]): Map<string, Match
   for (const invoice of invoices) {
     for (const amountMinor of new Set([invoice.dueMinor, ...invoice.provenMinor])) {
       const key = amountKey(amountMinor, invoice.currency);
-      byAmount.set(key, [...(byAmount.get(key) ?? []), invoice]);
+      const equal = byAmount.get(key);
+      if (equal === undefined) byAmount.set(key, [invoice]);
+      else equal.push(invoice);
     }
   }
   return byAmount;

@@ -7,12 +7,10 @@
  * finds the invoice paid and the payment that its money belongs to.
  */
 import { and, eq, gt } from 'drizzle-orm';
-import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, type Money, money } from '../../../domain/money.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
-import { clockAfterReview } from '../../../domain/payments/bank-proof.ts';
-import { needsApproval, SPLIT_WINDOW_HOURS } from '../../../domain/payments/manual-payment.ts';
+import { needsApproval, splitWindowBegin } from '../../../domain/payments/manual-payment.ts';
 import { statusAfterDeed } from '../../../domain/payments/transfer-standing.ts';
 import { dayAt } from '../../../domain/reporting/report-days.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
@@ -33,10 +31,10 @@ import {
   type TransferSubject,
 } from './bank-transfers.ts';
 import { usdWorth } from './exchange-rates.ts';
-import { type BankTransferRow, changeTransfer, clockColumns, startOf } from './follow-transfer.ts';
+import { type BankTransferRow, changeTransfer, startOf } from './follow-transfer.ts';
 import { proofPaymentName } from './proof-payments.ts';
 import { settlePayment } from './settle-payment.ts';
-import { clockOf } from './transfer-acts.ts';
+import { clockAfterReviewOf } from './transfer-acts.ts';
 import { pageUrlOf, tellOfRejection } from './transfer-messages.ts';
 import { isProofWaiting } from './waiting-proofs.ts';
 
@@ -170,7 +168,7 @@ async function wantSecondPerson(
   if (proof.uploadedBy !== actor) return;
   const { timeZone } = await currentTenant(tx);
   const usdMinor = await usdWorth(tx, amount, dayAt(at.toISOString(), timeZone));
-  const aloneUsdMinor = await approvedAlone(tx, proof, { actor, at });
+  const aloneUsdMinor = await approvedAlone(tx, proof, { actor, at, timeZone });
   if (!needsApproval({ usdMinor, aloneUsdMinor, fourEyesUsdMinor: bankPolicy.fourEyesUsdMinor })) return;
   throw stateConflict(
     'second_person_required',
@@ -182,9 +180,8 @@ async function wantSecondPerson(
 async function approvedAlone(
   tx: Tx,
   { customerId }: BankProofRow,
-  { actor, at }: Pick<Judged, 'actor' | 'at'>,
+  { actor, at, timeZone }: Pick<Judged, 'actor' | 'at'> & { timeZone: string },
 ): Promise<number> {
-  const since = new Date(at.getTime() - SPLIT_WINDOW_HOURS * HOUR_MS);
   const rows = await tx
     .select({
       amountMinor: payments.amountMinor,
@@ -198,10 +195,9 @@ async function approvedAlone(
         eq(bankProofs.customerId, customerId),
         eq(bankProofs.uploadedBy, actor),
         eq(bankProofs.decidedBy, actor),
-        gt(bankProofs.decidedAt, since),
+        gt(bankProofs.decidedAt, splitWindowBegin(at)),
       ),
     );
-  const { timeZone } = await currentTenant(tx);
   let sumMinor = 0;
   for (const { amountMinor, currency, decidedAt } of rows) {
     const day = dayAt((decidedAt ?? at).toISOString(), timeZone);
@@ -209,8 +205,6 @@ async function approvedAlone(
   }
   return sumMinor;
 }
-
-const HOUR_MS = 3_600_000;
 
 /**
  * Once no proof waits any more, the transfer waits for what is missing, with the time that it stood in review given back; of
@@ -225,13 +219,9 @@ async function leaveReview(
   const situation = situationOf({ ...subject, isProofWaiting: await isProofWaiting(tx, before.id) });
   const status = statusAfterDeed(before.status, 'judge_proof', situation);
   if (status === null || status === before.status) return before;
-  const clock = clockAfterReview(clockOf(before), {
-    reviewedFrom: before.statusSince.toISOString(),
-    judgedAt: at.toISOString(),
-    dayMs: dayLengthMs(subject.context.tenant),
-  });
+  const clock = clockAfterReviewOf({ ...subject, transfer: before }, at);
   const askedAt = before.askedAt ?? (isAsked ? at : null);
-  const transfer = await changeTransfer(tx, before, { ...clockColumns(clock), status, askedAt, at });
+  const transfer = await changeTransfer(tx, before, { ...clock, status, askedAt, at });
   await awaitTransfer(tx, { ...subject, transfer }, at);
   return transfer;
 }

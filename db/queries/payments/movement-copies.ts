@@ -9,6 +9,7 @@ import { COPY_DAYS_MAX, suspectedCopies } from '../../../domain/payments/bank-ov
 import type { BankSource, BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
+import { eraseCopies } from './erase-movements.ts';
 
 /** Looks at these, which stand as `new`, and marks the likely copies among them. Returns how many those are. */
 export async function suspectCopies(tx: Tx, accountId: string, freshIds: readonly string[]): Promise<number> {
@@ -32,16 +33,6 @@ export async function suspectCopies(tx: Tx, accountId: string, freshIds: readonl
     suspected += pairs.length;
   }
   return suspected;
-}
-
-/** What was erased with a customer is not kept again by what tells the same money. */
-export async function eraseCopies(tx: Tx, originalIds: readonly string[]): Promise<void> {
-  await tx.execute(sql`
-    update ${bankTransactions} copy
-    set texts = '{}', payer_name = null, payer_account = null, bank_reference = null, erased_at = original.erased_at
-    from ${bankTransactions} original
-    where copy.copy_of_id = original.id and original.id = any(${sql.param([...originalIds])}::text[])
-      and original.erased_at is not null and copy.erased_at is null`);
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   type ManualMethod,
   manualMethodInWords,
   needsApproval,
-  SPLIT_WINDOW_HOURS,
+  splitWindowBegin,
 } from '../../../domain/payments/manual-payment.ts';
 import { dayAt } from '../../../domain/reporting/report-days.ts';
 import type { Tx } from '../../client.ts';
@@ -198,15 +198,12 @@ async function worthOf(tx: Tx, wish: HandWish, invoice: InvoiceRow): Promise<num
   return counted === null ? null : Math.max(received, counted);
 }
 
-const HOUR_MS = 3_600_000;
-
 /** What the same person has recorded for the customer without anybody's approval, lately; cents of US dollars. */
 async function recordedAlone(
   tx: Tx,
   { customerId }: PaymentTarget,
   { actor, at }: HandWish,
 ): Promise<number> {
-  const since = new Date(at.getTime() - SPLIT_WINDOW_HOURS * HOUR_MS);
   const [alone] = await tx
     .select({ usdMinor: sql<string>`coalesce(sum(${payments.usdMinor}), 0)` })
     .from(payments)
@@ -215,7 +212,7 @@ async function recordedAlone(
         eq(payments.customerId, customerId),
         eq(payments.recordedBy, actor),
         isNull(payments.approvalId),
-        gt(payments.recordedAt, since),
+        gt(payments.recordedAt, splitWindowBegin(at)),
       ),
     );
   return Number(alone?.usdMinor ?? 0);

@@ -4,7 +4,7 @@
  *
  * Why it is safe to run twice: a payment has one movement at most (unique in the table), and one that has it waits for none.
  */
-import { and, asc, eq, isNull, notExists, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, notExists, type SQL, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { bankAllocations, bankProofs } from '../../schema/banking.ts';
@@ -47,6 +47,15 @@ export async function isSeen(tx: Tx, paymentId: string): Promise<boolean> {
   return seen !== undefined;
 }
 
+/** Of payments on proofs in a query: those that stand and whose money was not seen yet. */
+export function isUnseen(tx: Tx): SQL | undefined {
+  const seen = tx
+    .select({ one: sql`1` })
+    .from(bankAllocations)
+    .where(and(eq(bankAllocations.paymentId, payments.id), isNull(bankAllocations.undoneAt)));
+  return and(eq(payments.returnedMinor, 0), notExists(seen));
+}
+
 /** Says that a movement is the payment's money, by a decision about the movement. */
 export async function linkProofPayment(
   tx: Tx,
@@ -64,10 +73,6 @@ export async function linkProofPayment(
 
 /** Those of the invoice whose money was not seen yet, the first first. Call under the customer's lock. */
 export async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
-  const seen = tx
-    .select({ one: sql`1` })
-    .from(bankAllocations)
-    .where(and(eq(bankAllocations.paymentId, payments.id), isNull(bankAllocations.undoneAt)));
   return tx
     .select({
       paymentId: payments.id,
@@ -78,6 +83,6 @@ export async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<
     })
     .from(bankProofs)
     .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
-    .where(and(eq(bankProofs.invoiceId, invoiceId), eq(payments.returnedMinor, 0), notExists(seen)))
+    .where(and(eq(bankProofs.invoiceId, invoiceId), isUnseen(tx)))
     .orderBy(asc(payments.id));
 }

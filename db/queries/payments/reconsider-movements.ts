@@ -4,7 +4,7 @@
  *
  * Why it is safe to run twice: a movement that is decided as before is left as it is.
  */
-import { and, asc, count, eq, gte, inArray, isNull, ne, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gte, inArray, isNull, type SQL, sql } from 'drizzle-orm';
 import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
 import { hasBankNumber } from '../../../domain/payments/bank-number.ts';
 import { dayAt, daysLater } from '../../../domain/reporting/report-days.ts';
@@ -14,8 +14,12 @@ import { bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import type { BankMovementRow } from './bank-movements.ts';
 
-/** What is older, somebody has looked at by now, or reconciles by hand. */
-export const RECONSIDERED_DAYS = 60;
+/** The first day that is looked at again: what is older, somebody has looked at by now, or reconciles by hand. */
+export function reconsideredSince(at: Date): string {
+  return daysLater(dayAt(at.toISOString(), 'UTC'), -RECONSIDERED_DAYS);
+}
+
+const RECONSIDERED_DAYS = 60;
 
 /** `since`: the first day that is looked at; left out for all. Returns how many movements wait for the rules then. */
 export async function reconsiderMovements(tx: Tx, { since }: { since?: string } = {}): Promise<number> {
@@ -34,11 +38,10 @@ export async function reconsiderConfirmed(
   { tenantId, number, at }: { tenantId: string; number: string; at: Date },
 ): Promise<void> {
   const { id, texts, bankReference, bookedOn } = bankTransactions;
-  const since = daysLater(dayAt(at.toISOString(), 'UTC'), -RECONSIDERED_DAYS);
   const queued = await tx
     .select({ id, texts, bankReference })
     .from(bankTransactions)
-    .where(isQueued(gte(bookedOn, since)));
+    .where(isQueued(gte(bookedOn, reconsideredSince(at))));
   const ids = queued.filter((row) => hasBankNumber(row, number)).map((row) => row.id);
   if (ids.length === 0) return;
   await decideAnew(tx, sql`${id} = any(${sql.param(ids)}::text[])`);
@@ -51,7 +54,7 @@ export async function reconsiderConfirmed(
  */
 export async function reconsiderReturns(
   tx: Tx,
-  { id: creditId, accountId, currency, amountMinor, bookedOn }: BankMovementRow,
+  { accountId, currency, amountMinor, bookedOn }: BankMovementRow,
 ): Promise<boolean> {
   const ignoredOutflows = tx
     .select({ id: bankDecisions.transactionId })
@@ -68,7 +71,6 @@ export async function reconsiderReturns(
         gte(bankTransactions.bookedOn, bookedOn),
         eq(bankTransactions.status, 'ignored'),
         eq(bankTransactions.leftToPeople, false),
-        ne(bankTransactions.id, creditId),
         inArray(bankTransactions.id, ignoredOutflows),
       ),
     )

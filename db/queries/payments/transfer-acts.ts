@@ -46,7 +46,7 @@ export async function holdTransfer(
   if (subject.transfer.status === status) return subject.transfer;
   const { at } = asked;
   const transfer = await changeTransfer(tx, subject.transfer, {
-    ...givenBack(subject, at),
+    ...(subject.transfer.status === 'in_review' && clockAfterReviewOf(subject, at)),
     status,
     heldAt: at,
     holdReason: reason,
@@ -127,9 +127,11 @@ export async function keepConfirmation(
   });
 }
 
-/** The time that a proof has stood in review, which is no time of the customer's. */
-function givenBack({ transfer, context }: TransferSubject, at: Date) {
-  if (transfer.status !== 'in_review') return {};
+/** The clock with the time given back that a proof has stood in review, which is no time of the customer's. */
+export function clockAfterReviewOf(
+  { transfer, context }: Pick<TransferSubject, 'transfer' | 'context'>,
+  at: Date,
+) {
   const clock = clockAfterReview(clockOf(transfer), {
     reviewedFrom: transfer.statusSince.toISOString(),
     judgedAt: at.toISOString(),
@@ -181,7 +183,7 @@ async function follow(
   return transfer;
 }
 
-export function clockOf({ askAt, alertAt, expiresAt }: BankTransferRow) {
+function clockOf({ askAt, alertAt, expiresAt }: BankTransferRow) {
   return {
     askAt: askAt.toISOString(),
     alertAt: alertAt.toISOString(),

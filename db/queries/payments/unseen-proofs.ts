@@ -4,15 +4,16 @@
  *
  * Why it is safe to run twice: a notice is known by its proof.
  */
-import { and, asc, eq, exists, gte, isNull, lte, notExists, sql } from 'drizzle-orm';
+import { and, asc, eq, exists, gte, isNull, lte, sql } from 'drizzle-orm';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { businessDaysLater } from '../../../domain/payments/banking-days.ts';
 import { dayAt } from '../../../domain/reporting/report-days.ts';
 import type { Tx } from '../../client.ts';
-import { bankAccounts, bankAllocations, bankProofs } from '../../schema/banking.ts';
+import { bankAccounts, bankProofs } from '../../schema/banking.ts';
 import { invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
 import { tellBankOperators } from './bank-notices.ts';
+import { isUnseen } from './proof-payments.ts';
 
 /** As long as a transfer from abroad may take (knowledge: bank reconciliation §4). */
 const BUSINESS_DAYS = 5;
@@ -23,10 +24,6 @@ export async function tellOfUnseenProofs(
   { tenantId, since, at }: { tenantId: string; since: Date; at: Date },
 ): Promise<number> {
   const one = { one: sql`1` };
-  const seen = tx
-    .select(one)
-    .from(bankAllocations)
-    .where(and(eq(bankAllocations.paymentId, payments.id), isNull(bankAllocations.undoneAt)));
   const accounts = tx
     .select(one)
     .from(bankAccounts)
@@ -43,13 +40,7 @@ export async function tellOfUnseenProofs(
     .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
     .innerJoin(invoices, eq(invoices.id, payments.invoiceId))
     .where(
-      and(
-        gte(bankProofs.decidedAt, since),
-        lte(bankProofs.decidedAt, at),
-        eq(payments.returnedMinor, 0),
-        notExists(seen),
-        exists(accounts),
-      ),
+      and(gte(bankProofs.decidedAt, since), lte(bankProofs.decidedAt, at), isUnseen(tx), exists(accounts)),
     )
     .orderBy(asc(bankProofs.id));
   const today = dayAt(at.toISOString(), 'UTC');
