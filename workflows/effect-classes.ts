@@ -65,7 +65,7 @@ export const checkoutRead: ActivityOptions = { ...read, taskQueue: taskQueues.co
  */
 export const feedRead: ActivityOptions = {
   taskQueue: taskQueues.plaid,
-  startToCloseTimeout: '10 minutes',
+  startToCloseTimeout: '1 hour',
   heartbeatTimeout: DEAD_AFTER,
   retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '10 minutes' },
 };

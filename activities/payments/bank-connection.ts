@@ -16,13 +16,12 @@ import {
   resealToken,
   tokenOf,
 } from '../../db/queries/payments/bank-connections.ts';
-import { accountsOf } from '../../db/queries/payments/connected-accounts.ts';
+import { accountsOf, accountsToGain } from '../../db/queries/payments/connected-accounts.ts';
 import { connectionNamed } from '../../db/queries/payments/connection-named.ts';
 import {
-  type AskedConnection,
-  type BankReading,
   type Hints,
   type Looked,
+  type ReadBank,
   saveFailure,
   saveReading,
 } from '../../db/queries/payments/save-bank-reading.ts';
@@ -64,7 +63,9 @@ export function createBankConnectionActivities({
       inboxEventIds,
       at: now,
     }: SyncBankConnectionInput): Promise<SyncedBankConnection> {
-      const at = new Date(now);
+      // A look that was tried again is of the time at which it was.
+      const { currentAttemptScheduledTimestampMs: triedAt } = Context.current().info;
+      const at = new Date(Math.max(Date.parse(now), triedAt));
       const { owner, hints } = await withSystem(db, async (tx) => ({
         owner: await connectionNamed(tx, connectionExternalId),
         hints: await readEvents(tx, inboxEventIds),
@@ -114,7 +115,6 @@ async function look(deps: Deps, { id: connectionId, tenantId, hints, at }: Look)
   }
 }
 
-type Read = { reading: BankReading | null; asked: AskedConnection | null };
 type Failed = {
   failure: VendorError;
   told: { problem: BankFeedError['reason'] | null; message: string };
@@ -128,15 +128,26 @@ async function tryToRead(
     hints,
     at,
   }: { connection: BankConnectionRow; accessToken: string; hints: Hints; at: Date },
-): Promise<Read | Failed> {
+): Promise<ReadBank | Failed> {
   try {
-    const reading = await readBankFeed(feed, { accessToken, cursor: connection.cursor });
-    const known = await withTenant(db, connection.tenantId, (tx) => accountsOf(tx, connection.id));
+    const reader = { feed, wait: (ms: number) => Context.current().sleep(ms) };
+    const inTenant = <T>(work: Parameters<typeof withTenant<T>>[2]) =>
+      withTenant(db, connection.tenantId, work);
+    const reading = await readBankFeed(reader, { accessToken, cursor: connection.cursor });
+    const known = await inTenant((tx) => accountsOf(tx, connection.id));
     const named = [...(reading?.told ?? []), ...(reading?.unreadable ?? [])];
     const isStrange = named.some(({ accountExternalId }) => !known.has(accountExternalId));
-    if (!isStrange && known.size > 0 && !isToBeAsked(connection, hints, at)) return { reading, asked: null };
-    const item = await feed.item(accessToken);
-    return { reading, asked: { item, accounts: await feed.accounts(accessToken) } };
+    if (!isStrange && known.size > 0 && !isToBeAsked(connection, hints, at)) {
+      return { reading, history: null, asked: null };
+    }
+    const asked = { item: await feed.item(accessToken), accounts: await feed.accounts(accessToken) };
+    // An account that is kept without its history would never get it.
+    if (reading === null) return { reading, history: null, asked: connection.cursor === null ? asked : null };
+    if (reading.from === null) return { reading, history: null, asked };
+    const gained = await inTenant((tx) => accountsToGain(tx, connection, asked));
+    if (gained.size === 0) return { reading, history: null, asked };
+    const history = await readBankFeed(reader, { accessToken, cursor: null });
+    return history === null ? { reading: null, history, asked: null } : { reading, history, asked };
   } catch (failure) {
     if (!(failure instanceof VendorError)) throw failure;
     const problem = failure instanceof BankFeedError ? failure.reason : null;

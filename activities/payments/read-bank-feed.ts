@@ -1,24 +1,30 @@
 /**
  * Everything that has changed since a cursor, page by page to the last one. Nothing of it may be kept before: where the log
- * changes between two pages, the reading begins again at its first cursor.
+ * changes between two pages, the reading begins again at its first cursor. A feed that wants no more questions for a while is
+ * asked for the same page after it, so that a reading longer than what it answers in a minute comes to its end.
  */
 
 import type { BankReading } from '../../db/queries/payments/save-bank-reading.ts';
-import { bankConnectionPolicy } from '../../domain/payments/bank-connection.ts';
-import { type BankFeed, BankFeedError } from '../../domain/payments/bank-feed.ts';
+import { VendorError } from '../../domain/errors.ts';
+import { bankConnectionPolicy, retryDelayMs } from '../../domain/payments/bank-connection.ts';
+import { type BankFeed, BankFeedError, type FeedPage } from '../../domain/payments/bank-feed.ts';
+
+/** The feed, and how to let so many milliseconds pass. */
+export type FeedReader = { feed: BankFeed; wait: (ms: number) => Promise<void> };
 
 /**
  * Null while the feed has not read the bank for the first time. Throws as the feed does; `changed_while_reading` only where the
- * log does not come to rest. A cursor that the feed does not know (any more) is begun anew: what is kept is told again then.
+ * log does not come to rest, `rate_limited` at the first page, and where the feed answers nothing for minutes. A cursor that
+ * the feed does not know (any more) is begun anew: what is kept is told again then.
  */
 export async function readBankFeed(
-  feed: BankFeed,
+  reader: FeedReader,
   { accessToken, cursor }: { accessToken: string; cursor: string | null },
 ): Promise<BankReading | null> {
   let from = cursor;
   for (let restarts = 0; ; restarts += 1) {
     try {
-      return await readPages(feed, { accessToken, from });
+      return await readPages(reader, { accessToken, from });
     } catch (error) {
       if (!(error instanceof BankFeedError)) throw error;
       if (error.reason === 'not_ready') return null;
@@ -30,17 +36,34 @@ export async function readBankFeed(
 }
 
 async function readPages(
-  feed: BankFeed,
+  reader: FeedReader,
   { accessToken, from }: { accessToken: string; from: string | null },
 ): Promise<BankReading | null> {
   const reading: BankReading = { from, cursor: from ?? '', told: [], removed: [], unreadable: [] };
-  for (let cursor = from; ; cursor = reading.cursor) {
-    const page = await feed.sync({ accessToken, cursor });
-    if (!page.isReady) return null;
+  const { feed } = reader;
+  let page = await feed.sync({ accessToken, cursor: from });
+  while (page.isReady) {
     reading.told.push(...page.added, ...page.modified);
     reading.removed.push(...page.removed);
     reading.unreadable.push(...page.unreadable);
     reading.cursor = page.nextCursor;
     if (!page.hasMore) return reading;
+    page = await nextPage(reader, { accessToken, cursor: reading.cursor });
+  }
+  return null;
+}
+
+async function nextPage(
+  { feed, wait }: FeedReader,
+  input: { accessToken: string; cursor: string },
+): Promise<FeedPage> {
+  for (let waits = 1; ; waits += 1) {
+    try {
+      return await feed.sync(input);
+    } catch (error) {
+      const isLimited = error instanceof VendorError && error.code === 'rate_limited';
+      if (!isLimited || waits > bankConnectionPolicy.waitsForPageMax) throw error;
+      await wait(Math.max(retryDelayMs(waits, Math.random()), error.retryAfterMs ?? 0));
+    }
   }
 }

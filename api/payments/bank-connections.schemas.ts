@@ -1,6 +1,6 @@
 /** Connections to banks, and links to make or repair one, as callers get them. */
 import { z } from 'zod';
-import { bankConnectionStatuses } from '../../domain/payments/bank-connection.ts';
+import { bankConnectionPolicy, bankConnectionStatuses } from '../../domain/payments/bank-connection.ts';
 import type { BankFeedFailure } from '../../domain/payments/bank-feed.ts';
 import { currency, id, instant } from '../schemas.ts';
 
@@ -53,6 +53,7 @@ export const bankConnection = z
           reason: z.enum(['currency_unknown', 'amount_too_large', 'account_unknown']),
           currency: z.string(),
           bookedOn: z.string(),
+          isDismissed: z.boolean().meta({ description: 'Somebody has dealt with it.' }),
         }),
       )
       .meta({ description: 'Movements that were told and could not be kept; look at them at the bank.' }),
@@ -64,6 +65,16 @@ export const bankConnection = z
 export type BankConnectionBody = z.infer<typeof bankConnection>;
 
 export const connectionParams = z.strictObject({ bankConnectionId: connectionId });
+
+export const dismissal = z
+  .strictObject({
+    externalIds: z
+      .array(z.string().min(1).max(200))
+      .min(1)
+      .max(bankConnectionPolicy.unreadableMax)
+      .meta({ description: 'As `unreadable` of the connection names them.' }),
+  })
+  .meta({ id: 'DismissUnreadable' });
 
 export const newConnection = z
   .strictObject({

@@ -12,6 +12,7 @@ import {
   addConnection,
   type BankConnectionRow,
   connectionOfToken,
+  dismissUnreadable,
   listConnections,
   lookNow,
   readConnection,
@@ -36,6 +37,7 @@ import {
   type ConnectionTestBody,
   connectionParams,
   connectionTest,
+  dismissal,
   exampleConnection,
   newConnection,
 } from './bank-connections.schemas.ts';
@@ -92,8 +94,9 @@ const create = route({
       const connection = await inTenant((tx) => addConnection(tx, made));
       const asked = connection.askedAt === null ? await askOnce(deps, accessToken) : null;
       if (asked !== null) {
-        const about = { connectionId: connection.id, cursor: null, reading: null, hints: noHints, at };
-        await inTenant((tx) => saveReading(tx, { ...about, asked }));
+        const read = { reading: null, history: null, asked };
+        const about = { connectionId: connection.id, cursor: null, hints: noHints, at };
+        await inTenant((tx) => saveReading(tx, { ...about, ...read }));
       }
       return connection.id;
     },
@@ -195,6 +198,27 @@ const sync = route({
   },
 });
 
+const dismiss = route({
+  effect: 'write',
+  method: 'post',
+  path: '/v1/bank_connections/{bankConnectionId}/dismiss_unreadable',
+  operationId: 'dismissUnreadableMovements',
+  tag: 'Bank transfers',
+  scope: 'billing:write',
+  summary: 'Say that unreadable movements were dealt with',
+  description:
+    'Looked at them at the bank, and recorded by hand what was a payment? Then they concern nobody any more, and the health of banks does not count them. They stay listed until the bank takes them back.',
+  params: connectionParams,
+  body: dismissal,
+  responses: { 200: one },
+  problems: ['state_conflict'],
+  reasons: { state_conflict: ['movement_not_listed'] },
+  handler: async ({ tx, deps, caller: { actor }, now: at, params: { bankConnectionId }, body }) => {
+    const row = await dismissUnreadable(tx, { connectionId: bankConnectionId, actor, at, ...body });
+    return { status: 200, body: await toConnection(tx, deps, row) };
+  },
+});
+
 const test = route({
   effect: 'act',
   method: 'post',
@@ -224,7 +248,7 @@ const test = route({
   },
 });
 
-export const bankConnectionRoutes: readonly Route[] = [create, list, read, unlink, sync, test];
+export const bankConnectionRoutes: readonly Route[] = [create, list, read, unlink, sync, dismiss, test];
 
 /** Null for a public token that Plaid does not take: it is too old, or none, or somebody has exchanged it already. */
 async function exchange({ banks }: ApiDependencies, publicToken: string) {
@@ -336,11 +360,12 @@ async function toConnection(
     lastFailure: row.lastFailure,
     bankReadAt: at(row.bankReadAt),
     lastWebhookAt: at(row.lastWebhookAt),
-    unreadable: row.unreadable.map(({ externalId, reason, currency, bookedOn }) => ({
+    unreadable: row.unreadable.map(({ externalId, reason, currency, bookedOn, isDismissed = false }) => ({
       externalId,
       reason,
       currency,
       bookedOn,
+      isDismissed,
     })),
     createdAt: row.createdAt.toISOString(),
     links: { temporal: workflowUrl(deps, bankConnectionWorkflowId(row.externalId)) },

@@ -101,7 +101,8 @@ const details: Record<ConnectionConcern, string> = {
   consent_ends: 'Consent ends within days: ask for a link token with bankConnectionId, and sign in.',
   disconnect_expected:
     'It will be ended within days: ask for a link token with bankConnectionId, and sign in.',
-  unreadable_movements: 'Movements were told that could not be kept: the connection lists them.',
+  unreadable_movements:
+    'Movements were told that could not be kept: the connection lists them. Deal with them, then dismiss them.',
 };
 
 function recordOf(row: BankConnectionRow): Parameters<typeof concernsOf>[0] {

@@ -46,7 +46,7 @@ export function alertInWords(
       const more = rest > 0 ? ` and ${rest} more` : '';
       return {
         title: `${movements.length === 1 ? 'A movement' : `${movements.length} movements`} at ${bank} could not be read`,
-        what: `They were told and are not among the bank transactions: ${listed.join(', ')}${more}. Look at them at the bank; GET /v1/bank_connections/${connectionId} lists them.`,
+        what: `They were told and are not among the bank transactions: ${listed.join(', ')}${more}. Look at them at the bank; GET /v1/bank_connections/${connectionId} lists them. Dismiss them there when they are dealt with.`,
       };
     }
   }

@@ -15,8 +15,9 @@ export const bankConnectionStatuses = ['active', 'needs_reauth', 'revoked', 'unl
 
 export type BankConnectionStatus = (typeof bankConnectionStatuses)[number];
 
-/** A movement that could not be kept, as operators are shown it until it is gone. */
+/** A movement that could not be kept, as operators are shown it until it is gone. `isDismissed`: somebody has dealt with it. */
 export type UnreadableMovement = {
+  isDismissed?: boolean;
   externalId: string;
   accountExternalId: string;
   /** `account_unknown`: on an account whose own currency we do not know. */
@@ -40,6 +41,8 @@ export const bankConnectionPolicy = {
   looksPerRun: 24,
   /** A reading that does not come to an end because the log changes under it is begun again so often before it waits. */
   restartsMax: 10,
+  /** A feed that answers no more within a reading is waited for so often, each time twice as long: some minutes. */
+  waitsForPageMax: 7,
   /** How far back the first reading goes: as far as the feed goes. */
   historyDays: 730,
   /** Operators are told of consent that ends so long before it does, unless the feed tells earlier. */
@@ -131,7 +134,7 @@ export function concernsOf(connection: ConnectionRecord, now: string): Connectio
     bank_silent: isRead && bankReadAt !== null && hoursSince(bankReadAt) > policy.bankSilentAfterHours,
     consent_ends: isRead && isConsentEnding(consentExpiresAt, now),
     disconnect_expected: isRead && connection.disconnectExpectedSince !== null,
-    unreadable_movements: connection.unreadable.length > 0,
+    unreadable_movements: connection.unreadable.some(({ isDismissed = false }) => !isDismissed),
   };
   return connectionConcerns.filter((concern) => found[concern]);
 }

@@ -26,7 +26,7 @@ const account: KnownAccount = {
   connection: before,
 };
 const find = (known: readonly KnownAccount[], differs: Partial<FeedAccount> = {}) =>
-  sameAccount({ ...told, ...differs }, { connection, known });
+  sameAccount({ ...told, ...differs }, { connection, known, accounts: [{ ...told, ...differs }] });
 const unnamed = { persistentId: null };
 
 describe('an account that a feed tells is', () => {
@@ -72,6 +72,14 @@ describe('an account that a feed tells is', () => {
     const other = { ...account, ...unnamed, id: 'bac_2', name: 'Savings' };
     expect(find([{ ...account, ...unnamed }, other])).toMatchObject({ accountId: 'bac_1' });
     expect(find([{ ...account, ...unnamed, name: 'Savings' }, other])).toBeNull();
+  });
+
+  it('of two told that end alike and are known as one the one with its name, and the other a new one', () => {
+    const known = [{ ...account, ...unnamed }];
+    const savings = { ...told, externalId: 'new-2', name: 'Savings' };
+    const accounts = [savings, told];
+    expect(sameAccount(savings, { connection, known, accounts })).toBeNull();
+    expect(sameAccount(told, { connection, known, accounts })).toMatchObject({ accountId: 'bac_1' });
   });
 
   it('the one of statement files whose number ends alike', () => {

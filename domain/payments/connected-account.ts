@@ -32,7 +32,13 @@ export function sameAccount(
   {
     connection,
     known,
-  }: { connection: { id: string; institutionId: string | null }; known: readonly KnownAccount[] },
+    accounts,
+  }: {
+    connection: { id: string; institutionId: string | null };
+    known: readonly KnownAccount[];
+    /** All that the connection tells of. */
+    accounts: readonly FeedAccount[];
+  },
 ): FoundAccount | null {
   const ours = known.find(
     (each) => each.connection?.id === connection.id && each.externalId === told.externalId,
@@ -45,11 +51,11 @@ export function sameAccount(
     others.find((each) => told.persistentId !== null && each.persistentId === told.persistentId) ??
     onlyOne(
       others.filter((each) => isAlike(each, told, connection.institutionId)),
-      told.name,
+      { told, accounts },
     ) ??
     onlyOne(
       others.filter((each) => isInFiles(each, told)),
-      told.name,
+      { told, accounts },
     );
   if (found === undefined) return null;
   return { accountId: found.id, readBy: readerOf(found, connection.id) };
@@ -85,9 +91,13 @@ function hasMask(known: string | null, told: string | null): boolean {
 /** A shorter one fits by chance. */
 const MASK_LENGTH = 4;
 
-/** Several that fit are told apart by the name, or not at all. */
-function onlyOne(fitting: readonly KnownAccount[], name: string): KnownAccount | undefined {
-  if (fitting.length <= 1) return fitting[0];
-  const named = fitting.filter((each) => each.name === name);
+/** Several that fit, on either side, are told apart by the name, or not at all. */
+function onlyOne(
+  fitting: readonly KnownAccount[],
+  { told, accounts }: { told: FeedAccount; accounts: readonly FeedAccount[] },
+): KnownAccount | undefined {
+  const alike = accounts.filter(({ mask, currency }) => mask === told.mask && currency === told.currency);
+  if (fitting.length <= 1 && alike.length <= 1) return fitting[0];
+  const named = fitting.filter(({ name }) => name === told.name);
   return named.length === 1 ? named[0] : undefined;
 }

@@ -14,6 +14,7 @@ import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
 import { readCryptoInvoice } from '../../db/queries/payments/crypto-invoices.ts';
 import { storePublished } from '../../db/queries/payments/exchange-rates.ts';
 import { disputes } from '../../db/schema/payments.ts';
+import type { PlaidControl } from '../../integrations/plaid/sandbox/control.ts';
 import { eventually } from '../../scripts/processes.ts';
 import { reconcileSchedules } from '../../temporal/schedules.ts';
 import {
@@ -126,8 +127,12 @@ type Things = {
   movement(): Promise<string>;
   matched(): Promise<string>;
   /** A connection to a bank that was read once, and the public token it was made of. */
-  bank(): Promise<{ id: string; publicToken: string }>;
+  bank(
+    transactions?: Parameters<PlaidControl['addTransactions']>[1],
+  ): Promise<{ id: string; publicToken: string }>;
   bankConnection(): Promise<string>;
+  /** In a currency that no amounts are kept in. */
+  unreadableMovement(): Promise<{ bankConnectionId: string; externalId: string }>;
   bankAccount(): Promise<string>;
   /** A statement file that was read, of an account of its own. */
   statement(): Promise<string>;
@@ -694,6 +699,16 @@ const samples: Record<string, Sample> = {
     call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}/sync`, body: {} }),
     foreign: 'not_found',
   },
+  dismissUnreadableMovements: {
+    call: async (a) => {
+      const { bankConnectionId, externalId } = await a.unreadableMovement();
+      return {
+        path: `/v1/bank_connections/${bankConnectionId}/dismiss_unreadable`,
+        body: { externalIds: [externalId] },
+      };
+    },
+    foreign: 'not_found',
+  },
   testBankConnection: {
     call: async (a) => ({ path: `/v1/bank_connections/${await a.bankConnection()}/test`, body: {} }),
     foreign: 'not_found',
@@ -1040,8 +1055,9 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       await post(`${path}/payments`, { ...cash(), amountMinor: dueMinor });
       return (await api.request('GET', path, { token })).body;
     },
-    async bank() {
-      const { publicToken } = processes.plaid.createItem();
+    async bank(transactions = []) {
+      const { publicToken, itemId } = processes.plaid.createItem();
+      processes.plaid.addTransactions(itemId, transactions);
       const { id } = await post('/v1/bank_connections', { publicToken });
       await processes.deliver();
       // Its process has looked, so that it writes nothing while other operations are tested.
@@ -1051,6 +1067,13 @@ function thingsOf({ tenantId, token }: TestTenant): Things {
       return { id, publicToken: publicToken ?? '' };
     },
     bankConnection: async () => (await things.bank()).id,
+    async unreadableMovement() {
+      const coin = { amount: '-1.00', description: 'COIN', date: '2026-03-04', unofficialCurrency: 'DOGE' };
+      const { id: bankConnectionId } = await things.bank([coin]);
+      const path = `/v1/bank_connections/${bankConnectionId}`;
+      const [unreadable] = (await api.request('GET', path, { token })).body.unreadable;
+      return { bankConnectionId, externalId: unreadable.externalId };
+    },
     taxRate: async () => (await post('/v1/tax_rates', newRate())).id,
     coupon: async () => (await post('/v1/coupons', newCoupon())).id,
     async couponed() {
@@ -1264,6 +1287,7 @@ const plainFields: ReadonlySet<string> = new Set([
   'createApiKey expiresAt',
   'acceptCryptoPayments reason',
   'dismissCryptoPayments reason',
+  'dismissUnreadableMovements externalIds',
   'cancelCryptoInvoice reason',
   'extendCryptoInvoice reason',
   'markCryptoInvoiceInvalid reason',

@@ -30,10 +30,10 @@ export type BankScene = {
   connect(tenant: TestTenant, accounts?: Accounts): Promise<Bank>;
   /** What Link has given for an Item, sent to the API. */
   add(tenant: TestTenant, item: ReturnType<PlaidControl['createItem']>): Promise<Bank>;
-  /** One look, told of all stored events about the connection. */
+  /** One look, told of all stored events about the connection. `triedAt`: of the try, where the look was asked for earlier. */
   look(
     bank: Pick<Bank, 'itemId'>,
-    parts?: { at?: string; db?: Database; banks?: Banks },
+    parts?: { at?: string; triedAt?: string; db?: Database; banks?: Banks },
   ): Promise<SyncedBankConnection>;
   connection(bank: Bank): Promise<Json>;
   /** In plain words, the first booked first: `2026-03-05 49900 USD new`. */
@@ -81,7 +81,7 @@ export async function createBankScene({ config }: { config?: Config } = {}): Pro
       const { id } = await ok(tenant, 'POST', '/v1/bank_connections', { publicToken: item.publicToken });
       return { ...item, id, tenant };
     },
-    async look({ itemId }, { at: when = at, ...parts } = {}) {
+    async look({ itemId }, { at: when = at, triedAt = when, ...parts } = {}) {
       const events = await api.sql(
         "SELECT id FROM inbox_events WHERE object_id = $1 AND status = 'received'",
         [itemId],
@@ -89,11 +89,15 @@ export async function createBankScene({ config }: { config?: Config } = {}): Pro
       const inboxEventIds = events.map(({ id }) => id);
       const deps = { db: api.db, banks, log, ...parts };
       const { syncBankConnection } = createBankConnectionActivities(deps);
-      return new MockActivityEnvironment({}, { logger: new DefaultLogger('ERROR') }).run(syncBankConnection, {
-        connectionExternalId: itemId,
-        inboxEventIds,
-        at: when,
-      });
+      const info = { currentAttemptScheduledTimestampMs: Date.parse(triedAt) };
+      return new MockActivityEnvironment(info, { logger: new DefaultLogger('ERROR') }).run(
+        syncBankConnection,
+        {
+          connectionExternalId: itemId,
+          inboxEventIds,
+          at: when,
+        },
+      );
     },
     connection: ({ tenant, id }) => ok(tenant, 'GET', `/v1/bank_connections/${id}`),
     async movements({ tenantId }) {

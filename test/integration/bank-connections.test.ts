@@ -236,6 +236,40 @@ describe('a reading', () => {
     expect(await cursorOf(bank)).not.toBe('bm90aGluZw==');
   });
 
+  it('from the beginning takes away what was pending and has gone meanwhile, which nobody tells any more', async () => {
+    const bank = await scene.connect(await scene.tenant());
+    const [pending = ''] = scene.plaid.addTransactions(bank.itemId, [
+      { ...wire('10.00', 'A'), pending: true },
+      wire('20.00', 'B'),
+      { ...wire('30.00', 'C'), pending: true },
+    ]);
+    await scene.look(bank);
+    scene.plaid.removeTransactions(bank.itemId, [pending]);
+    await scene.api.sql("UPDATE bank_connections SET cursor = 'bm90aGluZw==' WHERE id = $1", [bank.id]);
+    await scene.look(bank);
+    expect(await scene.movements(bank.tenant)).toEqual([
+      '2026-03-04 1000 USD removed',
+      '2026-03-04 2000 USD new',
+      '2026-03-04 3000 USD pending',
+    ]);
+  });
+
+  it('that is longer than what the feed answers in a minute comes to its end', async () => {
+    const bank = await scene.connect(await scene.tenant());
+    scene.plaid.addTransactions(bank.itemId, many());
+    scene.plaid.failNext({ op: 'transactions.sync', error: 'TRANSACTIONS_LIMIT', after: 1 });
+    const calls = scene.plaid.calls()['transactions.sync'] ?? 0;
+    await scene.look(bank);
+    expect(await count(bank)).toEqual({ n: 1_100, names: 1_100 });
+    expect((scene.plaid.calls()['transactions.sync'] ?? 0) - calls).toBe(4);
+  });
+
+  it('that succeeds when it is tried again is as old as that try', async () => {
+    const bank = await scene.connect(await scene.tenant());
+    expect(await scene.look(bank, { triedAt: hoursLater(20) })).toMatchObject({ lookAt: hoursLater(21) });
+    expect(await scene.connection(bank)).toMatchObject({ lastSyncedAt: hoursLater(20) });
+  });
+
   it('waits for a bank that the feed has not read yet', async () => {
     const bank = await scene.connect(await scene.tenant());
     scene.plaid.setUpdateStatus(bank.itemId, 'NOT_READY');
@@ -289,6 +323,37 @@ describe('a reading', () => {
     scene.plaid.removeTransactions(bank.itemId, [coin]);
     await scene.look(bank);
     expect(await scene.connection(bank)).toMatchObject({ unreadable: [] });
+  });
+
+  it('concerns nobody any more about what somebody has dealt with, even when it is told again', async () => {
+    const bank = await scene.connect(await scene.tenant());
+    const coins = scene.plaid.addTransactions(bank.itemId, [
+      { ...wire('1.00', 'COIN'), unofficialCurrency: 'DOGE' },
+      { ...wire('2.00', 'COIN'), unofficialCurrency: 'DOGE' },
+    ]);
+    await scene.look(bank, { at: new Date().toISOString() });
+    const concerns = async () => (await scene.ok(bank.tenant, 'GET', '/v1/bank/health')).reasons.length;
+    const dismiss = (externalIds: string[]) =>
+      scene.api.request('POST', `/v1/bank_connections/${bank.id}/dismiss_unreadable`, {
+        token: bank.tenant.token,
+        body: { externalIds },
+      });
+    expect(await dismiss(['nobodys', ...coins])).toMatchObject({
+      status: 409,
+      body: { reason: 'movement_not_listed', detail: expect.stringContaining('nobodys') },
+    });
+    expect(await dismiss(coins.slice(0, 1))).toMatchObject({
+      status: 200,
+      body: { unreadable: [{ isDismissed: true }, { isDismissed: false }] },
+    });
+    expect(await concerns()).toBe(1);
+    expect(await dismiss(coins)).toMatchObject({ status: 200 });
+    expect(await concerns()).toBe(0);
+    await scene.api.sql('UPDATE bank_connections SET cursor = NULL WHERE id = $1', [bank.id]);
+    await scene.look(bank, { at: new Date().toISOString() });
+    expect((await scene.connection(bank)).unreadable).toHaveLength(2);
+    expect(await concerns()).toBe(0);
+    expect(await scene.mails(bank.tenant)).toHaveLength(1);
   });
 
   it.each([
@@ -516,6 +581,42 @@ describe('a bank that is connected anew', () => {
   });
 });
 
+it('an account that comes back to an older connection has its history read, and what goes meanwhile goes', async () => {
+  const bank = await scene.connect(await scene.tenant());
+  const [, saving] = bank.accounts;
+  const [, pending = ''] = scene.plaid.addTransactions(bank.itemId, [
+    wire('10.00', 'A'),
+    { ...wire('30.00', 'C'), accountId: saving?.id, pending: true },
+  ]);
+  await scene.look(bank);
+  const item = scene.plaid.createItem({
+    accounts: [{ name: 'Plaid Checking', mask: '0000', persistentId: bank.accounts[0]?.persistentId }],
+  });
+  const next = await scene.add(bank.tenant, item);
+  scene.plaid.addTransactions(bank.itemId, [wire('20.00', 'B')]);
+  await scene.look(bank);
+  await scene.look(next);
+  expect(await scene.movements(bank.tenant)).toEqual([
+    '2026-03-04 1000 USD new',
+    '2026-03-04 3000 USD pending',
+  ]);
+  await scene.ok(bank.tenant, 'POST', `/v1/bank_connections/${next.id}/unlink`, {});
+  const feed: BankFeed = {
+    ...scene.banks.feed,
+    sync: (input) => {
+      if (input.cursor === null) scene.plaid.removeTransactions(bank.itemId, [pending]);
+      return scene.banks.feed.sync(input);
+    },
+  };
+  await scene.look(bank, { at: hoursLater(24), banks: { ...scene.banks, feed } });
+  await scene.look(bank, { at: hoursLater(25) });
+  expect(await scene.movements(bank.tenant)).toEqual([
+    '2026-03-04 1000 USD new',
+    '2026-03-04 2000 USD new',
+    '2026-03-04 3000 USD removed',
+  ]);
+});
+
 describe('a connection that is unlinked', () => {
   it('is ended at Plaid once, its token is forgotten, and its accounts and movements stay', async () => {
     const bank = await scene.connect(await scene.tenant());
@@ -546,6 +647,19 @@ describe('a connection that is unlinked', () => {
       connections: [],
     });
   });
+});
+
+it('an announced end is told even where the look that it causes is refused', async () => {
+  const bank = await scene.connect(await scene.tenant());
+  await scene.look(bank);
+  scene.plaid.expectDisconnect(bank.itemId);
+  await scene.plaid.flushWebhooks();
+  scene.plaid.failNext({ op: 'transactions.sync', error: 'INVALID_API_KEYS' });
+  await scene.look(bank);
+  expect(await scene.connection(bank)).toMatchObject({ status: 'active', disconnectExpectedSince: at });
+  await scene.look(bank, { at: hoursLater(1) });
+  expect(await scene.connection(bank)).toMatchObject({ disconnectExpectedSince: at, lastFailedAt: at });
+  expect(await scene.mails(bank.tenant)).toEqual(['First Platypus Bank will end the connection within days']);
 });
 
 describe('the health of banks', () => {

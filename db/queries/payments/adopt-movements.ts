@@ -163,6 +163,30 @@ export async function noteTellers(
   await eraseCopies(tx, [...copies.values()]);
 }
 
+/**
+ * Names of what this connection has told as pending, where the whole account was told and they were not: what has gone is not
+ * told in a reading from the beginning.
+ */
+export async function untoldPendings(
+  tx: Tx,
+  { account, connectionId, told }: Omit<AdoptInput, 'isWhole'>,
+): Promise<string[]> {
+  const names = new Set(told.map(({ externalId }) => externalId));
+  const rows = await tx
+    .select({ externalId: bankTransactions.externalId })
+    .from(bankTransactions)
+    .where(
+      and(
+        eq(bankTransactions.accountId, account.id),
+        eq(bankTransactions.source, 'plaid'),
+        eq(bankTransactions.connectionId, connectionId),
+        eq(bankTransactions.pending, true),
+        isNull(bankTransactions.removedAt),
+      ),
+    );
+  return rows.map(({ externalId }) => externalId).filter((externalId) => !names.has(externalId));
+}
+
 function isNamed(account: Account, names: readonly string[]) {
   return and(
     eq(bankTransactions.accountId, account.id),

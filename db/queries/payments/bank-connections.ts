@@ -170,6 +170,51 @@ export async function unlinkConnection(
   return row;
 }
 
+/**
+ * Marks unreadable movements as dealt with; done again it changes nothing. Throws `not_found`, and `state_conflict`
+ * (`movement_not_listed`) where one of them is not listed.
+ */
+export async function dismissUnreadable(
+  tx: Tx,
+  {
+    connectionId,
+    externalIds,
+    actor,
+    at,
+  }: { connectionId: string; externalIds: readonly string[]; actor: string; at: Date },
+): Promise<BankConnectionRow> {
+  await lockBanks(tx, (await readConnection(tx, connectionId)).tenantId);
+  const connection = await readConnection(tx, connectionId);
+  const { tenantId } = connection;
+  const open = new Set(
+    connection.unreadable.filter(({ isDismissed }) => !isDismissed).map(({ externalId }) => externalId),
+  );
+  const listed = new Set(connection.unreadable.map(({ externalId }) => externalId));
+  const stranger = externalIds.find((externalId) => !listed.has(externalId));
+  if (stranger !== undefined) {
+    throw stateConflict(
+      'movement_not_listed',
+      `${stranger} is not among the unreadable movements of this connection; read the connection again.`,
+    );
+  }
+  const dismissed = externalIds.filter((externalId) => open.has(externalId));
+  if (dismissed.length === 0) return connection;
+  const unreadable = connection.unreadable.map((each) =>
+    externalIds.includes(each.externalId) ? { ...each, isDismissed: true } : each,
+  );
+  await tx.update(bankConnections).set({ unreadable }).where(eq(bankConnections.id, connectionId));
+  await writeAudit(tx, {
+    tenantId,
+    actor,
+    action: 'bank_connection.unreadable_dismissed',
+    entityType: 'bank_connection',
+    entityId: connectionId,
+    details: { externalIds: dismissed },
+    at,
+  });
+  return { ...connection, unreadable };
+}
+
 /** The same token under the key that is active now. */
 export async function resealToken(tx: Tx, connection: BankConnectionRow, sealedToken: string): Promise<void> {
   await tx

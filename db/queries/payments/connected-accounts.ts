@@ -6,7 +6,7 @@
  * Why it is safe to run twice: an account is found again by its name within the connection; only what is not there is made.
  */
 import { and, desc, eq, ne } from 'drizzle-orm';
-import type { FeedAccount } from '../../../domain/payments/bank-feed.ts';
+import type { FeedAccount, FeedConnection } from '../../../domain/payments/bank-feed.ts';
 import { type KnownAccount, sameAccount } from '../../../domain/payments/connected-account.ts';
 import type { AccountNumbers } from '../../../domain/payments/transfer-configuration.ts';
 import type { Tx } from '../../client.ts';
@@ -27,6 +27,24 @@ export async function accountsOf(tx: Tx, connectionId: string): Promise<Map<stri
   return new Map(rows.map((row) => [row.externalId ?? '', row]));
 }
 
+/** Names of those that `keepAccounts` will have this connection read, and that it does not read yet. */
+export async function accountsToGain(
+  tx: Tx,
+  { id }: Pick<BankConnectionRow, 'id'>,
+  {
+    item: { institutionId },
+    accounts,
+  }: { item: Pick<FeedConnection, 'institutionId'>; accounts: readonly FeedAccount[] },
+): Promise<Set<string>> {
+  const known = await knownAccounts(tx);
+  const gained = accounts.filter((told) => {
+    if (told.currency === null) return false;
+    const found = sameAccount(told, { connection: { id, institutionId }, known, accounts });
+    return found === null || found.readBy === 'older' || found.readBy === 'nobody';
+  });
+  return new Set(gained.map(({ externalId }) => externalId));
+}
+
 /**
  * Keeps the accounts that the feed names; those in a currency that we keep no amounts in are left out. Returns the names of
  * those that a newer connection reads. Call it under `lockBanks`.
@@ -40,7 +58,9 @@ export async function keepAccounts(
   const left = new Set<string>();
   for (const told of accounts) {
     if (told.currency === null) continue;
-    const found = sameAccount(told, { connection: toKnown(connection), known: await knownAccounts(tx) });
+    const { id, institutionId } = connection;
+    const known = await knownAccounts(tx);
+    const found = sameAccount(told, { connection: { id, institutionId }, known, accounts });
     if (found === null) await addAccount(tx, connection, { told, currency: told.currency, at });
     else if (found.readBy === 'newer') elsewhere.add(told.externalId);
     else {
@@ -50,10 +70,6 @@ export async function keepAccounts(
   }
   for (const connectionId of left) await unlinkEmpty(tx, connectionId, at);
   return { elsewhere };
-}
-
-function toKnown({ id, institutionId }: BankConnectionRow) {
-  return { id, institutionId };
 }
 
 async function knownAccounts(tx: Tx): Promise<KnownAccount[]> {

@@ -25,10 +25,10 @@ import { PLAID_CONSENT_ENDS, PLAID_DISCONNECT_EXPECTED } from '../../../domain/p
 import type { Tx } from '../../client.ts';
 import { bankConnections } from '../../schema/bank-connections.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
-import { adoptMovements, noteTellers } from './adopt-movements.ts';
+import { adoptMovements, noteTellers, untoldPendings } from './adopt-movements.ts';
 import type { BankAccountRow } from './bank-accounts.ts';
 import { type BankConnectionRow, lockBanks, readConnection } from './bank-connections.ts';
-import { accountsOf, keepAccounts } from './connected-accounts.ts';
+import { accountsOf, accountsToGain, keepAccounts } from './connected-accounts.ts';
 import { tellOperatorsOfConnection } from './connection-alerts.ts';
 import { keepMovements, removeMovements } from './keep-movements.ts';
 
@@ -47,6 +47,16 @@ export type BankReading = {
 /** What the feed said of the connection itself, where it was asked. */
 export type AskedConnection = { item: FeedConnection; accounts: readonly FeedAccount[] };
 
+/**
+ * What a look has found. `reading` null: the feed has not read the bank yet. `asked` null where nothing new can be known of the
+ * accounts. `history`: all there is, where an account is told for the first time in a reading that began later.
+ */
+export type ReadBank = {
+  reading: BankReading | null;
+  history: BankReading | null;
+  asked: AskedConnection | null;
+};
+
 /** What the webhooks were about that caused the look. */
 export type Hints = { types: ReadonlySet<string>; lastReceivedAt: Date | null };
 
@@ -54,25 +64,21 @@ export const noHints: Hints = { types: new Set(), lastReceivedAt: null };
 
 export type Looked = { status: BankConnectionStatus; lookAt: string | null };
 
-/**
- * Keeps a reading. `reading` null: the feed has not read the bank yet. `asked` null where nothing new can be known of the
- * accounts. Returns null where the connection was read by somebody else meanwhile; read again then.
- */
+/** Returns null, and keeps nothing, where connections or accounts have changed since the bank was read; read it again then. */
 export async function saveReading(
   tx: Tx,
   {
     connectionId,
     cursor,
     reading,
+    history,
     asked,
     hints,
     at,
-  }: {
+  }: ReadBank & {
     connectionId: string;
     /** Of the row, when the reading began. */
     cursor: string | null;
-    reading: BankReading | null;
-    asked: AskedConnection | null;
     hints: Hints;
     at: Date;
   },
@@ -80,17 +86,22 @@ export async function saveReading(
   const connection = await lockConnection(tx, connectionId);
   if (connection.status === 'unlinked') return stateOf(connection, at);
   if (connection.cursor !== cursor) return null;
+  const gained = asked === null ? new Set<string>() : await accountsToGain(tx, connection, asked);
+  const isPart = reading !== null && reading.from !== null;
+  if (gained.size > 0 && isPart && history === null) return null;
   const known = withAsked(connection, asked, at);
   if (asked !== null) await update(tx, known);
-  const before = await accountsOf(tx, connectionId);
   const { elsewhere } =
     asked === null ? nowhere : await keepAccounts(tx, known, { accounts: asked.accounts, at });
   const accounts = await accountsOf(tx, connectionId);
-  if (reading !== null) await keepReading(tx, known, { reading, accounts, at });
+  if (reading !== null) {
+    const readingOf = (account: string) => (gained.has(account) ? (history ?? reading) : reading);
+    await keepReading(tx, known, { readingOf, accounts, at });
+  }
 
+  const all = reading && { ...(history ?? reading), removed: reading.removed };
   const unreadable =
-    reading === null ? known.unreadable : unreadableAfter(known, { reading, accounts, elsewhere });
-  const gained = [...accounts.values()].some((account) => !before.has(account.externalId ?? ''));
+    all === null ? known.unreadable : unreadableAfter(known, { reading: all, accounts, elsewhere });
   const after: BankConnectionRow = {
     ...known,
     ...(connection.status !== 'active' && { status: 'active', statusSince: at }),
@@ -99,8 +110,7 @@ export async function saveReading(
     lastWebhookAt: hints.lastReceivedAt ?? known.lastWebhookAt,
     disconnectExpectedSince: disconnectAfter(known, hints, at),
     ...(reading !== null && {
-      // What was read before an account came here was passed over: all of it is read again.
-      cursor: gained && reading.from !== null ? null : reading.cursor,
+      cursor: reading.cursor,
       isReady: true,
       lastSyncedAt: at,
     }),
@@ -108,8 +118,7 @@ export async function saveReading(
   await update(tx, after);
   if (after.status !== connection.status) await auditStatus(tx, after, at);
   await tellNews(tx, { before: connection, after, hints, at });
-  const rereads = reading !== null && after.cursor === null;
-  return rereads ? { status: after.status, lookAt: at.toISOString() } : stateOf(after, at);
+  return stateOf(after, at);
 }
 
 const nowhere = { elsewhere: new Set<string>() };
@@ -142,8 +151,10 @@ export async function saveFailure(
     lastFailedAt: at,
     lastFailure: message.slice(0, FAILURE_LENGTH),
     lastWebhookAt: hints.lastReceivedAt ?? connection.lastWebhookAt,
+    ...(status === 'active' && { disconnectExpectedSince: disconnectAfter(connection, hints, at) }),
   };
   await update(tx, after);
+  await tellOfDisconnect(tx, { before: connection, after, at });
   if (status !== connection.status) {
     await auditStatus(tx, after, at);
     if (status === 'needs_reauth' || status === 'revoked') {
@@ -192,13 +203,18 @@ async function keepReading(
   tx: Tx,
   { id: connectionId, tenantId }: BankConnectionRow,
   {
-    reading,
+    readingOf,
     accounts,
     at,
-  }: { reading: BankReading; accounts: ReadonlyMap<string, BankAccountRow>; at: Date },
+  }: {
+    readingOf: (accountExternalId: string) => BankReading;
+    accounts: ReadonlyMap<string, BankAccountRow>;
+    at: Date;
+  },
 ): Promise<void> {
-  const isWhole = reading.from === null;
   for (const [accountExternalId, account] of accounts) {
+    const reading = readingOf(accountExternalId);
+    const isWhole = reading.from === null;
     const told = reading.told.filter((each) => each.accountExternalId === accountExternalId);
     const gone = reading.removed.filter((each) => each.accountExternalId === accountExternalId);
     const about = { tenantId, account, source: 'plaid' as const, at };
@@ -210,14 +226,15 @@ async function keepReading(
       names: told.map(({ externalId }) => externalId),
       copies,
     });
+    const untold = isWhole ? await untoldPendings(tx, { account, connectionId, told }) : [];
     await removeMovements(tx, {
       ...about,
-      externalIds: [...gone.map(({ externalId }) => externalId), ...forgotten],
+      externalIds: [...gone.map(({ externalId }) => externalId), ...forgotten, ...untold],
     });
   }
 }
 
-/** What could not be read stays listed until it can be, or is gone. The newest are kept. */
+/** What could not be read stays listed until it can be, or is gone, and dismissed if it was. The newest are kept. */
 function unreadableAfter(
   { unreadable }: BankConnectionRow,
   {
@@ -245,7 +262,13 @@ function unreadableAfter(
     ({ accountExternalId }) => !elsewhere.has(accountExternalId),
   );
   const over = new Set([...reading.removed, ...reading.told, ...found].map(({ externalId }) => externalId));
-  const all = [...unreadable.filter(({ externalId }) => !over.has(externalId)), ...found];
+  const dismissed = new Set(
+    unreadable.filter(({ isDismissed }) => isDismissed).map(({ externalId }) => externalId),
+  );
+  const all = [
+    ...unreadable.filter(({ externalId }) => !over.has(externalId)),
+    ...found.map((each) => (dismissed.has(each.externalId) ? { ...each, isDismissed: true } : each)),
+  ];
   return all.slice(-bankConnectionPolicy.unreadableMax);
 }
 
@@ -289,14 +312,20 @@ async function tellNews(
   if (consent !== null && (types.has(PLAID_CONSENT_ENDS) || isConsentEnding(consent, at.toISOString()))) {
     await tellOperatorsOfConnection(tx, after, { alert: { kind: 'consent_ends', at: consent }, at });
   }
-  const { disconnectExpectedSince: since } = after;
-  if (since !== null && since.getTime() !== before.disconnectExpectedSince?.getTime()) {
-    const alert = { kind: 'disconnect_expected' as const, since: since.toISOString() };
-    await tellOperatorsOfConnection(tx, after, { alert, at });
-  }
+  await tellOfDisconnect(tx, { before, after, at });
   const known = new Set(before.unreadable.map(({ externalId }) => externalId));
   const movements = after.unreadable.filter(({ externalId }) => !known.has(externalId));
   if (movements.length > 0) {
     await tellOperatorsOfConnection(tx, after, { alert: { kind: 'unreadable_movements', movements }, at });
   }
+}
+
+async function tellOfDisconnect(
+  tx: Tx,
+  { before, after, at }: { before: BankConnectionRow; after: BankConnectionRow; at: Date },
+): Promise<void> {
+  const { disconnectExpectedSince: since } = after;
+  if (since === null || since.getTime() === before.disconnectExpectedSince?.getTime()) return;
+  const alert = { kind: 'disconnect_expected' as const, since: since.toISOString() };
+  await tellOperatorsOfConnection(tx, after, { alert, at });
 }

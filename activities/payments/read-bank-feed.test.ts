@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest';
+import { VendorError } from '../../domain/errors.ts';
+import { bankConnectionPolicy } from '../../domain/payments/bank-connection.ts';
+import type { BankFeed, FeedPage } from '../../domain/payments/bank-feed.ts';
+import { readBankFeed } from './read-bank-feed.ts';
+
+const limited = () => new VendorError({ code: 'rate_limited', message: 'Plaid: TRANSACTIONS_LIMIT' });
+const { waitsForPageMax } = bankConnectionPolicy;
+
+test('a reading that is longer than what the feed answers in a minute waits, and asks for the same page again', async () => {
+  const { asked, waits, read } = feedOf({ pages: 60, refusals: new Map([[50, 3]]) });
+  expect(await read()).toMatchObject({ from: null, cursor: '60' });
+  expect(asked).toHaveLength(63);
+  expect(asked.slice(49, 54)).toEqual(['49', '50', '50', '50', '50']);
+  expect(waits).toHaveLength(3);
+  for (const ms of waits) expect(ms).toBeGreaterThanOrEqual(1_000);
+});
+
+test('waits are counted from page to page, and are twice as long each time', async () => {
+  const { waits, read } = feedOf({
+    pages: 5,
+    refusals: new Map([
+      [2, waitsForPageMax],
+      [4, waitsForPageMax],
+    ]),
+  });
+  expect(await read()).toMatchObject({ cursor: '5' });
+  expect(waits).toHaveLength(2 * waitsForPageMax);
+  expect(waits[waitsForPageMax - 1]).toBeGreaterThan(30_000);
+  expect(waits[waitsForPageMax]).toBeLessThanOrEqual(2_000);
+});
+
+test.each([
+  [
+    'answers nothing for minutes',
+    { pages: 5, refusals: new Map([[2, waitsForPageMax + 1]]) },
+    waitsForPageMax,
+  ],
+  ['refuses the first page, of which nothing would be lost', { pages: 5, refusals: new Map([[0, 1]]) }, 0],
+])('a feed that %s is given up for now', async (_, bank, waited) => {
+  const { waits, read } = feedOf(bank);
+  await expect(read()).rejects.toMatchObject({ code: 'rate_limited' });
+  expect(waits).toHaveLength(waited);
+});
+
+/** `refusals`: how often a page is refused before it is answered. */
+function feedOf({ pages, refusals }: { pages: number; refusals: Map<number, number> }) {
+  const asked: string[] = [];
+  const waits: number[] = [];
+  const sync = async ({ cursor }: { cursor: string | null }): Promise<FeedPage> => {
+    const at = Number(cursor ?? 0);
+    asked.push(String(at));
+    const left = refusals.get(at) ?? 0;
+    refusals.set(at, left - 1);
+    if (left > 0) throw limited();
+    const nothing = { added: [], modified: [], removed: [], unreadable: [] };
+    return { ...nothing, nextCursor: String(at + 1), hasMore: at + 1 < pages, isReady: true };
+  };
+  const wait = async (ms: number) => {
+    waits.push(ms);
+  };
+  const feed = { sync } as Partial<BankFeed> as BankFeed;
+  return { asked, waits, read: () => readBankFeed({ feed, wait }, { accessToken: 'a', cursor: null }) };
+}
