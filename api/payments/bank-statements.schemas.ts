@@ -16,7 +16,7 @@ export const bankStatement = z
     added: count.meta({ description: 'Those that nobody had told before, from whom on they are looked at.' }),
     suspectedCopies: count.meta({
       description:
-        'Of those, what another source of the account seems to have told already. Say of each whether it is a copy.',
+        'Of those, what another source of the account, or a CSV that was read with another mapping, seems to have told already. Say of each whether it is a copy.',
     }),
     actor: z.string().meta({ description: 'Who gave it, as in the audit log.' }),
     createdAt: instant,

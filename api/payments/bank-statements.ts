@@ -39,7 +39,7 @@ const add = route({
   scope: 'billing:write',
   summary: 'Read a statement file',
   description:
-    'CAMT.052 to 054, OFX and QFX, MT940, or CSV where the account has a mapping: the file itself is the body. The same file again changes nothing, and of a file that overlaps another one only the movements that are new are added. A file that cannot be read is refused whole, with the line that is to blame; a file of several accounts gives each account its own.',
+    'CAMT.052 to 054, OFX and QFX, MT940, or CSV where the account has a mapping: the file itself is the body. The same file again changes nothing, unless it is a CSV whose mapping has changed, and of a file that overlaps another one only the movements that are new are added. A file that cannot be read is refused whole, with the line that is to blame; a file of several accounts gives each account its own.',
   params: bankAccountParams,
   query: statementQuery,
   upload: {
@@ -67,7 +67,7 @@ const add = route({
     const upload = rest.body as Upload;
     const { sha256 } = upload;
     const account = await lockBankAccount(tx, bankAccountId);
-    const known = await findStatementFile(tx, { accountId: account.id, sha256 });
+    const known = await findStatementFile(tx, { account, sha256 });
     if (known !== null) return { status: 200, body: toBankStatement(known) };
     if (account.closedAt !== null)
       throw stateConflict(

@@ -1,8 +1,8 @@
 /**
- * The same movement told by two sources: a feed and a statement file of the same account, or two files of two formats. Each
- * source has names of its own, so nothing proves that it is the same; whoever paid must not have paid twice because of it,
- * and who paid twice must not lose the second payment. So a likely copy is suspected, and a person says (knowledge: bank
- * reconciliation §6).
+ * The same movement told by two sources: a feed and a statement file of the same account, two files of two formats, or CSVs
+ * that were read with two mappings. Each source has names of its own, so nothing proves that it is the same; whoever paid must
+ * not have paid twice because of it, and who paid twice must not lose the second payment. So a likely copy is suspected, and a
+ * person says (knowledge: bank reconciliation §6).
  */
 import { realDayMs } from '../instant.ts';
 import type { BankTransaction } from './bank-transaction.ts';

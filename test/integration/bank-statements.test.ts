@@ -194,6 +194,72 @@ describe('a statement file', () => {
     });
   });
 
+  describe('in CSV whose mapping was corrected', () => {
+    const header = 'Day;Amount;Text;Note\n';
+    const payment = '2026-03-05;499.00;WIRE;first\n';
+    const mapped = (texts: string[], more: object = {}) => ({
+      columns: { date: 'Day', amount: { kind: 'signed', column: 'Amount' }, texts },
+      dateFormat: 'YYYY-MM-DD',
+      ...more,
+    });
+    const counts = async (answer: Promise<TestAnswer>) => {
+      const { status, body } = await answer;
+      return [status, body.movements, body.added, body.suspectedCopies];
+    };
+    const correct = (accountId: string, mapping: object = mapped(['Text', 'Note'])) =>
+      ok('PATCH', `/v1/bank_accounts/${accountId}`, { csvMapping: mapping });
+
+    it('is read again, and all that it names anew waits for a person, each beside its own', async () => {
+      const accountId = await addAccount({ csvMapping: mapped(['Text']) });
+      const file = `${header}${payment}${payment.replace('first', 'second')}`;
+      expect(await counts(send(accountId, file))).toEqual([201, 2, 2, 0]);
+      expect(await counts(send(accountId, file))).toEqual([200, 2, 2, 0]);
+      await correct(accountId);
+      expect(await counts(send(accountId, file))).toEqual([201, 2, 2, 2]);
+      const suspected = await transactions('&status=copy_suspected');
+      expect(new Set(suspected.map(({ copyOfId }) => copyOfId)).size).toBe(2);
+      const before = await api.rowCounts();
+      expect(await counts(send(accountId, file))).toEqual([200, 2, 2, 2]);
+      expect({ ...(await api.rowCounts()), idempotency_keys: 0 }).toEqual({ ...before, idempotency_keys: 0 });
+      await correct(accountId, mapped(['Note']));
+      expect(await counts(send(accountId, file))).toEqual([201, 2, 2, 2]);
+    });
+
+    it('doubles nothing where another file overlaps it, and what is new is new', async () => {
+      const accountId = await addAccount({ csvMapping: mapped(['Text']) });
+      await send(accountId, `${header}${payment}`);
+      await correct(accountId);
+      const longer = `${header}${payment}2026-03-06;20.00;WIRE;x\n`;
+      expect(await counts(send(accountId, longer))).toEqual([201, 2, 2, 1]);
+      const another = `${header}2026-03-06;499.00;WIRE;second\n`;
+      expect(await counts(send(accountId, another))).toEqual([201, 1, 1, 0]);
+    });
+
+    it('has a feed or a file of another format copied once by each mapping', async () => {
+      const accountId = await addAccount({ csvMapping: mapped(['Text']) });
+      await send(accountId, camtSample);
+      const file = `${header}2026-03-05;499.00;ADV48213075;x\n`;
+      expect(await counts(send(accountId, file))).toEqual([201, 1, 1, 1]);
+      await correct(accountId);
+      expect(await counts(send(accountId, file))).toEqual([201, 1, 1, 1]);
+    });
+
+    it('so that its names stay has no payment beside a known one suspected', async () => {
+      const accountId = await addAccount({ csvMapping: mapped(['Text', 'Note']) });
+      await send(accountId, `${header}${payment}`);
+      await correct(accountId, mapped(['Text', 'Note'], { decimalMark: '.' }));
+      const both = `${header}${payment}${payment.replace('first', 'second')}`;
+      expect(await counts(send(accountId, both))).toEqual([201, 2, 1, 0]);
+    });
+  });
+
+  it('of equal payments in two files read with one mapping has two payments', async () => {
+    const accountId = await addAccount();
+    await send(accountId, csvSample);
+    const other = csvSample.replaceAll('Entgelt', 'Porto');
+    expect((await send(accountId, other)).body).toMatchObject({ added: 2, suspectedCopies: 0 });
+  });
+
   it('of several accounts gives each its own', async () => {
     const card = await addAccount({ currency: 'USD', statementAccount: '4111 0000 1111 2222' });
     const checking = await addAccount({ currency: 'USD', statementAccount: '123456789' });

@@ -1,11 +1,11 @@
 /**
  * Statement files that were read.
  *
- * Why it is safe to run twice: a file is known by the account and the hash of its bytes, and is read under the account's
- * lock, so that of two that come at once the second finds the first. Its movements are kept in the same transaction: a file
+ * Why it is safe to run twice: a file is known by the account and the hash of its bytes, a CSV also by the mapping it was
+ * read with, and is read under the account's lock, so that of two that come at once the second finds the first. Its movements are kept in the same transaction: a file
  * is there whole or not at all, and movements that another file has told already stay what they are.
  */
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, isNull, lt, or } from 'drizzle-orm';
 import type { BankSource } from '../../../domain/payments/bank-transaction.ts';
 import type { ToldMovement } from '../../../domain/payments/retold-movement.ts';
 import type { Tx } from '../../client.ts';
@@ -18,15 +18,21 @@ import { keepMovements } from './keep-movements.ts';
 
 export type BankStatementRow = typeof bankStatements.$inferSelect;
 
-/** The file, if it was read before. Call under the account's lock. */
+/** The file, if it was read before, a CSV with the mapping that the account has now. Call under the account's lock. */
 export async function findStatementFile(
   tx: Tx,
-  { accountId, sha256 }: { accountId: string; sha256: string },
+  { account: { id, csvMapping }, sha256 }: { account: BankAccountRow; sha256: string },
 ): Promise<BankStatementRow | null> {
+  const asItIsReadNow =
+    csvMapping === null
+      ? undefined
+      : or(isNull(bankStatements.csvMapping), eq(bankStatements.csvMapping, csvMapping));
   const [row] = await tx
     .select()
     .from(bankStatements)
-    .where(and(eq(bankStatements.accountId, accountId), eq(bankStatements.sha256, sha256)));
+    .where(and(eq(bankStatements.accountId, id), eq(bankStatements.sha256, sha256), asItIsReadNow))
+    .orderBy(desc(bankStatements.id))
+    .limit(1);
   return row ?? null;
 }
 
@@ -55,7 +61,10 @@ export async function keepStatement(
   const { tenantId, id: accountId } = account;
   const id = newId('bst');
   const none = { movements: 0, added: 0, suspectedCopies: 0 };
-  await tx.insert(bankStatements).values({ id, tenantId, accountId, sha256, source, actor, ...none });
+  const csvMapping = source === 'csv' ? account.csvMapping : null;
+  await tx
+    .insert(bankStatements)
+    .values({ id, tenantId, accountId, sha256, source, csvMapping, actor, ...none });
   const { known, added, changed, suspectedCopies } = await keepMovements(tx, {
     tenantId,
     account,

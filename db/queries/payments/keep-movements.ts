@@ -74,7 +74,8 @@ export async function removeMovements(tx: Tx, input: RemoveMovementsInput): Prom
   await lockAccount(tx, account.id);
   const removed = await markRemoved(tx, { account, source, externalIds, at, onlyPending: false });
   if (removed.length === 0) return { removed: 0 };
-  await suspectCopies(tx, account.id, await withoutCopies(tx, removed, ['copy_suspected', 'copy']));
+  const freshIds = await withoutCopies(tx, removed, ['copy_suspected', 'copy']);
+  await suspectCopies(tx, { accountId: account.id, freshIds });
   await signalMatching(tx, tenantId);
   return { removed: removed.length };
 }
@@ -140,7 +141,11 @@ async function keepBatch(
   const others = changed.filter((change) => change.isOtherMoney).map(({ id }) => id);
   const fresh = [...added, ...changed].filter(({ isFresh }) => isFresh).map(({ id }) => id);
   const orphans = await withoutCopies(tx, others, ['copy_suspected']);
-  const suspected = await suspectCopies(tx, account.id, [...fresh, ...orphans]);
+  const suspected = await suspectCopies(tx, {
+    accountId: account.id,
+    freshIds: [...fresh, ...orphans],
+    toldTogether: [...kept.values(), ...added].map(({ id }) => id),
+  });
   return {
     known: told.length - added.length - changed.length,
     added: added.length,

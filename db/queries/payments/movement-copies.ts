@@ -1,23 +1,42 @@
 /**
- * Movements that another source of the same account has told too, as it seems: a person says whether they are copies. Only
- * booked ones are looked at, and of each source a known one has one copy at most.
+ * Movements that another source of the same account has told too, as it seems: a person says whether they are copies. A CSV
+ * that was read with another mapping is another source, for it may name the same movements otherwise. Only booked ones are
+ * looked at, and of each source a known one has one copy at most.
  */
-import { and, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray, sql } from 'drizzle-orm';
 import { addDays, realDayMs } from '../../../domain/instant.ts';
 import type { BankMovementStatus } from '../../../domain/payments/bank-movement.ts';
 import { COPY_DAYS_MAX, suspectedCopies } from '../../../domain/payments/bank-overlap.ts';
 import type { BankSource, BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { Tx } from '../../client.ts';
-import { bankTransactions } from '../../schema/banking.ts';
+import { bankStatements, bankTransactions } from '../../schema/banking.ts';
 import { eraseCopies } from './erase-movements.ts';
 
-/** Looks at these, which stand as `new`, and marks the likely copies among them. Returns how many those are. */
-export async function suspectCopies(tx: Tx, accountId: string, freshIds: readonly string[]): Promise<number> {
+/**
+ * Looks at these, which stand as `new`, and marks the likely copies among them. Returns how many those are. Of the movements
+ * that one file has told together, none is a copy of another.
+ */
+export async function suspectCopies(
+  tx: Tx,
+  {
+    accountId,
+    freshIds,
+    toldTogether = [],
+  }: { accountId: string; freshIds: readonly string[]; toldTogether?: readonly string[] },
+): Promise<number> {
   if (freshIds.length === 0) return 0;
-  const fresh = await tx.select(columns).from(bankTransactions).where(isOneOf(freshIds));
+  const fresh = await tx
+    .select({ ...columns, ...tellerColumns })
+    .from(bankTransactions)
+    .leftJoin(bankStatements, eq(bankStatements.id, bankTransactions.statementId))
+    .where(isOneOf(freshIds));
+  const ofThisFile = new Set(toldTogether);
   let suspected = 0;
-  for (const [source, told] of Map.groupBy(fresh, (row) => row.source)) {
-    const known = await knownOfOthers(tx, { accountId, source, told });
+  for (const told of Map.groupBy(fresh, tellerOf).values()) {
+    const [teller] = told;
+    if (teller === undefined) continue;
+    const others = await knownOfOthers(tx, { accountId, teller, told });
+    const known = others.filter(({ id, source }) => source !== teller.source || !ofThisFile.has(id));
     if (known.length === 0) continue;
     const idOf = new Map([...told, ...known].map((row) => [nameOf(row), row.id]));
     const copies = suspectedCopies(told.map(asTold), known.map(asTold));
@@ -60,7 +79,6 @@ export async function withoutCopies(
 
 const columns = {
   id: bankTransactions.id,
-  source: bankTransactions.source,
   externalId: bankTransactions.externalId,
   amountMinor: bankTransactions.amountMinor,
   currency: bankTransactions.currency,
@@ -68,10 +86,23 @@ const columns = {
   texts: bankTransactions.texts,
 };
 
+/** With the statement, which a feed has none of. */
+const tellerColumns = {
+  source: bankTransactions.source,
+  csvMapping: sql<string | null>`${bankStatements.csvMapping}::text`,
+};
+
 type Row = Pick<BankTransaction, 'externalId' | 'amountMinor' | 'currency' | 'bookedOn' | 'texts'> & {
   id: string;
   source: BankSource;
 };
+
+/** `csvMapping` is null for all but a CSV. */
+type Teller = { source: BankSource; csvMapping: string | null };
+
+function tellerOf({ source, csvMapping }: Teller): string {
+  return `${source} ${csvMapping ?? ''}`;
+}
 
 function isOneOf(ids: readonly string[]) {
   return sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`;
@@ -84,7 +115,7 @@ function isOneOf(ids: readonly string[]) {
  */
 async function knownOfOthers(
   tx: Tx,
-  { accountId, source, told }: { accountId: string; source: BankSource; told: readonly Row[] },
+  { accountId, teller, told }: { accountId: string; teller: Teller; told: readonly Row[] },
 ): Promise<Row[]> {
   const wanted = told.map(({ amountMinor, currency, bookedOn }) => ({
     amount: amountMinor,
@@ -102,27 +133,33 @@ async function knownOfOthers(
       from ${bankTransactions}
       where currency = wanted.currency and amount_minor = wanted.amount
         and booked_on between wanted.first and wanted.last
-        and account_id || '' = ${accountId} and source <> ${source} and not pending and removed_at is null
+        and account_id || '' = ${accountId} and not pending and removed_at is null
         and status not in ('copy_suspected', 'copy')
+        and (source <> ${teller.source} or statement_id in (
+          select id from ${bankStatements}
+          where account_id = ${accountId} and csv_mapping is distinct from ${teller.csvMapping}::jsonb))
       offset 0
     ) known`);
   const known = rows.map((row) => ({ ...row, amountMinor: Number(row.amountMinor) }));
-  const taken = await copiedBy(tx, source, known);
+  const taken = await copiedBy(tx, teller, known);
   return known.filter(({ id }) => !taken.has(id));
 }
 
 /** Those of which this source has told a copy. */
-async function copiedBy(tx: Tx, source: BankSource, known: readonly Row[]): Promise<Set<string>> {
+async function copiedBy(tx: Tx, teller: Teller, known: readonly Row[]): Promise<Set<string>> {
   if (known.length === 0) return new Set();
   const copies = await tx
     .select({
       copyOfId: bankTransactions.copyOfId,
-      source: bankTransactions.source,
+      ...tellerColumns,
       status: bankTransactions.status,
     })
     .from(bankTransactions)
+    .leftJoin(bankStatements, eq(bankStatements.id, bankTransactions.statementId))
     .where(sql`${bankTransactions.copyOfId} = any(${sql.param(known.map(({ id }) => id))}::text[])`);
-  const own = copies.filter((copy) => copy.source === source && copyStatuses.includes(copy.status));
+  const own = copies.filter(
+    (copy) => tellerOf(copy) === tellerOf(teller) && copyStatuses.includes(copy.status),
+  );
   return new Set(own.map(({ copyOfId }) => copyOfId).filter((id) => id !== null));
 }
 
