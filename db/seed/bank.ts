@@ -34,7 +34,8 @@ const accounts = [
   },
 ];
 
-const csvMapping = {
+/** What the columns of a plain CSV mean. */
+export const csvMapping = {
   columns: { date: 'Date', amount: { kind: 'signed', column: 'Amount' }, texts: ['Text'] },
   dateFormat: 'YYYY-MM-DD',
 };

@@ -7,6 +7,7 @@ import { createApiKey } from '../../db/queries/tenants/api-keys.ts';
 import { customers, dunningPolicies, plans, subscriptions } from '../../db/schema/billing.ts';
 import { paymentMethods } from '../../db/schema/payments.ts';
 import { tenants } from '../../db/schema/tenants.ts';
+import { csvMapping } from '../../db/seed/bank.ts';
 import { defaultDunningPolicies } from '../../domain/billing/dunning.ts';
 import { defaultSubscriptionPolicy } from '../../domain/billing/plan.ts';
 import { createStripeCardVendor } from '../../integrations/stripe/client.ts';
@@ -106,8 +107,6 @@ export async function createBenchTenant(stack: Stack): Promise<BenchTenant> {
       await post(`/v1/subscriptions/${subscriptionId}/extend_trial`, { days: 1 });
     },
     async readStatement(lines) {
-      const columns = { date: 'Date', amount: { kind: 'signed', column: 'Amount' }, texts: ['Text'] };
-      const csvMapping = { columns, dateFormat: 'YYYY-MM-DD' };
       const { id } = await post('/v1/bank_accounts', { name: 'Bench', currency: 'USD', csvMapping });
       const rows = Array.from({ length: lines }, (_, n) => `2026-03-05;${n + 1}.00;payment ${n}`);
       const body = ['Date;Amount;Text', ...rows].join('\n');

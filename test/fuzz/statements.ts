@@ -1,5 +1,6 @@
 /** Accounts at banks whose statement files can be read, and movements that two files tell. */
 import { randomUUID } from 'node:crypto';
+import { csvMapping } from '../../db/seed/bank.ts';
 import { camtSample, mt940Sample } from '../support/statement-samples.ts';
 
 // biome-ignore lint/suspicious/noExplicitAny: tests read the fields they assert.
@@ -30,11 +31,6 @@ export async function populateStatements({
     suspectedCopies: copies.data.map(({ id }: { id: string }) => id),
   };
 }
-
-const csvMapping = {
-  columns: { date: 'Date', amount: { kind: 'signed', column: 'Amount' }, texts: ['Text'] },
-  dateFormat: 'YYYY-MM-DD',
-};
 
 /** Has a statement file read; its id. */
 export async function sendStatement({
