@@ -61,17 +61,19 @@ describe('what is told again', () => {
     expect(now).toEqual({ status: isFresh ? 'new' : status, isFresh });
   });
 
-  it('stays no copy once somebody has said so', () => {
-    const judged = kept({ status: 'new', copyJudgedAt: at, copyOfId: 'btx' });
-    expect(toldAgain(judged, { ...told, amountMinor: 1 })).toEqual({ status: 'new', isFresh: false });
-  });
-
-  it('stays a copy unless it is other money', () => {
-    const copy = kept({ status: 'copy', copyJudgedAt: at, copyOfId: 'btx' });
-    expect(toldAgain(copy, { ...told, bankReference: null })).toEqual({ status: 'copy', isFresh: false });
-    for (const other of [{ amountMinor: 1 }, { currency: 'EUR' }, { bookedOn: '2026-03-06' }])
-      expect(toldAgain(copy, { ...told, ...other })).toEqual({ status: 'new', isFresh: true });
-  });
+  it.each([
+    ['a copy', 'copy'],
+    ['no copy', 'new'],
+  ] as const)(
+    'stays %s once somebody has said so, also on another day, unless it is another amount',
+    (_, status) => {
+      const judged = kept({ status, copyJudgedAt: at, copyOfId: 'btx' });
+      for (const same of [{ bankReference: null }, { bookedOn: '2026-03-06' }])
+        expect(toldAgain(judged, { ...told, ...same })).toEqual({ status, isFresh: false });
+      for (const other of [{ amountMinor: 1 }, { currency: 'EUR' }])
+        expect(toldAgain(judged, { ...told, ...other })).toEqual({ status: 'new', isFresh: true });
+    },
+  );
 });
 
 describe('a pending movement', () => {

@@ -60,7 +60,7 @@ export function retold(
     return { status: kept.status, isFresh: false };
   if (kept.status === 'new' || kept.status === 'pending' || kept.status === 'copy_suspected')
     return fresh(kept, told);
-  if (kept.status === 'copy' && isOtherMoney(kept, told)) return fresh({ ...kept, copyJudgedAt: null }, told);
+  if (kept.status === 'copy' && isOtherAmount(kept, told)) return fresh(kept, told);
   return { status: kept.status, isFresh: false };
 }
 
@@ -71,19 +71,20 @@ function returned(kept: KeptMovement, told: ToldMovement): Retold {
     : { status: kept.status, isFresh: false };
 }
 
-/** What a person has called no copy is none. */
-function fresh({ copyJudgedAt }: KeptMovement, { pending }: ToldMovement): Retold {
-  if (pending) return { status: 'pending', isFresh: false };
-  return { status: 'new', isFresh: copyJudgedAt === null };
+/** What a person has called no copy is none, as long as it is the same amount. */
+function fresh(kept: KeptMovement, told: ToldMovement): Retold {
+  if (told.pending) return { status: 'pending', isFresh: false };
+  return { status: 'new', isFresh: kept.copyJudgedAt === null || isOtherAmount(kept, told) };
 }
 
 /** Whether it is other money than it was: what equalled another movement then may not now. */
 export function isOtherMoney(kept: ToldMovement, told: ToldMovement): boolean {
-  return (
-    kept.amountMinor !== told.amountMinor ||
-    kept.currency !== told.currency ||
-    kept.bookedOn !== told.bookedOn
-  );
+  return isOtherAmount(kept, told) || kept.bookedOn !== told.bookedOn;
+}
+
+/** What a person has said of it then says nothing any more. */
+function isOtherAmount(kept: ToldMovement, told: ToldMovement): boolean {
+  return kept.amountMinor !== told.amountMinor || kept.currency !== told.currency;
 }
 
 function saysNothingNew(kept: KeptMovement, told: ToldMovement): boolean {

@@ -335,4 +335,25 @@ describe('a movement that another source has told', () => {
     await keep([{ ...filed, texts: ['ADV48213075', 'more'] }], 'camt');
     expect(await statuses()).toEqual({ fed: 'new', filed: 'new' });
   });
+
+  it('stays a copy once a person has said so, whatever day its source gives it then', async () => {
+    await keep([filed], 'camt');
+    await keep([fed]);
+    await api.sql(
+      `UPDATE bank_transactions SET status = 'copy', copy_judged_at = now() WHERE external_id = 'fed'`,
+    );
+    await keep([{ ...fed, bookedOn: '2026-03-20' }]);
+    expect((await rows()).find(({ external_id }) => external_id === 'fed')).toMatchObject({
+      status: 'copy',
+      version: 1,
+      copy_of: 'filed',
+      copy_judged_at: expect.any(Date),
+    });
+    await keep([{ ...fed, amountMinor: 1 }]);
+    expect((await rows()).find(({ external_id }) => external_id === 'fed')).toMatchObject({
+      status: 'new',
+      copy_of: null,
+      copy_judged_at: null,
+    });
+  });
 });
