@@ -12,6 +12,7 @@ import { listDecisions } from '../../db/queries/payments/bank-decisions.ts';
 import { type BankMovementRow, readMovement } from '../../db/queries/payments/bank-movements.ts';
 import { reconsiderMovements } from '../../db/queries/payments/reconsider-movements.ts';
 import { lookForMatches } from '../../workflows/payments/bank-matching.contract.ts';
+import { page, pageOf, pageQuery } from '../pagination.ts';
 import { type LinkSpec, type Route, route } from '../route.ts';
 import { emptyBody } from '../schemas.ts';
 import { bankDecision, toBankDecision } from './bank-decision-body.ts';
@@ -71,13 +72,17 @@ const decisions = route({
   summary: 'Read what was decided about a movement, and why',
   description:
     'In the order in which it was decided; the last that is not undone stands. One that waits for somebody has its suggestions, best first.',
-  responses: {
-    200: { description: 'The decisions.', schema: z.object({ data: z.array(bankDecision) }) },
-  },
-  handler: async ({ tx, params: { transactionId } }) => {
+  query: z.strictObject(pageQuery(/^\d{1,9}$/)),
+  responses: { 200: { description: 'A page of decisions.', schema: pageOf(bankDecision) } },
+  handler: async ({ tx, params: { transactionId }, query: { limit, cursor } }) => {
     await readMovement(tx, transactionId);
-    const rows = await listDecisions(tx, transactionId);
-    return { status: 200, body: { data: rows.map(toBankDecision) } };
+    const body = await page({
+      limit,
+      fetch: (count) => listDecisions(tx, { transactionId, cursor, limit: count }),
+      cursorOf: ({ ordinal }) => String(ordinal),
+      toItem: toBankDecision,
+    });
+    return { status: 200, body };
   },
 });
 

@@ -62,7 +62,8 @@ export const bankTransactionDetails = z
   .object({
     ...fields,
     decisions: z.array(bankDecision).meta({
-      description: 'In the order they were made; the last one that is not undone stands.',
+      description:
+        'The last 20 in the order they were made; the last one that is not undone stands. All of them are read in pages.',
     }),
     allocations: z.array(allocation).meta({ description: 'What of it became which payment.' }),
   })

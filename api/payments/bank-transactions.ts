@@ -63,7 +63,7 @@ const get = route({
   tag: 'Bank transfers',
   scope: 'billing:read',
   summary: 'Get a movement on a bank account',
-  description: 'With everything that was decided about it, in sentences, and the payments it became.',
+  description: 'With what was decided about it last, in sentences, and the payments it became.',
   params: bankTransactionParams,
   responses: { 200: { description: 'The movement.', schema: bankTransactionDetails } },
   handler: async ({ tx, params: { transactionId } }) => ({

@@ -100,6 +100,45 @@ describe('a suggestion', () => {
   });
 });
 
+describe('what is decided about a movement that waits', () => {
+  it('is one decision of a kind, however often the invoices change; what people do is one more, and is read in pages', async () => {
+    const id = await scene.tell('INCOMING WIRE', 61_500);
+    await scene.match();
+    const all = async () => (await scene.ok('GET', path(id, 'decisions'))).data;
+    const again = async (at: string) => {
+      await scene.ok('POST', '/v1/bank/reconcile', {});
+      await scene.match(at);
+    };
+    const { invoiceId: first } = await scene.invoice(nextReference(), 61_500);
+    await again('2026-03-06T13:00:00.000Z');
+    const [unmatchedOnce, suggested] = await all();
+    const { invoiceId: second } = await scene.invoice(nextReference(), 61_500);
+    await again('2026-03-06T14:00:00.000Z');
+    const renewed = await all();
+    expect(renewed).toMatchObject([
+      unmatchedOnce,
+      { id: suggested.id, ordinal: 2, kind: 'suggest', decidedAt: '2026-03-06T14:00:00.000Z' },
+    ]);
+    expect(
+      renewed[1].suggestions.map(
+        (each: { invoices: { invoiceId: string }[] }) => each.invoices[0]?.invoiceId,
+      ),
+    ).toEqual(expect.arrayContaining([first, second]));
+
+    await match(id, { invoices: [{ invoiceId: first }] });
+    await scene.ok('POST', path(id, 'unmatch'), { reason: 'The other one' });
+    await again('2026-03-06T15:00:00.000Z');
+    const kinds = [];
+    for (let cursor: string | null = ''; cursor !== null; ) {
+      const query: string = cursor === '' ? '' : `&cursor=${cursor}`;
+      const { data, nextCursor } = await scene.ok('GET', `${path(id, 'decisions')}?limit=1${query}`);
+      kinds.push(...data.map(({ kind }: { kind: string }) => kind));
+      cursor = nextCursor;
+    }
+    expect(kinds).toEqual(['unmatched', 'suggest', 'match', 'unmatch']);
+  });
+});
+
 describe('a match', () => {
   it('is split over several invoices, and the rest is credit of a named customer', async () => {
     const [one, two] = [

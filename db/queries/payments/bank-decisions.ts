@@ -1,5 +1,5 @@
 /** What was decided about movements, and what of them became payments. Call under the lock of the movement. */
-import { and, asc, desc, eq, inArray, isNull, max, sql } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, inArray, isNull, max, sql } from 'drizzle-orm';
 import type { BankAct } from '../../../domain/payments/bank-act.ts';
 import type { MatchDecision } from '../../../domain/payments/match-decision.ts';
 import type { Tx } from '../../client.ts';
@@ -24,12 +24,31 @@ export function addDecision(
   return add(tx, decided, { kind, rule: String(rule), decision, decidedBy: MATCHING });
 }
 
-/** The same for many movements at once. */
-export async function addDecisions(
-  tx: Tx,
-  decided: readonly (Omit<Decided, 'at'> & { decision: MatchDecision })[],
-  at: Date,
-): Promise<void> {
+export type PutDecision = Omit<Decided, 'at'> & {
+  decision: MatchDecision;
+  /** The decision whose place it takes; null where it is one more. */
+  replacedId: string | null;
+};
+
+/** The same for many movements at once, of which some take the place of what was decided before. */
+export async function putDecisions(tx: Tx, put: readonly PutDecision[], at: Date): Promise<void> {
+  const renewed = put.flatMap(({ replacedId: id, decision }) =>
+    id === null ? [] : [{ id, rule: String(decision.rule), decision }],
+  );
+  if (renewed.length > 0) {
+    await tx.execute(sql`
+      update ${bankDecisions} kept set rule = renewed.rule, decision = renewed.decision, decided_at = ${at}
+      from jsonb_to_recordset(${JSON.stringify(renewed)}::jsonb) as renewed(id text, rule text, decision jsonb)
+      where kept.id = renewed.id`);
+  }
+  await addDecisions(
+    tx,
+    put.filter(({ replacedId }) => replacedId === null),
+    at,
+  );
+}
+
+async function addDecisions(tx: Tx, decided: readonly PutDecision[], at: Date): Promise<void> {
   if (decided.length === 0) return;
   const rows = await tx
     .select({ id: bankDecisions.transactionId, ordinal: max(bankDecisions.ordinal) })
@@ -80,13 +99,36 @@ async function add(
   return row;
 }
 
-/** In the order in which they were made. */
-export function listDecisions(tx: Tx, transactionId: string): Promise<BankDecisionRow[]> {
+/** In the order in which they were made; `cursor`: the ordinal of the one before. */
+export function listDecisions(
+  tx: Tx,
+  { transactionId, cursor, limit }: { transactionId: string; cursor: string | undefined; limit: number },
+): Promise<BankDecisionRow[]> {
   return tx
     .select()
     .from(bankDecisions)
+    .where(
+      and(
+        eq(bankDecisions.transactionId, transactionId),
+        cursor === undefined ? undefined : gt(bankDecisions.ordinal, Number(cursor)),
+      ),
+    )
+    .orderBy(asc(bankDecisions.ordinal))
+    .limit(limit);
+}
+
+/** The last ones, in the order in which they were made. */
+export async function lastDecisions(
+  tx: Tx,
+  { transactionId, limit }: { transactionId: string; limit: number },
+): Promise<BankDecisionRow[]> {
+  const rows = await tx
+    .select()
+    .from(bankDecisions)
     .where(eq(bankDecisions.transactionId, transactionId))
-    .orderBy(asc(bankDecisions.ordinal));
+    .orderBy(desc(bankDecisions.ordinal))
+    .limit(limit);
+  return rows.toReversed();
 }
 
 /** The last that stands, of each movement that has one. */

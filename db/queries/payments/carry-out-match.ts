@@ -21,10 +21,10 @@ import { readInvoice } from '../billing/invoices.ts';
 import { currentTenant } from '../tenants/tenants.ts';
 import {
   addDecision,
-  addDecisions,
   type BankDecisionRow,
   MATCHING,
   nextPaymentName,
+  putDecisions,
   standingDecisions,
 } from './bank-decisions.ts';
 import { type BankMovementRow, markDecided, readMovement, updateMovement } from './bank-movements.ts';
@@ -76,7 +76,8 @@ export async function carryOutMatch(
 
 /**
  * Keeps decisions that move no money, a constant number of statements for any number of them. Of one that is decided as before,
- * and of one that is left to people, nothing is written but that it was looked at.
+ * and of one that is left to people, nothing is written but that it was looked at. One of the same kind as before takes its
+ * place, so that what waits for weeks has not a row for every change of what may be meant.
  */
 export async function keepDecisions(tx: Tx, decided: readonly DecidedMovement[], at: Date): Promise<void> {
   const free = decided.filter(({ movement }) => !movement.row.leftToPeople);
@@ -87,12 +88,13 @@ export async function keepDecisions(tx: Tx, decided: readonly DecidedMovement[],
   const news = free.filter(
     ({ movement: { row }, decision }) => !isDecidedSo(row, decision, standing.get(row.id)),
   );
-  await addDecisions(
+  await putDecisions(
     tx,
     news.map(({ movement: { row }, decision }) => ({
       tenantId: row.tenantId,
       transactionId: row.id,
       decision,
+      replacedId: replacedId(row, decision, standing.get(row.id)),
     })),
     at,
   );
@@ -116,6 +118,16 @@ function isDecidedSo(
 ): boolean {
   if (row.status !== statusAfter(decision)) return false;
   return isDeepStrictEqual(standing?.decision, JSON.parse(JSON.stringify(decision)));
+}
+
+/** The standing decision, where the rules have said the same kind of thing, booked nothing of it, and nobody has acted since. */
+function replacedId(
+  { status }: BankMovementRow,
+  decision: MatchDecision,
+  standing: BankDecisionRow | undefined,
+): string | null {
+  if (standing?.decision?.kind !== decision.kind || movesMoney(standing.decision)) return null;
+  return status === statusAfter(decision) ? standing.id : null;
 }
 
 export type MovementBooking = { row: BankMovementRow; decisionId: string; day: string; at: Date };

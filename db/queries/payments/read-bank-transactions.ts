@@ -5,7 +5,7 @@ import type { Tx } from '../../client.ts';
 import { bankAllocations, bankTransactions } from '../../schema/banking.ts';
 import { together } from '../../together.ts';
 import { notFound } from '../billing/subscriptions.ts';
-import { type BankAllocationRow, type BankDecisionRow, listDecisions } from './bank-decisions.ts';
+import { type BankAllocationRow, type BankDecisionRow, lastDecisions } from './bank-decisions.ts';
 
 export type BankTransactionRow = typeof bankTransactions.$inferSelect;
 
@@ -54,7 +54,7 @@ const searched = sql`concat_ws(' ', array_to_string(${bankTransactions.texts}, '
 
 export type BankTransactionView = {
   transaction: BankTransactionRow;
-  /** In the order they were made. */
+  /** The last ones, in the order they were made. */
   decisions: BankDecisionRow[];
   allocations: BankAllocationRow[];
 };
@@ -63,7 +63,7 @@ export type BankTransactionView = {
 export async function readBankTransaction(tx: Tx, transactionId: string): Promise<BankTransactionView> {
   const [[transaction], decisions, allocations] = await together([
     tx.select().from(bankTransactions).where(eq(bankTransactions.id, transactionId)),
-    listDecisions(tx, transactionId),
+    lastDecisions(tx, { transactionId, limit: DECISIONS_SHOWN }),
     tx
       .select()
       .from(bankAllocations)
@@ -73,3 +73,6 @@ export async function readBankTransaction(tx: Tx, transactionId: string): Promis
   if (transaction === undefined) throw notFound('bank transaction', transactionId);
   return { transaction, decisions, allocations };
 }
+
+/** Of more, the first ones are read in pages. */
+const DECISIONS_SHOWN = 20;
