@@ -12,6 +12,7 @@ import type { MatchDecision } from './match-decision.ts';
 const A = `ADV48213075`;
 const credit = {
   id: 'credit_1',
+  externalId: 'c1',
   accountId: 'account_usd',
   amountMinor: 49_900,
   currency: 'USD',

@@ -44,6 +44,7 @@ export function isProven({ provenMinor, currency }: MatchInvoice, received: Mone
 /** A movement in that was matched, as a reversal of it would name it. */
 export type AllocatedCredit = {
   id: string;
+  externalId: string;
   accountId: string;
   amountMinor: number;
   currency: string;

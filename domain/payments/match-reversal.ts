@@ -39,7 +39,9 @@ export function reversedCredit(
         credit.currency === transaction.currency &&
         credit.bookedOn <= transaction.bookedOn,
     )
-    .toSorted((a, b) => byText(b.bookedOn, a.bookedOn) || byText(b.id, a.id))
+    .toSorted(
+      (a, b) => byText(b.bookedOn, a.bookedOn) || byText(b.externalId, a.externalId) || byText(b.id, a.id),
+    )
     .map((credit) => ({ credit, linkedBy: linkOf(credit, transaction, references) }));
   const equal = possible.filter(({ credit }) => credit.amountMinor === -transaction.amountMinor);
   const linkedBy = (link: LinkedCredit['linkedBy']) => equal.find((each) => each.linkedBy === link)?.credit;
@@ -54,7 +56,7 @@ export function reversedCredit(
 }
 
 /** The last ones; nobody looks through more of them. */
-const SUSPECTED_MAX = 10;
+export const SUSPECTED_MAX = 10;
 
 function linkOf(
   credit: AllocatedCredit,

@@ -13,6 +13,7 @@ const acme = (id: string, dueMinor: number) =>
 const credits = [
   {
     id: 'bank_77',
+    externalId: 'bank_77',
     accountId: 'account_usd',
     amountMinor: 49_900,
     currency: 'USD',

@@ -228,8 +228,8 @@ class Books {
       if (row === undefined || settlementOf(decision) === null) return [];
       const { amountMinor, currency, bookedOn, bankReference } = row;
       const isReversed = this.reversed.has(id);
-      const accountId = receiving.id;
-      return [{ id, accountId, amountMinor, currency, bookedOn, references, bankReference, isReversed }];
+      const about = { accountId: receiving.id, externalId: row.externalId };
+      return [{ id, ...about, amountMinor, currency, bookedOn, references, bankReference, isReversed }];
     });
   }
 

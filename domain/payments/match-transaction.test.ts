@@ -34,6 +34,7 @@ function settlementOf(decision: MatchDecision): Settlement | null {
 
 const credit: AllocatedCredit = {
   id: 'credit_1',
+  externalId: 'c1',
   accountId: receiving.id,
   amountMinor: 49_900,
   currency: 'USD',
@@ -335,6 +336,11 @@ describe('money out', () => {
         creditId: 'credit_1',
       });
     }
+  });
+
+  it('takes of two of one day the last by the name of its source, in whatever order we heard of them', () => {
+    const last = { ...credit, id: 'credit_0', externalId: 'c2' };
+    expect(kindOf(back('RETURN ADV48213075'), [credit, last])).toMatchObject({ creditId: 'credit_0' });
   });
 });
 

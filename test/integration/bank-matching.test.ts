@@ -5,6 +5,7 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eraseMovements } from '../../db/queries/payments/erase-movements.ts';
 import { enterRate } from '../../db/queries/payments/exchange-rates.ts';
+import { gatherMatchFacts } from '../../db/queries/payments/gather-match-facts.ts';
 import { type BankInvoice, type BankScene, createBankScene, NOW } from './bank-scene.ts';
 
 let scene: BankScene;
@@ -279,6 +280,36 @@ describe('what goes wrong with transfers', () => {
     await scene.tell('RETURNED ITEM TRN 20260305MMQF1234', -49_900, { bookedOn: '2026-03-06' });
     await scene.match();
     expect(await scene.statusOf(credit)).toBe('reversed');
+  });
+
+  it('a return among many credits of its amount reads few of them, and finds the one that it names', async () => {
+    const named = await scene.tell('WIRE ADV48213075', 1000, {
+      bookedOn: '2026-03-03',
+      bankReference: 'trn-2026.0303 MMQF77',
+    });
+    const paid = await scene.tell('WIRE ADV10002001', 1000, { bookedOn: '2026-03-03' });
+    for (let n = 0; n < 25; n += 1) await scene.tell('WIRE ADV48213075', 1000, { bookedOn: '2026-03-04' });
+    await scene.match();
+    const back = { bookedOn: '2026-03-06' };
+    const byNumber = await scene.tell('RETURN TRN20260303MMQF77', -1000, back);
+    const byReference = await scene.tell('RETURN ADV10002001', -1000, back);
+    const ofAnother = await scene.tell('RETURN TRN20260303MMQF77', -2000, back);
+    const creditsOf = async (...ids: string[]) => {
+      const rows = await Promise.all(ids.map((id) => scene.movement(id)));
+      const gathered = await scene.inTenant((tx) => gatherMatchFacts(tx, rows));
+      return gathered.map(({ facts }) => facts.credits.map(({ id }) => id).toSorted());
+    };
+    const [ofNumber = [], ofReference = [], none] = await creditsOf(byNumber, byReference, ofAnother);
+    expect([ofNumber.length, ofReference.length]).toEqual([11, 11]);
+    expect([ofNumber, ofReference]).toEqual([
+      expect.arrayContaining([named]),
+      expect.arrayContaining([paid]),
+    ]);
+    // What else is decided with it makes no difference.
+    expect([none, ...(await creditsOf(ofAnother))]).toEqual([[], []]);
+    await scene.match();
+    expect([await scene.statusOf(named), await scene.statusOf(paid)]).toEqual(['reversed', 'reversed']);
+    expect(await scene.statusOf(ofAnother)).toBe('ignored');
   });
 });
 

@@ -2,7 +2,7 @@
  * What is known of movements before they are matched: a constant number of questions to the database, however many movements.
  * What their texts name is asked for first; only for money that names nothing of ours the amounts, payers and confirmations.
  */
-import { and, eq, gt, inArray, isNull, or, sql } from 'drizzle-orm';
+import { and, eq, inArray } from 'drizzle-orm';
 import type { Money } from '../../../domain/money.ts';
 import { bankNumbersIn } from '../../../domain/payments/bank-number.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
@@ -12,7 +12,6 @@ import type { AppliedRate } from '../../../domain/payments/exchange-rate.ts';
 import { type Confirmed, withConfirmed } from '../../../domain/payments/match-confirmed.ts';
 import type { MatchDecision } from '../../../domain/payments/match-decision.ts';
 import {
-  type AllocatedCredit,
   type MatchFacts,
   type MatchInvoice,
   type TentativeMatch,
@@ -24,16 +23,11 @@ import { isReturn } from '../../../domain/payments/match-reversal.ts';
 import { type MatchInput, matchTransaction } from '../../../domain/payments/match-transaction.ts';
 import { findReferences } from '../../../domain/payments/reference-text.ts';
 import type { Tx } from '../../client.ts';
-import {
-  bankAccounts,
-  bankAllocations,
-  bankDecisions,
-  bankTransactions,
-  bankTransfers,
-} from '../../schema/banking.ts';
+import { bankAccounts, bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { together } from '../../together.ts';
 import { type BankMovementRow, movementOf } from './bank-movements.ts';
 import { findRates } from './exchange-rates.ts';
+import { type BankReturn, creditsOf } from './match-credits.ts';
 import { invoicesByAmount, invoicesByConfirmation, invoicesByReference } from './match-invoices.ts';
 import { readPayers } from './match-payers.ts';
 
@@ -85,10 +79,7 @@ export async function gatherMatchFacts(
       unnamed.map(({ transaction }) => transaction),
     ),
     invoicesByConfirmation(tx, distinct([...numbers.values()].flat())),
-    readCredits(
-      tx,
-      named.filter(({ transaction }) => transaction.amountMinor < 0 && isReturn(transaction.texts)),
-    ),
+    creditsOf(tx, named.filter(({ transaction }) => isReturnOut(transaction)).map(toReturn)),
     readRates(tx, named, known),
   ]);
   const byAmount = invoicesByAwaited(equal);
@@ -107,7 +98,7 @@ export async function gatherMatchFacts(
       invoiceOf: (reference) => known.get(reference) ?? null,
       openInvoices: [...new Map(open.map((each) => [each.id, each])).values()],
       carried: match === null || invoice === undefined ? null : { match, invoice },
-      credits: credits.filter(({ accountId }) => accountId === row.accountId),
+      credits: credits.get(row.id) ?? [],
       rates: rates.get(row.id) ?? [],
     };
     const account = { id: row.accountId, role: roles.get(row.accountId) ?? 'other' } as const;
@@ -188,6 +179,17 @@ function isUnnamed({ row, wanted, invoices }: Named, roles: Roles): boolean {
   return role === 'receiving' && !row.pending && invoices.length === 0;
 }
 
+function isReturnOut({ amountMinor, texts }: BankTransaction): boolean {
+  return amountMinor < 0 && isReturn(texts);
+}
+
+/** Of money out a slip names nothing. */
+function toReturn({ row, transaction, wanted, invoices }: Named): BankReturn {
+  const { id, accountId } = row;
+  const named = invoices.filter(({ reference }) => wanted.references.includes(reference));
+  return { id, accountId, transaction, invoiceIds: named.map((invoice) => invoice.id) };
+}
+
 function amountsOf(unnamed: readonly Named[]): Money[] {
   const amounts = unnamed.flatMap(({ wanted }) => wanted.amount ?? []);
   return [...new Map(amounts.map((each) => [amountKey(each.amountMinor, each.currency), each])).values()];
@@ -208,46 +210,6 @@ function invoicesByAwaited(invoices: readonly MatchInvoice[]): Map<string, Match
 
 function amountKey(amountMinor: number, currency: string): string {
   return `${amountMinor} ${currency}`;
-}
-
-/** Credits that money out may take back: of its amount, or for an invoice that it names. */
-async function readCredits(tx: Tx, returns: readonly Named[]): Promise<AllocatedCredit[]> {
-  if (returns.length === 0) return [];
-  const invoiceIds = distinct(returns.flatMap(({ invoices }) => invoices.map(({ id }) => id)));
-  const paying = tx
-    .select({ id: bankAllocations.transactionId })
-    .from(bankAllocations)
-    .where(inArray(bankAllocations.invoiceId, invoiceIds));
-  const { id, accountId, amountMinor, currency, bookedOn, bankReference, allocatedMinor } = bankTransactions;
-  const rows = await tx
-    .select({
-      id,
-      accountId,
-      amountMinor,
-      currency,
-      bookedOn,
-      bankReference,
-      references: sql<string[]>`coalesce(array_agg(${bankTransfers.reference})
-        filter (where ${bankTransfers.reference} is not null), '{}')`,
-    })
-    .from(bankTransactions)
-    .innerJoin(
-      bankAllocations,
-      and(eq(bankAllocations.transactionId, bankTransactions.id), isNull(bankAllocations.undoneAt)),
-    )
-    .leftJoin(bankTransfers, eq(bankTransfers.invoiceId, bankAllocations.invoiceId))
-    .where(
-      and(
-        inArray(accountId, distinct(returns.map(({ row }) => row.accountId))),
-        gt(allocatedMinor, 0),
-        or(
-          inArray(amountMinor, distinct(returns.map(({ transaction }) => -transaction.amountMinor))),
-          invoiceIds.length === 0 ? undefined : inArray(id, paying),
-        ),
-      ),
-    )
-    .groupBy(id);
-  return rows.map((row) => ({ ...row, isReversed: false }));
 }
 
 /** From the currency of a movement into those of the invoices that it names, on its day. */

@@ -1,0 +1,73 @@
+/**
+ * Credits that money out may take back. Of thousands of one amount no more are read than the rules look at (`reversedCredit`):
+ * the one whose number is named, the one of an invoice that is named, and the last ones, which it may mean.
+ */
+import { type SQL, sql } from 'drizzle-orm';
+import { bankNumbersIn } from '../../../domain/payments/bank-number.ts';
+import type { BankTransaction } from '../../../domain/payments/bank-transaction.ts';
+import type { AllocatedCredit } from '../../../domain/payments/match-facts.ts';
+import { SUSPECTED_MAX } from '../../../domain/payments/match-reversal.ts';
+import type { Tx } from '../../client.ts';
+import { bankAllocations, bankTransactions, bankTransfers } from '../../schema/banking.ts';
+
+export type BankReturn = {
+  id: string;
+  accountId: string;
+  transaction: BankTransaction;
+  /** Of the invoices that it names. */
+  invoiceIds: readonly string[];
+};
+
+type Found = Omit<AllocatedCredit, 'isReversed'> & { returnId: string };
+
+/** By the ids of the returns. What else is asked for makes no difference to one of them. */
+export async function creditsOf(
+  tx: Tx,
+  returns: readonly BankReturn[],
+): Promise<Map<string, AllocatedCredit[]>> {
+  if (returns.length === 0) return new Map();
+  const wanted = returns.map(({ id, accountId, transaction, invoiceIds }) => ({
+    id,
+    account: accountId,
+    currency: transaction.currency,
+    amount: -transaction.amountMinor,
+    day: transaction.bookedOn,
+    invoices: invoiceIds,
+    numbers: bankNumbersIn(transaction),
+  }));
+  const { rows } = await tx.execute<Found>(sql`
+    select wanted.id as "returnId", credit.id, credit.external_id as "externalId", credit.account_id as "accountId",
+      credit.amount_minor as "amountMinor", credit.currency, credit.booked_on::text as "bookedOn",
+      credit.bank_reference as "bankReference", ${references} as "references"
+    from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as wanted(id text, account text, currency char(3),
+      amount bigint, day date, invoices text[], numbers text[])
+    cross join lateral (
+      ${lastWhere(isEqual, SUSPECTED_MAX)}
+      union ${lastWhere(sql`${isEqual} and ${number} = any(wanted.numbers)`, 1)}
+      union ${lastWhere(sql`${isEqual} and ${isPaying}`, 1)}
+      union ${lastWhere(isPaying, SUSPECTED_MAX)}
+    ) found join ${bankTransactions} credit on credit.id = found.id`);
+  const byReturn = Map.groupBy(rows, ({ returnId }) => returnId);
+  return new Map([...byReturn].map(([id, found]) => [id, found.map(toCredit)]));
+}
+
+/** In the order of `reversedCredit`. */
+function lastWhere(condition: SQL, limit: number): SQL {
+  return sql`(select credit.id from ${bankTransactions} credit
+    where credit.account_id = wanted.account and credit.currency = wanted.currency
+      and credit.booked_on <= wanted.day and credit.allocated_minor > 0 and ${condition}
+    order by credit.booked_on desc, credit.external_id collate "C" desc, credit.id desc limit ${limit})`;
+}
+
+const isEqual = sql`credit.amount_minor = wanted.amount`;
+/** As `bankNumbersIn` gives the numbers. */
+const number = sql`upper(regexp_replace(credit.bank_reference, '[^A-Za-z0-9]', '', 'g'))`;
+const isPaying = sql`credit.id in (select paid.transaction_id from ${bankAllocations} paid
+  where paid.invoice_id = any(wanted.invoices) and paid.undone_at is null)`;
+const references = sql`array(select transfer.reference from ${bankAllocations} paid
+  join ${bankTransfers} transfer on transfer.invoice_id = paid.invoice_id
+  where paid.transaction_id = credit.id and paid.undone_at is null order by transfer.reference)`;
+
+function toCredit({ returnId: _returnId, amountMinor, ...credit }: Found): AllocatedCredit {
+  return { ...credit, amountMinor: Number(amountMinor), isReversed: false };
+}
