@@ -1,6 +1,6 @@
 /**
  * Files that are sent in a form. One at a time is taken, it is held in memory while it is looked at, and only so many are held
- * at once. Its name and type, as the sender says them, are not even read.
+ * at once; for a sender that hangs up nothing more is done. Its name and type, as the sender says them, are not even read.
  */
 import { createHash } from 'node:crypto';
 import type { RequestHandler } from 'express';
@@ -15,9 +15,12 @@ export class UploadedFile {
   readonly bytes: Uint8Array;
   /** Of the bytes, in hexadecimal digits. */
   readonly sha256: string;
+  /** Aborted once the sender has hung up without an answer. */
+  readonly gone: AbortSignal;
 
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, gone: AbortSignal) {
     this.bytes = bytes;
+    this.gone = gone;
     this.sha256 = createHash('sha256').update(bytes).digest('hex');
   }
 
@@ -43,9 +46,10 @@ export function receiveFile(field: string): RequestHandler[] {
     (req, res, next) => {
       parse(req, res, (error: unknown) => next(error == null ? undefined : problemOf(error)));
     },
-    (req, _res, next) => {
+    (req, res, next) => {
       const { file } = req;
-      req.body = { ...req.body, ...(file !== undefined && { [field]: new UploadedFile(file.buffer) }) };
+      const gone = res.locals['gone'] as AbortSignal;
+      req.body = { ...req.body, ...(file !== undefined && { [field]: new UploadedFile(file.buffer, gone) }) };
       next();
     },
   ];
@@ -77,11 +81,21 @@ const takePlace: RequestHandler = (_req, res, next) => {
     });
   }
   held += 1;
+  const hangUp = new AbortController();
+  res.locals['gone'] = hangUp.signal;
   res.once('close', () => {
     held -= 1;
+    if (!res.writableFinished) hangUp.abort(hungUp());
   });
   next();
 };
+
+function hungUp(): Problem {
+  return new Problem({
+    code: 'invalid_request',
+    detail: 'The connection was closed before the file was looked at; nothing of it is kept.',
+  });
+}
 
 /** What the parser of forms finds wrong: beyond its limits an error of its own, else the form is not one. */
 function problemOf(cause: unknown): Problem {

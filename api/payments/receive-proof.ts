@@ -28,12 +28,12 @@ export type ProofToReceive = {
 /** As it is kept. */
 export type StoredProof = { ending: ObjectEnding; sizeBytes: number };
 
-/** Outside of any transaction. Throws the problem `file_unusable`, or what the storage throws. */
+/** Outside of any transaction. Throws the problem `file_unusable`, what the storage throws, or that the sender has hung up. */
 export async function storeProof(
   { storage }: Pick<ApiDependencies, 'storage'>,
   { tenantId, proofId, file }: ProofToReceive,
 ): Promise<StoredProof> {
-  const checked = await checkProof(file.bytes);
+  const checked = await checkProof(file.bytes, file);
   if (checked.kind === 'refused') {
     const { reason, message } = checked;
     throw new Problem({ code: 'file_unusable', reason, detail: message });

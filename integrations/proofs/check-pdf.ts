@@ -13,23 +13,30 @@ import type { ProofRefusal } from '../../domain/payments/bank-proof.ts';
 const UNPACKED_MAX_BYTES = 96 * 1024 * 1024;
 const STREAMS_MAX = 20_000;
 
-/** Why it is not taken; null where it is. */
-export async function checkPdf(bytes: Uint8Array): Promise<ProofRefusal | null> {
+/** Why it is not taken; null where it is. Throws the reason of `gone` once nobody waits for it any more. */
+export async function checkPdf(bytes: Uint8Array, gone: AbortSignal): Promise<ProofRefusal | null> {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
   if (!wholeForm.test(text.slice(-TAIL))) return 'pdf_unreadable';
-  return refusalFor(text) ?? (hasScript(outsideOfStreams(text)) ? 'pdf_active' : checkStreams(bytes, text));
+  return (
+    refusalFor(text) ?? (hasScript(outsideOfStreams(text)) ? 'pdf_active' : checkStreams(bytes, text, gone))
+  );
 }
 
 /** Behind the end there may be blanks only: another file could follow it, which another program opens. */
 const wholeForm = /%%EOF[\s\0]*$/;
 const TAIL = 1_024;
 
-async function checkStreams(bytes: Uint8Array, text: string): Promise<ProofRefusal | null> {
+async function checkStreams(
+  bytes: Uint8Array,
+  text: string,
+  gone: AbortSignal,
+): Promise<ProofRefusal | null> {
   let leftBytes = UNPACKED_MAX_BYTES;
   let streams = 0;
   let ofObjects = 0;
   for (const { index, 0: keyword } of text.matchAll(/stream[ \t]{0,8}(?:\r\n|\n|\r)/g)) {
     if (text.startsWith('end', index - 3)) continue;
+    gone.throwIfAborted();
     streams += 1;
     if (streams > STREAMS_MAX) return 'pdf_too_large';
     const before = text.slice(Math.max(0, index - DICTIONARY_MAX), index);

@@ -264,6 +264,46 @@ describe('PDFs', () => {
   });
 });
 
+describe('many files at once', () => {
+  /** One that takes a while. */
+  const large = () =>
+    pdf({
+      objects: Array.from({ length: 8 }, (_, n) =>
+        pdfStream({ number: 20 + n, content: ' '.repeat(4 * 1024 * 1024) }),
+      ).flat(),
+    });
+
+  it('are looked into one at a time, whatever they are', async () => {
+    const ended: string[] = [];
+    const look = async (name: string, bytes: Uint8Array) => {
+      await checkProof(bytes);
+      ended.push(name);
+    };
+    const small = await picture('png');
+    await Promise.all([look('large', large()), look('picture', small), look('small', pdf())]);
+    expect(ended[0]).toBe('large');
+  });
+
+  it('whose sender has hung up is not looked into, and keeps no other one waiting', async () => {
+    const [first, hangUp] = [checkProof(large()), new AbortController()];
+    const [waiting, after] = [checkProof(large(), { gone: hangUp.signal }), checkProof(pdf())];
+    const ended: string[] = [];
+    void first.then(() => ended.push('first'));
+    hangUp.abort(new Error('hung up'));
+    await expect(waiting).rejects.toThrow('hung up');
+    expect(ended).toEqual([]);
+    expect(await after).toMatchObject({ kind: 'usable' });
+    expect(ended).toEqual(['first']);
+  });
+
+  it('whose sender hangs up meanwhile is not looked into any further', async () => {
+    const hangUp = new AbortController();
+    const looking = checkProof(large(), { gone: hangUp.signal });
+    setImmediate(() => hangUp.abort(new Error('hung up')));
+    await expect(looking).rejects.toThrow('hung up');
+  });
+});
+
 function codes(name: string): string {
   return [...name].map((letter) => `#${letter.charCodeAt(0).toString(16)}`).join('');
 }

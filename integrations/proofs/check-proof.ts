@@ -6,23 +6,27 @@
 import { fileTypeFromBuffer } from 'file-type';
 import type { CheckedProof, ProofRefusal } from '../../domain/payments/bank-proof.ts';
 import { checkPdf } from './check-pdf.ts';
+import { inTurn } from './in-turn.ts';
 import { redrawImage } from './redraw-image.ts';
 
-/** Never throws for what a file holds. */
-export async function checkProof(bytes: Uint8Array): Promise<CheckedProof> {
+/** Never throws for what a file holds; with the reason of `gone` where its sender has hung up meanwhile. */
+export async function checkProof(
+  bytes: Uint8Array,
+  { gone = AbortSignal.any([]) }: { gone?: AbortSignal } = {},
+): Promise<CheckedProof> {
   if (bytes.length === 0) return refused('file_empty');
   const type = (await fileTypeFromBuffer(bytes))?.ext;
   switch (type) {
     case 'jpg':
     case 'png':
     case 'webp': {
-      const redrawn = await redrawImage(bytes, type);
+      const redrawn = await inTurn(() => redrawImage(bytes, type), gone);
       return typeof redrawn === 'string'
         ? refused(redrawn)
         : { kind: 'usable', bytes: redrawn, ending: type };
     }
     case 'pdf': {
-      const refusal = await checkPdf(bytes);
+      const refusal = await inTurn(() => checkPdf(bytes, gone), gone);
       return refusal === null ? { kind: 'usable', bytes, ending: type } : refused(refusal);
     }
     case 'heic':

@@ -1,6 +1,6 @@
 /**
- * Draws a picture anew: its pixels, upright, and nothing else of the file. One picture at a time, as each needs memory for all
- * of its pixels.
+ * Draws a picture anew: its pixels, upright, and nothing else of the file. Each needs memory for all of its pixels: have one drawn
+ * at a time.
  */
 import { Transformer } from '@napi-rs/image';
 import type { ProofRefusal } from '../../domain/payments/bank-proof.ts';
@@ -20,14 +20,12 @@ export async function redrawImage(bytes: Uint8Array, type: ImageType): Promise<U
   if (size === null || size.width === 0 || size.height === 0) return 'image_unreadable';
   const { width, height } = size;
   if (width * height > PIXELS_MAX || Math.max(width, height) > SIDE_MAX) return 'image_too_large';
-  return inTurn(async () => {
-    try {
-      return new Uint8Array(await encode[type](new Transformer(bytes).rotate()));
-    } catch {
-      // The decoder says what was wrong with the bytes, which nobody could mend.
-      return 'image_unreadable';
-    }
-  });
+  try {
+    return new Uint8Array(await encode[type](new Transformer(bytes).rotate()));
+  } catch {
+    // The decoder says what was wrong with the bytes, which nobody could mend.
+    return 'image_unreadable';
+  }
 }
 
 const encode: Record<ImageType, (picture: Transformer) => Promise<Buffer>> = {
@@ -35,11 +33,3 @@ const encode: Record<ImageType, (picture: Transformer) => Promise<Buffer>> = {
   png: (picture) => picture.png(),
   webp: (picture) => picture.webp(QUALITY),
 };
-
-let last: Promise<unknown> = Promise.resolve();
-
-function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
-  const turn = last.then(work);
-  last = turn.catch(() => undefined);
-  return turn;
-}

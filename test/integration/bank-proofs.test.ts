@@ -2,7 +2,7 @@
  * Proofs of transfers, from the customer's form to the payment: what is kept of a file, who is told, what an approval and a
  * rejection do; twice, at once, beside a match, with a storage that fails, and after an erasure.
  */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { request as createRequest } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { createCustomerActivities } from '../../activities/billing/customer.ts';
@@ -12,7 +12,7 @@ import type { ObjectStorage } from '../../domain/operations/object-storage.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
 import { createS3Storage } from '../../integrations/storage/s3.ts';
 import type { Json } from '../support/api.ts';
-import { heic, pdf, picture, program } from '../support/proof-files.ts';
+import { heic, pdf, pdfStream, picture, program } from '../support/proof-files.ts';
 import { versitygwPath } from '../support/services.ts';
 import { createTestStorage } from '../support/storage.ts';
 import { startVersitygw } from '../support/versitygw.ts';
@@ -268,6 +268,30 @@ it('only so many files are held at once; one that is broken off makes room', asy
   for (const request of open) request.destroy();
   await expect.poll(async () => (await send()).status, patient).toBe(303);
   expect(await scene.proofs(transfer.id)).toHaveLength(1);
+});
+
+it('one whose sender hangs up while it is looked into is not kept', async () => {
+  const transfer = await scene.transfer();
+  // So large that it is sent only once most of it was read, and takes a while.
+  const large = (seed: number) => {
+    const content = `${seed}${' '.repeat(4 * MIB)}`;
+    const streams = Array.from({ length: 20 }, (_, n) => pdfStream({ number: 20 + n, content }));
+    return pdf({ objects: [`%${' '.repeat(9.5 * MIB)}\n`, ...streams.flat()] });
+  };
+  const request = createRequest(`${scene.api.url}${transfer.path}/proofs`, {
+    method: 'POST',
+    headers: { 'content-type': 'multipart/form-data; boundary=x' },
+  });
+  request.on('error', () => {});
+  const head = '--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n';
+  const body = Buffer.concat([Buffer.from(head), large(1), Buffer.from('\r\n--x--\r\n')]);
+  await new Promise<void>((sent) => void request.end(body, sent));
+  request.destroy();
+  // It is looked into behind the other one.
+  const bytes = large(2);
+  expect((await scene.sendOnPage(transfer, form(bytes))).status).toBe(303);
+  const proofs = await scene.proofs(transfer.id);
+  expect(proofs.map(({ sha256 }) => sha256)).toEqual([createHash('sha256').update(bytes).digest('hex')]);
 });
 
 describe('operators', () => {
