@@ -72,7 +72,8 @@ export const newBankTransfer = z
       .enum(countries as [string, ...string[]])
       .optional()
       .meta({
-        description: "Where the customer pays from. As usual the country of the customer's address.",
+        description:
+          "Where the customer pays from. As usual that of the instructions before, and at first the country of the customer's address.",
         example: 'DE',
       }),
   })

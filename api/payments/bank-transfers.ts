@@ -170,7 +170,8 @@ const extend = route({
   path: '/v1/bank_transfers/{bankTransferId}/extend',
   operationId: 'extendBankTransfer',
   summary: 'Give a transfer more time',
-  description: 'Instructions that have expired hold again from now on. The customer is mailed.',
+  description:
+    'Instructions that have expired hold again from now on. The customer is mailed, unless the transfer is on hold or in review: the mail that ends that tells until when.',
   body: extendedTransfer,
   example: { days: 7, reason: 'the bank needs longer' },
   handler: ({ body, ...context }) =>

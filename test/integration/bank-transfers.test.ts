@@ -292,6 +292,33 @@ describe('a transfer follows its invoice', () => {
     expect((await scene.read(id)).status).toBe('settled');
   });
 
+  it('paid in part, taken back, and paid in part again, the rest is asked for each time, once', async () => {
+    const { id, invoiceId } = await scene.offered();
+    const part = await scene.pay(invoiceId, 40_000);
+    await scene.look(id, hoursAfter(1));
+    await scene.takeBack(part, hoursAfter(2));
+    expect((await scene.look(id, hoursAfter(2))).status).toBe('awaiting');
+    await scene.pay(invoiceId, 40_000, { at: hoursAfter(3) });
+    for (const _again of [1, 2]) await scene.look(id, hoursAfter(3));
+    expect(await scene.mails(id)).toEqual([
+      'bank_transfer_instructions',
+      'bank_transfer_rest',
+      'bank_transfer_rest',
+    ]);
+  });
+
+  it('keeps silent where the last part is taken back and the one before is left', async () => {
+    const { id, invoiceId } = await scene.offered();
+    await scene.pay(invoiceId, 40_000);
+    await scene.look(id, hoursAfter(1));
+    const second = await scene.pay(invoiceId, 30_000, { at: hoursAfter(2) });
+    await scene.look(id, hoursAfter(2));
+    const told = await scene.mails(id);
+    await scene.takeBack(second, hoursAfter(3));
+    expect((await scene.look(id, hoursAfter(3))).status).toBe('partially_paid');
+    expect(await scene.mails(id)).toEqual(told);
+  });
+
   it('what was paid before the instructions were given is no part of the transfer', async () => {
     const { invoiceId } = await scene.invoice();
     await scene.pay(invoiceId, 40_000, { rail: 'manual', at: T0 });
@@ -420,6 +447,15 @@ describe('operators', () => {
     expect(
       (await scene.mails(id)).filter((template) => template === 'bank_transfer_instructions'),
     ).toHaveLength(3);
+  });
+
+  it('give one on hold more time: the customer hears of it once it goes on', async () => {
+    const { id } = await scene.offered();
+    await scene.act(id, 'hold', { reason });
+    await scene.act(id, 'extend', { days: 3, reason });
+    expect(await scene.mails(id)).toEqual(['bank_transfer_instructions', 'bank_transfer_on_hold']);
+    await scene.act(id, 'resume');
+    expect((await scene.mails(id)).at(-1)).toBe('bank_transfer_instructions');
   });
 
   it('do nothing with one that nobody waits for', async () => {

@@ -54,7 +54,7 @@ export type TransferSubject = {
 
 export type TransferWish = {
   invoiceId: string;
-  /** Where the customer pays from; as usual the country of the customer's address. */
+  /** Where the customer pays from; as usual that of the instructions before, and at first the country of the customer's address. */
   country?: string | undefined;
   /** Under which customers reach the pages. */
   publicUrl: string;

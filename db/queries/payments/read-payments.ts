@@ -1,5 +1,5 @@
 /** Payments as they are read. */
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, desc, eq, gt, lt } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { payments } from '../../schema/payments.ts';
 
@@ -38,6 +38,17 @@ export async function findPaymentByReference(
     .select()
     .from(payments)
     .where(and(eq(payments.rail, rail), eq(payments.externalId, externalId)));
+  return row ?? null;
+}
+
+/** The last payment by which something of the invoice is paid; null where nothing is. */
+export async function lastPaymentOf(tx: Tx, invoiceId: string): Promise<PaymentRow | null> {
+  const [row] = await tx
+    .select()
+    .from(payments)
+    .where(and(eq(payments.invoiceId, invoiceId), gt(payments.allocatedMinor, 0)))
+    .orderBy(desc(payments.id))
+    .limit(1);
   return row ?? null;
 }
 

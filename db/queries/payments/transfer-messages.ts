@@ -1,8 +1,8 @@
 /**
  * What is told of a transfer: the instructions and what changes them to the customer, what waits for somebody to the operators.
  *
- * Why it is safe to run twice: each message is known by what it tells (until when instructions hold, how much has come), and
- * sent once.
+ * Why it is safe to run twice: each message is known by what it tells (until when instructions hold, how much has come by which
+ * payment), and sent once.
  */
 
 import { inWords } from '../../../domain/instant.ts';
@@ -15,6 +15,7 @@ import type { SubscriptionContext } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import type { BankTransferRow } from './follow-transfer.ts';
+import { lastPaymentOf } from './read-payments.ts';
 
 export type TransferMessage = {
   transfer: BankTransferRow;
@@ -32,7 +33,7 @@ export function pageUrlOf(publicUrl: string, { pageToken }: Pick<BankTransferRow
 /** Where it is the customer's turn: the instructions, or what of them is left to be paid. */
 export async function tellOfStanding(tx: Tx, told: TransferMessage): Promise<void> {
   const { transfer, invoice } = told;
-  const occasion = standingOccasion(told);
+  const occasion = await standingOccasion(tx, told);
   if (occasion === null) return;
   const until = transfer.expiresAt.toISOString();
   const { reference, instructions } = transfer;
@@ -75,7 +76,7 @@ export function askCustomer(tx: Tx, told: TransferMessage): Promise<void> {
  * A proof was not accepted, and why. Where it is the customer's turn again until another instant than before (`hasNewEnd`), the
  * mail takes the place of the one that would tell how it stands.
  */
-export function tellOfRejection(
+export async function tellOfRejection(
   tx: Tx,
   told: TransferMessage,
   { proofId, reason, hasNewEnd }: { proofId: string; reason: string; hasNewEnd: boolean },
@@ -84,7 +85,7 @@ export function tellOfRejection(
   return tellCustomer(tx, told, {
     template: 'bank_transfer_proof_rejected',
     variables: { ...shared(told), reference, why: reason, expiresAt: inWords(expiresAt.toISOString()) },
-    occasion: (hasNewEnd ? standingOccasion(told) : null) ?? `proof:${proofId}:rejected`,
+    occasion: (hasNewEnd ? await standingOccasion(tx, told) : null) ?? `proof:${proofId}:rejected`,
   });
 }
 
@@ -122,10 +123,16 @@ export async function tellOperatorsOfTransfer(
 }
 
 /** By which a mail is known that tells how it stands, while it is the customer's turn. */
-function standingOccasion({ transfer: { status, expiresAt }, invoice }: TransferMessage): string | null {
+async function standingOccasion(
+  tx: Tx,
+  { transfer: { status, expiresAt }, invoice: { id, paidMinor } }: TransferMessage,
+): Promise<string | null> {
   const until = expiresAt.toISOString();
   if (status === 'awaiting') return `instructions:${until}`;
-  return status === 'partially_paid' ? `rest:${invoice.paidMinor}:${until}` : null;
+  if (status !== 'partially_paid') return null;
+  // A part that comes after another one of the same amount was taken back is news.
+  const part = await lastPaymentOf(tx, id);
+  return `rest:${paidMinor}:${part?.id}:${until}`;
 }
 
 function shared({ invoice, context: { plan }, pageUrl }: TransferMessage) {
