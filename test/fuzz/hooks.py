@@ -22,17 +22,17 @@ UNIQUE_EXAMPLES = {"code": "pro-monthly", "externalRef": "account-4711"}
 
 # The tenant's things by the prefix of their ids.
 IDS = json.loads(os.environ["FUZZ_IDS"])
-# Without them nothing would work any more: the API key of the run, the plans that are sold.
-# Invoices in coins with the payments that wait on them.
-COINS = json.loads(os.environ["FUZZ_COINS"])
+# The same by the names of the configuration's dictionaries.
+DICTIONARIES = json.loads(os.environ["FUZZ_DICTIONARIES"])
 # What each of these may be done to: once another one was done, it may not any more.
-OWN_OF_COINS = {
+OWN_DICTIONARY = {
     "approveCryptoAct": "approvableActs",
     "rejectCryptoAct": "rejectableActs",
     "approveCryptoPayout": "approvable",
     "rejectCryptoPayout": "rejectable",
     "broadcastCryptoPayout": "sendable",
 }
+# Without them nothing would work any more: the API key of the run, the plans that are sold.
 KEPT_IDS = set(os.environ["FUZZ_KEPT_IDS"].split(","))
 # What is done with each so many-th request of its kind; noise may look alike for all of them.
 turns = itertools.count()
@@ -60,27 +60,27 @@ def before_call(context, case, kwargs):
         sign_checkout(case)
     waiting = {"acceptCryptoPayments": "acceptable", "dismissCryptoPayments": "dismissable"}.get(operation_id)
     if waiting and not is_wrong(case, "body") and not is_wrong(case, "path") and chosen % 4 != 0:
-        which = chosen % len(COINS[waiting])
-        case.path_parameters["cryptoInvoiceId"] = COINS[waiting][which]
-        case.body["paymentKeys"] = [COINS[waiting + "Keys"][which]]
-    own = OWN_OF_COINS.get(operation_id)
+        which = chosen % len(DICTIONARIES[waiting])
+        case.path_parameters["cryptoInvoiceId"] = DICTIONARIES[waiting][which]
+        case.body["paymentKeys"] = [DICTIONARIES[waiting + "Keys"][which]]
+    own = OWN_DICTIONARY.get(operation_id)
     if own:
         for name, value in case.path_parameters.items():
-            if value in COINS["acts"] + COINS["payouts"] and value not in COINS[own]:
-                case.path_parameters[name] = COINS[own][chosen % len(COINS[own])]
+            if value in DICTIONARIES["acts"] + DICTIONARIES["payouts"] and value not in DICTIONARIES[own]:
+                case.path_parameters[name] = DICTIONARIES[own][chosen % len(DICTIONARIES[own])]
     if operation_id == "requestCryptoPayout" and not is_wrong(case, "body") and not is_wrong(case, "path") and chosen % 4 != 0:
-        which = chosen % len(COINS["payableBack"])
-        case.path_parameters["cryptoInvoiceId"] = COINS["payableBack"][which]
+        which = chosen % len(DICTIONARIES["payableBack"])
+        case.path_parameters["cryptoInvoiceId"] = DICTIONARIES["payableBack"][which]
         case.body.pop("amountMinor", None)
-        case.body["paymentKey"] = COINS["payableBackKeys"][which]
+        case.body["paymentKey"] = DICTIONARIES["payableBackKeys"][which]
     if operation_id == "markCryptoInvoiceSettled" and not is_wrong(case, "body") and chosen % 4 != 0:
         case.body["force"] = True
     # Noise is no statement; every other file is one that was not read before.
     if operation_id == "addBankStatement" and case.meta and not case.meta.generation.mode.is_negative and next(turns) % 2 == 0:
         kwargs["auth"] = send_statement
     if operation_id == "matchBankTransaction" and not is_wrong(case, "body") and not is_wrong(case, "path") and next(turns) % 4 == 0:
-        case.path_parameters["transactionId"] = COINS["matchable"][chosen % len(COINS["matchable"])]
-        case.body = {"creditCustomerId": COINS["creditable"][0]}
+        case.path_parameters["transactionId"] = DICTIONARIES["matchable"][chosen % len(DICTIONARIES["matchable"])]
+        case.body = {"creditCustomerId": DICTIONARIES["creditable"][0]}
     if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon", "retireCryptoAccount"):
         for name, value in case.path_parameters.items():
             if value in KEPT_IDS:

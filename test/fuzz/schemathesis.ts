@@ -139,7 +139,7 @@ export async function fuzz({
   const env = {
     ...process.env,
     SCHEMATHESIS_HOOKS: 'hooks',
-    FUZZ_COINS: JSON.stringify(ids),
+    FUZZ_DICTIONARIES: JSON.stringify(ids),
     FUZZ_IDS: JSON.stringify(byPrefix(Object.values(ids).flat())),
     FUZZ_KEPT_IDS: kept.join(','),
     FUZZ_WEBHOOK_SECRET: webhookSecret,
