@@ -80,7 +80,8 @@ const isReceiving = z.boolean().meta({
     'Whether customers are told to pay to it. What comes in on another account is never matched by itself.',
 });
 const mask = text(20).meta({
-  description: 'The end of its number, for people; as usual that of statementAccount.',
+  description:
+    'The end of its number; as usual that of statementAccount. Where there is none, a file of a number with another end is refused.',
   example: '…3000',
 });
 const statementAccount = text(64).meta({

@@ -4,7 +4,7 @@
  */
 import type { BankAccountRow } from '../../db/queries/payments/bank-accounts.ts';
 import type { BankTransaction } from '../../domain/payments/bank-transaction.ts';
-import { endOf, isAccountOf, plainAccount } from '../../domain/payments/statement-account.ts';
+import { endOf, isAccountOf, mayBeAccountOf, plainAccount } from '../../domain/payments/statement-account.ts';
 import type { StatementAccount, StatementPart } from '../../integrations/statements/statement-part.ts';
 import { Problem } from '../problem.ts';
 
@@ -17,11 +17,11 @@ export type StatementMovements = {
   accountName: () => string | null;
 };
 
+/** What is known of the account that a file is given as. */
+type Account = Pick<BankAccountRow, 'statementAccount' | 'mask' | 'currency'>;
+
 /** While they are read, throws `statement_refused` with one of the reasons above. */
-export function movementsOf(
-  parts: AsyncIterable<StatementPart>,
-  account: Pick<BankAccountRow, 'statementAccount' | 'currency'>,
-): StatementMovements {
+export function movementsOf(parts: AsyncIterable<StatementPart>, account: Account): StatementMovements {
   let named = account.statementAccount;
   async function* movements() {
     let hasOwn = false;
@@ -30,8 +30,8 @@ export function movementsOf(
     for await (const part of parts) {
       if (part.type === 'statement') {
         const isOurCurrency = part.account.currency === null || part.account.currency === account.currency;
-        if (isOurCurrency && account.statementAccount === null) named = onlyAccountIn(part, named);
-        isOwn = isOurCurrency && isOf(part.account, named);
+        isOwn = isOurCurrency && hasItsNumber(part.account, account);
+        if (isOwn && account.statementAccount === null) named = onlyAccountIn(part, named);
         if (isOwn) hasOwn = true;
         else other ??= part;
       }
@@ -46,8 +46,9 @@ export function movementsOf(
 }
 
 /** A file that does not name its account is taken for what it is given as. */
-function isOf(file: StatementAccount, named: string | null): boolean {
-  return plainAccount(file.id) === '' || named === null || isAccountOf(named, file);
+function hasItsNumber(file: StatementAccount, { statementAccount, mask }: Account): boolean {
+  if (plainAccount(file.id) === '') return true;
+  return statementAccount === null ? mayBeAccountOf(mask, file) : isAccountOf(statementAccount, file);
 }
 
 /** Nobody has said which of several accounts is meant. */
@@ -63,10 +64,7 @@ function onlyAccountIn({ account, line }: StatementPart, named: string | null): 
   });
 }
 
-function refuseOther(
-  other: StatementPart | null,
-  account: Pick<BankAccountRow, 'statementAccount' | 'currency'>,
-): never {
+function refuseOther(other: StatementPart | null, account: Account): never {
   if (other === null) {
     throw new Problem({
       code: 'statement_refused',
@@ -74,19 +72,23 @@ function refuseOther(
       detail: 'There is no statement in the file.',
     });
   }
-  const { statementAccount } = account;
+  const { statementAccount, mask } = account;
   const { currency, id, iban } = other.account;
-  const isThisNumber = statementAccount === null || isAccountOf(statementAccount, other.account);
-  if (isThisNumber && currency !== null) throw otherCurrency(currency, account, other.line);
+  if (hasItsNumber(other.account, account) && currency !== null)
+    throw otherCurrency(currency, account, other.line);
+  const wayOut =
+    statementAccount === null
+      ? ' If it is the same all the same, give the account its statementAccount.'
+      : '';
   throw new Problem({
     code: 'statement_refused',
     reason: 'account_other',
     line: other.line,
-    detail: `The file is of the account ${endOf(plainAccount(iban ?? id))}, and not of ${endOf(statementAccount ?? '')}.`,
+    detail: `The file is of the account ${endOf(plainAccount(iban ?? id))}, and not of ${endOf(statementAccount ?? plainAccount(mask ?? ''))}.${wayOut}`,
   });
 }
 
-function otherCurrency(currency: string, account: Pick<BankAccountRow, 'currency'>, line: number): Problem {
+function otherCurrency(currency: string, account: Account, line: number): Problem {
   return new Problem({
     code: 'statement_refused',
     reason: 'currency_other',

@@ -176,7 +176,7 @@ export const bankAccounts = pgTable(
     currency: currency().notNull(),
     /** Whether customers are told to pay to it: what comes in on another one is never matched by itself. */
     isReceiving: boolean().notNull(),
-    /** The end of its number, for people. */
+    /** The end of its number; where that is all that is known, a file of a number with another end is refused. */
     mask: text(),
     /**
      * As a statement names it, letters and digits alone: the IBAN, or the bank's own number; a file of another account is

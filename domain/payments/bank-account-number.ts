@@ -2,8 +2,8 @@
  * Numbers that money is sent by: ABA routing numbers, IBANs, BICs, British sort codes and account numbers, India's IFSC.
  * A check digit says that a number was not mistyped, not that the account exists: nobody is asked.
  *
- * Sources: the ABA's routing number policy; ISO 13616 and SWIFT's IBAN registry for the lengths; ISO 9362; Pay.UK; the
- * Reserve Bank of India for the IFSC.
+ * Sources: the ABA's routing number policy; ISO 13616 and SWIFT's IBAN registry for the lengths and what stands where; ISO 9362;
+ * Pay.UK; the Reserve Bank of India for the IFSC.
  */
 import { countries, countryName } from '../countries.ts';
 
@@ -134,6 +134,11 @@ export function britishPartsOf(iban: string): { sortCode: string; accountNumber:
   return { sortCode: iban.slice(8, 14), accountNumber: iban.slice(14) };
 }
 
+/** A valid IBAN up to the end of the account's number: in some countries check digits, an owner or a currency come behind it. */
+export function untilAccountNumber(iban: string): string {
+  return iban.slice(0, iban.length - (behindAccountNumber.get(ibanCountry(iban)) ?? 0));
+}
+
 /** For reading aloud: `DE89 3704 0044 0532 0130 00`. */
 export function groupedIban(iban: string): string {
   return iban.replaceAll(/(.{4})(?=.)/g, '$1 ');
@@ -148,13 +153,18 @@ export function hyphenatedSortCode(sortCode: string): string {
 const KOSOVO = 'XK';
 
 /** Characters of a whole IBAN, by country. */
-const ibanLengths: ReadonlyMap<string, number> = new Map(
-  (
-    'AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 ' +
+const ibanLengths = countsByCountry(
+  'AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BI27 BR29 BY28 CH21 CR22 CY28 CZ24 DE22 DJ27 DK18 DO28 EE20 EG29 ES24 ' +
     'FI18 FK18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HN28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 LC32 ' +
     'LI21 LT20 LU20 LV21 LY25 MC27 MD24 ME22 MK19 MN20 MR27 MT31 MU30 NI28 NL18 NO15 OM23 PK24 PL28 PS29 PT25 QA29 RO24 ' +
-    'RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30'
-  )
-    .split(' ')
-    .map((entry) => [entry.slice(0, 2), Number(entry.slice(2))] as const),
+    'RS22 RU33 SA24 SC31 SD18 SE24 SI19 SK24 SM27 SO23 ST25 SV28 TL23 TN24 TR26 UA29 VA22 VG24 XK20 YE30',
 );
+
+/** Of those, how many stand behind the account's number. */
+const behindAccountNumber = countsByCountry(
+  'BA2 BE2 BI2 BR2 DJ2 DK1 EE1 FO1 FR2 GL1 HU1 IS10 MC2 ME2 MK2 MR2 MU6 NO1 PT2 RS2 SC3 SE1 SI2 ST2 TL2 TN2 XK2',
+);
+
+function countsByCountry(entries: string): ReadonlyMap<string, number> {
+  return new Map(entries.split(' ').map((entry) => [entry.slice(0, 2), Number(entry.slice(2))]));
+}

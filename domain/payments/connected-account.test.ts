@@ -90,6 +90,8 @@ describe('an account that a feed tells is', () => {
       readBy: 'nobody',
     });
     expect(find([{ ...files, statementAccount: 'DE89370400440532014000' }])).toBeNull();
+    const french = { ...files, statementAccount: 'FR1420041010050500013M02606' };
+    expect(find([french], { mask: 'M026' })).toMatchObject({ accountId: 'bac_1' });
     expect(find([files])).toMatchObject({ accountId: 'bac_1' });
     expect(find([{ ...files, mask: '00' }], { mask: '00' })).toBeNull();
     expect(find([files], { mask: null })).toBeNull();

@@ -2,8 +2,8 @@
  * Which known account a feed's account is. A bank that is connected anew names its accounts anew; where it has a lasting name
  * for them, that decides, otherwise the institution and the last digits of the number do, as far as only one account fits.
  */
-import { normalisedNumber } from './bank-account-number.ts';
 import type { FeedAccount } from './bank-feed.ts';
+import { hasEnd, tellingEnd } from './statement-account.ts';
 
 export type KnownAccount = {
   id: string;
@@ -77,19 +77,13 @@ function isAlike(known: KnownAccount, told: FeedAccount, institutionId: string |
 function isInFiles(known: KnownAccount, { mask }: FeedAccount): boolean {
   if (known.isClosed || known.connection !== null) return false;
   if (known.statementAccount === null) return hasMask(known.mask, mask);
-  return (
-    mask !== null && mask.length >= MASK_LENGTH && normalisedNumber(known.statementAccount).endsWith(mask)
-  );
+  return hasEnd(known.statementAccount, mask);
 }
 
-/** People write `…3000`. */
 function hasMask(known: string | null, told: string | null): boolean {
-  if (known === null || told === null || told.length < MASK_LENGTH) return false;
-  return known.replaceAll(/[^\p{L}\p{N}]/gu, '') === told;
+  const end = tellingEnd(told);
+  return end !== null && end === tellingEnd(known);
 }
-
-/** A shorter one fits by chance. */
-const MASK_LENGTH = 4;
 
 /** Several that fit, on either side, are told apart by the name, or not at all. */
 function onlyOne(

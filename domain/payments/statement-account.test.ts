@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { endOf, isAccountOf, plainAccount, statementAccountMistake } from './statement-account.ts';
+import {
+  endOf,
+  isAccountOf,
+  mayBeAccountOf,
+  plainAccount,
+  statementAccountMistake,
+} from './statement-account.ts';
 
 const iban = 'DE89370400440532013000';
 const named = (id: string, more: { iban?: string; bankId?: string } = {}) => ({
@@ -32,6 +38,35 @@ describe('an account that a file names', () => {
     ['a number that ends alike', '12345678', named('99912345678')],
   ])('is another: %s', (_how, kept, file) => {
     expect(isAccountOf(kept, file)).toBe(false);
+  });
+});
+
+describe('an account that is known by the end of its number', () => {
+  it.each([
+    ['by an IBAN', '3000', named(iban, { iban })],
+    ['by an IBAN and a currency', '…3000', named(`${iban}EUR`)],
+    ['by the bank and the number', 'xxxx3000', named('37040044/0532013000')],
+    ['by an IBAN whose key is told with the number', '2606', named('FR1420041010050500013M02606')],
+    ['by an IBAN with a key behind the number', 'M026', named('FR1420041010050500013M02606')],
+    ['by an IBAN with a currency of its own', '0200', named('MU17BOMM0101101030300200000MUR')],
+  ])('may be the one that a file names: %s', (_how, mask, file) => {
+    expect(mayBeAccountOf(mask, file)).toBe(true);
+  });
+
+  it.each([
+    ['nothing of it is known', null],
+    ['too little of it is known', '…51'],
+  ])('may be any where %s', (_why, mask) => {
+    expect(mayBeAccountOf(mask, named(iban, { iban }))).toBe(true);
+  });
+
+  it.each([
+    ['an IBAN', '…2051', named(iban, { iban })],
+    ['a number', '2051', named('0532013000')],
+    ['digits in its middle alone', '0532', named(iban, { iban })],
+    ['a bank with such an end', '0044', named('13000', { bankId: '37040044' })],
+  ])('is not the one that a file names by %s', (_how, mask, file) => {
+    expect(mayBeAccountOf(mask, file)).toBe(false);
   });
 });
 

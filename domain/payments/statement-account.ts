@@ -2,7 +2,7 @@
  * Whether a statement file is of an account. Files name accounts in more ways than one: by the IBAN or by the number in it,
  * with the bank's own number before it, with spaces or hyphens, with a currency behind it.
  */
-import { ibanMistake } from './bank-account-number.ts';
+import { ibanMistake, untilAccountNumber } from './bank-account-number.ts';
 
 /** As an account is kept and compared: letters and digits alone, in capitals. */
 export function plainAccount(text: string): string {
@@ -23,10 +23,34 @@ const ibanLike = /^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$/;
 export type NamedAccount = { id: string; iban: string | null; bankId: string | null };
 
 /** `plain` as it is kept. */
-export function isAccountOf(plain: string, { id, iban, bankId }: NamedAccount): boolean {
+export function isAccountOf(plain: string, file: NamedAccount): boolean {
+  return namesOf(file).some((name) => isSame(plain, name));
+}
+
+/** Of an account that is known by the end of its number alone. An end that says too little excludes no file. */
+export function mayBeAccountOf(mask: string | null, file: NamedAccount): boolean {
+  return tellingEnd(mask) === null || namesOf(file).some((name) => hasEnd(name, mask));
+}
+
+/** Whether a number ends like this, as a feed tells it or people write it (`…3000`). */
+export function hasEnd(number: string, mask: string | null): boolean {
+  const end = tellingEnd(mask);
+  if (end === null) return false;
+  const plain = plainAccount(number);
+  const numbers = [plain, withoutCurrency(plain)];
+  const ibans = numbers.filter((each) => ibanMistake(each) === null);
+  return [...numbers, ...ibans.map(untilAccountNumber)].some((each) => each.endsWith(end));
+}
+
+/** Null for one so short that it fits by chance. */
+export function tellingEnd(mask: string | null): string | null {
+  const end = plainAccount(mask ?? '').replace(/^X+/, '');
+  return end.length < SHOWN ? null : end;
+}
+
+function namesOf({ id, iban, bankId }: NamedAccount): string[] {
   const last = /[^/]*$/.exec(id)?.[0] ?? '';
-  const names = [id, last, iban ?? '', `${bankId ?? ''}${id}`].map(plainAccount);
-  return names.some((name) => name !== '' && isSame(plain, name));
+  return [id, last, iban ?? '', `${bankId ?? ''}${id}`].map(plainAccount).filter((name) => name !== '');
 }
 
 function isSame(one: string, other: string): boolean {

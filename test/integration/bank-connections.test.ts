@@ -146,6 +146,16 @@ describe('a bank that is connected', () => {
     ]);
   });
 
+  it('is found again by what it has told itself, whatever number a file or somebody gives the account', async () => {
+    const bank = await scene.connect(await scene.tenant());
+    const { accounts } = await scene.connection(bank);
+    const path = `/v1/bank_accounts/${accounts[0].id}`;
+    const changed = await scene.ok(bank.tenant, 'PATCH', path, {
+      statementAccount: 'FR1420041010050500013M02606',
+    });
+    expect(changed).toMatchObject({ mask: '0000', statementAccount: 'FR1420041010050500013M02606' });
+  });
+
   it('goes on with the account that was read from statement files so far', async () => {
     const tenant = await scene.tenant();
     const account = await scene.ok(tenant, 'POST', '/v1/bank_accounts', {

@@ -279,6 +279,29 @@ describe('a statement file', () => {
   });
 });
 
+describe('an account of which the end of the number is known', () => {
+  it('takes the first file only where its number ends so, or where somebody says the whole number', async () => {
+    const accountId = await addAccount({ statementAccount: undefined, mask: '2051' });
+    const before = await api.rowCounts();
+    const refused = await send(accountId, camtSample);
+    expect(refused).toMatchObject({ status: 422, body: { reason: 'account_other', line: 5 } });
+    expect(refused.body.detail).toMatch(/…3000.*…2051.*statementAccount/);
+    expect(await api.rowCounts()).toEqual(before);
+    await ok('PATCH', `/v1/bank_accounts/${accountId}`, { statementAccount: sampleAccount.iban });
+    expect(await send(accountId, camtSample)).toMatchObject({ status: 201 });
+    await ok('PATCH', `/v1/bank_accounts/${accountId}`, { isClosed: true });
+    const alike = await addAccount({ statementAccount: undefined, mask: '…3000' });
+    expect(await send(alike, camtSample)).toMatchObject({ status: 201 });
+  });
+
+  it('takes its own of a file with several, and says where the currency is another', async () => {
+    const card = await addAccount({ currency: 'USD', statementAccount: undefined, mask: '2222' });
+    expect((await send(card, ofxSample)).body).toMatchObject({ movements: 1 });
+    const euro = await addAccount({ statementAccount: undefined, mask: '6789' });
+    expect(await send(euro, ofxSample)).toMatchObject({ status: 422, body: { reason: 'currency_other' } });
+  });
+});
+
 describe('a file that is refused', () => {
   const other = 'DE02120300000000202051';
   const bomb = `<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>${camtSample}`;

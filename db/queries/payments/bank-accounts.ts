@@ -60,7 +60,10 @@ export async function changeBankAccount(
 ): Promise<BankAccountRow> {
   const account = await lockBankAccount(tx, accountId);
   const { statementAccount } = fields;
-  const ofNewNumber = statementAccount && fields.mask === undefined ? { mask: maskOf(statementAccount) } : {};
+  // The feed's own is what the account is found again by.
+  const hasFeeds = account.connectionId !== null && account.mask !== null;
+  const ofNewNumber =
+    statementAccount && fields.mask === undefined && !hasFeeds ? { mask: maskOf(statementAccount) } : {};
   const closing = isClosed === undefined ? {} : { closedAt: isClosed ? (account.closedAt ?? at) : null };
   const changes = { ...fields, ...ofNewNumber, ...closing };
   if (Object.keys(changes).length === 0) return account;

@@ -8,6 +8,7 @@
 import { and, desc, eq, ne } from 'drizzle-orm';
 import type { FeedAccount, FeedConnection } from '../../../domain/payments/bank-feed.ts';
 import { type KnownAccount, sameAccount } from '../../../domain/payments/connected-account.ts';
+import { hasEnd, tellingEnd } from '../../../domain/payments/statement-account.ts';
 import type { AccountNumbers } from '../../../domain/payments/transfer-configuration.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
@@ -172,7 +173,7 @@ async function isToldToCustomers(
   tx: Tx,
   { mask, currency }: { mask: string | null; currency: string },
 ): Promise<boolean> {
-  if (mask === null || mask.length < MASK_LENGTH) return false;
+  if (tellingEnd(mask) === null) return false;
   const [details] = await tx
     .select({ configuration: bankDetails.configuration })
     .from(bankDetails)
@@ -181,12 +182,9 @@ async function isToldToCustomers(
   const accounts = details?.configuration.accounts ?? [];
   return accounts.some(
     (account) =>
-      account.currency === currency && numbersOf(account.numbers).some((number) => number.endsWith(mask)),
+      account.currency === currency && numbersOf(account.numbers).some((number) => hasEnd(number, mask)),
   );
 }
-
-/** A shorter one says too little. */
-const MASK_LENGTH = 4;
 
 function numbersOf(numbers: AccountNumbers): string[] {
   if (numbers.scheme === 'iban') return [numbers.iban];
