@@ -58,7 +58,7 @@ export const newBankProof = z
     file: uploadedFile.meta({
       type: 'string',
       format: 'binary',
-      description: `A JPEG, PNG or WebP picture or a PDF of at most 10 MiB; known by its bytes, whatever it is called. What is not taken is refused with one of the reasons ${proofRefusals.join(', ')}.`,
+      description: `A JPEG, PNG or WebP picture or a PDF of up to 5 pages, of at most 10 MiB; known by its bytes, whatever it is called, and kept drawn anew. What is not taken is refused with one of the reasons ${proofRefusals.join(', ')}.`,
     }),
     confirmationNumber: confirmedTransfer.shape.number.optional(),
   })

@@ -41,7 +41,7 @@ export const proofRefusals = [
 
 export type ProofRefusal = (typeof proofRefusals)[number];
 
-/** `bytes` are what is kept: a picture is drawn anew, a PDF is what was sent. `message` is for the customer. */
+/** `bytes` are what is kept: what was sent, drawn anew. `message` is for the customer. */
 export type CheckedProof =
   | { kind: 'usable'; bytes: Uint8Array; ending: ObjectEnding }
   | { kind: 'refused'; reason: ProofRefusal; message: string };

@@ -90,9 +90,12 @@ describe('what is neither a picture nor a PDF', () => {
 });
 
 describe('PDFs', () => {
-  it('one that shows something is kept as it is', async () => {
-    const bytes = pdf();
-    expect(await checkProof(bytes)).toEqual({ kind: 'usable', bytes, ending: 'pdf' });
+  it('one that shows something is drawn anew and stays one', async () => {
+    const checked = await checkProof(pdf());
+    expect(checked).toMatchObject({ kind: 'usable', ending: 'pdf' });
+    const { bytes } = checked as { bytes: Uint8Array };
+    expect((await fileTypeFromBuffer(bytes))?.mime).toBe('application/pdf');
+    expect(bytes).not.toEqual(pdf());
   });
 
   it('one of our own is taken', async () => {

@@ -1,13 +1,14 @@
 /**
  * Whether a file can be kept as a proof, by its bytes alone: what the sender calls it, and of what type, means nothing. Pictures
- * are decoded and drawn anew, so that where and with what they were taken is gone, and whatever else hid in them. A PDF cannot
- * be drawn anew here; one that does anything by itself is refused.
+ * and the pages of PDFs are drawn anew, so that where and with what they were made is gone, and whatever else hid in them. A PDF
+ * that does anything by itself is refused before.
  */
 import { fileTypeFromBuffer } from 'file-type';
 import type { CheckedProof, ProofRefusal } from '../../domain/payments/bank-proof.ts';
 import { checkPdf } from './check-pdf.ts';
 import { inTurn } from './in-turn.ts';
 import { redrawImage } from './redraw-image.ts';
+import { redrawPdf } from './redraw-pdf.ts';
 
 /** Never throws for what a file holds; with the reason of `gone` where its sender has hung up meanwhile. */
 export async function checkProof(
@@ -19,15 +20,12 @@ export async function checkProof(
   switch (type) {
     case 'jpg':
     case 'png':
-    case 'webp': {
-      const redrawn = await inTurn(() => redrawImage(bytes, type), gone);
+    case 'webp':
+    case 'pdf': {
+      const redrawn = await inTurn(() => redraw(bytes, type, gone), gone);
       return typeof redrawn === 'string'
         ? refused(redrawn)
         : { kind: 'usable', bytes: redrawn, ending: type };
-    }
-    case 'pdf': {
-      const refusal = await inTurn(() => checkPdf(bytes, gone), gone);
-      return refusal === null ? { kind: 'usable', bytes, ending: type } : refused(refusal);
     }
     case 'heic':
     case 'avif':
@@ -35,6 +33,15 @@ export async function checkProof(
     default:
       return refused('type_not_accepted');
   }
+}
+
+async function redraw(
+  bytes: Uint8Array,
+  type: 'jpg' | 'png' | 'webp' | 'pdf',
+  gone: AbortSignal,
+): Promise<Uint8Array | ProofRefusal> {
+  if (type !== 'pdf') return redrawImage(bytes, type);
+  return (await checkPdf(bytes, gone)) ?? redrawPdf(bytes, gone);
 }
 
 function refused(reason: ProofRefusal): CheckedProof {
@@ -54,5 +61,6 @@ const messages: Record<ProofRefusal, string> = {
     'The PDF is protected by a password or against changes. Print it to a new PDF without protection, or send a picture of it.',
   pdf_active:
     'The PDF holds scripts, attachments or actions that run when it is opened. Print it to a new PDF, or send a picture of it.',
-  pdf_too_large: 'The PDF unpacks to too much. Send the page that matters, or a picture of it.',
+  pdf_too_large:
+    'The PDF has more than 5 pages, or is too much work to draw. Send the page that matters, or a picture of it.',
 };

@@ -14,6 +14,13 @@ import zlib
 
 import schemathesis
 
+# Of one page, up to its end.
+PDF = """%PDF-1.4
+1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj
+2 0 obj << /Type /Pages /Kids [3 0 R] /Count 1 >> endobj
+3 0 obj << /Type /Page /Parent 2 0 R /MediaBox [0 0 9 9] >> endobj
+trailer << /Root 1 0 R >>
+"""
 VALID_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 EXAMPLE_ID = re.compile(r"([a-z]+)_0198f1c07b2a7c6e9d3b5a4f2e1d0c9b")
 # Razorpay's ids of subscriptions begin like ours, and the generator takes one for the other.
@@ -88,7 +95,7 @@ def before_call(context, case, kwargs):
 
     # Bytes at random are no file that is taken. A text stays valid in the generator's eyes, and a PDF may be one.
     if operation_id == "createBankProof" and isinstance(case.body, dict) and not is_wrong(case, "body") and chosen % 4 != 0:
-        case.body["file"] = f"%PDF-1.4\n% {uuid.uuid4()}\n%%EOF\n"
+        case.body["file"] = PDF + f"% {uuid.uuid4()}\n%%EOF\n"
     key = (case.headers or {}).get("Idempotency-Key")
     # One request of eight keeps its generated key, which is mostly a short text that was used before.
     if isinstance(key, str) and VALID_KEY.fullmatch(key) and not wrong_headers and chosen % 8 != 0:
