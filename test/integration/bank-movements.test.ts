@@ -1,10 +1,11 @@
 /** Movements as they are kept: any order and repetition of what a source tells ends in the same rows. */
 import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Tx, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import type { PlanRow } from '../../db/queries/billing/subscriptions.ts';
+import { lockMovements } from '../../db/queries/payments/bank-movements.ts';
 import { eraseMovements } from '../../db/queries/payments/erase-movements.ts';
 import {
   keepMovements,
@@ -234,6 +235,73 @@ describe('a customer who is erased', () => {
     expect((await rows()).filter(({ external_id }) => external_id === 'b1')).toMatchObject([
       { amount_minor: '90', texts: [], payer_name: null, version: 1 },
     ]);
+  });
+});
+
+describe('movements are locked in the order of their ids', () => {
+  const idsOf = async (...names: string[]) => {
+    const all = await api.sql('SELECT external_id, id FROM bank_transactions WHERE account_id = $1', [
+      account.id,
+    ]);
+    return names.map((name) => all.find(({ external_id }) => external_id === name).id as string);
+  };
+  /** As the matching locks both of them, while somebody else wants both too. */
+  const lockAround = (ids: readonly [string, string], other: () => Promise<unknown>) =>
+    work(async (tx) => {
+      await lockMovements(tx, [ids[0]]);
+      const done = other();
+      await vi.waitFor(async () =>
+        expect(await api.sql('SELECT FROM pg_locks WHERE NOT granted')).not.toEqual([]),
+      );
+      await lockMovements(tx, [ids[1]]);
+      return { done };
+    }).then(({ done }) => done);
+
+  it('by what is told anew, with what it replaces', async () => {
+    const booked = movement('WIRE', 100, { externalId: 'b1' });
+    await keep([movement('WIRE', 100, { externalId: 'p1', pending: true }), booked]);
+    const [pending = '', replacing = ''] = await idsOf('p1', 'b1');
+    expect(pending < replacing).toBe(true);
+    await lockAround([pending, replacing], () => keep([{ ...booked, pendingExternalId: 'p1' }]));
+    expect(await statuses()).toEqual({ p1: 'removed', b1: 'new' });
+  });
+
+  it('by an erasure, with the copies', async () => {
+    const business = businessOf({ db: api.db, tenantId });
+    const customerId = await business.customer();
+    const paymentId = await business.begin(await business.subscribe(customerId, plan, day1), day1);
+    await keep([movement('ADA', 100, { externalId: 'b1' }), movement('ADA', 200, { externalId: 'f1' })]);
+    const [original = '', later = ''] = await idsOf('b1', 'f1');
+    const copy = later.replace('btx_01', 'btx_00');
+    await api.sql(`UPDATE bank_transactions SET id = $1, status = 'copy', copy_of_id = $2 WHERE id = $3`, [
+      copy,
+      original,
+      later,
+    ]);
+    const decisionId = newId('bdc');
+    await api.sql(
+      `INSERT INTO bank_decisions (id, tenant_id, transaction_id, ordinal, kind, decision, decided_by, decided_at)
+       VALUES ($1, $2, $3, 1, 'auto', '{}', 'matching', now())`,
+      [decisionId, tenantId, original],
+    );
+    await api.sql(
+      `INSERT INTO bank_allocations (id, tenant_id, transaction_id, decision_id, payment_id, invoice_id, amount_minor)
+       SELECT $1, tenant_id, $2, $3, id, invoice_id, 100 FROM payments WHERE id = $4`,
+      [newId('bal'), original, decisionId, paymentId],
+    );
+    expect(copy < original).toBe(true);
+    await lockAround([copy, original], () => work((tx) => eraseMovements(tx, { customerId, at })));
+    expect((await rows()).map(({ texts }) => texts)).toEqual([[], []]);
+  });
+
+  it('and what is told as it is known waits for nobody', async () => {
+    const known = movement('WIRE', 100, { externalId: 'b1' });
+    await keep([known]);
+    const ids = await idsOf('b1');
+    await work(async (tx) => {
+      await lockMovements(tx, ids);
+      expect(await keep([known, movement('WIRE', 200, { externalId: 'b2' })])).toMatchObject({ added: 1 });
+    });
   });
 });
 

@@ -9,12 +9,14 @@ import { sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { bankAllocations, bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { invoices } from '../../schema/billing.ts';
+import { lockMovements } from './bank-movements.ts';
 
+/** Call under the customer's lock. */
 export async function eraseMovements(
   tx: Tx,
   { customerId, at }: { customerId: string; at: Date },
 ): Promise<void> {
-  await tx.execute(sql`
+  const { rows } = await tx.execute<{ id: string }>(sql`
     with own as (
       select movement.* from ${bankTransactions} movement
       where movement.id in (
@@ -22,30 +24,35 @@ export async function eraseMovements(
         join ${invoices} invoice on invoice.id = allocation.invoice_id
         where invoice.customer_id = ${customerId}
       )
-    ), told as (
-      select id from own
-      union all
-      select copy.id from own join ${bankTransactions} copy
-        on copy.copy_of_id = own.id and copy.status in ('copy', 'copy_suspected')
-      union all
-      select pending.id from own join ${bankTransactions} pending
-        on pending.account_id = own.account_id and pending.source = own.source
-        and pending.external_id = own.pending_external_id
-      union all
-      select reversal.id from own
-        join ${bankTransactions} reversal on reversal.account_id = own.account_id
-          and reversal.currency = own.currency and reversal.amount_minor = -own.amount_minor
-        join ${bankDecisions} decision on decision.transaction_id = reversal.id
-          and decision.kind = 'reversal' and decision.decision ->> 'creditId' = own.id
-    ), forgotten as (
-      update ${bankDecisions} decided
-      set act = case when act is null then null else jsonb_set(act, '{reason}', 'null') end,
-        undone_reason = case when undone_reason is null then null else 'erased' end
-      where decided.transaction_id in (select id from told)
     )
-    update ${bankTransactions} movement
-    set ${blank}, erased_at = ${at}
-    where movement.id in (select id from told) and movement.erased_at is null`);
+    select id from own
+    union
+    select copy.id from own join ${bankTransactions} copy
+      on copy.copy_of_id = own.id and copy.status in ('copy', 'copy_suspected')
+    union
+    select pending.id from own join ${bankTransactions} pending
+      on pending.account_id = own.account_id and pending.source = own.source
+      and pending.external_id = own.pending_external_id
+    union
+    select reversal.id from own
+      join ${bankTransactions} reversal on reversal.account_id = own.account_id
+        and reversal.currency = own.currency and reversal.amount_minor = -own.amount_minor
+      join ${bankDecisions} decision on decision.transaction_id = reversal.id
+        and decision.kind = 'reversal' and decision.decision ->> 'creditId' = own.id`);
+  const ids = (
+    await lockMovements(
+      tx,
+      rows.map(({ id }) => id),
+    )
+  ).map(({ id }) => id);
+  await tx.execute(sql`
+    update ${bankDecisions} decided
+    set act = case when act is null then null else jsonb_set(act, '{reason}', 'null') end,
+      undone_reason = case when undone_reason is null then null else 'erased' end
+    where decided.transaction_id = any(${sql.param(ids)}::text[])`);
+  await tx.execute(sql`
+    update ${bankTransactions} movement set ${blank}, erased_at = ${at}
+    where movement.id = any(${sql.param(ids)}::text[]) and movement.erased_at is null`);
 }
 
 /** What was erased with a customer is not kept again by what tells the same money. */

@@ -6,7 +6,7 @@
  * about it stays until the matching has looked. All of it is in the caller's transaction, under the account's lock, so that
  * two who tell the same movement at once, or a copy of it, come one after the other.
  */
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, inArray, isNull, or, type SQL, sql } from 'drizzle-orm';
 import type { BankMovementStatus } from '../../../domain/payments/bank-movement.ts';
 import type { BankSource } from '../../../domain/payments/bank-transaction.ts';
 import {
@@ -72,6 +72,7 @@ export async function removeMovements(tx: Tx, input: RemoveMovementsInput): Prom
   const { tenantId, account, source, externalIds, at } = input;
   if (externalIds.length === 0) return { removed: 0 };
   await lockAccount(tx, account.id);
+  await lockChanging(tx, { account, source, externalIds });
   const removed = await markRemoved(tx, { account, source, externalIds, at, onlyPending: false });
   if (removed.length === 0) return { removed: 0 };
   const freshIds = await withoutCopies(tx, removed, ['copy_suspected', 'copy']);
@@ -115,27 +116,35 @@ async function keepBatch(
   batch: readonly ToldMovement[],
 ): Promise<KeptCounts> {
   const told = [...new Map(batch.map((one) => [one.externalId, one])).values()];
-  const [kept, replaced] = await together([
-    keptAmong(tx, account.id, source, told),
+  const names = told.map(({ externalId }) => externalId);
+  const pending = told.map(({ pendingExternalId }) => pendingExternalId).filter((name) => name !== null);
+  const [known, replaced] = await together([
+    keptAmong(tx, isNamed(account.id, source, names)),
     replacedAmong(tx, account.id, source, told),
   ]);
+  const changeOf = (row: KeptMovement, movement: ToldMovement) =>
+    retold(row, movement, { isReplaced: replaced.has(movement.externalId) });
+  const otherwise = told.filter((each) => {
+    const row = known.get(each.externalId);
+    return row !== undefined && changeOf(row, keepable(each, row)) !== null;
+  });
+  const changing = [...otherwise.map(({ externalId }) => externalId), ...pending];
+  const kept = new Map([...known, ...(await lockChanging(tx, { account, source, externalIds: changing }))]);
   const added: MovementChange[] = [];
   const changed: (MovementChange & { isOtherMoney: boolean })[] = [];
   for (const each of told) {
     const row = kept.get(each.externalId);
     const movement = keepable(each, row);
-    const isReplaced = replaced.has(movement.externalId);
     if (row === undefined) {
-      added.push({ id: newId('btx'), movement, ...firstTold(movement, isReplaced) });
+      added.push({ id: newId('btx'), movement, ...firstTold(movement, replaced.has(movement.externalId)) });
       continue;
     }
-    const change = retold(row, movement, { isReplaced });
+    const change = changeOf(row, movement);
     if (change === null) continue;
     changed.push({ id: row.id, movement, ...change, isOtherMoney: isOtherMoney(row, movement) });
   }
   await insertMovements(tx, added, { tenantId, accountId: account.id, source, statementId, at });
   await updateMovements(tx, changed, at);
-  const pending = told.map(({ pendingExternalId }) => pendingExternalId).filter((name) => name !== null);
   await markRemoved(tx, { account, source, externalIds: pending, at, onlyPending: true });
 
   const others = changed.filter((change) => change.isOtherMoney).map(({ id }) => id);
@@ -161,30 +170,29 @@ function firstTold({ pending }: ToldMovement, isReplaced: boolean): Retold {
   return { status: 'new', isFresh: true };
 }
 
-async function keptAmong(
-  tx: Tx,
-  accountId: string,
-  source: BankSource,
-  told: readonly ToldMovement[],
-): Promise<Map<string, KeptMovement & { id: string }>> {
+type Kept = KeptMovement & { id: string };
+type Named = { account: { id: string }; source: BankSource; externalIds: readonly string[] };
+
+async function keptAmong(tx: Tx, which: SQL | undefined): Promise<Map<string, Kept>> {
+  return byName(await tx.select(keptColumns).from(bankTransactions).where(which));
+}
+
+/**
+ * Those that are about to change, locked with their copies in the order in which everybody locks movements (`match-locks.ts`).
+ * Nobody waits for what is told as it is known, however long a file is read.
+ */
+async function lockChanging(tx: Tx, { account, source, externalIds }: Named): Promise<Map<string, Kept>> {
+  if (externalIds.length === 0) return new Map();
+  const { id, copyOfId } = bankTransactions;
+  const isChanging = isNamed(account.id, source, externalIds);
+  const originals = tx.select({ id }).from(bankTransactions).where(isChanging);
   const rows = await tx
     .select(keptColumns)
     .from(bankTransactions)
-    .where(
-      isNamed(
-        accountId,
-        source,
-        told.map(({ externalId }) => externalId),
-      ),
-    )
-    .orderBy(bankTransactions.id)
+    .where(or(isChanging, inArray(copyOfId, originals)))
+    .orderBy(asc(id))
     .for('update');
-  return new Map(
-    rows.map(({ payerName, payerAccount, ...row }) => [
-      row.externalId,
-      { ...row, payer: { name: payerName, account: payerAccount } },
-    ]),
-  );
+  return byName(rows.filter((row) => row.source === source));
 }
 
 const keptColumns = {
@@ -208,6 +216,17 @@ const keptColumns = {
   removedAt: bankTransactions.removedAt,
   erasedAt: bankTransactions.erasedAt,
 };
+
+type KeptRow = Omit<Kept, 'payer'> & { payerName: string | null; payerAccount: string | null };
+
+function byName(rows: readonly KeptRow[]): Map<string, Kept> {
+  return new Map(
+    rows.map(({ payerName, payerAccount, ...row }) => [
+      row.externalId,
+      { ...row, payer: { name: payerName, account: payerAccount } },
+    ]),
+  );
+}
 
 function isNamed(accountId: string, source: BankSource, names: readonly string[]) {
   return and(
@@ -323,19 +342,7 @@ function recordsOf(changes: readonly MovementChange[]) {
 /** Ids of those that are gone now. What rests on them is for the matching to take back. */
 async function markRemoved(
   tx: Tx,
-  {
-    account,
-    source,
-    externalIds,
-    at,
-    onlyPending,
-  }: {
-    account: { id: string };
-    source: BankSource;
-    externalIds: readonly string[];
-    at: Date;
-    onlyPending: boolean;
-  },
+  { account, source, externalIds, at, onlyPending }: Named & { at: Date; onlyPending: boolean },
 ): Promise<string[]> {
   if (externalIds.length === 0) return [];
   const { status } = bankTransactions;

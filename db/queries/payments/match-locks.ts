@@ -1,4 +1,10 @@
-/** Whose money a decision about a movement moves, and which other movements it changes: what is locked before it is made. */
+/**
+ * Whose money a decision about a movement moves, and which other movements it changes: what is locked before it is made.
+ *
+ * The order of locks is the same for all who touch movements, which are the matching, people, who tells them anew or has them
+ * looked at again, and an erasure: customers by their ids, or the account whose movements are told; then the movements that
+ * change together, in one statement and by their ids. Of two that want the same ones, one waits and holds none of them.
+ */
 import { inArray } from 'drizzle-orm';
 import type { MatchDecision } from '../../../domain/payments/match-decision.ts';
 import type { Tx } from '../../client.ts';

@@ -24,7 +24,7 @@ const RECONSIDERED_DAYS = 60;
 /** `since`: the first day that is looked at; left out for all. Returns how many movements wait for the rules then. */
 export async function reconsiderMovements(tx: Tx, { since }: { since?: string } = {}): Promise<number> {
   const { bookedOn, isWaiting } = bankTransactions;
-  await decideAnew(tx, since === undefined ? undefined : gte(bookedOn, since));
+  await decideAnew(tx, isQueued(since === undefined ? undefined : gte(bookedOn, since)));
   const [waiting] = await tx.select({ count: count() }).from(bankTransactions).where(sql`${isWaiting}`);
   return waiting?.count ?? 0;
 }
@@ -44,7 +44,7 @@ export async function reconsiderConfirmed(
     .where(isQueued(gte(bookedOn, reconsideredSince(at))));
   const ids = queued.filter((row) => hasBankNumber(row, number)).map((row) => row.id);
   if (ids.length === 0) return;
-  await decideAnew(tx, sql`${id} = any(${sql.param(ids)}::text[])`);
+  await decideAnew(tx, isQueued(isOneOf(ids)));
   await appendOutbox(tx, tenantId, [lookForMatches({ tenantId })]);
 }
 
@@ -60,22 +60,18 @@ export async function reconsiderReturns(
     .select({ id: bankDecisions.transactionId })
     .from(bankDecisions)
     .where(and(eq(bankDecisions.kind, 'ignore_outflow'), isNull(bankDecisions.undoneAt)));
-  const returns = await tx
-    .update(bankTransactions)
-    .set({ decidedVersion: null })
-    .where(
-      and(
-        eq(bankTransactions.accountId, accountId),
-        eq(bankTransactions.currency, currency),
-        eq(bankTransactions.amountMinor, 0 - amountMinor),
-        gte(bankTransactions.bookedOn, bookedOn),
-        eq(bankTransactions.status, 'ignored'),
-        eq(bankTransactions.leftToPeople, false),
-        inArray(bankTransactions.id, ignoredOutflows),
-      ),
-    )
-    .returning({ id: bankTransactions.id });
-  return returns.length > 0;
+  return decideAnew(
+    tx,
+    and(
+      eq(bankTransactions.accountId, accountId),
+      eq(bankTransactions.currency, currency),
+      eq(bankTransactions.amountMinor, 0 - amountMinor),
+      gte(bankTransactions.bookedOn, bookedOn),
+      eq(bankTransactions.status, 'ignored'),
+      eq(bankTransactions.leftToPeople, false),
+      inArray(bankTransactions.id, ignoredOutflows),
+    ),
+  );
 }
 
 function isQueued(further?: SQL): SQL | undefined {
@@ -83,18 +79,18 @@ function isQueued(further?: SQL): SQL | undefined {
   return and(inArray(status, [...queueStatuses]), eq(allocatedMinor, 0), eq(leftToPeople, false), further);
 }
 
-async function decideAnew(tx: Tx, which: SQL | undefined): Promise<void> {
+/** Locks them in the order in which everybody does (`match-locks.ts`). Returns whether there are any. */
+async function decideAnew(tx: Tx, which: SQL | undefined): Promise<boolean> {
   const { id } = bankTransactions;
-  const queued = await tx
-    .select({ id })
-    .from(bankTransactions)
-    .where(isQueued(which))
-    .orderBy(asc(id))
-    .for('update');
-  if (queued.length === 0) return;
-  const ids = queued.map((row) => row.id);
+  const found = await tx.select({ id }).from(bankTransactions).where(which).orderBy(asc(id)).for('update');
+  if (found.length === 0) return false;
   await tx
     .update(bankTransactions)
     .set({ decidedVersion: null })
-    .where(sql`${id} = any(${sql.param(ids)}::text[])`);
+    .where(isOneOf(found.map((row) => row.id)));
+  return true;
+}
+
+function isOneOf(ids: readonly string[]): SQL {
+  return sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`;
 }
