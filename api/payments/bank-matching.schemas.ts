@@ -3,9 +3,10 @@ import { z } from 'zod';
 import { bankMovementStatuses } from '../../domain/payments/bank-movement.ts';
 import { amount, currency, id, longText, positiveAmount, signedAmount } from '../schemas.ts';
 
-export const bankTransactionParams = z.strictObject({ transactionId: id('btx', 'bank transaction') });
-
-const reason = longText(1000).meta({ description: 'Kept with the act and in the audit log.' });
+const reason = longText(1000).meta({
+  description:
+    'Kept with the act until the customer is erased, and in the audit log for good: it is no place for names.',
+});
 
 /** A movement names no more invoices, and nobody splits one further. */
 const INVOICES_MAX = 50;

@@ -20,10 +20,10 @@ import {
   type BankMatchBody,
   bankMatch,
   bankMatchRequest,
-  bankTransactionParams,
   reasoned,
   reconciliation,
 } from './bank-matching.schemas.ts';
+import { bankTransactionParams } from './bank-transactions.schemas.ts';
 
 const common = { tag: 'Bank transfers', params: bankTransactionParams } as const;
 const acting = { ...common, effect: 'write', method: 'post', scope: 'billing:write' } as const;
