@@ -1,7 +1,7 @@
 /** Movements on bank accounts: searched, read with what was decided about them, and told from copies. */
+import { type BankMovementRow, readMovement } from '../../db/queries/payments/bank-movements.ts';
 import { judgeCopy } from '../../db/queries/payments/judge-copy.ts';
 import {
-  type BankTransactionRow,
   type BankTransactionView,
   listBankTransactions,
   readBankTransaction,
@@ -95,8 +95,7 @@ const judge = route({
   // The texts of a movement and who paid are personal.
   replay: {
     keep: ({ id }: BankTransactionBody) => ({ id }),
-    restore: async ({ tx }, { id }: { id: string }) =>
-      toBankTransaction((await readBankTransaction(tx, id)).transaction),
+    restore: async ({ tx }, { id }: { id: string }) => toBankTransaction(await readMovement(tx, id)),
   },
 });
 
@@ -110,7 +109,7 @@ function least(a: number | undefined, b: number | undefined): number | undefined
   return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
 
-function toBankTransaction(row: BankTransactionRow): BankTransactionBody {
+function toBankTransaction(row: BankMovementRow): BankTransactionBody {
   const { id, accountId, source, externalId, statementId, status, amountMinor, currency } = row;
   const { bookedOn, authorisedOn, texts, payerName, payerAccount, bankReference } = row;
   const { allocatedMinor, roundedFrom, copyOfId } = row;

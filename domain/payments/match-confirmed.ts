@@ -3,11 +3,10 @@
  * confirmation of the transfer. Numbers are typed by people, so it is no more
  * than the first suggestion: one click, by a person.
  */
-import type { Money } from '../money.ts';
-import { candidatesOf, rankSubjectOf } from './match-candidates.ts';
+import { type CandidateSubject, candidatesOf, rankSubjectOf } from './match-candidates.ts';
 import type { DecisionOf, MatchDecision } from './match-decision.ts';
 import type { MatchFacts, MatchInvoice } from './match-facts.ts';
-import { rankSuggestions, referencePoints, type Suggestion } from './match-rank.ts';
+import { type RankCandidate, rankSuggestions, referencePoints, type Suggestion } from './match-rank.ts';
 import type { MatchInput } from './match-transaction.ts';
 
 /**
@@ -22,10 +21,11 @@ export function withConfirmed(
   if (decision.rule !== 11 && decision.rule !== 12) return decision;
   const { evidence } = decision;
   const { received } = evidence;
-  const awaiting = confirmed.filter((invoice) => candidatesOf(invoice, { received, level: 'E' }).length > 0);
-  if (awaiting.length === 0) return decision;
-  const first = confirmedSuggestions(awaiting, { transaction, facts, ...evidence });
-  const shown = new Set(awaiting.map(({ id }) => id));
+  const candidates = confirmed.flatMap((invoice) => candidatesOf(invoice, { received, level: 'E' }));
+  if (candidates.length === 0) return decision;
+  const first = confirmedSuggestions(candidates, { transaction, facts, ...evidence });
+  const shown = new Set(candidates.flatMap(({ invoices }) => invoices.map(({ id }) => id)));
+  const awaiting = confirmed.filter(({ id }) => shown.has(id));
   const others = suggestionsOf(decision).filter(({ invoiceIds }) => !invoiceIds.some((id) => shown.has(id)));
   return {
     kind: 'suggest',
@@ -47,12 +47,7 @@ export type Confirmed = {
 };
 
 /** Ranked among themselves; the number counts as much as a reference that is written out. */
-function confirmedSuggestions(
-  awaiting: readonly MatchInvoice[],
-  subject: { transaction: MatchInput['transaction']; facts: MatchFacts; received: Money; day: string },
-): Suggestion[] {
-  const { received } = subject;
-  const candidates = awaiting.flatMap((invoice) => candidatesOf(invoice, { received, level: 'E' }));
+function confirmedSuggestions(candidates: readonly RankCandidate[], subject: CandidateSubject): Suggestion[] {
   return rankSuggestions(rankSubjectOf(subject), candidates).suggestions.map((suggestion) => ({
     ...suggestion,
     level: null,

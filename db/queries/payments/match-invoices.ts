@@ -5,6 +5,8 @@ import type { MatchInvoice } from '../../../domain/payments/match-facts.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransfers } from '../../schema/banking.ts';
 import { customers, invoices } from '../../schema/billing.ts';
+import { payments } from '../../schema/payments.ts';
+import { isUnseen } from './proof-payments.ts';
 
 /** By the references that were ever given for them; codes that are none of ours have no entry. */
 export async function invoicesByReference(
@@ -47,8 +49,8 @@ export async function invoicesByAmount(tx: Tx, wanted: readonly Money[]): Promis
     union
     select found.id from wanted
     cross join lateral (
-      select proof.invoice_id as id from bank_proofs proof join payments paid on paid.id = proof.payment_id
-      where paid.currency = wanted.currency and paid.amount_minor = wanted.amount and ${isUnseen}
+      select proof.invoice_id as id from bank_proofs proof join ${payments} on ${payments.id} = proof.payment_id
+      where ${payments.currency} = wanted.currency and ${payments.amountMinor} = wanted.amount and ${isUnseen}
       order by proof.id desc limit ${EQUAL_DUES_MAX}
     ) found`;
   return select(tx, sql`${invoices.id} in (${ids})`);
@@ -74,13 +76,10 @@ export async function openInvoicesOf(tx: Tx, customerIds: readonly string[]): Pr
 const OF_CUSTOMER_MAX = 40;
 
 const timeZone = sql`(select time_zone from tenants)`;
-/** Of a payment, `paid`, that was booked on a proof. */
-const isUnseen = sql`paid.returned_minor = 0
-  and not exists (select from bank_allocations seen where seen.payment_id = paid.id and seen.undone_at is null)`;
 /** What was booked on proofs, and whose money nobody has seen yet. */
 const proven = sql<string[]>`array(
-  select paid.amount_minor from bank_proofs proof join payments paid on paid.id = proof.payment_id
-  where proof.invoice_id = ${invoices.id} and ${isUnseen} order by paid.amount_minor)`;
+  select ${payments.amountMinor} from bank_proofs proof join ${payments} on ${payments.id} = proof.payment_id
+  where proof.invoice_id = ${invoices.id} and ${isUnseen} order by ${payments.amountMinor})`;
 /** The day does not move with the clock of its transfer, which begins anew when a payment is taken back. */
 const createdAt = sql`${invoices.issuedAt}`;
 

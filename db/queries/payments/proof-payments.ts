@@ -4,7 +4,7 @@
  *
  * Why it is safe to run twice: a payment has one movement at most (unique in the table), and one that has it waits for none.
  */
-import { and, asc, eq, isNull, notExists, type SQL, sql } from 'drizzle-orm';
+import { and, asc, eq, isNull, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { bankAllocations, bankProofs } from '../../schema/banking.ts';
@@ -48,13 +48,8 @@ export async function isSeen(tx: Tx, paymentId: string): Promise<boolean> {
 }
 
 /** Of payments on proofs in a query: those that stand and whose money was not seen yet. */
-export function isUnseen(tx: Tx): SQL | undefined {
-  const seen = tx
-    .select({ one: sql`1` })
-    .from(bankAllocations)
-    .where(and(eq(bankAllocations.paymentId, payments.id), isNull(bankAllocations.undoneAt)));
-  return and(eq(payments.returnedMinor, 0), notExists(seen));
-}
+export const isUnseen = sql`(${payments.returnedMinor} = 0 and not exists (
+  select from ${bankAllocations} seen where seen.payment_id = ${payments.id} and seen.undone_at is null))`;
 
 /** Says that a movement is the payment's money, by a decision about the movement. */
 export async function linkProofPayment(
@@ -83,6 +78,6 @@ export async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<
     })
     .from(bankProofs)
     .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
-    .where(and(eq(bankProofs.invoiceId, invoiceId), isUnseen(tx)))
+    .where(and(eq(bankProofs.invoiceId, invoiceId), isUnseen))
     .orderBy(asc(payments.id));
 }

@@ -4,10 +4,8 @@ import type { BankMovementStatus } from '../../../domain/payments/bank-movement.
 import type { Tx } from '../../client.ts';
 import { bankAllocations, bankTransactions } from '../../schema/banking.ts';
 import { together } from '../../together.ts';
-import { notFound } from '../billing/subscriptions.ts';
 import { type BankAllocationRow, type BankDecisionRow, lastDecisions } from './bank-decisions.ts';
-
-export type BankTransactionRow = typeof bankTransactions.$inferSelect;
+import { type BankMovementRow, readMovement } from './bank-movements.ts';
 
 export type BankTransactionFilter = {
   accountId?: string | undefined;
@@ -27,7 +25,7 @@ export type BankTransactionFilter = {
 };
 
 /** Newest first, as we have heard of them. */
-export function listBankTransactions(tx: Tx, filter: BankTransactionFilter): Promise<BankTransactionRow[]> {
+export function listBankTransactions(tx: Tx, filter: BankTransactionFilter): Promise<BankMovementRow[]> {
   const { amountMinor, bookedOn, id } = bankTransactions;
   const { from, to, minAmountMinor: min, maxAmountMinor: max, text, cursor } = filter;
   return tx
@@ -53,7 +51,7 @@ export function listBankTransactions(tx: Tx, filter: BankTransactionFilter): Pro
 const searched = sql`concat_ws(' ', array_to_string(${bankTransactions.texts}, ' '), ${bankTransactions.payerName}, ${bankTransactions.bankReference})`;
 
 export type BankTransactionView = {
-  transaction: BankTransactionRow;
+  transaction: BankMovementRow;
   /** The last ones, in the order they were made. */
   decisions: BankDecisionRow[];
   allocations: BankAllocationRow[];
@@ -61,8 +59,8 @@ export type BankTransactionView = {
 
 /** Throws `not_found`. */
 export async function readBankTransaction(tx: Tx, transactionId: string): Promise<BankTransactionView> {
-  const [[transaction], decisions, allocations] = await together([
-    tx.select().from(bankTransactions).where(eq(bankTransactions.id, transactionId)),
+  const [transaction, decisions, allocations] = await together([
+    readMovement(tx, transactionId),
     lastDecisions(tx, { transactionId, limit: DECISIONS_SHOWN }),
     tx
       .select()
@@ -70,7 +68,6 @@ export async function readBankTransaction(tx: Tx, transactionId: string): Promis
       .where(eq(bankAllocations.transactionId, transactionId))
       .orderBy(asc(bankAllocations.id)),
   ]);
-  if (transaction === undefined) throw notFound('bank transaction', transactionId);
   return { transaction, decisions, allocations };
 }
 

@@ -39,9 +39,7 @@ export async function tellOfUnseenProofs(
     .from(bankProofs)
     .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
     .innerJoin(invoices, eq(invoices.id, payments.invoiceId))
-    .where(
-      and(gte(bankProofs.decidedAt, since), lte(bankProofs.decidedAt, at), isUnseen(tx), exists(accounts)),
-    )
+    .where(and(gte(bankProofs.decidedAt, since), lte(bankProofs.decidedAt, at), isUnseen, exists(accounts)))
     .orderBy(asc(bankProofs.id));
   const today = dayAt(at.toISOString(), 'UTC');
   const late = rows.filter(({ proof: { decidedAt } }) => {
