@@ -168,11 +168,14 @@ describe('level N', () => {
     expect(levels(text)).toEqual([]);
   });
 
-  it('takes no letter that begins a word for a digit', () => {
+  it('takes no letters that begin a word for digits', () => {
     expect(levels('ADV4821307 SMITH')).toEqual(['T ADV48213075']);
     expect(levels('ADV4821307\nSMITH')).toEqual(['T ADV48213075']);
     expect(levels('ADV4821307 S MITH')).toEqual(['N ADV48213075']);
     expect(levels('ADV4821307SMITH')).toEqual(['N ADV48213075']);
+    expect(levels('ADV555555 SSL LTD')).toEqual([]);
+    expect(levels('ADV111111-LIGHTING')).toEqual([]);
+    expect(levels('ADV555555 SS LTD')).toEqual(['N ADV55555555']);
   });
 });
 

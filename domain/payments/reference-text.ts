@@ -194,15 +194,16 @@ function readAfter(text: string, at: number, word: string, field: number): Found
   const last = characters.at(-1);
   if (last === undefined || characters.length < LENGTH) return null;
   const next = text[last.end] ?? '';
-  // A letter that begins a word is that letter: `ADV4821307 SMITH` has seven digits.
-  const beginsWord = isSeparator(text[last.end - 2] ?? '') && isLetter(next);
-  if (isDigit(next) || (last.isLookAlike && beginsWord)) return null;
+  const written = text.slice(at, last.end);
+  // Letters that begin a word are these letters: `ADV4821307 SMITH` has seven digits, `ADV482130 SOLAR` six.
+  const beginsWord = /[^A-Z0-9][A-Z]+$/.test(written) && isLetter(next);
+  if (isDigit(next) || beginsWord) return null;
   const lookAlikes = characters.filter(({ isLookAlike }) => isLookAlike).length + (word === 'ADV' ? 0 : 1);
   if (lookAlikes > LOOK_ALIKES_MAX) return null;
   return {
     code: `ADV${characters.map(({ digit }) => digit).join('')}`,
     level: lookAlikes === 0 ? 'E' : 'N',
-    written: text.slice(at, last.end),
+    written,
     field,
   };
 }
