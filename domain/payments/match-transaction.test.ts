@@ -307,6 +307,7 @@ describe('money out', () => {
     ['only amount and word are the same', back('RETURN OF WIRE'), credit],
     ['another reference is named', back('RETURN ADV10002001'), credit],
     ['only a slip leads to the reference', back('RETURN ADV48213076'), credit],
+    ['its reference may be a date', back('RETURN 20261031'), { ...credit, references: ['ADV20261031'] }],
     ['another amount goes out', { ...back('RETURN ADV48213075'), amountMinor: -49_800 }, credit],
     ['another currency goes out', back('RETURN ADV48213075', { currency: 'EUR' }), credit],
     ['it is of another account', back('RETURN ADV48213075'), { ...credit, accountId: 'other' }],

@@ -103,7 +103,8 @@ function passGates(subject: Subject): MatchDecision | null {
 
 function moneyOut(subject: Subject): MatchDecision {
   const { transaction, account, facts, references } = subject;
-  const codes = references.known.map(({ code }) => code);
+  // Digits that read as a date are too little to take a payment away.
+  const codes = references.known.filter(({ level }) => level !== 'T').map(({ code }) => code);
   const { linked, suspected } = reversedCredit(
     { transaction, accountId: account.id },
     { references: codes, credits: facts.credits },
