@@ -148,6 +148,7 @@ function readDetail(element: XmlElement): Detail {
   const references = firstAt(element, 'Refs');
   const remittance = firstAt(element, 'RmtInf');
   const structured = allAt(remittance, 'Strd');
+  const lines = allAt(remittance, 'Ustrd').map(({ text }) => text.trim());
   const parties = firstAt(element, 'RltdPties');
   const made = firstAt(element, 'RltdDts');
   return {
@@ -164,7 +165,8 @@ function readDetail(element: XmlElement): Detail {
         ['Nb', 'RfrdDocNb'].flatMap((name) => allAt(each, 'RfrdDocInf', name).map(({ text }) => text)),
       ),
       ...structured.flatMap((each) => allAt(each, 'AddtlRmtInf').map(({ text }) => text)),
-      ...allAt(remittance, 'Ustrd').map(({ text }) => text),
+      ...lines,
+      ...continued(lines),
     ]),
     references: textsOf([
       textAt(element, 'AddtlTxInf'),
@@ -188,6 +190,23 @@ function readDetail(element: XmlElement): Detail {
     ultimateDebtor: nameIn(firstAt(parties, 'UltmtDbtr')),
     isReturn: firstAt(element, 'RtrInf') !== undefined,
   };
+}
+
+/** Widths at which banks cut a text, in the middle of words and numbers: a line of SWIFT, and a field of CAMT. */
+const cutWidths = [35, 140];
+
+/** The lines with those that a full one goes on in. One that ended in spaces has lost them, and is full all the same. */
+function continued(lines: readonly string[]): string[] {
+  const isFull = ({ length }: string) => cutWidths.some((width) => length <= width && length >= width - 2);
+  const texts: string[] = [];
+  let whole = '';
+  for (const line of lines) {
+    whole += line;
+    if (isFull(line)) continue;
+    texts.push(whole);
+    whole = '';
+  }
+  return [...texts, whole];
 }
 
 function partyIn(parties: XmlElement | undefined, party: string, account: string): CamtParty {

@@ -237,6 +237,21 @@ describe('one entry', () => {
     ]);
   });
 
+  it('whose text is cut at the width of a line has it whole as well', async () => {
+    const textsOf = async (...lines: string[]) => {
+      const remittance = lines.map((line) => `<Ustrd>${line}</Ustrd>`).join('');
+      const rest = `<NtryDtls><TxDtls><RmtInf>${remittance}</RmtInf></TxDtls></NtryDtls>`;
+      return (await movementsIn(file(entry({ rest }))))[0]?.texts;
+    };
+    for (const width of [35, 140]) {
+      const cut = [`${'x'.repeat(width - 8)} ADV4821`, '3075 thanks', 'Jane'];
+      expect(await textsOf(...cut)).toEqual([...cut, `${cut[0]}${cut[1]}`]);
+    }
+    const [first, second] = [`${'x'.repeat(30)} ADV4`, `8213075 ${'x'.repeat(26)}`];
+    expect(await textsOf(first, second, '00')).toEqual([first, second, `${first}${second}00`]);
+    expect(await textsOf('Invoice ADV4821', '3075')).toEqual(['Invoice ADV4821', '3075']);
+  });
+
   it('of the first version has its details and their references in its own places', async () => {
     const remittance =
       '<RmtInf><Strd><RfrdDocInf><RfrdDocNb>ADV48213075</RfrdDocNb></RfrdDocInf>' +
