@@ -261,6 +261,14 @@ it('names and references of a payee are read', async () => {
   });
 });
 
+it('a name that fills its field and goes on in the memo is whole as well', async () => {
+  const textsOf = async (NAME: string, MEMO: string) => (await movementsIn(file({ NAME, MEMO })))[0]?.texts;
+  const name = 'WT FED#01234 ORG=ACME RFB#ADV482';
+  expect(await textsOf(name, '13075 TD BANK')).toEqual(['13075 TD BANK', name, `${name}13075 TD BANK`]);
+  expect(await textsOf(name, `${name}13075`)).toEqual([`${name}13075`, name]);
+  expect(await textsOf('ORG=ACME RFB#ADV482', '13075')).toEqual(['13075', 'ORG=ACME RFB#ADV482']);
+});
+
 it('the account of a transfer’s other side is not that of the statement', async () => {
   const transfer = '<BANKACCTTO><BANKID>9<ACCTID>999<ACCTTYPE>SAVINGS</BANKACCTTO>';
   const parts = await partsOf(

@@ -260,6 +260,7 @@ function transactionOf(
     texts: textsOf([
       textOf(fields, 'MEMO'),
       textOf(fields, 'NAME'),
+      wholeName(fields),
       textOf(fields, 'EXTDNAME'),
       textOf(payee, 'NAME'),
       textOf(fields, 'REFNUM'),
@@ -269,6 +270,14 @@ function transactionOf(
     payer: { name: amountMinor > 0 ? name : null, account: null },
     bankReference: firstText(textOf(fields, 'REFNUM')),
   };
+}
+
+const nameWidth = 32;
+
+/** A name that fills its field may be cut there, in the middle of a word or a number, and go on in the memo. */
+function wholeName(fields: Fields): string | null {
+  const [name, memo] = [textOf(fields, 'NAME'), textOf(fields, 'MEMO')];
+  return name.length === nameWidth && !memo.startsWith(name) ? `${name}${memo}` : null;
 }
 
 /**
