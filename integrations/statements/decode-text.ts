@@ -71,7 +71,9 @@ function encodingOf(head: Uint8Array): string | null {
   const declared =
     /^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']/i.exec(ascii)?.[1] ??
     (/OFXHEADER/i.test(ascii) ? /CHARSET\s*:\s*([\w-]+)/i.exec(ascii)?.[1] : undefined);
-  return declared === undefined ? null : (labels.get(declared.toLowerCase()) ?? declared);
+  // Software declares UTF-16 for what it holds and writes another; a declaration that was read here is not in it.
+  if (declared === undefined || /^(?:utf-?16|ucs-?2|iso-10646|unicode)/i.test(declared)) return null;
+  return labels.get(declared.toLowerCase()) ?? declared;
 }
 
 /** What OFX calls its code pages. */

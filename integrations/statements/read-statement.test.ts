@@ -47,6 +47,11 @@ describe.each(samples)('%s', (_format, sample, options) => {
     expect(await partsOf(Buffer.from(`\uFEFF${declared}`, 'utf16le'), options)).toEqual(whole);
   });
 
+  it('gives the same parts where UTF-16 is declared and not used', async () => {
+    const declared = sample.replace('encoding="UTF-8"', 'encoding="utf-16"');
+    expect(await partsOf(declared, options)).toEqual(await partsOf(sample, options));
+  });
+
   it('gives the same movements in Windows-1252', async () => {
     const latin = Buffer.from(sample, 'latin1');
     expect(await movementsIn(latin, options)).toEqual(await movementsIn(sample, options));
