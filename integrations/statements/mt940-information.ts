@@ -1,6 +1,6 @@
 /**
  * Field `:86:` of an MT940. Every bank writes it its own way; three families are told apart: numbered sub-fields
- * (`166?00…?20…?32…`), words between slashes (`/EREF/…/REMI/…`) and free text.
+ * (`166?00…?20…?32…`, in Bulgaria a line each that ends in a plus), words between slashes (`/EREF/…/REMI/…`) and free text.
  *
  * German banks without it write numbered lines in `:NS:`.
  *
@@ -19,7 +19,8 @@ export type Information = {
 
 export function readInformation(lines: readonly string[]): Information {
   const whole = lines.join('');
-  const match = /^\s*(?:\d{3}([^\w\s/+.,:-])|(\?))\d{2}/.exec(whole);
+  if (/^\s*\d{3}\+\d{2}\+?$/.test(lines[0] ?? '')) return numbered(plusEnded(lines), lineEnd);
+  const match = /^\s*(?:\d{3}([^\w\s/+.,:-])|([?~]))\d{2}/.exec(whole);
   const separator = match?.[1] ?? match?.[2];
   if (separator !== undefined) return numbered(whole, separator);
   if (slashWord.test(` ${whole}`)) return slashed(lines);
@@ -42,6 +43,16 @@ export function readOwnersLines(lines: readonly string[]): Pick<Information, 'te
 const lineWidth = 62;
 const subFieldWidth = 25;
 const lastSubField = 69;
+
+/** Only a plus at the end of a line separates; any other is text. */
+function plusEnded(lines: readonly string[]): string {
+  return lines
+    .map((line) => line.replace(/\s*\+\s*$/, lineEnd))
+    .join('')
+    .replace('+', lineEnd);
+}
+
+const lineEnd = '\n';
 
 function numbered(whole: string, separator: string): Information {
   const subFields = new Map<number, string>();

@@ -203,6 +203,14 @@ describe('information to the account owner', () => {
     ['numbered', '166?00GUTSCHRIFT?20ADV48213075?21Danke?30BIC?31DE02?32Jane?33Doe'],
     ['numbered with another character', '166~00GUTSCHRIFT~20ADV48213075~21Danke~30BIC~31DE02~32Jane~33Doe'],
     ['numbered without a code', '?00GUTSCHRIFT?20ADV48213075?21Danke?30BIC?31DE02?32Jane?33Doe'],
+    [
+      'numbered without a code, with another character',
+      '~00GUTSCHRIFT~20ADV48213075~21Danke~31DE02~32Jane~33Doe',
+    ],
+    [
+      'in numbered lines that end in a plus',
+      '020+14+\n00GUTSCHRIFT+\n20ADV48213075   +\n21Danke+\n31DE02+\n32Jane+\n33Doe',
+    ],
     ['cut in the middle of a number', '166?00GUTSCHRIFT?2\n0ADV48213075?21Danke?30BIC?31DE02?3\n2Jane?33Doe'],
   ])('%s', async (_name, lines) => {
     expect(await told(lines)).toMatchObject({
@@ -219,6 +227,8 @@ describe('information to the account owner', () => {
 
   it('keeps a separator within a text, and sub-fields we do not know', async () => {
     expect((await told('166?20Why? ADV1?99more?45other'))?.texts).toEqual(['Why? ADV1?99more', 'other']);
+    expect((await told('020+14+\n20ADV48213075+31+\n21more'))?.texts).toEqual(['ADV48213075+31 more']);
+    expect((await told('020+14 ADV1+2'))?.texts).toEqual(['020+14 ADV1+2']);
   });
 
   it.each([
