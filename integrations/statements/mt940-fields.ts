@@ -49,12 +49,12 @@ function hasIbanCheck(iban: string): boolean {
   return BigInt(digits) % 97n === 1n;
 }
 
-/** `C260305EUR1234,56`. Without a currency it is in that of its page. */
+/** `C260305EUR1234,56`. Without a currency it is in that of its page; before a first statement its day is `000000`. */
 export function balanceIn(
   text: string,
   line: number,
   pageCurrency: string | null,
-): BookedBalance & { on: string } {
+): BookedBalance & { on: string | null } {
   const shape = pageCurrency === null ? balanceShape : balanceOfPage;
   const match = shape.exec(text);
   const { mark: written = '', day = '', currency: code, amount = '' } = match?.groups ?? {};
@@ -79,7 +79,7 @@ export function balanceIn(
     line,
     amountMinor: mark === 'D' && minor !== 0 ? -minor : minor,
     currency,
-    on: swiftDay(day, line),
+    on: /^0+$/.test(day) ? null : swiftDay(day, line),
   };
 }
 

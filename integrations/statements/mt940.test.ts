@@ -339,6 +339,15 @@ describe('pages and messages', () => {
     ]);
   });
 
+  it('an opening balance from before the first statement has no day', async () => {
+    const opening = ':60F:C000000EUR0,\n';
+    const balances = (await partsOf(message('', { opening }))).filter(({ type }) => type === 'balance');
+    expect(balances).toMatchObject([
+      { kind: 'opening', amountMinor: 0, on: null },
+      { kind: 'closing', on: '2026-03-05' },
+    ]);
+  });
+
   it('a page goes on behind the end of a message until its closing balance', async () => {
     const lines = '-\n:61:260305C1,00NTRFX\n:86:ADV48213075\n-\n:61:260305C2,00NTRFX\n-';
     const read = await movementsIn(message(lines, { closing: ':62F:C260305EUR3,' }));
