@@ -70,9 +70,12 @@ export function swiftDay(text: string, line: number): string {
   return dayOf(year, month, day) ?? refuseDate(text, line);
 }
 
-/** The letter behind the mark is the third of the currency; the type is a letter and three characters. */
+/**
+ * The letter behind the mark is the third of the currency. The type is F, N or S and three characters; where a bank
+ * leaves it out, the reference follows at once.
+ */
 const shape =
-  /^(?<days>\d{6}[\d ]*?)\s*(?<mark>[RE]?[CD])(?<funds>[A-Z])?\s?(?<amount>\d[\d.,]*)\s?(?<type>[A-Z][A-Z0-9]{3})?(?<reference>.*)$/i;
+  /^(?<days>\d{6}[\d ]*?)\s*(?<mark>[RE]?[CD])(?<funds>[A-Z])?\s?(?<amount>\d[\d.,]*)\s?(?<type>(?!NONREF)[FNS][A-Z0-9]{3})?(?<reference>.*)$/i;
 
 const outgoing = new Set(['D', 'RC', 'ED']);
 

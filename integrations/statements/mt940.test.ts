@@ -167,6 +167,15 @@ describe('a statement line', () => {
     expect(read?.texts).toEqual(['ADDED BY BANK', 'INV-7', 'B-0000001']);
   });
 
+  it.each([
+    ['C1,00INV48213075//B-0000001', ['INV48213075', 'B-0000001']],
+    ['C1,00NONREF//B-0000001', ['B-0000001']],
+    ['C1,00//B-0000001', ['B-0000001']],
+  ])('without a type keeps its references whole: %s', async (line, texts) => {
+    const [read] = await movementsIn(message(`:61:260305${line}`), unchecked);
+    expect(read?.texts).toEqual(texts);
+  });
+
   it('that takes money back says so', async () => {
     const lines = ['RC1,00NTRFONE', 'D1,00NRTITWO', 'RD1,00NRTITHREE', 'D1,00NTRFFOUR'];
     const read = await movementsIn(message(lines.map((line) => `:61:260305${line}`).join('\n')), unchecked);
