@@ -72,7 +72,7 @@ function encodingOf(head: Uint8Array): string | null {
     /^\s*<\?xml[^>]*?\sencoding\s*=\s*["']([\w.:-]+)["']/i.exec(ascii)?.[1] ??
     (/OFXHEADER/i.test(ascii) ? /CHARSET\s*:\s*([\w-]+)/i.exec(ascii)?.[1] : undefined);
   // Software declares UTF-16 for what it holds and writes another; a declaration that was read here is not in it.
-  if (declared === undefined || /^(?:utf-?16|ucs-?2|iso-10646|unicode)/i.test(declared)) return null;
+  if (declared === undefined || /^(?:utf-?16|ucs-?2|iso-10646|(?:cs)?unicode)/i.test(declared)) return null;
   return labels.get(declared.toLowerCase()) ?? declared;
 }
 

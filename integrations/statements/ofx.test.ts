@@ -110,6 +110,11 @@ describe('dress', () => {
     expect(await texts('<![CDATA[A & <B>]]>')).toEqual(['A & <B>']);
   });
 
+  it('a file in UTF-8 is read in it where its header says Unicode', async () => {
+    const file = ofxSample.replace('USASCII', 'UTF-8').replace('CHARSET:1252', 'CHARSET:CSUNICODE');
+    expect((await movementsIn(file.replace('ACME CORP', 'アクメ')))[0]?.payer.name).toBe('アクメ');
+  });
+
   it('a file in a code page of its header is read in it', async () => {
     const file = ofxSample.replace('CHARSET:1252', 'CHARSET:1250').replace('ACME CORP', 'Ł');
     const bytes = Buffer.from(file.replace('Ł', '\u00A3'), 'latin1');
