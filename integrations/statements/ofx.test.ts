@@ -151,6 +151,7 @@ describe('an amount', () => {
     ['10.0000', 1000],
     ['0.000', 0],
     ['-.5', -50],
+    ['          .  ', 0],
   ])('%s', async (amount, amountMinor) => {
     expect((await movementsIn(file({ TRNAMT: amount })))[0]?.amountMinor).toBe(amountMinor);
   });
@@ -158,6 +159,7 @@ describe('an amount', () => {
   it.each([
     ['-', 'amount_missing'],
     ['', 'amount_missing'],
+    ['-.', 'amount_unreadable'],
     ['ten', 'amount_unreadable'],
     ['10.001', 'amount_ambiguous'],
     ['1,000', 'amount_ambiguous'],

@@ -282,9 +282,11 @@ function wholeName(fields: Fields): string | null {
 
 /**
  * Either mark, another in each amount: banks do mix them. The standard groups no digits, so where a currency has three
- * decimals, three digits behind one mark are these.
+ * decimals, three digits behind one mark are these. Software that leaves zeros out leaves the mark alone of a zero, as in
+ * lines that only tell the balance of a day.
  */
 function ofxMinor({ text, line }: Field, currency: string): number {
+  if (/^[.,]$/.test(text)) return 0;
   const [, only] = /^[^.,]*([.,])\d{3}[^.,\d]*$/.exec(text) ?? [];
   const mark = only !== undefined && exponentOf(currency) === 3 ? (only as DecimalMark) : null;
   return signedMinor(text, { currency, line, mark, grouped: true });
