@@ -1,4 +1,5 @@
 /** The amount of a CSV's row, in whichever columns the mapping says that it stands. */
+import { currencies } from '../../domain/money.ts';
 import { type DecimalMark, decimalMarkOf, splitSign, unsignedMinor } from './amounts.ts';
 import { type CsvColumn, type CsvMapping, plainName } from './csv-mapping.ts';
 import { quoted, StatementError } from './statement-error.ts';
@@ -58,12 +59,24 @@ export function amountReader({ columns }: CsvMapping, known: DecimalMark | null)
   };
 }
 
-const symbols: Readonly<Record<string, string>> = { EUR: '€', USD: '$', GBP: '£', INR: '₹', JPY: '¥' };
+/** In capitals: `€`, `R$`, `ZŁ`, and `$` of every dollar. */
+const symbols: ReadonlyMap<string, string> = new Map(
+  currencies.map((currency) => [currency, symbolOf(currency).toUpperCase()]),
+);
+
+function symbolOf(currency: string): string {
+  const format = new Intl.NumberFormat('en', {
+    style: 'currency',
+    currency,
+    currencyDisplay: 'narrowSymbol',
+  });
+  return format.formatToParts(0).find(({ type }) => type === 'currency')?.value ?? currency;
+}
 
 /** The row's own currency beside the amount is only dress; another one is left and refused. */
 function withoutCurrency(text: string, currency: string): string {
   let rest = text.trim();
-  for (const name of [currency, symbols[currency]]) {
+  for (const name of [currency, symbols.get(currency)]) {
     if (name === undefined) continue;
     if (rest.toUpperCase().startsWith(name)) rest = rest.slice(name.length).trim();
     if (rest.toUpperCase().endsWith(name)) rest = rest.slice(0, -name.length).trim();

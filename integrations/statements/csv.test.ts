@@ -164,6 +164,24 @@ describe('an amount', () => {
     expect(await refused(oneAmount(amount))).toEqual({ reason, line: 2 });
   });
 
+  it.each([
+    ['CAD', '-$1.50'],
+    ['BRL', 'R$ -1,50'],
+    ['PLN', '-1,50 zł'],
+    ['NGN', '-₦1.50'],
+    ['SEK', '-1,50 kr'],
+  ])('of %s with its symbol: %s', async (currency, amount) => {
+    expect(await read(oneAmount(amount), { currency })).toEqual([[-150, 'A']]);
+  });
+
+  it.each([
+    ['CAD', 'US$1.50'],
+    ['EUR', '$1.50'],
+    ['USD', 'R$1.50'],
+  ])('of %s with the symbol of another currency is refused: %s', async (currency, amount) => {
+    expect((await refused(oneAmount(amount), { currency })).reason).toBe('amount_unreadable');
+  });
+
   it('that could be two is told by the mapping, or by the rows before it', async () => {
     expect(await read(oneAmount('1.234'), { decimalMark: ',' })).toEqual([[123_400, 'A']]);
     expect((await refused(oneAmount('1.234'), { decimalMark: '.' })).reason).toBe('amount_unreadable');
