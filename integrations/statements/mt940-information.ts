@@ -132,12 +132,17 @@ function slashParts(text: string): Information {
   const [account, , name] = (valuesOf('CNTP')[0] ?? '').split('/');
   const purpose = valuesOf('REMI').flatMap((value) => [value.replace(/^(?:USTD|STRD)\/+(?:CUR\/+)?/, '')]);
   const others = parts.filter(({ word }) => !named.has(word)).map(({ value }) => value);
+  const [party] = valuesOf('ORDP', 'BENM', 'BO').filter((value) => value.trim() !== '');
+  const split = numberedParty.exec(party ?? '')?.groups;
   return {
     texts: textsOf([...purpose, ...valuesOf('EREF'), ...others, pieces[0]]),
-    name: firstText(name, ...valuesOf('NAME'), ...valuesOf('ORDP', 'BENM', 'BO')),
-    account: firstText(account, ...valuesOf('IBAN'), ...valuesOf('ACC')),
+    name: firstText(name, ...valuesOf('NAME'), split?.['name'] ?? party),
+    account: firstText(account, ...valuesOf('IBAN'), ...valuesOf('ACC'), split?.['account']),
   };
 }
+
+/** A party's account stands before its name; what follows both is the purpose. */
+const numberedParty = /^\s*(?<account>[A-Z]{0,2}\d[A-Z\d]{6,32})\s*\/+(?<name>[^/]+)/;
 
 const named = new Set(['REMI', 'EREF', 'CNTP', 'NAME', 'IBAN', 'BIC']);
 

@@ -250,6 +250,13 @@ describe('information to the account owner', () => {
     expect(read?.texts.slice(0, 2)).toEqual(['ADV48213075', 'E2E-1']);
   });
 
+  it('between slashes names a party by its account, its name and what it wrote', async () => {
+    const read = await told('/ORDP/300000000012345\n/JANE DOE\n/7//7\n/Uplata ADV48213075');
+    expect(read?.payer).toEqual({ name: 'JANE DOE', account: '300000000012345' });
+    expect(read?.texts[0]).toContain('Uplata ADV48213075');
+    expect((await told('/ORDP/JANE DOE/REMI/ADV48213075'))?.payer.name).toBe('JANE DOE');
+  });
+
   it('between slashes, cut within a word', async () => {
     const lines = `/NAME/J Doe/REMI/${'x'.repeat(43)} ADV4\n8213075 thanks/EREF/E2E-1`;
     expect((await told(lines))?.texts[0]).toBe(`${'x'.repeat(43)} ADV48213075 thanks`);
