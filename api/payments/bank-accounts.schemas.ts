@@ -32,7 +32,7 @@ const csvAmount = z
   ])
   .meta({
     description:
-      'signed: below zero is money out. two_columns: one for money in and one for money out, both without signs, or all debits with a minus (debitSign). indicator: an amount without a sign, and a column that says the direction in one of the words.',
+      'signed: below zero is money out. two_columns: one for money in and one for money out, both without signs, or all debits with a minus (debitSign). indicator: an amount without a sign, and a column that says the direction in one of the words; where it is the column of the amount, the word stands beside the amount.',
   });
 
 const csvMapping = z
@@ -61,10 +61,29 @@ const csvMapping = z
       payerAccount: column.optional(),
       reference: column.optional().meta({ description: 'What the payer finds on the confirmation.' }),
       id: column.optional().meta({ description: "The bank's own name of the movement." }),
+      status: z
+        .strictObject({
+          column,
+          booked: words.meta({ description: 'Words for what is booked.', example: ['Completed'] }),
+          pending: words
+            .optional()
+            .meta({ description: 'Words for what is not booked yet.', example: ['Pending'] }),
+          leftOut: words
+            .optional()
+            .meta({
+              description: 'Words for what never was, or is no more.',
+              example: ['Failed', 'Reverted'],
+            }),
+        })
+        .optional()
+        .meta({
+          description:
+            'Where a file also has what is not booked: which word in which column says so. A row with another word is refused.',
+        }),
     }),
     dateFormat: text(40).meta({
       description:
-        'Of YYYY or YY, MM, M or MMM (English), DD or D, and what stands between: a year, a month and a day once each.',
+        'Of YYYY or YY, MM, M, MMM or MMMM (English), DD or D, and what stands between: a year, a month and a day once each.',
       example: 'DD.MM.YYYY',
     }),
     decimalMark: z

@@ -1,7 +1,7 @@
 /** The amount of a CSV's row, in whichever columns the mapping says that it stands. */
 import { currencies } from '../../domain/money.ts';
 import { type DecimalMark, decimalMarkOf, splitSign, unsignedMinor } from './amounts.ts';
-import { type CsvColumn, type CsvMapping, plainName } from './csv-mapping.ts';
+import { type CsvColumn, type CsvMapping, isOneOf } from './csv-mapping.ts';
 import { quoted, StatementError } from './statement-error.ts';
 
 /**
@@ -36,11 +36,15 @@ export function amountReader({ columns }: CsvMapping, known: DecimalMark | null)
       return isNegative && minor !== 0 ? -minor : minor;
     }
     if (amount.kind === 'indicator') {
-      const minor = unsigned(cell(amount.column), currency, line);
-      const word = cell(amount.indicator);
-      const isOneOf = (words: readonly string[]) => words.some((each) => plainName(each) === plainName(word));
-      if (isOneOf(amount.credit) === isOneOf(amount.debit)) throw unknownIndicator(word, line);
-      return isOneOf(amount.debit) && minor !== 0 ? -minor : minor;
+      const written = cell(amount.column);
+      const { word, digits } =
+        amount.indicator === amount.column
+          ? besideDigits(withoutCurrency(written, currency))
+          : { word: cell(amount.indicator), digits: written };
+      const minor = unsigned(digits, currency, line);
+      const isOut = isOneOf(word, amount.debit);
+      if (isOneOf(word, amount.credit) === isOut) throw unknownIndicator(word, line);
+      return isOut && minor !== 0 ? -minor : minor;
     }
     const [creditText, debitText] = [cell(amount.credit).trim(), cell(amount.debit).trim()];
     const credit = creditText === '' ? null : unsigned(creditText, currency, line);
@@ -57,6 +61,13 @@ export function amountReader({ columns }: CsvMapping, known: DecimalMark | null)
     }
     return credit || (debit ? -debit : 0);
   };
+}
+
+/** `1,200.00 Cr`, `DR. 5.00`. */
+function besideDigits(text: string): { word: string; digits: string } {
+  const match = /^(?:(?<before>\p{L}+)\.?)?\s*(?<digits>.*?)\s*(?:(?<after>\p{L}+)\.?)?$/su.exec(text.trim());
+  const { before = '', digits = text, after = '' } = match?.groups ?? {};
+  return { word: `${before}${after}`, digits };
 }
 
 /** In capitals: `€`, `R$`, `ZŁ`, and `$` of every dollar. */
@@ -104,7 +115,7 @@ export function markShownBy(amounts: readonly string[]): DecimalMark | null {
 
 /** A mark that stands twice groups, and then the other one stands before decimals. */
 function markIn(amount: string): DecimalMark | null {
-  const digits = amount.replace(/[^\d.,]/g, '');
+  const digits = amount.replace(/\p{L}+\.?/gu, '').replace(/[^\d.,]/g, '');
   const last = /[.,](?=\d*$)/.exec(digits)?.[0] as DecimalMark | undefined;
   if (last === undefined || digits.length > longestAmount) return null;
   const other = last === ',' ? '.' : ',';

@@ -26,8 +26,10 @@ export type CsvMapping = {
     reference?: CsvColumn | undefined;
     /** The bank's own name of the movement. */
     id?: CsvColumn | undefined;
+    /** Whether the movement is booked, where a file also has what is not. */
+    status?: CsvStatusColumn | undefined;
   };
-  /** `DD.MM.YYYY`: of `YYYY` or `YY`, `MM`, `M` or `MMM` (English), `DD` or `D`, and what stands between. */
+  /** `DD.MM.YYYY`: of `YYYY` or `YY`, `MM`, `M`, `MMM` or `MMMM` (English), `DD` or `D`, and what stands between. */
   dateFormat: string;
   /** Only where the amounts of a file may be read in two ways. */
   decimalMark?: DecimalMark | undefined;
@@ -42,7 +44,10 @@ export type CsvAmountColumns =
   | { kind: 'signed'; column: CsvColumn }
   /** A column for each, one of them filled. Both without signs, or, where the bank does so, every debit with a minus. */
   | { kind: 'two_columns'; credit: CsvColumn; debit: CsvColumn; debitSign?: 'minus' | undefined }
-  /** An amount without a sign, and a column that says the direction in one of these words. */
+  /**
+   * An amount without a sign, and a column that says the direction in one of these words; where it is the amount's own, the word
+   * stands beside the amount.
+   */
   | {
       kind: 'indicator';
       column: CsvColumn;
@@ -51,22 +56,34 @@ export type CsvAmountColumns =
       debit: readonly string[];
     };
 
+/** In these words: a movement; one that is not booked yet; one that never was, or is no more. A word that is none of them is refused. */
+export type CsvStatusColumn = {
+  column: CsvColumn;
+  booked: readonly string[];
+  pending?: readonly string[] | undefined;
+  leftOut?: readonly string[] | undefined;
+};
+
 /** The columns that every row must have. */
 export function columnsOf({ columns }: CsvMapping): CsvColumn[] {
-  const { amount, texts, date, currency, payerName, payerAccount, reference, id } = columns;
+  const { amount, texts, date, currency, payerName, payerAccount, reference, id, status } = columns;
   const amounts = {
     signed: () => (amount.kind === 'signed' ? [amount.column] : []),
     two_columns: () => (amount.kind === 'two_columns' ? [amount.credit, amount.debit] : []),
     indicator: () => (amount.kind === 'indicator' ? [amount.column, amount.indicator] : []),
   }[amount.kind]();
-  return [date, ...amounts, ...texts, currency, payerName, payerAccount, reference, id].filter(
-    (column) => column !== undefined,
-  );
+  const others = [currency, payerName, payerAccount, reference, id, status?.column];
+  return [date, ...amounts, ...texts, ...others].filter((column) => column !== undefined);
 }
 
 /** Names are the same in any case, and whatever spaces they are written with. */
 export function plainName(name: string): string {
   return name.replace(/\s+/g, ' ').trim().toLowerCase();
+}
+
+/** Whether it is one of the words, in any case. */
+export function isOneOf(word: string, words: readonly string[] = []): boolean {
+  return words.some((each) => plainName(each) === plainName(word));
 }
 
 /**
@@ -90,7 +107,7 @@ export function mappingMistake(mapping: CsvMapping): string | null {
 
 /** Reads days of one format. Throws `mapping_invalid` where the format does not name a whole day. */
 export function dayReader(format: string): (text: string, line: number) => string {
-  const tokens = format.match(/YYYY|YY|MMM|MM|M|DD|D|[^YMD]+|./g) ?? [];
+  const tokens = format.match(/YYYY|YY|MMMM|MMM|MM|M|DD|D|[^YMD]+|./g) ?? [];
   const kinds = tokens.map((token) => token[0] ?? '').filter((kind) => 'YMD'.includes(kind));
   if (kinds.length !== 3 || new Set(kinds).size !== 3 || tokens.some((token) => token === 'Y')) {
     throw new StatementError({
@@ -105,7 +122,7 @@ export function dayReader(format: string): (text: string, line: number) => strin
     const { year = '', month = '', day = '' } = shape.exec(text.trim().slice(0, longestDate))?.groups ?? {};
     if (year === '') return refuseDate(text, line);
     const century = year.length === 4 ? 0 : Number(year) >= 80 ? 1900 : 2000;
-    const number = /\d/.test(month) ? Number(month) : months.indexOf(month.toLowerCase()) + 1;
+    const number = /\d/.test(month) ? Number(month) : monthNamed(month);
     return dayOf(century + Number(year), number, Number(day)) ?? refuseDate(text, line);
   };
 }
@@ -115,6 +132,7 @@ const longestDate = 64;
 const patterns: Readonly<Record<string, string>> = {
   YYYY: '(?<year>\\d{4})',
   YY: '(?<year>\\d{2})',
+  MMMM: '(?<month>[a-z]{3,9})',
   MMM: '(?<month>[a-z]{3})',
   MM: '(?<month>\\d{2})',
   M: '(?<month>\\d{1,2})',
@@ -122,4 +140,12 @@ const patterns: Readonly<Record<string, string>> = {
   D: '(?<day>\\d{1,2})',
 };
 
-const months = 'jan feb mar apr may jun jul aug sep oct nov dec'.split(' ');
+/** 0 for none. */
+function monthNamed(name: string): number {
+  const isNamed = (month: string) => month === name.toLowerCase() || month.slice(0, 3) === name.toLowerCase();
+  return months.findIndex(isNamed) + 1;
+}
+
+const months = 'january february march april may june july august september october november december'.split(
+  ' ',
+);

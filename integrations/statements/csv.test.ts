@@ -290,6 +290,86 @@ describe('a column for the direction', () => {
   });
 });
 
+describe('a word for the direction beside the amount', () => {
+  const amount = {
+    kind: 'indicator',
+    column: 'Amount',
+    indicator: 'Amount',
+    credit: ['Cr'],
+    debit: ['Dr'],
+  } as const;
+  const columns = { ...simple.columns, amount };
+  const row = (written: string) => `Date;Amount;Text\n2026-03-05;${written};A\n`;
+
+  it.each([
+    ['1,200.00 Cr', 120_000],
+    ['1,200.00DR', -120_000],
+    ['CR. 5.00', 500],
+    ['USD 5.00 Dr.', -500],
+    ['.50 Cr', 50],
+    ['0.00 Dr', 0],
+  ])('%s is read', async (written, minor) => {
+    expect(await read(row(written), { columns })).toEqual([[minor, 'A']]);
+  });
+
+  it.each([
+    ['1.50', 'sign_missing'],
+    ['1.50 X', 'sign_unreadable'],
+    ['Cr 1.50 Dr', 'sign_unreadable'],
+    ['-1.50 Dr', 'sign_unreadable'],
+    ['Cr', 'amount_missing'],
+    ['1.5x0 Cr', 'amount_unreadable'],
+  ])('%s is refused', async (written, reason) => {
+    expect(await refused(row(written), { columns })).toEqual({ reason, line: 2 });
+  });
+});
+
+describe('a column for the status', () => {
+  const status = {
+    column: 'State',
+    booked: ['Completed'],
+    pending: ['Pending'],
+    leftOut: ['Failed'],
+  } as const;
+  const columns = { ...simple.columns, status };
+  const file = (...states: string[]) =>
+    `Date,Amount,Text,State\n${states.map((state, n) => `2026-03-05,${n + 1}.00,A,${state}\n`).join('')}`;
+
+  it('says what is booked, what is not yet, and what is no movement', async () => {
+    const movements = await movementsIn(file('completed', 'PENDING', 'Failed', 'Completed'), {
+      csv: { ...simple, columns },
+    });
+    expect(movements.map(({ amountMinor, pending }) => [amountMinor, pending])).toEqual([
+      [100, false],
+      [200, true],
+      [400, false],
+    ]);
+  });
+
+  it('has every word known, and each with one meaning', async () => {
+    expect(await refused(file('Completed', 'Reverted'), { columns })).toEqual({
+      reason: 'status_unknown',
+      line: 3,
+    });
+    expect(await refused(file(''), { columns })).toEqual({ reason: 'status_unknown', line: 2 });
+    const twice = { ...status, leftOut: ['Completed'] };
+    expect((await refused(file('Completed'), { columns: { ...columns, status: twice } })).reason).toBe(
+      'status_unknown',
+    );
+    expect((await refused('Date,Amount,Text\n', { columns })).reason).toBe('column_missing');
+  });
+
+  it('has a movement that the bank names keep its name when it is booked', async () => {
+    const named = { ...columns, id: 'Id' };
+    const nameOf = async (state: string) => {
+      const text = `Date,Amount,Text,State,Id\n2026-03-05,1.00,A,${state},20260305-1\n`;
+      const movements = await movementsIn(text, { csv: { ...simple, columns: named } });
+      return movements.map(({ externalId }) => externalId);
+    };
+    expect(await nameOf('Pending')).toEqual(await nameOf('Completed'));
+  });
+});
+
 describe('a day', () => {
   it.each([
     ['DD.MM.YYYY', '05.03.2026'],
@@ -299,6 +379,8 @@ describe('a day', () => {
     ['YYYYMMDD', '20260305'],
     ['DD-MMM-YYYY', '05-Mar-2026'],
     ['D MMM YYYY', '5 MAR 2026'],
+    ['D MMMM YYYY', '5 March 2026'],
+    ['MMMM D, YYYY', 'mar 5, 2026'],
     ['YYYY-MM-DD', '2026-03-05T10:11:12Z'],
     ['DD.MM.YYYY', '05.03.2026 10:11'],
   ])('%s: %s', async (dateFormat, day) => {
@@ -314,6 +396,8 @@ describe('a day', () => {
     ['DD.MM.YYYY', '31.02.2026'],
     ['MM/DD/YYYY', '13/05/2026'],
     ['DD-MMM-YYYY', '05-Mai-2026'],
+    ['DD-MMM-YYYY', '05-March-2026'],
+    ['D MMMM YYYY', '5 Marc 2026'],
     ['YYYYMMDD', '202603051'],
   ])('%s: %s is refused', async (dateFormat, day) => {
     expect(await refused(`Date;Amount;Text\n${day};1.50;A\n`, { dateFormat })).toEqual({

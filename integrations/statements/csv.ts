@@ -6,7 +6,15 @@ import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
 import { type DecimalMark, knownCurrency } from './amounts.ts';
 import { amountColumns, amountReader, markShownBy } from './csv-amounts.ts';
-import { type CsvColumn, type CsvMapping, columnsOf, dayReader, plainName } from './csv-mapping.ts';
+import {
+  type CsvColumn,
+  type CsvMapping,
+  type CsvStatusColumn,
+  columnsOf,
+  dayReader,
+  isOneOf,
+  plainName,
+} from './csv-mapping.ts';
 import { isBalanceLine, isFooter } from './csv-notes.ts';
 import { movementNames } from './movement-names.ts';
 import { quoted, StatementError } from './statement-error.ts';
@@ -52,7 +60,8 @@ export async function* readCsv(
     table.width ??= cells.length;
     if (!hasBegun) yield { type: 'statement', line, account, statementId: null };
     hasBegun = true;
-    yield { type: 'movement', line, account, transaction: readRow(cells, line, table) };
+    const transaction = readRow(cells, line, table);
+    if (transaction !== null) yield { type: 'movement', line, account, transaction };
   }
   if (!table) refuseWithoutHeader(sample, mapping);
   // A table that is nothing but remarks is read with the wrong mapping.
@@ -270,6 +279,9 @@ function rowReader(mapping: CsvMapping, account: StatementAccount, mark: Decimal
     const cell = (column: CsvColumn): string =>
       cellIn(cells, table, column) ?? refuseWithoutColumn(column, line);
     const optional = (column: CsvColumn | undefined) => (column === undefined ? null : cell(column));
+    const status =
+      columns.status === undefined ? 'booked' : statusOf(cell(columns.status.column), columns.status, line);
+    if (status === 'leftOut') return null;
     const currency = knownCurrency(firstText(optional(columns.currency)) ?? account.currency, line);
     const amountMinor = readAmount(cell, currency, line);
     const reference = firstText(optional(columns.reference));
@@ -283,7 +295,7 @@ function rowReader(mapping: CsvMapping, account: StatementAccount, mark: Decimal
         currency,
         bookedOn: readDay(cell(columns.date), line),
         authorisedOn: null,
-        pending: false,
+        pending: status === 'pending',
         pendingExternalId: null,
         texts: textsOf([...columns.texts.map(cell), reference, payerName]),
         payer: {
@@ -295,6 +307,19 @@ function rowReader(mapping: CsvMapping, account: StatementAccount, mark: Decimal
     });
   };
 }
+
+function statusOf(word: string, { column: _, ...words }: CsvStatusColumn, line: number): CsvStatus {
+  const [status, ...others] = csvStatuses.filter((each) => isOneOf(word, words[each]));
+  if (status !== undefined && others.length === 0) return status;
+  throw new StatementError({
+    reason: 'status_unknown',
+    line,
+    message: `${quoted(word)} is not one of the words for booked, pending or left out. Add it to the mapping.`,
+  });
+}
+
+const csvStatuses = ['booked', 'pending', 'leftOut'] as const;
+type CsvStatus = (typeof csvStatuses)[number];
 
 function cellIn(cells: readonly string[], { positions }: CsvTable, column: CsvColumn): string | undefined {
   return cells[positions?.get(column) ?? Number(column)];

@@ -2,6 +2,21 @@
 import { describe, expect, it } from 'vitest';
 import { movementsIn, partsOf, refusalOf } from '../../test/support/statement-files.ts';
 import { sampleAccount as account, mt940Sample } from '../../test/support/statement-samples.ts';
+import { readStatement } from './read-statement.ts';
+
+it('a file with `@@` for its line ends is read like any other, however it is cut', async () => {
+  const dressed = Buffer.from(mt940Sample.replace(/^\s+/, '').replaceAll(/\r?\n/g, '@@'));
+  async function* inPieces(size: number) {
+    for (let at = 0; at < dressed.length; at += size) yield dressed.subarray(at, at + size);
+  }
+  const plain = await movementsIn(mt940Sample);
+  for (const size of [1, 7, 4096]) {
+    const movements = [];
+    for await (const part of readStatement(inPieces(size)))
+      if (part.type === 'movement') movements.push(part.transaction);
+    expect(movements).toEqual(plain);
+  }
+});
 
 it('a message becomes its balances and its movements', async () => {
   expect(await partsOf(mt940Sample)).toEqual([

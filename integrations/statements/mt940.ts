@@ -30,7 +30,7 @@ const knownTags = /^:(20|21|25P?|28C?|13D?|34F|60[FM]|61|86|62[FM]|64|65|90[CD]|
 async function* swiftFields(text: AsyncIterable<string>): AsyncGenerator<SwiftField> {
   let field: SwiftField | null = null;
   let length = 0;
-  for await (const { text: written, line } of textLines(text)) {
+  for await (const { text: written, line } of textLines(withLineEnds(text))) {
     const plain = written.replaceAll('\t', ' ').replace(/\p{Cc}/gu, '');
     const unwrapped = plain.replace(/^(?:\{[1-3]:(?:[^{}]|\{[^{}]*\})*\})*(?:\{4:)?/, '').trimEnd();
     const isMessageEnd = /^-(?:\}.*)?$/.test(unwrapped) || unwrapped.startsWith('{5:');
@@ -62,6 +62,17 @@ async function* swiftFields(text: AsyncIterable<string>): AsyncGenerator<SwiftFi
 }
 
 const longestField = 131_072;
+
+/** Online banking by FinTS hands statements out with `@@` for every line end; no text has it. */
+async function* withLineEnds(text: AsyncIterable<string>): AsyncGenerator<string> {
+  let held = '';
+  for await (const piece of text) {
+    const whole = held + piece;
+    held = whole.endsWith('@') ? '@' : '';
+    yield whole.slice(0, whole.length - held.length).replaceAll('@@', '\n');
+  }
+  yield held;
+}
 
 type Mt940Page = {
   line: number;

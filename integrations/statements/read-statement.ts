@@ -49,7 +49,7 @@ function formatOf(head: string, { csv }: StatementOptions): StatementFormat {
   }
   if (/^[^<]*OFXHEADER\s*[:=]|<\?OFX\b|<OFX\s*>/i.test(head)) return 'ofx';
   if (/^\s*</.test(head)) return 'camt';
-  if (/^[\s\p{Cc}]*\{1:|(?:^|[\r\n]|\{4:)\s*:(?:20|25P?|28C?|60[FM]|61):/iu.test(head)) return 'mt940';
+  if (/^[\s\p{Cc}]*\{1:|(?:^|[\r\n]|@@|\{4:)\s*:(?:20|25P?|28C?|60[FM]|61):/iu.test(head)) return 'mt940';
   if (csv) return 'csv';
   throw unknown(`It begins with ${quoted(head.slice(0, 200))}.`);
 }
