@@ -68,12 +68,10 @@ const csvMapping = z
           pending: words
             .optional()
             .meta({ description: 'Words for what is not booked yet.', example: ['Pending'] }),
-          leftOut: words
-            .optional()
-            .meta({
-              description: 'Words for what never was, or is no more.',
-              example: ['Failed', 'Reverted'],
-            }),
+          leftOut: words.optional().meta({
+            description: 'Words for what never was, or is no more.',
+            example: ['Failed', 'Reverted'],
+          }),
         })
         .optional()
         .meta({

@@ -1203,6 +1203,7 @@ describe.each(operations)('$operationId', ({ operationId, method, scope }) => {
 
 /** What a field of a query or a body says without naming anything that exists. */
 const plainFields: ReadonlySet<string> = new Set([
+  'listBankDecisions cursor',
   'matchBankTransaction reason',
   'unmatchBankTransaction reason',
   'ignoreBankTransaction reason',
@@ -1313,6 +1314,10 @@ const plainFields: ReadonlySet<string> = new Set([
   'createBankAccount csvMapping.columns.payerName',
   'createBankAccount csvMapping.columns.payerAccount',
   'createBankAccount csvMapping.columns.reference',
+  'createBankAccount csvMapping.columns.status.column',
+  'createBankAccount csvMapping.columns.status.booked',
+  'createBankAccount csvMapping.columns.status.pending',
+  'createBankAccount csvMapping.columns.status.leftOut',
   'createBankAccount csvMapping.columns.id',
   'changeBankAccount name',
   'changeBankAccount mask',
@@ -1329,6 +1334,10 @@ const plainFields: ReadonlySet<string> = new Set([
   'changeBankAccount csvMapping.columns.payerName',
   'changeBankAccount csvMapping.columns.payerAccount',
   'changeBankAccount csvMapping.columns.reference',
+  'changeBankAccount csvMapping.columns.status.column',
+  'changeBankAccount csvMapping.columns.status.booked',
+  'changeBankAccount csvMapping.columns.status.pending',
+  'changeBankAccount csvMapping.columns.status.leftOut',
   'changeBankAccount csvMapping.columns.id',
   'listBankTransactions from',
   'listBankTransactions to',
