@@ -266,10 +266,26 @@ describe('movements are locked in the order of their ids', () => {
     expect(await statuses()).toEqual({ p1: 'removed', b1: 'new' });
   });
 
-  it('by an erasure, with the copies', async () => {
+  /** A customer whose invoice the movement has paid. */
+  const payerOf = async (movementId: string) => {
     const business = businessOf({ db: api.db, tenantId });
     const customerId = await business.customer();
     const paymentId = await business.begin(await business.subscribe(customerId, plan, day1), day1);
+    const decisionId = newId('bdc');
+    await api.sql(
+      `INSERT INTO bank_decisions (id, tenant_id, transaction_id, ordinal, kind, decision, decided_by, decided_at)
+       VALUES ($1, $2, $3, 1, 'auto', '{}', 'matching', now())`,
+      [decisionId, tenantId, movementId],
+    );
+    await api.sql(
+      `INSERT INTO bank_allocations (id, tenant_id, transaction_id, decision_id, payment_id, invoice_id, amount_minor)
+       SELECT $1, tenant_id, $2, $3, id, invoice_id, 100 FROM payments WHERE id = $4`,
+      [newId('bal'), movementId, decisionId, paymentId],
+    );
+    return customerId;
+  };
+
+  it('by an erasure, with the copies', async () => {
     await keep([movement('ADA', 100, { externalId: 'b1' }), movement('ADA', 200, { externalId: 'f1' })]);
     const [original = '', later = ''] = await idsOf('b1', 'f1');
     const copy = later.replace('btx_01', 'btx_00');
@@ -278,19 +294,28 @@ describe('movements are locked in the order of their ids', () => {
       original,
       later,
     ]);
-    const decisionId = newId('bdc');
-    await api.sql(
-      `INSERT INTO bank_decisions (id, tenant_id, transaction_id, ordinal, kind, decision, decided_by, decided_at)
-       VALUES ($1, $2, $3, 1, 'auto', '{}', 'matching', now())`,
-      [decisionId, tenantId, original],
-    );
-    await api.sql(
-      `INSERT INTO bank_allocations (id, tenant_id, transaction_id, decision_id, payment_id, invoice_id, amount_minor)
-       SELECT $1, tenant_id, $2, $3, id, invoice_id, 100 FROM payments WHERE id = $4`,
-      [newId('bal'), original, decisionId, paymentId],
-    );
+    const customerId = await payerOf(original);
     expect(copy < original).toBe(true);
     await lockAround([copy, original], () => work((tx) => eraseMovements(tx, { customerId, at })));
+    expect((await rows()).map(({ texts }) => texts)).toEqual([[], []]);
+  });
+
+  it('and a copy that is told while its original is erased is erased with it', async () => {
+    const told = movement('ADA', 100, { externalId: 'b1' });
+    await keep([told]);
+    const [original = ''] = await idsOf('b1');
+    const customerId = await payerOf(original);
+    const { erased } = await work(async (tx) => {
+      const about = { tenantId, account, source: 'camt', statementId: null, at } as const;
+      await keepMovements(tx, { ...about, told: [{ ...told, externalId: 'copy' }] });
+      const done = work((other) => eraseMovements(other, { customerId, at }));
+      await vi.waitFor(async () =>
+        expect(await api.sql('SELECT FROM pg_locks WHERE NOT granted')).not.toEqual([]),
+      );
+      return { erased: done };
+    });
+    await erased;
+    expect(await statuses()).toEqual({ b1: 'new', copy: 'copy_suspected' });
     expect((await rows()).map(({ texts }) => texts)).toEqual([[], []]);
   });
 

@@ -7,7 +7,7 @@
  */
 import { sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
-import { bankAllocations, bankDecisions, bankTransactions } from '../../schema/banking.ts';
+import { bankAccounts, bankAllocations, bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { invoices } from '../../schema/billing.ts';
 import { lockMovements } from './bank-movements.ts';
 
@@ -16,15 +16,18 @@ export async function eraseMovements(
   tx: Tx,
   { customerId, at }: { customerId: string; at: Date },
 ): Promise<void> {
+  const own = sql`
+    select movement.* from ${bankTransactions} movement
+    where movement.id in (
+      select allocation.transaction_id from ${bankAllocations} allocation
+      join ${invoices} invoice on invoice.id = allocation.invoice_id
+      where invoice.customer_id = ${customerId}
+    )`;
+  // Whoever tells movements holds their account: a copy that is being told is there then, or finds its original erased.
+  await tx.execute(sql`
+    select id from ${bankAccounts} where id in (select account_id from (${own}) own) order by id for no key update`);
   const { rows } = await tx.execute<{ id: string }>(sql`
-    with own as (
-      select movement.* from ${bankTransactions} movement
-      where movement.id in (
-        select allocation.transaction_id from ${bankAllocations} allocation
-        join ${invoices} invoice on invoice.id = allocation.invoice_id
-        where invoice.customer_id = ${customerId}
-      )
-    )
+    with own as (${own})
     select id from own
     union
     select copy.id from own join ${bankTransactions} copy

@@ -2,10 +2,10 @@
  * Whose money a decision about a movement moves, and which other movements it changes: what is locked before it is made.
  *
  * The order of locks is the same for all who touch movements, which are the matching, people, who tells them anew or has them
- * looked at again, and an erasure: customers by their ids, or the account whose movements are told; then the movements that
- * change together, in one statement and by their ids. Of two that want the same ones, one waits and holds none of them. A long
- * file changes its movements a thousand at a time; should two cross there, the database ends one of them, whose work is whole or
- * not done, and it is tried again.
+ * looked at again, and an erasure: customers by their ids, then the account whose movements are told or erased, then the
+ * movements that change together, in one statement and by their ids. Of two that want the same ones, one waits and holds none
+ * of them. A long file changes its movements a thousand at a time; should two cross there, the database ends one of them,
+ * whose work is whole or not done, and it is tried again.
  */
 import { inArray } from 'drizzle-orm';
 import type { MatchDecision } from '../../../domain/payments/match-decision.ts';
