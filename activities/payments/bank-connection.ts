@@ -146,7 +146,7 @@ async function tryToRead(
     if (reading.from === null) return { reading, history: null, asked };
     const gained = await inTenant((tx) => accountsToGain(tx, connection, asked));
     if (gained.size === 0) return { reading, history: null, asked };
-    const history = await readBankFeed(reader, { accessToken, cursor: null });
+    const history = await readBankFeed(reader, { accessToken, cursor: null, isFirst: false });
     return history === null ? { reading: null, history, asked: null } : { reading, history, asked };
   } catch (failure) {
     if (!(failure instanceof VendorError)) throw failure;

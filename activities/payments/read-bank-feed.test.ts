@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { VendorError } from '../../domain/errors.ts';
 import { bankConnectionPolicy } from '../../domain/payments/bank-connection.ts';
-import type { BankFeed, FeedPage } from '../../domain/payments/bank-feed.ts';
+import { type BankFeed, BankFeedError, type FeedPage } from '../../domain/payments/bank-feed.ts';
 import { readBankFeed } from './read-bank-feed.ts';
 
 const limited = () => new VendorError({ code: 'rate_limited', message: 'Plaid: TRANSACTIONS_LIMIT' });
@@ -43,8 +43,27 @@ test.each([
   expect(waits).toHaveLength(waited);
 });
 
+test('a reading that begins again, or after another one, waits for its first page as well', async () => {
+  const changed = new BankFeedError({ reason: 'changed_while_reading', message: 'changed' });
+  const again = feedOf({ pages: 3, refusals: new Map(), failures: new Map([[2, changed]]) });
+  again.afterFailure = () => again.refusals.set(0, 2);
+  expect(await again.read()).toMatchObject({ cursor: '3' });
+  expect(again.waits).toHaveLength(2);
+  const history = feedOf({ pages: 2, refusals: new Map([[0, 1]]) });
+  expect(await history.read({ isFirst: false })).toMatchObject({ cursor: '2' });
+  expect(history.waits).toHaveLength(1);
+});
+
 /** `refusals`: how often a page is refused before it is answered. */
-function feedOf({ pages, refusals }: { pages: number; refusals: Map<number, number> }) {
+function feedOf({
+  pages,
+  refusals,
+  failures = new Map(),
+}: {
+  pages: number;
+  refusals: Map<number, number>;
+  failures?: Map<number, Error>;
+}) {
   const asked: string[] = [];
   const waits: number[] = [];
   const sync = async ({ cursor }: { cursor: string | null }): Promise<FeedPage> => {
@@ -53,6 +72,12 @@ function feedOf({ pages, refusals }: { pages: number; refusals: Map<number, numb
     const left = refusals.get(at) ?? 0;
     refusals.set(at, left - 1);
     if (left > 0) throw limited();
+    const failure = failures.get(at);
+    if (failure !== undefined) {
+      failures.delete(at);
+      made.afterFailure();
+      throw failure;
+    }
     const nothing = { added: [], modified: [], removed: [], unreadable: [] };
     return { ...nothing, nextCursor: String(at + 1), hasMore: at + 1 < pages, isReady: true };
   };
@@ -60,5 +85,13 @@ function feedOf({ pages, refusals }: { pages: number; refusals: Map<number, numb
     waits.push(ms);
   };
   const feed = { sync } as Partial<BankFeed> as BankFeed;
-  return { asked, waits, read: () => readBankFeed({ feed, wait }, { accessToken: 'a', cursor: null }) };
+  const made = {
+    asked,
+    waits,
+    refusals,
+    afterFailure: () => {},
+    read: (more: { isFirst?: boolean } = {}) =>
+      readBankFeed({ feed, wait }, { accessToken: 'a', cursor: null, ...more }),
+  };
+  return made;
 }

@@ -14,17 +14,17 @@ export type FeedReader = { feed: BankFeed; wait: (ms: number) => Promise<void> }
 
 /**
  * Null while the feed has not read the bank for the first time. Throws as the feed does; `changed_while_reading` only where the
- * log does not come to rest, `rate_limited` at the first page, and where the feed answers nothing for minutes. A cursor that
+ * log does not come to rest, `rate_limited` at the first page of a look (`isFirst`), and where the feed answers nothing for minutes. A cursor that
  * the feed does not know (any more) is begun anew: what is kept is told again then.
  */
 export async function readBankFeed(
   reader: FeedReader,
-  { accessToken, cursor }: { accessToken: string; cursor: string | null },
+  { accessToken, cursor, isFirst = true }: { accessToken: string; cursor: string | null; isFirst?: boolean },
 ): Promise<BankReading | null> {
   let from = cursor;
   for (let restarts = 0; ; restarts += 1) {
     try {
-      return await readPages(reader, { accessToken, from });
+      return await readPages(reader, { accessToken, from, isFirst: isFirst && restarts === 0 });
     } catch (error) {
       if (!(error instanceof BankFeedError)) throw error;
       if (error.reason === 'not_ready') return null;
@@ -37,11 +37,11 @@ export async function readBankFeed(
 
 async function readPages(
   reader: FeedReader,
-  { accessToken, from }: { accessToken: string; from: string | null },
+  { accessToken, from, isFirst }: { accessToken: string; from: string | null; isFirst: boolean },
 ): Promise<BankReading | null> {
   const reading: BankReading = { from, cursor: from ?? '', told: [], removed: [], unreadable: [] };
-  const { feed } = reader;
-  let page = await feed.sync({ accessToken, cursor: from });
+  const first = { accessToken, cursor: from };
+  let page = isFirst ? await reader.feed.sync(first) : await nextPage(reader, first);
   while (page.isReady) {
     reading.told.push(...page.added, ...page.modified);
     reading.removed.push(...page.removed);
@@ -55,7 +55,7 @@ async function readPages(
 
 async function nextPage(
   { feed, wait }: FeedReader,
-  input: { accessToken: string; cursor: string },
+  input: { accessToken: string; cursor: string | null },
 ): Promise<FeedPage> {
   for (let waits = 1; ; waits += 1) {
     try {

@@ -39,7 +39,7 @@ export function amountReader({ columns }: CsvMapping, known: DecimalMark | null)
       const written = cell(amount.column);
       const { word, digits } =
         amount.indicator === amount.column
-          ? besideDigits(withoutCurrency(written, currency))
+          ? besideDigits(written, [...amount.credit, ...amount.debit])
           : { word: cell(amount.indicator), digits: written };
       const minor = unsigned(digits, currency, line);
       const isOut = isOneOf(word, amount.debit);
@@ -63,11 +63,13 @@ export function amountReader({ columns }: CsvMapping, known: DecimalMark | null)
   };
 }
 
-/** `1,200.00 Cr`, `DR. 5.00`. */
-function besideDigits(text: string): { word: string; digits: string } {
+/** `1,200.00 Cr`, `DR. 5.00`. A word of the mapping is taken whole; what else stands there may be a currency. */
+function besideDigits(text: string, words: readonly string[]): { word: string; digits: string } {
   const match = /^(?:(?<before>\p{L}+)\.?)?\s*(?<digits>.*?)\s*(?:(?<after>\p{L}+)\.?)?$/su.exec(text.trim());
   const { before = '', digits = text, after = '' } = match?.groups ?? {};
-  return { word: `${before}${after}`, digits };
+  if (after === '' || (before !== '' && isOneOf(before, words) && !isOneOf(after, words)))
+    return { word: before, digits: `${digits} ${after}` };
+  return { word: after, digits: `${before} ${digits}` };
 }
 
 /** In capitals: `€`, `R$`, `ZŁ`, and `$` of every dollar. */

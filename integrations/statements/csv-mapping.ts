@@ -56,7 +56,10 @@ export type CsvAmountColumns =
       debit: readonly string[];
     };
 
-/** In these words: a movement; one that is not booked yet; one that never was, or is no more. A word that is none of them is refused. */
+/**
+ * In these words: a movement; one that is not booked yet; one that never was, or is no more, so that it is taken away where the bank
+ * names it. A word that is none of them is refused.
+ */
 export type CsvStatusColumn = {
   column: CsvColumn;
   booked: readonly string[];
@@ -102,7 +105,17 @@ export function mappingMistake(mapping: CsvMapping): string | null {
   }
   const isNamed = columnsOf(mapping).some((column) => typeof column === 'string');
   if (isNamed && mapping.hasHeader === false) return 'names columns, and says that no row names them';
-  return null;
+  const { amount, status } = mapping.columns;
+  const meanings = [
+    amount.kind === 'indicator' ? [amount.credit, amount.debit] : [],
+    [status?.booked ?? [], status?.pending ?? [], status?.leftOut ?? []],
+  ];
+  const ambiguous = meanings.map(wordOfTwo).find((word) => word !== undefined);
+  return ambiguous === undefined ? null : `gives ${quoted(ambiguous)} two meanings`;
+}
+
+function wordOfTwo(lists: readonly (readonly string[])[]): string | undefined {
+  return lists.flat().find((word) => lists.filter((words) => isOneOf(word, words)).length > 1);
 }
 
 /** Reads days of one format. Throws `mapping_invalid` where the format does not name a whole day. */

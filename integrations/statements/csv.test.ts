@@ -308,14 +308,20 @@ describe('a word for the direction beside the amount', () => {
     ['USD 5.00 Dr.', -500],
     ['.50 Cr', 50],
     ['0.00 Dr', 0],
+    ['Cr 5.00 USD', 500],
   ])('%s is read', async (written, minor) => {
     expect(await read(row(written), { columns })).toEqual([[minor, 'A']]);
+  });
+
+  it('is no part of a currency', async () => {
+    expect(await read(row('1,200.00 CR'), { columns, currency: 'ZAR' })).toEqual([[120_000, 'A']]);
+    expect(await read(row('R 1,200.00 DR'), { columns, currency: 'ZAR' })).toEqual([[-120_000, 'A']]);
   });
 
   it.each([
     ['1.50', 'sign_missing'],
     ['1.50 X', 'sign_unreadable'],
-    ['Cr 1.50 Dr', 'sign_unreadable'],
+    ['Cr 1.50 Dr', 'amount_unreadable'],
     ['-1.50 Dr', 'sign_unreadable'],
     ['Cr', 'amount_missing'],
     ['1.5x0 Cr', 'amount_unreadable'],

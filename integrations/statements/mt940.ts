@@ -68,7 +68,8 @@ async function* withLineEnds(text: AsyncIterable<string>): AsyncGenerator<string
   let held = '';
   for await (const piece of text) {
     const whole = held + piece;
-    held = whole.endsWith('@') ? '@' : '';
+    // The last of an odd number may be the first half of a line end.
+    held = (/@*$/.exec(whole)?.[0].length ?? 0) % 2 === 1 ? '@' : '';
     yield whole.slice(0, whole.length - held.length).replaceAll('@@', '\n');
   }
   yield held;

@@ -4,8 +4,8 @@
  * The order of locks is the same for all who touch movements, which are the matching, people, who tells them anew or has them
  * looked at again, and an erasure: customers by their ids, then the account whose movements are told or erased, then the
  * movements that change together, in one statement and by their ids. Of two that want the same ones, one waits and holds none
- * of them. A long file changes its movements a thousand at a time; should two cross there, the database ends one of them,
- * whose work is whole or not done, and it is tried again.
+ * of them. A long file changes its movements a thousand at a time, and a bank that is connected anew names them before it
+ * tells them; should two cross there, the database ends one of them, whose work is whole or not done, and it is tried again.
  */
 import { inArray } from 'drizzle-orm';
 import type { MatchDecision } from '../../../domain/payments/match-decision.ts';
