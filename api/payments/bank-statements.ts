@@ -7,14 +7,17 @@ import {
 import {
   type BankStatementRow,
   findStatementFile,
+  isReadOtherwise,
   keepStatement,
+  keepStatementAgain,
   listBankStatements,
   readBankStatement,
 } from '../../db/queries/payments/bank-statements.ts';
 import { stateConflict } from '../../domain/errors.ts';
 import type { CsvMapping } from '../../integrations/statements/csv-mapping.ts';
-import { openStatement } from '../../integrations/statements/read-statement.ts';
+import { openStatement, readStatement } from '../../integrations/statements/read-statement.ts';
 import { StatementError, statementRefusals } from '../../integrations/statements/statement-error.ts';
+import type { StatementOptions } from '../../integrations/statements/statement-part.ts';
 import { MEBIBYTE, type Upload } from '../body-file.ts';
 import { page, pageOf } from '../pagination.ts';
 import { Problem } from '../problem.ts';
@@ -39,7 +42,7 @@ const add = route({
   scope: 'billing:write',
   summary: 'Read a statement file',
   description:
-    'CAMT.052 to 054, OFX and QFX, MT940, or CSV where the account has a mapping: the file itself is the body. The same file again changes nothing, unless it is a CSV whose mapping has changed, and of a file that overlaps another one only the movements that are new are added. A file that cannot be read is refused whole, with the line that is to blame; a file of several accounts gives each account its own.',
+    'CAMT.052 to 054, OFX and QFX, MT940, or CSV where the account has a mapping: the file itself is the body. The same file again changes nothing, unless it is a CSV whose mapping was corrected, and of a file that overlaps another one only the movements that are new are added. A file that cannot be read is refused whole, with the line that is to blame; a file of several accounts gives each account its own.',
   params: bankAccountParams,
   query: statementQuery,
   upload: {
@@ -56,7 +59,11 @@ const add = route({
   },
   responses: {
     201: { description: 'The file was read.', schema: bankStatement },
-    200: { description: 'The file was read before; nothing changed.', schema: bankStatement },
+    200: {
+      description:
+        'The file was read before. Nothing changed, unless it is a CSV whose mapping was corrected since: its movements are what this one makes of them now.',
+      schema: bankStatement,
+    },
   },
   problems: ['not_found', 'state_conflict', 'already_exists', 'statement_refused'],
   reasons: {
@@ -67,24 +74,24 @@ const add = route({
     const upload = rest.body as Upload;
     const { sha256 } = upload;
     const account = await lockBankAccount(tx, bankAccountId);
-    const known = await findStatementFile(tx, { account, sha256 });
-    if (known !== null) return { status: 200, body: toBankStatement(known) };
+    const known = await findStatementFile(tx, { accountId: account.id, sha256 });
+    if (known !== null && !isReadOtherwise(known, account))
+      return { status: 200, body: toBankStatement(known) };
     if (account.closedAt !== null)
       throw stateConflict(
         'bank_account_closed',
         'The account is closed; open it again to read its statements.',
       );
     try {
-      const { source, movements, accountName } = await opened(upload, account, query);
-      const kept = await keepStatement(tx, {
-        account,
-        source,
-        sha256,
-        movements,
-        balances: query.balances,
-        actor,
-        at: now,
-      });
+      const about = { account, balances: query.balances, actor, at: now };
+      if (known !== null) {
+        const renamed = await renamedLines(upload, { account, known, query });
+        const { source: _, accountName: __, ...read } = await opened(upload, account, query);
+        const again = await keepStatementAgain(tx, known, { ...about, ...read, ...renamed });
+        return { status: 200, body: toBankStatement(again) };
+      }
+      const { accountName, ...read } = await opened(upload, account, query);
+      const kept = await keepStatement(tx, { ...about, ...read, sha256 });
       const statementAccount = accountName();
       if (statementAccount !== account.statementAccount) {
         const change = { accountId: account.id, fields: { statementAccount }, isClosed: undefined };
@@ -138,16 +145,59 @@ const get = route({
 export const bankStatementRoutes: readonly Route[] = [add, list, get];
 
 /** Throws a `StatementError`, here and while the movements are read. */
-async function opened(upload: Upload, account: BankAccountRow, { format, balances }: StatementQuery) {
-  const { statementAccount, currency } = account;
-  const mapping = account.csvMapping as CsvMapping | null;
-  const statement = await openStatement(upload.read(), {
+async function opened(upload: Upload, account: BankAccountRow, query: StatementQuery) {
+  const statement = await openStatement(upload.read(), optionsOf(account, query));
+  return { source: statement.format, ...movementsOf(statement.parts, account) };
+}
+
+function optionsOf(
+  { statementAccount, currency, csvMapping }: BankAccountRow,
+  { format, balances }: StatementQuery,
+): StatementOptions {
+  const mapping = csvMapping as CsvMapping | null;
+  return {
     format,
     currency,
     checkBalances: balances === 'check',
     csv: mapping === null ? undefined : { ...mapping, account: statementAccount ?? undefined },
-  });
-  return { source: statement.format, ...movementsOf(statement.parts, account) };
+  };
+}
+
+/**
+ * `names`: from what the mapping of then made of each line to what that of now makes of it. `gone`: names of what was a movement
+ * then, and is none now.
+ */
+async function renamedLines(
+  upload: Upload,
+  { account, known, query }: { account: BankAccountRow; known: BankStatementRow; query: StatementQuery },
+): Promise<{ names: Map<string, string>; gone: string[] }> {
+  const then = await namesByLine(
+    upload,
+    optionsOf({ ...account, csvMapping: known.csvMapping }, query),
+  ).catch(nothingWhereUnreadable);
+  const now = await namesByLine(upload, optionsOf(account, query));
+  const stay = new Set(now.values());
+  const names = new Map<string, string>();
+  const gone: string[] = [];
+  for (const [line, before] of then) {
+    const name = now.get(line);
+    if (name === undefined && !stay.has(before)) gone.push(before);
+    if (name !== undefined && name !== before) names.set(before, name);
+  }
+  return { names, gone };
+}
+
+/** What nobody can read so any more tells no names; its movements are then likely copies of what is told now. */
+function nothingWhereUnreadable(error: unknown): Map<number, string> {
+  if (error instanceof StatementError) return new Map();
+  throw error;
+}
+
+async function namesByLine(upload: Upload, options: StatementOptions): Promise<Map<number, string>> {
+  const names = new Map<number, string>();
+  for await (const part of readStatement(upload.read(), options))
+    if (part.type === 'movement') names.set(part.line, part.transaction.externalId);
+  return names;
 }
 
 function refusal({ reason, line, message }: StatementError): Problem {

@@ -11,10 +11,14 @@ import { Problem } from '../problem.ts';
 /** Reasons beside those of the reader. */
 export const accountRefusals = ['account_other', 'account_unclear', 'currency_other'] as const;
 
-/** `accountName` is what the file has called the account, once all was read; null where it calls it nothing. */
+/**
+ * Once all was read: `accountName` is what the file has called the account, null where it calls it nothing; `leftOut` are the names
+ * of what it says never was, or is no more.
+ */
 export type StatementMovements = {
   movements: AsyncIterable<BankTransaction>;
   accountName: () => string | null;
+  leftOut: () => readonly string[];
 };
 
 /** What is known of the account that a file is given as. */
@@ -23,6 +27,7 @@ type Account = Pick<BankAccountRow, 'statementAccount' | 'mask' | 'currency'>;
 /** While they are read, throws `statement_refused` with one of the reasons above. */
 export function movementsOf(parts: AsyncIterable<StatementPart>, account: Account): StatementMovements {
   let named = account.statementAccount;
+  const leftOut: string[] = [];
   async function* movements() {
     let hasOwn = false;
     let isOwn = false;
@@ -35,6 +40,7 @@ export function movementsOf(parts: AsyncIterable<StatementPart>, account: Accoun
         if (isOwn) hasOwn = true;
         else other ??= part;
       }
+      if (part.type === 'left_out' && isOwn) leftOut.push(part.externalId);
       if (part.type !== 'movement' || !isOwn) continue;
       const { transaction, line } = part;
       if (transaction.currency !== account.currency) throw otherCurrency(transaction.currency, account, line);
@@ -42,7 +48,7 @@ export function movementsOf(parts: AsyncIterable<StatementPart>, account: Accoun
     }
     if (!hasOwn) refuseOther(other, account);
   }
-  return { movements: movements(), accountName: () => named };
+  return { movements: movements(), accountName: () => named, leftOut: () => leftOut };
 }
 
 /** A file that does not name its account is taken for what it is given as. */

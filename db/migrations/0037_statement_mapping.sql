@@ -1,6 +1,5 @@
-DROP INDEX "bank_statements_file";--> statement-breakpoint
 ALTER TABLE "bank_statements" ADD COLUMN "csv_mapping" jsonb;--> statement-breakpoint
-CREATE UNIQUE INDEX "bank_statements_file" ON "bank_statements" USING btree ("account_id","sha256",md5(coalesce("csv_mapping"::text, '')));--> statement-breakpoint
+ALTER TABLE "bank_statements" ADD COLUMN "reader" integer DEFAULT 1 NOT NULL;--> statement-breakpoint
 -- By hand: what was read before was read with the mapping that the account has now, as far as anybody knows. The owner of the
 -- tables sees no tenant's rows while row-level security is forced on it.
 ALTER TABLE "bank_accounts" NO FORCE ROW LEVEL SECURITY;--> statement-breakpoint

@@ -204,7 +204,7 @@ export const bankAccounts = pgTable(
   ],
 );
 
-/** A statement file that was read whole. The same file is read once, and a CSV once with each mapping. */
+/** A statement file that was read whole. The same file is read once, a CSV again when its mapping was corrected. */
 export const bankStatements = pgTable(
   'bank_statements',
   {
@@ -216,8 +216,9 @@ export const bankStatements = pgTable(
     /** Of the bytes, in hexadecimal digits. */
     sha256: text().notNull(),
     source: text().$type<BankSource>().notNull(),
-    /** What the account's mapping was when a CSV was read; another one may name the same movements otherwise. */
+    /** With what a CSV was read last; another mapping, and another reader, may name the same movements otherwise. */
     csvMapping: jsonb().$type<object>(),
+    reader: integer().notNull().default(1),
     /** Movements in it: all, those that were new, and the new ones that may be copies of known ones. */
     movements: integer().notNull(),
     added: integer().notNull(),
@@ -226,11 +227,7 @@ export const bankStatements = pgTable(
     createdAt: createdAt(),
   },
   (t) => [
-    uniqueIndex('bank_statements_file').on(
-      t.accountId,
-      t.sha256,
-      sql`md5(coalesce(${t.csvMapping}::text, ''))`,
-    ),
+    uniqueIndex('bank_statements_file').on(t.accountId, t.sha256),
     index('bank_statements_list').on(t.tenantId, t.accountId, t.id),
   ],
 );

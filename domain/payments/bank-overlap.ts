@@ -9,6 +9,12 @@ import type { BankTransaction } from './bank-transaction.ts';
 import { byText } from './match-facts.ts';
 import { exactCodes, readReferences } from './reference-text.ts';
 
+/**
+ * Of the readers of statement files: raised where they make other texts or payers of a file than before, by which a movement that
+ * the bank does not name is known.
+ */
+export const STATEMENT_READER = 2;
+
 /** The same movement has not the same day at every source. */
 export const COPY_DAYS_MAX = 3;
 

@@ -4,6 +4,7 @@
  */
 import { pipeline, Readable } from 'node:stream';
 import { CsvError, parse } from 'csv-parse';
+import type { BankTransaction } from '../../domain/payments/bank-transaction.ts';
 import { type DecimalMark, knownCurrency } from './amounts.ts';
 import { amountColumns, amountReader, markShownBy } from './csv-amounts.ts';
 import {
@@ -16,7 +17,7 @@ import {
   plainName,
 } from './csv-mapping.ts';
 import { isBalanceLine, isFooter } from './csv-notes.ts';
-import { movementNames } from './movement-names.ts';
+import { isBankName, type MovementNames, movementNames } from './movement-names.ts';
 import { quoted, StatementError } from './statement-error.ts';
 import type { StatementAccount, StatementOptions, StatementPart } from './statement-part.ts';
 import { type TextLine, textLines } from './text-lines.ts';
@@ -43,6 +44,8 @@ export async function* readCsv(
     mapping.decimalMark ?? (await markIn(sample, delimiter, mapping)),
   );
   const noteIn = noteReader(mapping);
+  const names = movementNames();
+  const withdrawn = withdrawnReader(mapping);
   let table: CsvTable | null = hasHeader(mapping) ? null : { width: null, positions: null };
   let hasBegun = false;
   let footer: CsvRow | null = null;
@@ -56,17 +59,49 @@ export async function* readCsv(
     if (note === 'footer') footer ??= { cells, line };
     if (note !== null) continue;
     // What stands between movements is one that cannot be read.
-    if (footer) readRow(footer.cells, footer.line, table);
+    if (footer) readRow(footer.cells, footer.line, table).read(names);
     table.width ??= cells.length;
     if (!hasBegun) yield { type: 'statement', line, account, statementId: null };
     hasBegun = true;
-    const transaction = readRow(cells, line, table);
-    if (transaction !== null) yield { type: 'movement', line, account, transaction };
+    const row = readRow(cells, line, table);
+    if (row.status === 'leftOut') {
+      withdrawn.add(row, line);
+      continue;
+    }
+    const transaction = row.read(names);
+    withdrawn.told(transaction);
+    yield { type: 'movement', line, account, transaction };
   }
   if (!table) refuseWithoutHeader(sample, mapping);
   // A table that is nothing but remarks is read with the wrong mapping.
-  if (footer && !hasBegun) readRow(footer.cells, footer.line, table);
+  if (footer && !hasBegun) readRow(footer.cells, footer.line, table).read(names);
   if (!hasBegun) yield { type: 'statement', line: sample[0]?.line ?? 1, account, statementId: null };
+  for (const [externalId, line] of withdrawn.all()) yield { type: 'left_out', line, account, externalId };
+}
+
+/**
+ * Movements that the file leaves out, under the names they would have: only of what the bank names, for without that name
+ * another movement may be alike. What cannot be read has never been told.
+ */
+function withdrawnReader({ columns: { id, status } }: CsvMapping) {
+  const isWanted = id !== undefined && status?.leftOut !== undefined;
+  const names = movementNames();
+  const told = new Set<string>();
+  const found = new Map<string, number>();
+  return {
+    told({ externalId }: BankTransaction): void {
+      if (isWanted) told.add(externalId);
+    },
+    add({ isNamed, read }: CsvMovement, line: number): void {
+      if (!isWanted || !isNamed) return;
+      try {
+        found.set(read(names).externalId, line);
+      } catch (error) {
+        if (!(error instanceof StatementError)) throw error;
+      }
+    },
+    all: () => [...found].filter(([externalId]) => !told.has(externalId)),
+  };
 }
 
 /** The decimal mark, as far as the first rows show it. */
@@ -264,10 +299,9 @@ function refuseWithoutHeader(sample: readonly TextLine[], mapping: CsvMapping): 
 
 function rowReader(mapping: CsvMapping, account: StatementAccount, mark: DecimalMark | null) {
   const { columns } = mapping;
-  const names = movementNames();
   const readDay = dayReader(mapping.dateFormat);
   const readAmount = amountReader(mapping, mark);
-  return (cells: readonly string[], line: number, table: CsvTable) => {
+  return (cells: readonly string[], line: number, table: CsvTable): CsvMovement => {
     if (cells.slice(table.width ?? cells.length).some((cell) => cell.trim() !== '')) {
       throw new StatementError({
         reason: 'structure_unreadable',
@@ -281,32 +315,41 @@ function rowReader(mapping: CsvMapping, account: StatementAccount, mark: Decimal
     const optional = (column: CsvColumn | undefined) => (column === undefined ? null : cell(column));
     const status =
       columns.status === undefined ? 'booked' : statusOf(cell(columns.status.column), columns.status, line);
-    if (status === 'leftOut') return null;
-    const currency = knownCurrency(firstText(optional(columns.currency)) ?? account.currency, line);
-    const amountMinor = readAmount(cell, currency, line);
-    const reference = firstText(optional(columns.reference));
-    const payerName = firstText(optional(columns.payerName));
-    const isIn = amountMinor > 0;
-    return names({
-      accountId: account.id,
-      names: [optional(columns.id)],
-      transaction: {
-        amountMinor,
-        currency,
-        bookedOn: readDay(cell(columns.date), line),
-        authorisedOn: null,
-        pending: status === 'pending',
-        pendingExternalId: null,
-        texts: textsOf([...columns.texts.map(cell), reference, payerName]),
-        payer: {
-          name: isIn ? payerName : null,
-          account: isIn ? firstText(optional(columns.payerAccount)) : null,
+    const read = (names: MovementNames): BankTransaction => {
+      const currency = knownCurrency(firstText(optional(columns.currency)) ?? account.currency, line);
+      const amountMinor = readAmount(cell, currency, line);
+      const reference = firstText(optional(columns.reference));
+      const payerName = firstText(optional(columns.payerName));
+      const isIn = amountMinor > 0;
+      return names({
+        accountId: account.id,
+        names: [optional(columns.id)],
+        transaction: {
+          amountMinor,
+          currency,
+          bookedOn: readDay(cell(columns.date), line),
+          authorisedOn: null,
+          pending: status === 'pending',
+          pendingExternalId: null,
+          texts: textsOf([...columns.texts.map(cell), reference, payerName]),
+          payer: {
+            name: isIn ? payerName : null,
+            account: isIn ? firstText(optional(columns.payerAccount)) : null,
+          },
+          bankReference: reference,
         },
-        bankReference: reference,
-      },
-    });
+      });
+    };
+    return { status, isNamed: isBankName(optional(columns.id)), read };
   };
 }
+
+/** `read` throws where day or amount cannot be read. */
+type CsvMovement = {
+  status: CsvStatus;
+  isNamed: boolean;
+  read: (names: MovementNames) => BankTransaction;
+};
 
 function statusOf(word: string, { column: _, ...words }: CsvStatusColumn, line: number): CsvStatus {
   const [status, ...others] = csvStatuses.filter((each) => isOneOf(word, words[each]));

@@ -24,7 +24,7 @@ export type MovementNames = (given: {
 export function movementNames(): MovementNames {
   const counts = new Map<string, number>();
   return ({ accountId, names, transaction }) => {
-    const name = names.find((candidate) => candidate && isName(candidate))?.trim();
+    const name = names.find(isBankName)?.trim();
     const { bookedOn, currency, amountMinor } = transaction;
     const facts = [
       name === undefined ? `=${digestOf(transaction)}` : shortened(name),
@@ -43,8 +43,9 @@ export function movementNames(): MovementNames {
 /** A name shorter than this is a position in one file, and another line's in the next. */
 const shortestName = 6;
 
-function isName(text: string): boolean {
-  return !isPlaceholder(text) && text.trim().length >= shortestName;
+/** Whether it names a movement, and not only its place in a file. */
+export function isBankName(text: string | null | undefined): text is string {
+  return text != null && !isPlaceholder(text) && text.trim().length >= shortestName;
 }
 
 const longestName = 100;

@@ -18,6 +18,8 @@ export type StatementAccount = {
 export type StatementPart =
   | { type: 'statement'; line: number; account: StatementAccount; statementId: string | null }
   | { type: 'movement'; line: number; account: StatementAccount; transaction: BankTransaction }
+  /** What the file says never was, or is no more, where another file may have told it as a movement. */
+  | { type: 'left_out'; line: number; account: StatementAccount; externalId: string }
   | {
       type: 'balance';
       line: number;

@@ -1,11 +1,14 @@
 /**
  * Statement files that were read.
  *
- * Why it is safe to run twice: a file is known by the account and the hash of its bytes, a CSV also by the mapping it was
- * read with, and is read under the account's lock, so that of two that come at once the second finds the first. Its movements are kept in the same transaction: a file
- * is there whole or not at all, and movements that another file has told already stay what they are.
+ * Why it is safe to run twice: a file is known by the account and the hash of its bytes, and is read under the account's lock,
+ * so that of two that come at once the second finds the first. Its movements are kept in the same transaction: a file is there
+ * whole or not at all, and movements that another file has told already stay what they are. A CSV whose mapping was corrected
+ * is read once more: each of its lines is the movement that it was before, under the name it has now.
  */
-import { and, desc, eq, isNull, lt, or } from 'drizzle-orm';
+import { isDeepStrictEqual } from 'node:util';
+import { and, desc, eq, lt } from 'drizzle-orm';
+import { STATEMENT_READER } from '../../../domain/payments/bank-overlap.ts';
 import type { BankSource } from '../../../domain/payments/bank-transaction.ts';
 import type { ToldMovement } from '../../../domain/payments/retold-movement.ts';
 import type { Tx } from '../../client.ts';
@@ -14,72 +17,107 @@ import { bankStatements } from '../../schema/banking.ts';
 import { notFound } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import type { BankAccountRow } from './bank-accounts.ts';
-import { keepMovements } from './keep-movements.ts';
+import { keepMovements, removeMovements } from './keep-movements.ts';
+import { renameMovements } from './rename-movements.ts';
 
 export type BankStatementRow = typeof bankStatements.$inferSelect;
 
-/** The file, if it was read before, a CSV with the mapping that the account has now. Call under the account's lock. */
+/** The file, if it was read before. Call under the account's lock. */
 export async function findStatementFile(
   tx: Tx,
-  { account: { id, csvMapping }, sha256 }: { account: BankAccountRow; sha256: string },
+  { accountId, sha256 }: { accountId: string; sha256: string },
 ): Promise<BankStatementRow | null> {
-  const asItIsReadNow =
-    csvMapping === null
-      ? undefined
-      : or(isNull(bankStatements.csvMapping), eq(bankStatements.csvMapping, csvMapping));
   const [row] = await tx
     .select()
     .from(bankStatements)
-    .where(and(eq(bankStatements.accountId, id), eq(bankStatements.sha256, sha256), asItIsReadNow))
-    .orderBy(desc(bankStatements.id))
-    .limit(1);
+    .where(and(eq(bankStatements.accountId, accountId), eq(bankStatements.sha256, sha256)));
   return row ?? null;
 }
+
+/** Whether it is a CSV, and the account has another mapping by now. */
+export function isReadOtherwise(
+  { source, csvMapping }: BankStatementRow,
+  account: Pick<BankAccountRow, 'csvMapping'>,
+): boolean {
+  return (
+    source === 'csv' && account.csvMapping !== null && !isDeepStrictEqual(csvMapping, account.csvMapping)
+  );
+}
+
+type StatementToKeep = {
+  account: BankAccountRow;
+  movements: AsyncIterable<ToldMovement>;
+  /** Once all are read: names of those that the file says never were, or are no more. */
+  leftOut: () => readonly string[];
+  /** Whether its balances have to add up; for the audit log. */
+  balances: 'check' | 'ignore';
+  actor: string;
+  at: Date;
+};
 
 /** Keeps a file and all its movements, which are read as they are written. Call under the account's lock. */
 export async function keepStatement(
   tx: Tx,
-  {
-    account,
-    source,
-    sha256,
-    movements,
-    balances,
-    actor,
-    at,
-  }: {
-    account: BankAccountRow;
-    source: BankSource;
-    sha256: string;
-    movements: AsyncIterable<ToldMovement>;
-    /** Whether its balances have to add up; for the audit log. */
-    balances: 'check' | 'ignore';
-    actor: string;
-    at: Date;
-  },
+  { source, sha256, ...read }: StatementToKeep & { source: BankSource; sha256: string },
 ): Promise<BankStatementRow> {
-  const { tenantId, id: accountId } = account;
-  const id = newId('bst');
+  const { id: accountId, tenantId } = read.account;
   const none = { movements: 0, added: 0, suspectedCopies: 0 };
-  const csvMapping = source === 'csv' ? account.csvMapping : null;
-  await tx
+  const [row] = await tx
     .insert(bankStatements)
-    .values({ id, tenantId, accountId, sha256, source, csvMapping, actor, ...none });
-  const { known, added, changed, suspectedCopies } = await keepMovements(tx, {
+    .values({ id: newId('bst'), tenantId, accountId, sha256, source, actor: read.actor, ...none })
+    .returning();
+  if (row === undefined) throw new Error('A kept statement was not returned');
+  return keepRead(tx, row, { ...read, action: 'bank_statement.read' });
+}
+
+/**
+ * Keeps a CSV that was read before, as the mapping that the account has now reads it. `names`: from what the mapping before made
+ * of each line to what this one makes of it; `gone`: names of what is no movement any more. Call under the account's lock.
+ */
+export async function keepStatementAgain(
+  tx: Tx,
+  row: BankStatementRow,
+  { names, gone, ...read }: StatementToKeep & { names: ReadonlyMap<string, string>; gone: readonly string[] },
+): Promise<BankStatementRow> {
+  const { account, at } = read;
+  const replaced = await renameMovements(tx, { accountId: account.id, statementId: row.id, names });
+  const { tenantId } = account;
+  await removeMovements(tx, {
     tenantId,
     account,
-    source,
-    told: movements,
-    statementId: id,
+    source: row.source,
+    externalIds: [...replaced, ...gone],
     at,
   });
-  const counts = { movements: known + added + changed, added, suspectedCopies };
+  return keepRead(tx, row, { ...read, action: 'bank_statement.read_again' });
+}
+
+async function keepRead(
+  tx: Tx,
+  { id, source, ...before }: BankStatementRow,
+  { account, movements, leftOut, balances, actor, at, action }: StatementToKeep & { action: string },
+): Promise<BankStatementRow> {
+  const { tenantId, id: accountId } = account;
+  const csvMapping = source === 'csv' ? account.csvMapping : null;
+  await tx
+    .update(bankStatements)
+    .set({ csvMapping, reader: STATEMENT_READER })
+    .where(eq(bankStatements.id, id));
+  const about = { tenantId, account, source, at };
+  const kept = await keepMovements(tx, { ...about, told: movements, statementId: id });
+  await removeMovements(tx, { ...about, externalIds: leftOut() });
+  const { known, added, changed, suspectedCopies } = kept;
+  const counts = {
+    movements: known + added + changed,
+    added: before.added + added,
+    suspectedCopies: before.suspectedCopies + suspectedCopies,
+  };
   const [row] = await tx.update(bankStatements).set(counts).where(eq(bankStatements.id, id)).returning();
   if (row === undefined) throw new Error('A kept statement was not returned');
   await writeAudit(tx, {
     tenantId,
     actor,
-    action: 'bank_statement.read',
+    action,
     entityType: 'bank_statement',
     entityId: id,
     details: { accountId, source, balances, ...counts },

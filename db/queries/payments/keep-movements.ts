@@ -153,7 +153,9 @@ async function keepBatch(
   const suspected = await suspectCopies(tx, {
     accountId: account.id,
     freshIds: [...fresh, ...orphans],
-    toldTogether: [...kept.values(), ...added].map(({ id }) => id),
+    toldTogether: [...told.flatMap(({ externalId }) => kept.get(externalId) ?? []), ...added].map(
+      ({ id }) => id,
+    ),
   });
   return {
     known: told.length - added.length - changed.length,

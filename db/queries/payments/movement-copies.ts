@@ -1,7 +1,7 @@
 /**
- * Movements that another source of the same account has told too, as it seems: a person says whether they are copies. A CSV
- * that was read with another mapping is another source, for it may name the same movements otherwise. Only booked ones are
- * looked at, and of each source a known one has one copy at most.
+ * Movements that another source of the same account has told too, as it seems: a person says whether they are copies. A file
+ * that was read with another mapping, or by another version of the readers, is another source, for it may name the same
+ * movements otherwise. Only booked ones are looked at, and of each source a known one has one copy at most.
  */
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import { addDays, realDayMs } from '../../../domain/instant.ts';
@@ -13,8 +13,8 @@ import { bankStatements, bankTransactions } from '../../schema/banking.ts';
 import { eraseCopies } from './erase-movements.ts';
 
 /**
- * Looks at these, which stand as `new`, and marks the likely copies among them. Returns how many those are. Of the movements
- * that one file has told together, none is a copy of another.
+ * Looks at these, which stand as `new`, and marks the likely copies among them. Returns how many those are. Of those that one
+ * file tells together (`toldTogether`) none is a copy of another.
  */
 export async function suspectCopies(
   tx: Tx,
@@ -90,6 +90,7 @@ const columns = {
 const tellerColumns = {
   source: bankTransactions.source,
   csvMapping: sql<string | null>`${bankStatements.csvMapping}::text`,
+  reader: bankStatements.reader,
 };
 
 type Row = Pick<BankTransaction, 'externalId' | 'amountMinor' | 'currency' | 'bookedOn' | 'texts'> & {
@@ -97,11 +98,11 @@ type Row = Pick<BankTransaction, 'externalId' | 'amountMinor' | 'currency' | 'bo
   source: BankSource;
 };
 
-/** `csvMapping` is null for all but a CSV. */
-type Teller = { source: BankSource; csvMapping: string | null };
+/** `csvMapping` is null for all but a CSV, `reader` for a feed. */
+type Teller = { source: BankSource; csvMapping: string | null; reader: number | null };
 
-function tellerOf({ source, csvMapping }: Teller): string {
-  return `${source} ${csvMapping ?? ''}`;
+function tellerOf({ source, csvMapping, reader }: Teller): string {
+  return `${source} ${reader} ${csvMapping ?? ''}`;
 }
 
 function isOneOf(ids: readonly string[]) {
@@ -137,7 +138,8 @@ async function knownOfOthers(
         and status not in ('copy_suspected', 'copy')
         and (source <> ${teller.source} or statement_id in (
           select id from ${bankStatements}
-          where account_id = ${accountId} and csv_mapping is distinct from ${teller.csvMapping}::jsonb))
+          where account_id = ${accountId}
+            and (csv_mapping is distinct from ${teller.csvMapping}::jsonb or reader <> ${teller.reader})))
       offset 0
     ) known`);
   const known = rows.map((row) => ({ ...row, amountMinor: Number(row.amountMinor) }));
@@ -163,7 +165,7 @@ async function copiedBy(tx: Tx, teller: Teller, known: readonly Row[]): Promise<
   return new Set(own.map(({ copyOfId }) => copyOfId).filter((id) => id !== null));
 }
 
-const copyStatuses: readonly BankMovementStatus[] = ['copy_suspected', 'copy'];
+export const copyStatuses: readonly BankMovementStatus[] = ['copy_suspected', 'copy'];
 
 function dayFrom(day: string, days: number): string {
   return addDays(`${day}T00:00:00Z`, days, realDayMs).slice(0, 'YYYY-MM-DD'.length);
