@@ -15,7 +15,7 @@ import {
 } from '../../db/queries/payments/bank-statements.ts';
 import { stateConflict } from '../../domain/errors.ts';
 import type { CsvMapping } from '../../integrations/statements/csv-mapping.ts';
-import { openStatement, readStatement } from '../../integrations/statements/read-statement.ts';
+import { openStatement } from '../../integrations/statements/read-statement.ts';
 import { StatementError, statementRefusals } from '../../integrations/statements/statement-error.ts';
 import type { StatementOptions } from '../../integrations/statements/statement-part.ts';
 import { MEBIBYTE, type Upload } from '../body-file.ts';
@@ -31,6 +31,7 @@ import {
   type StatementQuery,
   statementQuery,
 } from './bank-statements.schemas.ts';
+import { renamedLines } from './reread-statement.ts';
 import { accountRefusals, movementsOf } from './statement-movements.ts';
 
 const add = route({
@@ -85,7 +86,10 @@ const add = route({
     try {
       const about = { account, balances: query.balances, actor, at: now };
       if (known !== null) {
-        const renamed = await renamedLines(upload, { account, known, query });
+        const renamed = await renamedLines(upload, {
+          before: optionsOf({ ...account, csvMapping: known.csvMapping }, query),
+          after: optionsOf(account, query),
+        });
         const { source: _, accountName: __, ...read } = await opened(upload, account, query);
         const again = await keepStatementAgain(tx, known, { ...about, ...read, ...renamed });
         return { status: 200, body: toBankStatement(again) };
@@ -161,43 +165,6 @@ function optionsOf(
     checkBalances: balances === 'check',
     csv: mapping === null ? undefined : { ...mapping, account: statementAccount ?? undefined },
   };
-}
-
-/**
- * `names`: from what the mapping of then made of each line to what that of now makes of it. `gone`: names of what was a movement
- * then, and is none now.
- */
-async function renamedLines(
-  upload: Upload,
-  { account, known, query }: { account: BankAccountRow; known: BankStatementRow; query: StatementQuery },
-): Promise<{ names: Map<string, string>; gone: string[] }> {
-  const then = await namesByLine(
-    upload,
-    optionsOf({ ...account, csvMapping: known.csvMapping }, query),
-  ).catch(nothingWhereUnreadable);
-  const now = await namesByLine(upload, optionsOf(account, query));
-  const stay = new Set(now.values());
-  const names = new Map<string, string>();
-  const gone: string[] = [];
-  for (const [line, before] of then) {
-    const name = now.get(line);
-    if (name === undefined && !stay.has(before)) gone.push(before);
-    if (name !== undefined && name !== before) names.set(before, name);
-  }
-  return { names, gone };
-}
-
-/** What nobody can read so any more tells no names; its movements are then likely copies of what is told now. */
-function nothingWhereUnreadable(error: unknown): Map<number, string> {
-  if (error instanceof StatementError) return new Map();
-  throw error;
-}
-
-async function namesByLine(upload: Upload, options: StatementOptions): Promise<Map<number, string>> {
-  const names = new Map<number, string>();
-  for await (const part of readStatement(upload.read(), options))
-    if (part.type === 'movement') names.set(part.line, part.transaction.externalId);
-  return names;
 }
 
 function refusal({ reason, line, message }: StatementError): Problem {

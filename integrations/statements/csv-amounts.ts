@@ -65,7 +65,9 @@ export function amountReader({ columns }: CsvMapping, known: DecimalMark | null)
 
 /** `1,200.00 Cr`, `DR. 5.00`. A word of the mapping is taken whole; what else stands there may be a currency. */
 function besideDigits(text: string, words: readonly string[]): { word: string; digits: string } {
-  const match = /^(?:(?<before>\p{L}+)\.?)?\s*(?<digits>.*?)\s*(?:(?<after>\p{L}+)\.?)?$/su.exec(text.trim());
+  const written = text.trim();
+  if (written.length > longestAmount) return { word: '', digits: written };
+  const match = /^(?:(?<before>\p{L}+)\.?)?\s*(?<digits>.*?)\s*(?:(?<after>\p{L}+)\.?)?$/su.exec(written);
   const { before = '', digits = text, after = '' } = match?.groups ?? {};
   if (after === '' || (before !== '' && isOneOf(before, words) && !isOneOf(after, words)))
     return { word: before, digits: `${digits} ${after}` };

@@ -17,7 +17,7 @@ it('a table becomes its movements, each with the line on which it begins', async
   ]);
   expect(await movementsIn(csvSample, { csv: csvSampleMapping })).toEqual([
     {
-      externalId: '=yJ08aHF57dCiJ8HJrrzucl:2026-03-05:EUR:149900',
+      externalId: '=02oAEnU75pmJdbm29zPnz2:2026-03-05:EUR:149900',
       amountMinor: 149_900,
       currency: 'EUR',
       bookedOn: '2026-03-05',
@@ -29,11 +29,11 @@ it('a table becomes its movements, each with the line on which it begins', async
       bankReference: null,
     },
     expect.objectContaining({
-      externalId: '=cUErARToQootVk8xwMxQFw:2026-03-05:EUR:-1150',
+      externalId: '=X5LaBgA2rA3t4kweIuQuzt:2026-03-05:EUR:-1150',
       amountMinor: -1150,
     }),
     expect.objectContaining({
-      externalId: '=cUErARToQootVk8xwMxQFw:2026-03-05:EUR:-1150:2',
+      externalId: '=X5LaBgA2rA3t4kweIuQuzt:2026-03-05:EUR:-1150:2',
       amountMinor: -1150,
     }),
   ]);

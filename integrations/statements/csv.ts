@@ -44,7 +44,7 @@ export async function* readCsv(
     mapping.decimalMark ?? (await markIn(sample, delimiter, mapping)),
   );
   const noteIn = noteReader(mapping);
-  const names = movementNames();
+  const names = movementNames({ reading: readingOf(mapping) });
   const withdrawn = withdrawnReader(mapping);
   let table: CsvTable | null = hasHeader(mapping) ? null : { width: null, positions: null };
   let hasBegun = false;
@@ -77,6 +77,11 @@ export async function* readCsv(
   if (footer && !hasBegun) readRow(footer.cells, footer.line, table).read(names);
   if (!hasBegun) yield { type: 'statement', line: sample[0]?.line ?? 1, account, statementId: null };
   for (const [externalId, line] of withdrawn.all()) yield { type: 'left_out', line, account, externalId };
+}
+
+/** What the columns mean, in the order of the database. */
+function readingOf({ columns, dateFormat }: CsvMapping): string {
+  return JSON.stringify([dateFormat, columns]);
 }
 
 /**

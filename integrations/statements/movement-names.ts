@@ -20,14 +20,19 @@ export type MovementNames = (given: {
   transaction: UnnamedTransaction;
 }) => BankTransaction;
 
-/** One for a file: it counts the equal ones. Some hundred bytes a movement is all that is kept of a file. */
-export function movementNames(): MovementNames {
+/**
+ * `reading`: what texts and payers rest on beside the file; read in another way, a movement that the bank does not name is never
+ * taken for another one.
+ *
+ * One for a file: it counts the equal ones. Some hundred bytes a movement is all that is kept of a file.
+ */
+export function movementNames({ reading = null }: { reading?: string | null } = {}): MovementNames {
   const counts = new Map<string, number>();
   return ({ accountId, names, transaction }) => {
     const name = names.find(isBankName)?.trim();
     const { bookedOn, currency, amountMinor } = transaction;
     const facts = [
-      name === undefined ? `=${digestOf(transaction)}` : shortened(name),
+      name === undefined ? `=${digestOf(transaction, reading)}` : shortened(name),
       bookedOn,
       currency,
       amountMinor,
@@ -55,8 +60,12 @@ function shortened(name: string): string {
   return plain.length <= longestName ? plain : `#${digest(plain)}`;
 }
 
-function digestOf({ texts, payer, bankReference, pending }: UnnamedTransaction): string {
-  return digest(JSON.stringify([texts, payer.name, payer.account, bankReference, pending]));
+function digestOf(
+  { texts, payer, bankReference, pending }: UnnamedTransaction,
+  reading: string | null,
+): string {
+  const said = [texts, payer.name, payer.account, bankReference, pending];
+  return digest(JSON.stringify(reading === null ? said : [...said, reading]));
 }
 
 function digest(text: string): string {

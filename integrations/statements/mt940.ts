@@ -69,7 +69,9 @@ async function* withLineEnds(text: AsyncIterable<string>): AsyncGenerator<string
   for await (const piece of text) {
     const whole = held + piece;
     // The last of an odd number may be the first half of a line end.
-    held = (/@*$/.exec(whole)?.[0].length ?? 0) % 2 === 1 ? '@' : '';
+    let run = 0;
+    while (run < whole.length && whole.at(-1 - run) === '@') run += 1;
+    held = run % 2 === 1 ? '@' : '';
     yield whole.slice(0, whole.length - held.length).replaceAll('@@', '\n');
   }
   yield held;

@@ -241,6 +241,7 @@ describe('a statement file', () => {
       await correct(accountId, mapped(['Note']));
       expect(await counts(send(accountId, file))).toEqual([200, 2, 2, 0]);
       expect(await ids()).toEqual(before);
+      expect((await told()).map(({ texts }) => texts)).toEqual([['first'], ['second']]);
     });
 
     it('has its days and amounts corrected in place, also where two of them change places', async () => {
@@ -259,6 +260,49 @@ describe('a statement file', () => {
       ]);
       expect([...dayOf(after)]).toEqual(swapped);
       expect(new Set(after.map(({ statementId }) => statementId))).toEqual(new Set([body.id]));
+    });
+
+    it('has days corrected that change places between two files', async () => {
+      const accountId = await addAccount({ csvMapping: mapped(['Text'], { dateFormat: 'MM/DD/YYYY' }) });
+      const [march, april] = ['04/03/2026', '03/04/2026'].map((day) => `${header}${day};499.00;WIRE;a\n`);
+      await send(accountId, march ?? '');
+      await send(accountId, april ?? '');
+      const ids = async () => (await transactions()).map(({ id }) => id).toSorted();
+      const before = await ids();
+      await correct(accountId, mapped(['Text'], { dateFormat: 'DD/MM/YYYY' }));
+      // Until April's is read again, its day is March's.
+      expect(await counts(send(accountId, march ?? ''))).toEqual([200, 1, 1, 1]);
+      expect(await counts(send(accountId, april ?? ''))).toEqual([200, 1, 1, 0]);
+      expect((await told()).map(({ day, status }) => [day, status])).toEqual([
+        ['2026-03-04', 'new'],
+        ['2026-04-03', 'new'],
+      ]);
+      expect(await ids()).toEqual(before);
+    });
+
+    it('has what nobody finds by its name any more compared with what is told now', async () => {
+      const accountId = await addAccount({ csvMapping: mapped(['Text']) });
+      const file = `${header}${payment}`;
+      await send(accountId, file);
+      await api.sql('UPDATE bank_statements SET csv_mapping = $1 WHERE account_id = $2', [
+        mapped(['Note']),
+        accountId,
+      ]);
+      await correct(accountId);
+      expect(await counts(send(accountId, file))).toEqual([200, 1, 2, 1]);
+      expect((await told()).map(({ status }) => status).toSorted()).toEqual(['copy_suspected', 'new']);
+    });
+
+    it('that says now what is not booked yet has it wait, and be there once when it is booked', async () => {
+      const accountId = await addAccount({ csvMapping: mapped(['Text']) });
+      const file = `${header}${payment.replace('first', 'waits')}`;
+      await send(accountId, file);
+      const { columns, ...rest } = mapped(['Text']);
+      const status = { column: 'Note', booked: ['ok'], pending: ['waits'] };
+      await correct(accountId, { ...rest, columns: { ...columns, status } });
+      await send(accountId, file);
+      await send(accountId, `${header}${payment.replace('first', 'ok')}`);
+      expect((await told()).map(({ status: is }) => is).toSorted()).toEqual(['new', 'pending', 'removed']);
     });
 
     it('takes away what is no movement any more, and tells what was none before', async () => {

@@ -7,18 +7,18 @@
  * is read once more: each of its lines is the movement that it was before, under the name it has now.
  */
 import { isDeepStrictEqual } from 'node:util';
-import { and, desc, eq, lt } from 'drizzle-orm';
+import { and, count, desc, eq, lt } from 'drizzle-orm';
 import { STATEMENT_READER } from '../../../domain/payments/bank-overlap.ts';
 import type { BankSource } from '../../../domain/payments/bank-transaction.ts';
 import type { ToldMovement } from '../../../domain/payments/retold-movement.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
-import { bankStatements } from '../../schema/banking.ts';
+import { bankStatements, bankTransactions } from '../../schema/banking.ts';
 import { notFound } from '../billing/subscriptions.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import type { BankAccountRow } from './bank-accounts.ts';
 import { keepMovements, removeMovements } from './keep-movements.ts';
-import { renameMovements } from './rename-movements.ts';
+import { type Renamed, renameMovements } from './rename-movements.ts';
 
 export type BankStatementRow = typeof bankStatements.$inferSelect;
 
@@ -72,23 +72,18 @@ export async function keepStatement(
 
 /**
  * Keeps a CSV that was read before, as the mapping that the account has now reads it. `names`: from what the mapping before made
- * of each line to what this one makes of it; `gone`: names of what is no movement any more. Call under the account's lock.
+ * of each line to what this one makes of it, null for what is not booked any more; `now`: all names that it makes. Call under
+ * the account's lock.
  */
 export async function keepStatementAgain(
   tx: Tx,
   row: BankStatementRow,
-  { names, gone, ...read }: StatementToKeep & { names: ReadonlyMap<string, string>; gone: readonly string[] },
+  { names, now, ...read }: StatementToKeep & Renamed,
 ): Promise<BankStatementRow> {
   const { account, at } = read;
-  const replaced = await renameMovements(tx, { accountId: account.id, statementId: row.id, names });
   const { tenantId } = account;
-  await removeMovements(tx, {
-    tenantId,
-    account,
-    source: row.source,
-    externalIds: [...replaced, ...gone],
-    at,
-  });
+  const replaced = await renameMovements(tx, { account, statementId: row.id, names, now });
+  await removeMovements(tx, { tenantId, account, source: row.source, externalIds: replaced, at });
   return keepRead(tx, row, { ...read, action: 'bank_statement.read_again' });
 }
 
@@ -106,11 +101,11 @@ async function keepRead(
   const about = { tenantId, account, source, at };
   const kept = await keepMovements(tx, { ...about, told: movements, statementId: id });
   await removeMovements(tx, { ...about, externalIds: leftOut() });
-  const { known, added, changed, suspectedCopies } = kept;
+  const { known, added, changed } = kept;
   const counts = {
     movements: known + added + changed,
     added: before.added + added,
-    suspectedCopies: before.suspectedCopies + suspectedCopies,
+    suspectedCopies: await countSuspected(tx, id),
   };
   const [row] = await tx.update(bankStatements).set(counts).where(eq(bankStatements.id, id)).returning();
   if (row === undefined) throw new Error('A kept statement was not returned');
@@ -124,6 +119,14 @@ async function keepRead(
     at,
   });
   return row;
+}
+
+async function countSuspected(tx: Tx, statementId: string): Promise<number> {
+  const [row] = await tx
+    .select({ count: count(bankTransactions.copyOfId) })
+    .from(bankTransactions)
+    .where(eq(bankTransactions.statementId, statementId));
+  return row?.count ?? 0;
 }
 
 /** Throws `not_found`. */

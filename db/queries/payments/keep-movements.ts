@@ -183,7 +183,10 @@ async function keptAmong(tx: Tx, which: SQL | undefined): Promise<Map<string, Ke
  * Those that are about to change, locked with their copies in the order in which everybody locks movements (`match-locks.ts`).
  * Nobody waits for what is told as it is known, however long a file is read.
  */
-async function lockChanging(tx: Tx, { account, source, externalIds }: Named): Promise<Map<string, Kept>> {
+export async function lockChanging(
+  tx: Tx,
+  { account, source, externalIds }: Named,
+): Promise<Map<string, Kept>> {
   if (externalIds.length === 0) return new Map();
   const { id, copyOfId } = bankTransactions;
   const isChanging = isNamed(account.id, source, externalIds);

@@ -136,7 +136,7 @@ async function knownOfOthers(
         and booked_on between wanted.first and wanted.last
         and account_id || '' = ${accountId} and not pending and removed_at is null
         and status not in ('copy_suspected', 'copy')
-        and (source <> ${teller.source} or statement_id in (
+        and (source <> ${teller.source} or (statement_id is null and source = 'csv') or statement_id in (
           select id from ${bankStatements}
           where account_id = ${accountId}
             and (csv_mapping is distinct from ${teller.csvMapping}::jsonb or reader <> ${teller.reader})))

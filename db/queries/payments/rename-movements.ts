@@ -1,51 +1,70 @@
 /**
- * Movements of a CSV under the names that they have once it is read with a corrected mapping. A name says what the mapping made of
- * a line, so that without this a line would be another movement, and its money there twice.
+ * Movements of a CSV that is read with a corrected mapping: they get the names they have now, and say what this mapping makes of
+ * them and nothing else. Without it a line would be another movement, and its money there twice.
  *
  * Why it is safe to run twice: who has the name already is not found under the one before.
  */
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
+import { lockChanging } from './keep-movements.ts';
 import { copyStatuses } from './movement-copies.ts';
 
+/** `names`: from each name to the one it has now, null for what is not booked any more. `now`: all names there are now. */
+export type Renamed = { names: ReadonlyMap<string, string | null>; now: readonly string[] };
+
 /**
- * From each name to the one it has now; those are told by `statementId` from now on. Returns names of what another movement has
- * taken the place of: one that was told under that name before, and is no copy of it. Call under the account's lock.
+ * Call under the account's lock, and keep what is told then. Returns names of what is to be removed: what is not booked any more,
+ * and what another movement stands for that was told under the same name and is no copy of it. What the file told, and cannot be
+ * found by its names, belongs to no file any more, so that what is told now is compared with it.
  */
 export async function renameMovements(
   tx: Tx,
-  {
-    accountId,
-    statementId,
-    names,
-  }: { accountId: string; statementId: string; names: ReadonlyMap<string, string> },
+  { account, statementId, names, now }: Renamed & { account: { id: string }; statementId: string },
 ): Promise<string[]> {
-  const isOwn = and(eq(bankTransactions.accountId, accountId), eq(bankTransactions.source, 'csv'));
-  const isOneOf = (all: Iterable<string>) =>
-    sql`${bankTransactions.externalId} = any(${sql.param([...all])}::text[])`;
-  const { id, externalId, copyOfId, status } = bankTransactions;
-  const rows = await tx
-    .select({ id, externalId })
-    .from(bankTransactions)
-    .where(and(isOwn, isOneOf(names.keys())))
-    .orderBy(asc(id))
-    .for('update');
-  const moving = rows.map((row) => ({ id: row.id, name: names.get(row.externalId) ?? row.externalId }));
+  const isOwn = and(eq(bankTransactions.accountId, account.id), eq(bankTransactions.source, 'csv'));
+  const locked = await lockChanging(tx, { account, source: 'csv', externalIds: [...names.keys()] });
+  const moving = [...names].flatMap(([before, name]) => {
+    const row = locked.get(before);
+    return row === undefined ? [] : [{ id: row.id, name }];
+  });
   // Two may change places: none has a name that another one waits for.
-  await setNames(tx, { statementId, named: moving.map((row) => ({ id: row.id, name: heldName(row.id) })) });
+  await setNames(tx, { statementId, named: moving.map(({ id }) => ({ id, name: heldName(id) })) });
 
+  const wanted = moving.flatMap(({ id, name }) => (name === null ? [] : [{ id, name }]));
+  const { externalId, copyOfId, status } = bankTransactions;
   const others = await tx
     .select({ externalId, copyOfId, status })
     .from(bankTransactions)
-    .where(and(isOwn, isOneOf(moving.map(({ name }) => name))));
+    .where(and(isOwn, isNamed(wanted.map(({ name }) => name))));
   const taken = new Map(others.map((row) => [row.externalId, row]));
-  await setNames(tx, { statementId, named: moving.filter(({ name }) => !taken.has(name)) });
-  const replaced = moving.filter((row) => {
-    const other = taken.get(row.name);
-    return other !== undefined && !(other.copyOfId === row.id && copyStatuses.includes(other.status));
+  await setNames(tx, { statementId, named: wanted.filter(({ name }) => !taken.has(name)) });
+
+  await tx
+    .update(bankTransactions)
+    .set({ statementId: null })
+    .where(
+      and(
+        eq(bankTransactions.statementId, statementId),
+        sql`not ${isNamed([...now, ...moving.map(({ id }) => heldName(id))])}`,
+      ),
+    );
+  await tx
+    .update(bankTransactions)
+    .set({ texts: [], payerName: null, payerAccount: null, bankReference: null })
+    .where(and(isOwn, isNamed(now), isNull(bankTransactions.erasedAt)));
+
+  return moving.flatMap(({ id, name }) => {
+    if (name === null) return [heldName(id)];
+    const other = taken.get(name);
+    const isCopy = other?.copyOfId === id && copyStatuses.includes(other.status);
+    return other === undefined || isCopy ? [] : [heldName(id)];
   });
-  return replaced.map((row) => heldName(row.id));
+}
+
+/** Hashed, however many they are. */
+function isNamed(names: readonly string[]): SQL {
+  return sql`${bankTransactions.externalId} in (select unnest(${sql.param([...names])}::text[]))`;
 }
 
 /** No file names a movement so. */
