@@ -17,6 +17,10 @@ import { refuseWithoutPlaid } from './plaid-configured.ts';
 const countries = 'US GB ES NL FR IE CA DE IT PL DK NO SE EE LT LV PT BE AT FI'.split(' ');
 const languages = 'da nl en et fi fr de hi it lv lt no pl pt ro es sv vi'.split(' ');
 
+/** A host that is a name, and a port that is one: what has this form is an address for everybody. */
+const httpsAddress =
+  /^https:\/\/(?:[A-Za-z0-9]+(?:-+[A-Za-z0-9]+)*\.)*[A-Za-z][A-Za-z0-9]*(?:-+[A-Za-z0-9]+)*(?::(?:[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]))?(?:\/[!-~]*)?$/;
+
 const create = route({
   effect: 'act',
   method: 'post',
@@ -40,16 +44,11 @@ const create = route({
         .enum(languages as [string, ...string[]])
         .default('en')
         .meta({ description: 'Of the page.' }),
-      redirectUrl: z
-        .string()
-        .max(500)
-        .regex(/^https:\/\/[A-Za-z0-9.-]+(?::\d{1,5})?(?:\/[!-~]*)?$/, 'must be an https address')
-        .optional()
-        .meta({
-          description:
-            'A page of yours, known to Plaid, to which a bank with a page of its own sends the person back.',
-          example: 'https://portal.example.com/banks',
-        }),
+      redirectUrl: z.string().max(500).regex(httpsAddress, 'must be an https address').optional().meta({
+        description:
+          'A page of yours, known to Plaid, to which a bank with a page of its own sends the person back.',
+        example: 'https://portal.example.com/banks',
+      }),
     })
     .meta({ id: 'NewBankLinkToken' }),
   example: { countries: ['US'] },

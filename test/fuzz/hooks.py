@@ -88,6 +88,9 @@ def before_call(context, case, kwargs):
     if operation_id == "matchBankTransaction" and not is_wrong(case, "body") and not is_wrong(case, "path") and next(turns) % 4 == 0:
         case.path_parameters["transactionId"] = DICTIONARIES["matchable"][chosen % len(DICTIONARIES["matchable"])]
         case.body = {"creditCustomerId": DICTIONARIES["creditable"][0]}
+    if operation_id == "dismissUnreadableMovements" and not is_wrong(case, "body") and not is_wrong(case, "path") and chosen % 4 != 0:
+        case.path_parameters["bankConnectionId"] = DICTIONARIES["unreadableAt"][0]
+        case.body = {"externalIds": DICTIONARIES["unreadable"]}
     if operation_id in ("revokeApiKey", "archivePlan", "archiveCoupon", "retireCryptoAccount"):
         for name, value in case.path_parameters.items():
             if value in KEPT_IDS:

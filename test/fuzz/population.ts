@@ -208,9 +208,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   for (const invoiceId of offered) {
     checkouts.push((await ok(apiKey, 'POST', `/v1/invoices/${invoiceId}/coinbase_checkouts`)).id);
   }
-  const { connections, unlinkable, publicTokens } = await connectBanks(stack, (body) =>
-    ok(apiKey, 'POST', '/v1/bank_connections', body),
-  );
+  const banks = await connectBanks(stack, (method, path, body) => ok(apiKey, method, path, body));
   const statements = await populateStatements({
     url: stack.urls.api,
     apiKey,
@@ -246,9 +244,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
       orders,
       offerable,
       checkouts,
-      connections,
-      unlinkable,
-      publicTokens,
+      ...banks,
       plans: planRows.map(({ id }) => id),
       planCodes: planRows.map(({ code }) => code),
       newCodes: Array.from({ length: 100 }, (_, index) => `plan-${index}`),
@@ -281,17 +277,32 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
 }
 
 /** Connections to banks, and what Link has given for more of them. */
-async function connectBanks({ urls }: Product['stack'], connect: (body: object) => Promise<{ id: string }>) {
-  const linked = async (): Promise<string> => {
-    const response = await fetch(`${urls.plaidSandbox}/_sandbox/items`, { method: 'POST', body: '{}' });
-    return ((await response.json()) as { publicToken: string }).publicToken;
+async function connectBanks(
+  { urls }: Product['stack'],
+  ok: (method: string, path: string, body?: object) => Promise<Json>,
+): Promise<Record<string, string[]>> {
+  const atBank = async (path: string, body: object): Promise<Json> => {
+    const url = `${urls.plaidSandbox}/_sandbox/items${path}`;
+    return (await fetch(url, { method: 'POST', body: JSON.stringify(body) })).json();
   };
-  const connected = async () => (await connect({ publicToken: await linked() })).id;
+  const linked = async (): Promise<string> => (await atBank('', {})).publicToken;
+  const connect = async (publicToken: string): Promise<string> =>
+    (await ok('POST', '/v1/bank_connections', { publicToken })).id;
+  const connected = async () => connect(await linked());
+  const { itemId, publicToken } = await atBank('', {});
+  const coin = { amount: '-1.00', description: 'COIN', date: '2026-03-04', unofficialCurrency: 'DOGE' };
+  const { ids: unreadable } = await atBank(`/${itemId}/transactions`, { transactions: [coin] });
+  const unreadableAt = await connect(publicToken);
+  const isListed = async () =>
+    (await ok('GET', `/v1/bank_connections/${unreadableAt}`)).unreadable.length > 0;
+  if (!(await eventually(isListed, PATIENCE_MS))) throw new Error('An unreadable movement was not read');
   const times = <T>(count: number, make: () => Promise<T>) =>
     Promise.all(Array.from({ length: count }, make));
   return {
     connections: await times(4, connected),
     unlinkable: await times(6, connected),
+    unreadableAt: [unreadableAt],
+    unreadable,
     publicTokens: await times(40, linked),
   };
 }

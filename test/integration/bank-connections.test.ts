@@ -120,6 +120,20 @@ describe('a bank that is connected', () => {
     expect(await add(theirs)).toMatchObject({ id: bank.id, status: 'active' });
   });
 
+  it.each(['http://a.example', 'https://a.example:83844', 'https://1.2.3.999'])(
+    'is not linked by way of %s, and Plaid is not asked',
+    async (redirectUrl) => {
+      const { token } = await scene.tenant();
+      const calls = scene.plaid.calls()['link_token.create'];
+      const answer = await scene.api.request('POST', '/v1/bank_link_tokens', {
+        token,
+        body: { redirectUrl },
+      });
+      expect(answer).toMatchObject({ status: 400, body: { errors: [{ path: 'body.redirectUrl' }] } });
+      expect(scene.plaid.calls()['link_token.create']).toBe(calls);
+    },
+  );
+
   it('tells an account that customers pay to, so that their payments are looked for', async () => {
     const tenant = await scene.tenant();
     await scene.api.sql(
