@@ -40,9 +40,9 @@ const statements = [
    SELECT ${key('inv')}, $1, ${key('cus')}, ${key('sub')}, 'INV-' || lpad(n::text, 6, '0'), n, '2026-03-02', '2026-04-02',
      'open', ${due}, 'USD', '{}', '2026-03-02T09:00:00Z' FROM generate_series(1, $2::int) n`,
   `INSERT INTO bank_transfers (id, tenant_id, customer_id, invoice_id, page_token, reference, status, status_since,
-     details_version, instructions, is_international, currency, issued_at, ask_at, alert_at, expires_at)
+     details_version, instructions, is_international, payer_country, paid_before_minor, currency, issued_at, ask_at, alert_at, expires_at)
    SELECT ${key('btf')}, $1, ${key('cus')}, ${key('inv')}, 'token' || n, 'ADV' || ${code}, 'awaiting', now(), 1, '{}', false,
-     'USD', '2026-03-02T09:00:00Z', now(), now(), '2026-03-09T09:00:00Z' FROM generate_series(1, $2::int) n`,
+     'US', 0, 'USD', '2026-03-02T09:00:00Z', now(), now(), '2026-03-09T09:00:00Z' FROM generate_series(1, $2::int) n`,
 ];
 
 const text = `CASE
