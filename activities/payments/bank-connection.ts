@@ -87,7 +87,7 @@ async function look(deps: Deps, { id: connectionId, tenantId, hints, at }: Look)
     db,
     banks: { tokenSeal },
   } = deps;
-  const inTenant = <T>(work: Parameters<typeof withTenant<T>>[2]) => withTenant(db, tenantId, work);
+  const inTenant = tenantOf(db, tenantId);
   for (;;) {
     const connection = await inTenant((tx) => readConnection(tx, connectionId));
     if (connection.accessToken === null) return { status: 'unlinked', lookAt: null };
@@ -115,6 +115,10 @@ async function look(deps: Deps, { id: connectionId, tenantId, hints, at }: Look)
   }
 }
 
+function tenantOf(db: Database, tenantId: string) {
+  return <T>(work: Parameters<typeof withTenant<T>>[2]) => withTenant(db, tenantId, work);
+}
+
 type Failed = {
   failure: VendorError;
   told: { problem: BankFeedError['reason'] | null; message: string };
@@ -131,8 +135,7 @@ async function tryToRead(
 ): Promise<ReadBank | Failed> {
   try {
     const reader = { feed, wait: (ms: number) => Context.current().sleep(ms) };
-    const inTenant = <T>(work: Parameters<typeof withTenant<T>>[2]) =>
-      withTenant(db, connection.tenantId, work);
+    const inTenant = tenantOf(db, connection.tenantId);
     const reading = await readBankFeed(reader, { accessToken, cursor: connection.cursor });
     const known = await inTenant((tx) => accountsOf(tx, connection.id));
     const named = [...(reading?.told ?? []), ...(reading?.unreadable ?? [])];

@@ -14,8 +14,8 @@ export type FeedReader = { feed: BankFeed; wait: (ms: number) => Promise<void> }
 
 /**
  * Null while the feed has not read the bank for the first time. Throws as the feed does; `changed_while_reading` only where the
- * log does not come to rest, `rate_limited` at the first page of a look (`isFirst`), and where the feed answers nothing for minutes. A cursor that
- * the feed does not know (any more) is begun anew: what is kept is told again then.
+ * log does not come to rest, `rate_limited` at the first page of a look (`isFirst`), and where the feed answers nothing for
+ * minutes. A cursor that the feed does not know (any more) is begun anew: what is kept is told again then.
  */
 export async function readBankFeed(
   reader: FeedReader,

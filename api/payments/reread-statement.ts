@@ -2,19 +2,17 @@
  * What became of the lines of a CSV now that the account has another mapping: the file is read with both. A name says what a mapping
  * made of a line, so that the line is the thread.
  */
+import type { Renamed } from '../../db/queries/payments/rename-movements.ts';
 import { readStatement } from '../../integrations/statements/read-statement.ts';
 import { StatementError } from '../../integrations/statements/statement-error.ts';
 import type { StatementOptions } from '../../integrations/statements/statement-part.ts';
 import type { Upload } from '../body-file.ts';
 
-/** `names`: from each name to the one it has now, null for what is not booked any more. `now`: all there are now. */
-export type RenamedLines = { names: Map<string, string | null>; now: string[] };
-
 /** Throws a `StatementError` where the file cannot be read as it is to be read now. */
 export async function renamedLines(
   upload: Upload,
   { before, after }: { before: StatementOptions; after: StatementOptions },
-): Promise<RenamedLines> {
+): Promise<Renamed> {
   const lines = await linesOf(upload, after);
   const names = new Map<string, string | null>();
   const stay = new Set([...lines.values()].map(({ name }) => name));

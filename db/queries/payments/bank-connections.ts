@@ -186,10 +186,7 @@ export async function dismissUnreadable(
   await lockBanks(tx, (await readConnection(tx, connectionId)).tenantId);
   const connection = await readConnection(tx, connectionId);
   const { tenantId } = connection;
-  const open = new Set(
-    connection.unreadable.filter(({ isDismissed }) => !isDismissed).map(({ externalId }) => externalId),
-  );
-  const listed = new Set(connection.unreadable.map(({ externalId }) => externalId));
+  const listed = new Map(connection.unreadable.map((each) => [each.externalId, each]));
   const stranger = externalIds.find((externalId) => !listed.has(externalId));
   if (stranger !== undefined) {
     throw stateConflict(
@@ -197,7 +194,7 @@ export async function dismissUnreadable(
       `${stranger} is not among the unreadable movements of this connection; read the connection again.`,
     );
   }
-  const dismissed = externalIds.filter((externalId) => open.has(externalId));
+  const dismissed = externalIds.filter((externalId) => !listed.get(externalId)?.isDismissed);
   if (dismissed.length === 0) return connection;
   const unreadable = connection.unreadable.map((each) =>
     externalIds.includes(each.externalId) ? { ...each, isDismissed: true } : each,

@@ -67,7 +67,7 @@ export async function keepStatement(
     .values({ id: newId('bst'), tenantId, accountId, sha256, source, actor: read.actor, ...none })
     .returning();
   if (row === undefined) throw new Error('A kept statement was not returned');
-  return keepRead(tx, row, { ...read, action: 'bank_statement.read' });
+  return keepRead(tx, row, { ...read, isAgain: false });
 }
 
 /**
@@ -84,13 +84,13 @@ export async function keepStatementAgain(
   const { tenantId } = account;
   const replaced = await renameMovements(tx, { account, statementId: row.id, names, now });
   await removeMovements(tx, { tenantId, account, source: row.source, externalIds: replaced, at });
-  return keepRead(tx, row, { ...read, action: 'bank_statement.read_again' });
+  return keepRead(tx, row, { ...read, isAgain: true });
 }
 
 async function keepRead(
   tx: Tx,
   { id, source, ...before }: BankStatementRow,
-  { account, movements, leftOut, balances, actor, at, action }: StatementToKeep & { action: string },
+  { account, movements, leftOut, balances, actor, at, isAgain }: StatementToKeep & { isAgain: boolean },
 ): Promise<BankStatementRow> {
   const { tenantId, id: accountId } = account;
   const csvMapping = source === 'csv' ? account.csvMapping : null;
@@ -101,18 +101,18 @@ async function keepRead(
   const about = { tenantId, account, source, at };
   const kept = await keepMovements(tx, { ...about, told: movements, statementId: id });
   await removeMovements(tx, { ...about, externalIds: leftOut() });
-  const { known, added, changed } = kept;
+  const { known, added, changed, suspectedCopies } = kept;
   const counts = {
     movements: known + added + changed,
     added: before.added + added,
-    suspectedCopies: await countSuspected(tx, id),
+    suspectedCopies: isAgain ? await countSuspected(tx, id) : suspectedCopies,
   };
   const [row] = await tx.update(bankStatements).set(counts).where(eq(bankStatements.id, id)).returning();
   if (row === undefined) throw new Error('A kept statement was not returned');
   await writeAudit(tx, {
     tenantId,
     actor,
-    action,
+    action: isAgain ? 'bank_statement.read_again' : 'bank_statement.read',
     entityType: 'bank_statement',
     entityId: id,
     details: { accountId, source, balances, ...counts },
@@ -121,6 +121,7 @@ async function keepRead(
   return row;
 }
 
+/** One that was suspected before, and is again, is one. */
 async function countSuspected(tx: Tx, statementId: string): Promise<number> {
   const [row] = await tx
     .select({ count: count(bankTransactions.copyOfId) })
