@@ -70,18 +70,26 @@ export const feedRead: ActivityOptions = {
   retry: { initialInterval: '2 seconds', backoffCoefficient: 2, maximumInterval: '10 minutes' },
 };
 
-/** A schedule's job: the next firing takes over what this one could not do. */
+/**
+ * A schedule's job: tried again, from where it had come to, until shortly before the next firing of the most frequent one,
+ * which takes over what this one could not do.
+ */
 export const sweep: ActivityOptions = {
   taskQueue: taskQueues.operations,
   startToCloseTimeout: '3 minutes',
-  retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumAttempts: 3 },
+  heartbeatTimeout: DEAD_AFTER,
+  scheduleToCloseTimeout: '3 minutes',
+  retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
 };
 
-/** The same for a job whose work grows with what the tenants have: it may take its time as long as its worker lives. */
-export const longSweep: ActivityOptions = {
+/** The same for a job of every hour or more: a vendor that is away for some minutes does not cost the whole hour. */
+export const hourlySweep: ActivityOptions = { ...sweep, scheduleToCloseTimeout: '45 minutes' };
+
+/** The same for a daily job, whose work grows with what the tenants have: it may take its time as long as its worker lives. */
+export const dailySweep: ActivityOptions = {
   ...sweep,
   startToCloseTimeout: '2 hours',
-  heartbeatTimeout: DEAD_AFTER,
+  scheduleToCloseTimeout: '5 hours',
 };
 
 /** Watching a chain: for hours, and again whenever it ends. A worker that died is missed after half a minute. */

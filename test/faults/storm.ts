@@ -48,6 +48,8 @@ export async function storm(
   const killing = carryOutKills(kills, victims, calm.signal);
   const subscriptionIds: string[] = [];
   try {
+    // Wherever the clock stands, the hourly look falls into the storm.
+    await askForMissedWebhooks(client, `storm-${tenant.tenantId}`);
     await inLanes(count, async (index) => {
       if (until?.() === true) return;
       const subscriptionId = await startSubscription({ client, tenant }, 'storm', index);
@@ -73,17 +75,21 @@ export async function drain({ db, control }: FaultStack, { tenant, client }: Dri
   await control('stripe', 'webhooks/flush');
   await untilAtRest(db, tenant);
 
-  // What the vendor never told is found by its hourly look, which is asked for here.
-  const look = { name: 'missed-webhooks' } as const;
-  const before = await lastSuccess(db, look.name);
-  await client.write({
-    method: 'POST',
-    path: `/v1/schedules/${look.name}/trigger`,
-    key: `look-${tenant.tenantId}`,
-  });
-  const looked = await eventually(async () => (await lastSuccess(db, look.name)) > before, DRAIN_MS);
+  // What the vendor never told is found by its hourly look, which is asked for here; one of the storm may still go on.
+  const askedAt = Date.now();
+  await askForMissedWebhooks(client, `drain-${tenant.tenantId}`);
+  const looked = await eventually(async () => (await lastLook(db)) >= askedAt, DRAIN_MS);
   if (!looked) throw new Error('The reconciler did not look');
   await untilAtRest(db, tenant);
+}
+
+const MISSED_WEBHOOKS = 'missed-webhooks';
+
+/** Has the hourly look at the vendor started now, or once more after the one that is going on. */
+async function askForMissedWebhooks(client: ApiClient, key: string): Promise<void> {
+  const path = `/v1/schedules/${MISSED_WEBHOOKS}/trigger`;
+  const { status } = await client.write({ method: 'POST', path, key: `look-${key}` });
+  if (status !== 202) throw new Error(`${path}: ${status}`);
 }
 
 const PHASE_MS = 240_000;
@@ -208,8 +214,8 @@ function unfinished(db: Database, tenantId: string): Promise<string[]> {
   });
 }
 
-/** Milliseconds of the job's last success; 0 before the first. */
-async function lastSuccess(db: Database, name: string): Promise<number> {
-  const [run] = await readScheduleRuns(db, [name]);
+/** When the last look that succeeded began, in milliseconds; 0 before the first. */
+async function lastLook(db: Database): Promise<number> {
+  const [run] = await readScheduleRuns(db, [MISSED_WEBHOOKS]);
   return run?.lastSuccessAt?.getTime() ?? 0;
 }
