@@ -100,7 +100,7 @@ export const confirmedTransfer = z
     number: z
       .string()
       .max(CONFIRMATION_MAX)
-      .regex(bankNumberForm, 'must be a number of six letters and digits at least')
+      .regex(bankNumberForm, 'must be a number of six letters and digits at least, four of them digits')
       .meta({ description: "As it stands on the bank's confirmation.", example: '20261121MMQFMP0N000123' }),
   })
   .meta({ id: 'ConfirmedBankTransfer' });

@@ -20,6 +20,7 @@ const credit = {
   references: [A],
   bankReference: null,
   isReversed: false,
+  isRefunded: false,
 };
 const other = { account: { id: 'x', role: 'other' } } as const;
 const sameConnection = { account: { id: 'x', role: 'same_connection' } } as const;

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { movement } from '../../test/support/bank-matching.ts';
-import { bankNumbersIn, hasBankNumber } from './bank-number.ts';
+import { bankNumberForm, bankNumbersIn, hasBankNumber } from './bank-number.ts';
 
-const wire = movement('INCOMING WIRE ACME CORP TRN#260305', 49_900, { bankReference: '20260305MMQF1234' });
+const wire = movement('INCOMING WIRE ACME CORP ORDER123 05032026 TRN#260305', 49_900, {
+  bankReference: '20260305MMQF1234',
+});
 
 describe('the number that a customer finds on the confirmation of a wire', () => {
   it.each([
@@ -21,6 +23,9 @@ describe('the number that a customer finds on the confirmation of a wire', () =>
     ['part of a word', '26030'],
     ['several words', 'ACME CORP'],
     ['too short', 'CORP'],
+    ['a word that banks write', 'INCOMING'],
+    ['a word with too few digits', 'ORDER123'],
+    ['a day', '05.03.2026'],
     ['nothing', ''],
     ['only separators', '------'],
     ['none', null],
@@ -31,6 +36,18 @@ describe('the number that a customer finds on the confirmation of a wire', () =>
   it('finds none where the bank tells no number', () => {
     expect(hasBankNumber(movement('', 49_900), '20260305MMQF1234')).toBe(false);
   });
+});
+
+it.each([
+  ['MMQFMP0N000123', true],
+  ['ab-12 34', true],
+  ['260305', true],
+  ['TRANSFER', false],
+  ['ABC123', false],
+  ['12345', false],
+  ['1234 = 5', false],
+])('%j can be told as one: %s', (typed, isOne) => {
+  expect(bankNumberForm.test(typed)).toBe(isOne);
 });
 
 it('the numbers of a movement are its own and the words of its texts, but for short ones', () => {

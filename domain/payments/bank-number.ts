@@ -4,33 +4,50 @@
  */
 import type { BankTransaction } from './bank-transaction.ts';
 import { searchedText } from './reference-text.ts';
-
-/** Such a number as a person types it: six letters and digits at least, and what separates them. */
-export const bankNumberForm = /^(?:[ ./:#_-]*[A-Za-z0-9]){6,48}[ ./:#_-]*$/;
-
-/** A shorter number stands in many texts by chance. */
-const LENGTH_MIN = 6;
+import { isDateShaped } from './transfer-reference.ts';
 
 /**
- * Whether a movement has this number, or names it as a word of its own. Never for a number of fewer than six letters and
- * digits, nor for null.
+ * Such a number as a person types it: six letters and digits at least, of which four are digits, and what separates them. A
+ * word that banks write with every transfer is none.
+ */
+export const bankNumberForm = /^(?=(?:[ ./:#_A-Za-z-]*[0-9]){4})(?:[ ./:#_-]*[A-Za-z0-9]){6,48}[ ./:#_-]*$/;
+
+/** Shorter ones, words and days stand in many texts by chance. */
+function isTelling(number: string): boolean {
+  return number.length >= LENGTH_MIN && digitsIn(number) >= DIGITS_MIN && !isDay(number);
+}
+
+const LENGTH_MIN = 6;
+const DIGITS_MIN = 4;
+
+function digitsIn(number: string): number {
+  return number.match(/[0-9]/g)?.length ?? 0;
+}
+
+function isDay(number: string): boolean {
+  return /^[0-9]{8}$/.test(number) && isDateShaped(number);
+}
+
+/**
+ * Whether a movement has this number, or names it as a word of its own. Never for what tells no movement from others
+ * (too short, a word, a day), nor for null.
  */
 export function hasBankNumber(
   { texts, bankReference }: Pick<BankTransaction, 'texts' | 'bankReference'>,
   number: string | null,
 ): boolean {
   const wanted = lettersAndDigits(number ?? '');
-  if (wanted.length < LENGTH_MIN) return false;
+  if (!isTelling(wanted)) return false;
   return lettersAndDigits(bankReference ?? '') === wanted || wordsOf(texts).includes(wanted);
 }
 
-/** What the numbers that a movement has, or names, are looked up by. Those that are too short are none. */
+/** What the numbers that a movement has, or names, are looked up by. What tells no movement from others is none. */
 export function bankNumbersIn({
   texts,
   bankReference,
 }: Pick<BankTransaction, 'texts' | 'bankReference'>): string[] {
   const numbers = [lettersAndDigits(bankReference ?? ''), ...wordsOf(texts)];
-  return [...new Set(numbers.filter(({ length }) => length >= LENGTH_MIN))].slice(0, NUMBERS_MAX);
+  return [...new Set(numbers.filter(isTelling))].slice(0, NUMBERS_MAX);
 }
 
 /** No bank writes more of them. */

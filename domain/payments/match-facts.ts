@@ -49,10 +49,12 @@ export type AllocatedCredit = {
   amountMinor: number;
   currency: string;
   bookedOn: string;
-  /** Of the invoices that it paid. */
+  /** Of the invoices that it paid, and those that its own text names. */
   references: readonly string[];
   bankReference: string | null;
   isReversed: boolean;
+  /** We have given some of it back, or are about to. */
+  isRefunded: boolean;
 };
 
 /** What a pending movement was seen as. */

@@ -2,7 +2,8 @@
  * Money out that takes back money which came in (knowledge: bank reconciliation §2.4 g3). An amount and a word are not enough
  * to take an invoice's payment away: a refund that a company pays by hand has both. The movement has to be of the credit's
  * account and amount, say that it is a return, and name the credit: by the bank's own number of it, or by a reference that it
- * paid.
+ * paid or names. Where we have given such a credit back ourselves, it may be that money: then only a code of the bank proves
+ * that the bank took it.
  *
  * Why it is safe to run twice: a credit that was taken back is not taken back again.
  */
@@ -13,13 +14,19 @@ import { searchedText } from './reference-text.ts';
 
 export type LinkedCredit = { credit: AllocatedCredit; linkedBy: 'bank_reference' | 'reference' };
 
+const returnWords = /(?<![A-Z0-9])(?:RETURN|REVERSAL|RECALL|NSF(?![A-Z0-9]))/;
 /** Codes of ACH returns are words by themselves, from R01 to R85. */
-const returnWords =
-  /(?<![A-Z0-9])(?:RETURN|REVERSAL|RECALL)|(?<![A-Z0-9])(?:NSF|R(?:0[1-9]|[1-7]\d|8[0-5]))(?![A-Z0-9])/;
+const returnCode = /(?<![A-Z0-9])R(?:0[1-9]|[1-7]\d|8[0-5])(?![A-Z0-9])/;
 
 /** Whether a text says that money comes back. */
 export function isReturn(texts: readonly string[]): boolean {
-  return returnWords.test(searchedText(texts));
+  return returnWords.test(searchedText(texts)) || returnCodeIn(texts) !== null;
+}
+
+/** The bank's own code of a return (`R01`), where the text has one. */
+export function returnCodeIn(texts: readonly string[]): `R${string}` | null {
+  const [code] = returnCode.exec(searchedText(texts)) ?? [];
+  return (code ?? null) as `R${string}` | null;
 }
 
 /**
@@ -44,10 +51,14 @@ export function reversedCredit(
     )
     .map((credit) => ({ credit, linkedBy: linkOf(credit, transaction, references) }));
   const equal = possible.filter(({ credit }) => credit.amountMinor === -transaction.amountMinor);
-  const linkedBy = (link: LinkedCredit['linkedBy']) => equal.find((each) => each.linkedBy === link)?.credit;
-  for (const link of ['bank_reference', 'reference'] as const) {
-    const credit = linkedBy(link);
-    if (credit !== undefined) return { linked: { credit, linkedBy: link }, suspected: [] };
+  const linkedBy = (['bank_reference', 'reference'] as const).find((link) =>
+    equal.some((each) => each.linkedBy === link),
+  );
+  const named = equal.filter((each) => each.linkedBy === linkedBy).map(({ credit }) => credit);
+  const isProven = !named.some(({ isRefunded }) => isRefunded) || returnCodeIn(transaction.texts) !== null;
+  const [credit] = named;
+  if (linkedBy !== undefined && credit !== undefined && isProven) {
+    return { linked: { credit, linkedBy }, suspected: [] };
   }
   const suspected = possible.filter(
     ({ credit, linkedBy: link }) => link !== null || credit.amountMinor === -transaction.amountMinor,

@@ -21,6 +21,7 @@ const credits = [
     references: ['ADV48213075'],
     bankReference: 'MMQF123456',
     isReversed: false,
+    isRefunded: false,
   },
 ];
 

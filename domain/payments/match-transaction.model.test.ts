@@ -229,7 +229,8 @@ class Books {
       const { amountMinor, currency, bookedOn, bankReference } = row;
       const isReversed = this.reversed.has(id);
       const about = { accountId: receiving.id, externalId: row.externalId };
-      return [{ id, ...about, amountMinor, currency, bookedOn, references, bankReference, isReversed }];
+      const state = { isReversed, isRefunded: false };
+      return [{ id, ...about, ...state, amountMinor, currency, bookedOn, references, bankReference }];
     });
   }
 

@@ -42,6 +42,7 @@ const credit: AllocatedCredit = {
   references: [A.reference],
   bankReference: '20260305MMQF1234',
   isReversed: false,
+  isRefunded: false,
 };
 
 describe('the worked cases', () => {
@@ -324,6 +325,30 @@ describe('money out', () => {
       suspectedCredits: ['credit_1'],
     });
     expect(kindOf(back('RENT'))).toMatchObject({ suspectedCredits: [] });
+  });
+
+  it('takes none back that we gave back ourselves, nor another of its reference, unless by a code of the bank', () => {
+    const refunded = { ...credit, id: 'credit_2', bookedOn: '2026-03-06', isRefunded: true };
+    for (const credits of [
+      [refunded],
+      [credit, refunded],
+      [
+        { ...credit, isRefunded: true },
+        { ...refunded, isRefunded: false },
+      ],
+    ]) {
+      const decision = kindOf(back('RETURN OF DUPLICATE PAYMENT ADV48213075'), credits);
+      expect(decision).toMatchObject({ kind: 'ignore_outflow' });
+      expect(decision).toHaveProperty('suspectedCredits.length', credits.length);
+      expect(kindOf(back('RETURN ADV48213075 R10'), credits).kind).toBe('reversal');
+    }
+    // The number of the other one says which went back.
+    expect(
+      kindOf(back('RETURN 20260305MMQF1234'), [credit, { ...refunded, bankReference: null }]),
+    ).toMatchObject({
+      kind: 'reversal',
+      creditId: 'credit_1',
+    });
   });
 
   it('takes of two equal credits the one that the bank names, or else the later', () => {

@@ -282,6 +282,77 @@ describe('what goes wrong with transfers', () => {
     expect(await scene.statusOf(credit)).toBe('reversed');
   });
 
+  it('a return that names nothing it may take back for sure is told to the operators, once', async () => {
+    const credit = await scene.tell('WIRE ADV48213075', 49_900);
+    const out = await scene.tell('RETURNED ADV48213075', -47_400, { bookedOn: '2026-03-06' });
+    await scene.match();
+    expect([await scene.statusOf(credit), await scene.statusOf(out)]).toEqual(['matched 49900', 'ignored']);
+    const alerts = async () => (await scene.mails()).filter((mail) => mail === 'bank_matching_alert').length;
+    expect(await alerts()).toBe(1);
+    await scene.api.sql('UPDATE bank_transactions SET decided_version = NULL WHERE id = $1', [out]);
+    await scene.match();
+    expect(await alerts()).toBe(1);
+  });
+
+  it('money that we gave back ourselves is no return of the bank, whatever its text says', async () => {
+    const [first, second] = [
+      await scene.tell('WIRE ADV48213075', 49_900),
+      await scene.tell('WIRE ADV48213075 again', 49_900),
+    ];
+    await scene.match();
+    const [credited] = await scene.api.sql(
+      'SELECT payment_id FROM bank_allocations WHERE transaction_id = $1',
+      [second],
+    );
+    await scene.ok('POST', `/v1/payments/${credited?.payment_id}/refunds`, {});
+    const out = await scene.tell('RETURN OF DUPLICATE PAYMENT ADV48213075', -49_900, {
+      bookedOn: '2026-03-06',
+    });
+    await scene.match();
+    expect(await scene.decisionOf(out)).toBe('ignore_outflow g3');
+    expect([await scene.statusOf(first), await scene.statusOf(second)]).toEqual([
+      'matched 49900',
+      'matched 49900',
+    ]);
+    expect(await scene.dueOf(invoices.A.invoiceId)).toBe('paid 49900/49900');
+
+    // A code is the bank's own word.
+    await scene.tell('RETURN ADV48213075 R10', -49_900, { bookedOn: '2026-03-07' });
+    await scene.match();
+    expect([await scene.statusOf(first), await scene.statusOf(second)]).toContain('reversed');
+  });
+
+  it.each(['before', 'after'])(
+    'money that waits for somebody and went back is taken out of the queue, told %s',
+    async (told) => {
+      const back = () => scene.tell('RETURN TRN 20260305MMQF1234', -77_700, { bookedOn: '2026-03-06' });
+      const early = told === 'before' ? await back() : null;
+      await scene.match();
+      const waiting = await scene.tell('WIRE OF A STRANGER', 77_700, {
+        bookedOn: '2026-03-05',
+        bankReference: '20260305MMQF1234',
+      });
+      await scene.match();
+      const out = early ?? (await back());
+      await scene.match();
+      expect([await scene.statusOf(waiting), await scene.statusOf(out)]).toEqual(['reversed', 'reversed']);
+      expect((await scene.mails()).filter((mail) => mail === 'bank_payment_returned')).toEqual([]);
+    },
+  );
+
+  it('money that was taken from an invoice by hand goes back by the reference that its own text names', async () => {
+    const credit = await scene.tell('WIRE ADV48213075', 49_900);
+    await scene.match();
+    await scene.ok('POST', `/v1/bank_transactions/${credit}/unmatch`, { reason: 'Of another branch' });
+    await scene.ok('POST', `/v1/bank_transactions/${credit}/match`, {
+      invoices: [{ invoiceId: invoices.C.invoiceId }],
+    });
+    const out = await scene.tell('RETURN ADV48213075', -49_900, { bookedOn: '2026-03-06' });
+    await scene.match();
+    expect([await scene.statusOf(credit), await scene.statusOf(out)]).toEqual(['reversed', 'reversed']);
+    expect(await scene.dueOf(invoices.C.invoiceId)).toBe('open 0/49900');
+  });
+
   it('a return among many credits of its amount reads few of them, and finds the one that it names', async () => {
     const named = await scene.tell('WIRE ADV48213075', 1000, {
       bookedOn: '2026-03-03',

@@ -78,7 +78,7 @@ export function renderProof(
 /** What is wrong with a number that was typed; null where nothing is. */
 export function numberMistake(number: string): string | null {
   if (number.length <= CONFIRMATION_MAX && bankNumberForm.test(number)) return null;
-  return 'Please type the number as it stands on the confirmation: six letters and digits at least.';
+  return 'Please type the number as it stands on the confirmation: six letters and digits at least, four of them digits.';
 }
 
 export const transferStyle = `${style}

@@ -103,7 +103,7 @@ export async function matchByHand(tx: Tx, wish: MatchWish): Promise<MatchedByHan
     status: allocatedMinor === row.amountMinor ? 'matched' : 'partly_matched',
     decidedVersion: row.version,
   });
-  if (await reconsiderReturns(tx, matched)) {
+  if (await reconsiderReturns(tx, [matched])) {
     await appendOutbox(tx, row.tenantId, [lookForMatches({ tenantId: row.tenantId })]);
   }
   const paymentIds = booked.map(({ paymentId }) => paymentId);

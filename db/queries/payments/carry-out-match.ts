@@ -9,9 +9,10 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import { formatMoney, type Money, money } from '../../../domain/money.ts';
-import { movesMoney, statusAfter } from '../../../domain/payments/bank-movement.ts';
+import { movesMoney, queueStatuses, statusAfter } from '../../../domain/payments/bank-movement.ts';
 import type { AppliedRate } from '../../../domain/payments/exchange-rate.ts';
 import type { DecisionOf, MatchDecision } from '../../../domain/payments/match-decision.ts';
+import { returnCodeIn } from '../../../domain/payments/match-reversal.ts';
 import { matchInWords } from '../../../domain/payments/match-sentence.ts';
 import { startOfDay } from '../../../domain/reporting/report-days.ts';
 import type { Tx } from '../../client.ts';
@@ -33,7 +34,7 @@ import type { GatheredMovement } from './gather-match-facts.ts';
 import { linkProofPayment, proofPaymentAwaiting } from './proof-payments.ts';
 import { reconsiderReturns } from './reconsider-movements.ts';
 import { type Settled, settlePayment } from './settle-payment.ts';
-import { type UndoCode, undoMatch } from './undo-match.ts';
+import { undoMatch } from './undo-match.ts';
 
 export type DecidedMovement = { movement: GatheredMovement; decision: MatchDecision };
 
@@ -71,7 +72,7 @@ export async function carryOutMatch(
       throw new Error(`Nothing is known of how ${decision.kind} moves money`);
   }
   await updateMovement(tx, id, { ...decided, allocatedMinor: row.amountMinor });
-  await reconsiderReturns(tx, row);
+  await reconsiderReturns(tx, [row]);
 }
 
 /**
@@ -100,11 +101,43 @@ export async function keepDecisions(tx: Tx, decided: readonly DecidedMovement[],
   );
   const byStatus = Map.groupBy(news, ({ decision }) => statusAfter(decision));
   for (const [status, each] of byStatus) await markDecided(tx, idsOf(each), status);
+  const queued = queueStatuses.flatMap((status) => byStatus.get(status) ?? []);
+  await reconsiderReturns(
+    tx,
+    queued.map(({ movement }) => movement.row),
+  );
+  await tellOfReturns(tx, { news, standing, at });
   // What people have taken over, and its source tells otherwise now, waits for them again.
   const toPeople = decided.filter(({ movement: { row } }) => row.leftToPeople && row.status === 'new');
   await markDecided(tx, idsOf(toPeople), 'unmatched', { isToldAnew: true });
   const others = decided.filter((each) => !news.includes(each) && !toPeople.includes(each));
   await markDecided(tx, idsOf(others), null);
+}
+
+/** Operators are told once of money out that may take money back, and books nothing by itself. */
+async function tellOfReturns(
+  tx: Tx,
+  {
+    news,
+    standing,
+    at,
+  }: { news: readonly DecidedMovement[]; standing: ReadonlyMap<string, BankDecisionRow>; at: Date },
+): Promise<void> {
+  for (const { movement, decision } of news) {
+    const { id, tenantId, version } = movement.row;
+    if (!suspectsCredit(decision) || suspectsCredit(standing.get(id)?.decision)) continue;
+    await tellBankOperators(tx, {
+      tenantId,
+      title: 'A bank transfer may have gone back',
+      what: `${matchInWords(decision)} Nothing is to be done where it is a refund that is recorded. Where one of them went back, take its match back (unmatch) and ignore it: what it had paid is open again then.`,
+      key: `bank_return_suspected:${id}:${version}`,
+      at,
+    });
+  }
+}
+
+function suspectsCredit(decision: MatchDecision | null | undefined): boolean {
+  return decision?.kind === 'ignore_outflow' && decision.suspectedCredits.length > 0;
 }
 
 function idsOf(decided: readonly DecidedMovement[]): string[] {
@@ -243,20 +276,15 @@ async function reverse(
   }: { row: BankMovementRow; texts: readonly string[]; decision: DecisionOf<'reversal'>; at: Date },
 ): Promise<void> {
   const credited = await readMovement(tx, decision.creditId);
-  const code = returnCodeIn(texts);
-  await undoMatch(tx, credited, { code, by: MATCHING, reason: `Reversed by ${row.id}`, at });
+  const code = returnCodeIn(texts) ?? 'returned';
+  const reason = `Reversed by ${row.id}`;
+  const { undoneMinor } = await undoMatch(tx, credited, { code, by: MATCHING, reason, at });
   await updateMovement(tx, credited.id, { status: 'reversed', reversedAt: at });
   await tellBankOperators(tx, {
     tenantId: row.tenantId,
     title: 'A bank transfer went back',
-    what: `${matchInWords(decision)} What it had paid is open again, and the customer is told.`,
+    what: `${matchInWords(decision)} ${undoneMinor > 0 ? 'What it had paid is open again, and the customer is told.' : 'It had paid nothing.'}`,
     key: `bank_reversal:${row.id}:${row.version}`,
     at,
   });
-}
-
-/** The bank's own code of the return, where the text has one. */
-function returnCodeIn(texts: readonly string[]): UndoCode {
-  const found = /(?<![A-Z0-9])R(?:0[1-9]|[1-7]\d|8[0-5])(?![A-Z0-9])/.exec(texts.join(' | ').toUpperCase());
-  return found === null ? 'returned' : (found[0] as UndoCode);
 }

@@ -1,14 +1,18 @@
 /**
- * Credits that money out may take back. Of thousands of one amount no more are read than the rules look at (`reversedCredit`):
- * the one whose number is named, the one of an invoice that is named, and the last ones, which it may mean.
+ * Credits that money out may take back: those that have paid something, and those that wait for somebody. Of thousands of one
+ * amount no more are read than the rules look at (`reversedCredit`): the one whose number is named, those of an invoice that is
+ * named, and the last ones, which it may mean.
  */
-import { type SQL, sql } from 'drizzle-orm';
+import { inArray, type SQL, sql } from 'drizzle-orm';
+import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
 import { bankNumbersIn } from '../../../domain/payments/bank-number.ts';
 import type { BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { AllocatedCredit } from '../../../domain/payments/match-facts.ts';
 import { SUSPECTED_MAX } from '../../../domain/payments/match-reversal.ts';
+import { exactCodes, readReferences } from '../../../domain/payments/reference-text.ts';
 import type { Tx } from '../../client.ts';
 import { bankAllocations, bankTransactions, bankTransfers } from '../../schema/banking.ts';
+import { refunds } from '../../schema/payments.ts';
 
 export type BankReturn = {
   id: string;
@@ -18,7 +22,7 @@ export type BankReturn = {
   invoiceIds: readonly string[];
 };
 
-type Found = Omit<AllocatedCredit, 'isReversed'> & { returnId: string };
+type Found = Omit<AllocatedCredit, 'isReversed'> & { returnId: string; texts: string[] };
 
 /** By the ids of the returns. What else is asked for makes no difference to one of them. */
 export async function creditsOf(
@@ -38,7 +42,8 @@ export async function creditsOf(
   const { rows } = await tx.execute<Found>(sql`
     select wanted.id as "returnId", credit.id, credit.external_id as "externalId", credit.account_id as "accountId",
       credit.amount_minor as "amountMinor", credit.currency, credit.booked_on::text as "bookedOn",
-      credit.bank_reference as "bankReference", ${references} as "references"
+      credit.bank_reference as "bankReference", ${references} as "references", credit.texts,
+      ${isRefunded} as "isRefunded"
     from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as wanted(id text, account text, currency char(3),
       amount bigint, day date, invoices text[], numbers text[])
     cross join lateral (
@@ -55,19 +60,24 @@ export async function creditsOf(
 function lastWhere(condition: SQL, limit: number): SQL {
   return sql`(select credit.id from ${bankTransactions} credit
     where credit.account_id = wanted.account and credit.currency = wanted.currency
-      and credit.booked_on <= wanted.day and credit.allocated_minor > 0 and ${condition}
+      and credit.booked_on <= wanted.day and (credit.allocated_minor > 0 or ${isQueued}) and ${condition}
     order by credit.booked_on desc, credit.external_id collate "C" desc, credit.id desc limit ${limit})`;
 }
 
 const isEqual = sql`credit.amount_minor = wanted.amount`;
 /** As `bankNumbersIn` gives the numbers. */
 const number = sql`upper(regexp_replace(credit.bank_reference, '[^A-Za-z0-9]', '', 'g'))`;
+const isQueued = sql`credit.amount_minor > 0 and ${inArray(sql`credit.status`, [...queueStatuses])}`;
 const isPaying = sql`credit.id in (select paid.transaction_id from ${bankAllocations} paid
   where paid.invoice_id = any(wanted.invoices) and paid.undone_at is null)`;
 const references = sql`array(select transfer.reference from ${bankAllocations} paid
   join ${bankTransfers} transfer on transfer.invoice_id = paid.invoice_id
   where paid.transaction_id = credit.id and paid.undone_at is null order by transfer.reference)`;
+const isRefunded = sql`exists (select from ${bankAllocations} paid
+  join ${refunds} refund on refund.payment_id = paid.payment_id and refund.status in ('pending', 'succeeded')
+  where paid.transaction_id = credit.id and paid.undone_at is null)`;
 
-function toCredit({ returnId: _returnId, amountMinor, ...credit }: Found): AllocatedCredit {
-  return { ...credit, amountMinor: Number(amountMinor), isReversed: false };
+function toCredit({ returnId: _returnId, amountMinor, texts, ...credit }: Found): AllocatedCredit {
+  const references = [...new Set([...credit.references, ...exactCodes(readReferences(texts))])];
+  return { ...credit, references, amountMinor: Number(amountMinor), isReversed: false };
 }

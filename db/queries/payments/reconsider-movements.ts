@@ -4,7 +4,7 @@
  *
  * Why it is safe to run twice: a movement that is decided as before is left as it is.
  */
-import { and, asc, count, eq, gte, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gte, inArray, type SQL, sql } from 'drizzle-orm';
 import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
 import { hasBankNumber } from '../../../domain/payments/bank-number.ts';
 import { dayAt, daysLater } from '../../../domain/reporting/report-days.ts';
@@ -49,29 +49,25 @@ export async function reconsiderConfirmed(
 }
 
 /**
- * Money of this movement is booked: a return of it that came or was looked at before is decided again. Returns whether there is
- * one.
+ * Money of these movements is booked, or waits for somebody: returns of it that came or were looked at before are decided
+ * again. Returns whether there are any.
  */
-export async function reconsiderReturns(
-  tx: Tx,
-  { accountId, currency, amountMinor, bookedOn }: BankMovementRow,
-): Promise<boolean> {
-  const ignoredOutflows = tx
-    .select({ id: bankDecisions.transactionId })
-    .from(bankDecisions)
-    .where(and(eq(bankDecisions.kind, 'ignore_outflow'), isNull(bankDecisions.undoneAt)));
-  return decideAnew(
-    tx,
-    and(
-      eq(bankTransactions.accountId, accountId),
-      eq(bankTransactions.currency, currency),
-      eq(bankTransactions.amountMinor, 0 - amountMinor),
-      gte(bankTransactions.bookedOn, bookedOn),
-      eq(bankTransactions.status, 'ignored'),
-      eq(bankTransactions.leftToPeople, false),
-      inArray(bankTransactions.id, ignoredOutflows),
-    ),
-  );
+export async function reconsiderReturns(tx: Tx, credits: readonly BankMovementRow[]): Promise<boolean> {
+  if (credits.length === 0) return false;
+  const came = credits.map(({ accountId, currency, amountMinor, bookedOn }) => ({
+    account: accountId,
+    currency,
+    amount: 0 - amountMinor,
+    day: bookedOn,
+  }));
+  const equalReturns = sql`${bankTransactions.id} in (select out.id
+    from jsonb_to_recordset(${JSON.stringify(came)}::jsonb)
+      as came(account text, currency char(3), amount bigint, day date)
+    join ${bankTransactions} out on out.account_id = came.account and out.currency = came.currency
+      and out.amount_minor = came.amount and out.booked_on >= came.day
+    where out.status = 'ignored' and not out.left_to_people and exists (select from ${bankDecisions} decision
+      where decision.transaction_id = out.id and decision.kind = 'ignore_outflow' and decision.undone_at is null))`;
+  return decideAnew(tx, equalReturns);
 }
 
 function isQueued(further?: SQL): SQL | undefined {
