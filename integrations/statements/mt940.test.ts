@@ -278,6 +278,42 @@ describe('information to the account owner', () => {
     expect((await told(lines))?.texts[0]).toBe(`${'x'.repeat(43)} ADV48213075 thanks`);
   });
 
+  it.each([
+    ['M\x81ller Stra\xE1e', 'Müller Straße'],
+    ['B\x84cker, \x9Aberweisung', 'Bäcker, Überweisung'],
+    ['sch\x94n, \x8Erzte', 'schön, Ärzte'],
+    ['\x99sterreich, Caf\x82', 'Österreich, Café'],
+    ['STRA\xE1E, M\x9ALLER, K\x99LN', 'STRAßE, MÜLLER, KÖLN'],
+  ])('in the code page of older software is read in it: %j', async (written, read) => {
+    const text = message(`:61:260305C1,00NTRFNONREF\n:86:166?20${written}?32Jane M\x81ller`);
+    const [movement] = await movementsIn(Buffer.from(text, 'latin1'), unchecked);
+    expect(movement?.texts).toEqual([read, 'Jane Müller']);
+  });
+
+  it.each([
+    ['Stra\xE1e', 'Straáe'],
+    ['\x9Aimi\xE6', 'šimiæ'],
+    ['said \x84yes\x94', 'said „yes”'],
+    ['Firma\x84Acme\x93', 'Firma„Acme“'],
+    ['firma\x84acme\x94', 'firma„acme”'],
+    ['M\xFCller \x84a\x84b', 'Müller „a„b'],
+    ['Acme\x99 and more', 'Acme™ and more'],
+    ['BO\x8EI\xC6', 'BOŽIÆ'],
+  ])('in no code page that shows is read as Windows writes it: %j', async (written, read) => {
+    const text = message(`:61:260305C1,00NTRFNONREF\n:86:${written}`);
+    const [movement] = await movementsIn(Buffer.from(text, 'latin1'), unchecked);
+    expect(movement?.texts).toEqual([read]);
+  });
+
+  it('says the same in every file that has the movement', async () => {
+    const one = ':61:260305C1,00NTRFNONREF\n:86:Stra\xE1e\n';
+    const two = `${one}:61:260305C2,00NTRFNONREF\n:86:M\x81ller\n`;
+    const [alone] = await movementsIn(Buffer.from(message(one), 'latin1'), unchecked);
+    const [first, second] = await movementsIn(Buffer.from(message(two), 'latin1'), unchecked);
+    expect(first).toEqual(alone);
+    expect(second?.texts).toEqual(['Müller']);
+  });
+
   it('as free text is one text; a full line may go on in the next or end there', async () => {
     expect((await told('WIRE FROM ACME\nADV48213075'))?.texts).toEqual(['WIRE FROM ACME ADV48213075']);
     const full = `${'x'.repeat(60)} ADV4`;
@@ -311,6 +347,21 @@ describe('information to the account owner', () => {
   it('names no payer of what was paid out, and the customer of what was taken back', async () => {
     expect((await told('166?20A?32Landlord', 'D'))?.payer.name).toBe(null);
     expect((await told('166?20A?32Jane', 'RC'))?.payer.name).toBe('Jane');
+  });
+});
+
+describe('a control character', () => {
+  it('within a text is dress', async () => {
+    const read = await movementsIn(message(':61:260305C1,00NTRFX\n:86:A\x1ADV48213075'), unchecked);
+    expect(read.map(({ texts }) => texts)).toEqual([['ADV48213075', 'X']]);
+  });
+
+  it.each([
+    [':61:260305C1\x1A0,00NTRFX', 5],
+    [':61:260305C1,00NTRFX\n:61:260305C1\x010,00NTRFX', 6],
+    [':61:260305CR\n1\x1A0,00NTRFX', 6],
+  ])('within a movement is refused: %j', async (lines, line) => {
+    expect(await refusalOf(message(lines), unchecked)).toEqual({ reason: 'structure_unreadable', line });
   });
 });
 

@@ -5,6 +5,7 @@
 import { knownCurrency } from './amounts.ts';
 import { type BookedBalance, balanceCheck } from './balance-check.ts';
 import { movementNames } from './movement-names.ts';
+import { inOwnCodePage } from './mt940-code-page.ts';
 import { accountIn, balanceIn } from './mt940-fields.ts';
 import { readInformation, readOwnersLines } from './mt940-information.ts';
 import { readStatementLine, type StatementLine } from './mt940-statement-line.ts';
@@ -31,20 +32,23 @@ async function* swiftFields(text: AsyncIterable<string>): AsyncGenerator<SwiftFi
   let field: SwiftField | null = null;
   let length = 0;
   for await (const { text: written, line } of textLines(withLineEnds(text))) {
-    const plain = written.replaceAll('\t', ' ').replace(/\p{Cc}/gu, '');
+    const plain = written.replaceAll('\t', ' ').replace(controlsAtEnds, '');
     const unwrapped = plain.replace(/^(?:\{[1-3]:(?:[^{}]|\{[^{}]*\})*\})*(?:\{4:)?/, '').trimEnd();
-    const isMessageEnd = /^-(?:\}.*)?$/.test(unwrapped) || unwrapped.startsWith('{5:');
+    const isMessageEnd = /^-(?:\}.*|:20:.*)?$/i.test(unwrapped) || unwrapped.startsWith('{5:');
     if (isMessageEnd || unwrapped !== plain.trimEnd()) {
       if (field) yield field;
       field = null;
       yield { tag: null, lines: [], line };
     }
     // The next message may begin on the line on which one ends.
-    const content = isMessageEnd ? (/\{4:(.*)$/.exec(unwrapped)?.[1] ?? '') : unwrapped;
-    const match = knownTags.exec(content);
+    const marred = isMessageEnd ? (/(?:\{4:|^-(?=:))(.*)$/.exec(unwrapped)?.[1] ?? '') : unwrapped;
+    const match = knownTags.exec(marred);
+    const tag: string = match?.[1]?.toUpperCase() ?? field?.tag ?? '';
+    const content = marred.replace(controls, '');
+    if (content !== marred && strictTags.test(tag)) throw refuseControl(tag, line);
     if (match) {
       if (field) yield field;
-      field = { tag: match[1]?.toUpperCase() ?? '', lines: [content.slice(match[0].length)], line };
+      field = { tag, lines: [content.slice(match[0].length)], line };
       length = content.length;
     } else if (field && content.trim() !== '') {
       field.lines.push(content);
@@ -62,6 +66,21 @@ async function* swiftFields(text: AsyncIterable<string>): AsyncGenerator<SwiftFi
 }
 
 const longestField = 131_072;
+
+/** Not those beyond ASCII, which are letters of older code pages. */
+const controls = /(?:(?=\p{ASCII})\p{Cc})+/gu;
+const controlsAtEnds = /^(?:(?=\p{ASCII})\p{Cc})+|(?:(?=\p{ASCII})\p{Cc})+$/gu;
+
+/** Fields in which every character counts: the account, movements and balances. */
+const strictTags = /^(?:25|34|60|61|62)/;
+
+function refuseControl(tag: string, line: number): StatementError {
+  return new StatementError({
+    reason: 'structure_unreadable',
+    line,
+    message: `Field :${tag}: has a control character in it. Fetch the file again from the bank.`,
+  });
+}
 
 /** Online banking by FinTS hands statements out with `@@` for every line end; no text has it. */
 async function* withLineEnds(text: AsyncIterable<string>): AsyncGenerator<string> {
@@ -90,6 +109,15 @@ type Mt940Page = {
 /** What the bank says in `:86:`, and what German banks say in `:NS:`. */
 type OpenMovement = { entry: StatementLine; information: string[]; ownersLines: string[]; line: number };
 
+function readTexts({ entry, information, ownersLines }: OpenMovement) {
+  const [supplementary = '', ...lines] = inOwnCodePage([entry.supplementary, ...information, ...ownersLines]);
+  return {
+    supplementary,
+    information: lines.slice(0, information.length),
+    ownersLines: lines.slice(information.length),
+  };
+}
+
 function mt940Reader(options: StatementOptions) {
   const names = movementNames();
   let page: Mt940Page | null = null;
@@ -110,8 +138,9 @@ function mt940Reader(options: StatementOptions) {
     const ended = movement;
     movement = null;
     if (!ended || !page) return;
-    const { entry, line, information, ownersLines } = ended;
+    const { entry, line } = ended;
     const account = accountOf(page, line);
+    const { supplementary, information, ownersLines } = readTexts(ended);
     const told = readInformation(information);
     const owners = readOwnersLines(ownersLines);
     const name = told.name ?? owners.name;
@@ -129,7 +158,7 @@ function mt940Reader(options: StatementOptions) {
         texts: textsOf([
           ...told.texts,
           ...owners.texts,
-          entry.supplementary,
+          supplementary,
           entry.customerReference,
           entry.bankReference,
           entry.takesBack ? reversalWord : null,

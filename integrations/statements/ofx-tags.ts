@@ -33,6 +33,7 @@ export function ofxTokenizer(): OfxTokenizer {
       if (next === null) break;
       const begunAt = line;
       const written = take(next.length);
+      if (hasTag && written.includes('\0')) throw lost(begunAt);
       if (next.kind === 'text') {
         if (hasTag && written.trim() !== '') yield { kind: 'text', text: decoded(written), line: begunAt };
       } else if (next.kind === 'cdata') {
@@ -67,6 +68,14 @@ export function ofxTokenizer(): OfxTokenizer {
     },
     end: () => tokens(true),
   };
+}
+
+function lost(line: number): StatementError {
+  return new StatementError({
+    reason: 'structure_unreadable',
+    line,
+    message: 'The field has a NUL in it: something of it is lost. Fetch the file again from the bank.',
+  });
 }
 
 type Extent = { kind: 'open' | 'close' | 'text' | 'cdata' | 'declaration' | 'skipped'; length: number };

@@ -57,6 +57,29 @@ describe.each(samples)('%s', (_format, sample, options) => {
     expect(await movementsIn(latin, options)).toEqual(await movementsIn(sample, options));
   });
 
+  it.each([
+    ['NULs at the end', (text: string) => text + '\0'.repeat(9000)],
+    ['NULs and a line end at the end', (text: string) => `${text}\0\0\r\n\0\0`],
+    ['the mark of an end, and spaces', (text: string) => `${text}\x1A   \n  `],
+    ['the mark of an end on the last line', (text: string) => `${text.trimEnd()}\x1A\x1A`],
+    ['lines that are filled up', (text: string) => text.replaceAll('\n', '  \0 \0\n\0\0')],
+  ])('gives the same movements with %s, however it is cut', async (_name, pad) => {
+    const whole = await movementsIn(sample, options);
+    const padded = pad(sample);
+    expect(await movementsIn(padded, options)).toEqual(whole);
+    for (const chunkBytes of [1, 7, 4096])
+      expect(await partsOf(padded, options, chunkBytes)).toEqual(await partsOf(padded, options));
+  });
+
+  it('is refused with a NUL within a line, wherever it stands', async () => {
+    const at = sample.lastIndexOf('E');
+    const line = sample.indexOf('\n', sample.indexOf('IBAN')) + 1;
+    const late = `${sample.slice(0, line)}${' \n'.repeat(9000)}${sample.slice(line, at)}\0${sample.slice(at)}`;
+    expect((await refusalOf(late, options)).reason).toBe('structure_unreadable');
+    const early = `${sample.slice(0, at)}\0${sample.slice(at)}`;
+    expect((await refusalOf(early, options)).reason).toBe('format_unknown');
+  });
+
   it('names every movement, each by its own name, and the same ones when it is read again', async () => {
     const names = (await movementsIn(sample, options)).map(({ externalId }) => externalId);
     expect(names.length).toBeGreaterThan(1);
@@ -104,6 +127,19 @@ describe.each(samples)('%s', (_format, sample, options) => {
       expect(outcome).toBeInstanceOf(StatementError);
     }
   });
+});
+
+it.each([
+  ['in envelopes', mt940Sample.trim(), '\0'.repeat(300)],
+  ['in envelopes, with transmission characters', mt940Sample.trim(), '\x03\0\0\x01'],
+  ['bare', `${mt940Sample.trim().split('{4:\n')[1]?.replace('-}', '-')}`, '\0\0'],
+])('messages %s may be filled up to a block', async (_name, message, padding) => {
+  const alone = await movementsIn(message);
+  const two = await movementsIn(
+    message + padding + message.replaceAll('499,00', '599,00').replace('387', '487'),
+  );
+  expect(two.map(({ amountMinor }) => amountMinor)).toEqual([49_900, -1150, 59_900, -1150]);
+  expect(two.slice(0, 2)).toEqual(alone);
 });
 
 describe('a file that ends too early', () => {

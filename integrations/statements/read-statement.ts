@@ -5,6 +5,7 @@
  * Parts come as the file is read, so a caller writes them in one transaction and drops it when a `StatementError`
  * comes: a file is taken whole or not at all. Why it is safe to read a file twice is in `movement-names.ts`.
  */
+import { Readable } from 'node:stream';
 import { readCamt } from './camt.ts';
 import { readCsv } from './csv.ts';
 import { decodeText } from './decode-text.ts';
@@ -12,6 +13,7 @@ import { readMt940 } from './mt940.ts';
 import { readOfx } from './ofx.ts';
 import { quoted, StatementError } from './statement-error.ts';
 import type { StatementFormat, StatementOptions, StatementPart } from './statement-part.ts';
+import { withoutPadding } from './without-padding.ts';
 
 /** A file whose format is known, to be read once. */
 export type OpenStatement = { format: StatementFormat; parts: AsyncGenerator<StatementPart> };
@@ -33,8 +35,14 @@ export async function openStatement(
   if (file.head.trim() === '') {
     throw new StatementError({ reason: 'file_empty', line: null, message: 'The file is empty.' });
   }
-  const format = options.format ?? formatOf(file.head, options);
-  return { format, parts: readers[format](file.text(), options) };
+  const format = options.format ?? formatOf(await plainHead(file.head), options);
+  return { format, parts: readers[format](withoutPadding(file.text()), options) };
+}
+
+async function plainHead(head: string): Promise<string> {
+  let plain = '';
+  for await (const piece of withoutPadding(Readable.from([head]))) plain += piece;
+  return plain;
 }
 
 const readers = { camt: readCamt, ofx: readOfx, mt940: readMt940, csv: readCsv } as const satisfies Record<

@@ -1,4 +1,7 @@
-/** A text as lines, whichever line end it uses. A line has a limit, so that a file without line ends fills no memory. */
+/**
+ * A text as lines, whichever line end it uses. A line has a limit, so that a file without line ends fills no memory, and no
+ * NUL in it: where one stands, what was there is lost.
+ */
 import { StatementError } from './statement-error.ts';
 
 export type TextLine = { text: string; line: number };
@@ -25,6 +28,13 @@ export async function* textLines(text: AsyncIterable<string>): AsyncGenerator<Te
 const longestLine = 131_072;
 
 function bounded(text: string, line: number): string {
+  if (text.includes('\0')) {
+    throw new StatementError({
+      reason: 'structure_unreadable',
+      line,
+      message: 'The line has a NUL in it: something of it is lost. Fetch the file again from the bank.',
+    });
+  }
   if (text.length <= longestLine) return text;
   throw new StatementError({
     reason: 'field_too_long',
