@@ -7,6 +7,7 @@
  * Lines are cut at a fixed width, in the middle of words and numbers. Where a line is full, the next one is taken to
  * continue it; as a space may have been lost there, the text is given a second time with spaces.
  */
+import { hasCheckDigit } from '../../domain/payments/transfer-reference.ts';
 import { firstText, textsOf } from './texts.ts';
 
 export type Information = {
@@ -146,16 +147,25 @@ const numberedParty = /^\s*(?<account>[A-Z]{0,2}\d[A-Z\d]{6,32})\s*\/+(?<name>[^
 
 const named = new Set(['REMI', 'EREF', 'CNTP', 'NAME', 'IBAN', 'BIC']);
 
-/** The lines as one text, and a second time with spaces where a full line may have lost one. */
+/** The lines as one text, and a second time with spaces where a full line may have lost one or a reference is cut. */
 function joinedLines(lines: readonly string[], width: number): string[] {
   let tight = '';
   let spaced = '';
   let last = '';
+  const longest = lines.reduce((most, { length }) => Math.max(most, length), 0);
   for (const line of lines) {
-    tight += tight === '' || last.length >= width ? line : ` ${line}`;
+    const goesOn = last.length >= width || (last.length === longest && isCutReference(last, line));
+    tight += tight === '' || goesOn ? line : ` ${line}`;
     spaced += spaced === '' ? line : ` ${line}`;
     last = line;
   }
   const same = tight.replace(/\s+/g, ' ') === spaced.replace(/\s+/g, ' ');
   return same ? [tight] : [tight, spaced];
+}
+
+/** Whatever the width, the letters before the digits of a reference are one word; the check digit tells it from two. */
+function isCutReference(line: string, next: string): boolean {
+  const [, letters = ''] = /(?:^|[^\p{L}\p{N}])(AD?)$/iu.exec(line) ?? [];
+  const [cut] = /^D?V\d{8}(?!\d)/i.exec(next) ?? [];
+  return cut !== undefined && hasCheckDigit((letters + cut).toUpperCase());
 }

@@ -1,6 +1,7 @@
 /** MT940 and MT942 of any bank: envelopes, pages, marks, years, and the families of free text. */
 import { Readable } from 'node:stream';
 import { describe, expect, it } from 'vitest';
+import { findReferences, readReferences } from '../../domain/payments/reference-text.ts';
 import { movementsIn, partsOf, refusalOf } from '../../test/support/statement-files.ts';
 import { sampleAccount as account, mt940Sample } from '../../test/support/statement-samples.ts';
 import { readMt940 } from './mt940.ts';
@@ -318,6 +319,31 @@ describe('information to the account owner', () => {
     expect((await told('WIRE FROM ACME\nADV48213075'))?.texts).toEqual(['WIRE FROM ACME ADV48213075']);
     const full = `${'x'.repeat(60)} ADV4`;
     expect((await told(`${full}\n8213075`))?.texts).toEqual([`${full}8213075`, `${full} 8213075`]);
+  });
+
+  it.each([
+    ['Rechnung vom Maerz, danke AD\nV00005724 und Gruss', 'Rechnung vom Maerz, danke ADV00005724 und Gruss'],
+    ['Rechnung vom Maerz, dankend A\nDV00005724', 'Rechnung vom Maerz, dankend ADV00005724'],
+    ['166?20Rechnung vom Maerz AD?21V00005724', 'Rechnung vom Maerz ADV00005724'],
+    ['166?20SVWZ+a?21Rechnung vom Maerz A?22DV00005724', 'a Rechnung vom Maerz ADV00005724'],
+    ['/NAME/J Doe/REMI/Rechnung vom Maerz AD\nV00005724', 'Rechnung vom Maerz ADV00005724'],
+  ])('cut within a reference has it whole, at whatever width: %j', async (lines, text) => {
+    const read = await told(lines);
+    expect(read?.texts[0]).toBe(text);
+    expect(findReferences(readReferences(read?.texts ?? []), () => true).known).toMatchObject([
+      { code: 'ADV00005724', level: 'E', written: 'ADV00005724' },
+    ]);
+  });
+
+  it.each([
+    ['a wrong check digit', 'Rechnung vom Maerz AD\nV00005725'],
+    ['a digit too many', 'Rechnung vom Maerz AD\nV000057240'],
+    ['a word that only ends so', 'Rechnung vom MaerzAD\nV00005724'],
+    ['a line that was not full', 'Rechnung A\nDV00005724 und vieles mehr'],
+  ])('with %s is two words', async (_name, lines) => {
+    const read = await told(lines);
+    expect(read?.texts).toEqual([lines.replace('\n', ' ')]);
+    expect(readReferences(read?.texts ?? []).exact).toEqual([]);
   });
 
   it('in the numbered lines of German banks is the purpose without their numbers', async () => {
