@@ -365,6 +365,22 @@ describe('a column for the status', () => {
     expect((await refused('Date,Amount,Text\n', { columns })).reason).toBe('column_missing');
   });
 
+  it.each(['REVERTED', 'Declined', ' failed ', 'Pending', 'Abgelehnt', 'Annulé'])(
+    'that is not mapped is passed over while all is booked, and refused at %s',
+    async (word) => {
+      const booked = file('Completed', 'Booked', '');
+      expect(await movementsIn(booked, { csv: simple })).toHaveLength(3);
+      const text = `${booked}2026-03-05,9.00,A,${word}\n`;
+      expect(await refused(text, {})).toEqual({ reason: 'status_unknown', line: 5 });
+      const [header = '', ...rows] = text.split('\n');
+      const columns = { date: 0, amount: { kind: 'signed', column: 1 }, texts: [2] } as const;
+      for (const name of ['Transaction status', 'STATE', 'Statut'])
+        expect((await refused([header.replace('State', name), ...rows].join('\n'), {})).line).toBe(5);
+      expect((await refused(text, { columns, hasHeader: true })).line).toBe(5);
+      expect(await movementsIn(text.replace('State', 'Category'), { csv: simple })).toHaveLength(4);
+    },
+  );
+
   it('has a movement that the bank names keep its name when it is booked', async () => {
     const named = { ...columns, id: 'Id' };
     const nameOf = async (state: string) => {

@@ -17,6 +17,7 @@ import {
   plainName,
 } from './csv-mapping.ts';
 import { isBalanceLine, isFooter } from './csv-notes.ts';
+import { assertBooked, type UnmappedStatus, unmappedStatuses } from './csv-unmapped-status.ts';
 import { isBankName, type MovementNames, movementNames } from './movement-names.ts';
 import { quoted, StatementError } from './statement-error.ts';
 import type { StatementAccount, StatementOptions, StatementPart } from './statement-part.ts';
@@ -46,7 +47,7 @@ export async function* readCsv(
   const noteIn = noteReader(mapping);
   const names = movementNames({ reading: readingOf(mapping) });
   const withdrawn = withdrawnReader(mapping);
-  let table: CsvTable | null = hasHeader(mapping) ? null : { width: null, positions: null };
+  let table: CsvTable | null = hasHeader(mapping) ? null : { ...withoutHeader };
   let hasBegun = false;
   let footer: CsvRow | null = null;
   for await (const { cells, line } of rowsOf(sample, lines, delimiter)) {
@@ -115,7 +116,7 @@ async function markIn(
   delimiter: string,
   mapping: CsvMapping,
 ): Promise<DecimalMark | null> {
-  let table: CsvTable | null = hasHeader(mapping) ? null : { width: null, positions: null };
+  let table: CsvTable | null = hasHeader(mapping) ? null : withoutHeader;
   const amounts: string[] = [];
   try {
     for await (const { cells, line } of rowsOf(sample, null, delimiter)) {
@@ -151,7 +152,13 @@ function noteReader(mapping: CsvMapping) {
 type CsvRow = { cells: string[]; line: number };
 
 /** Where the mapped columns stand; without a header a column is its position. */
-type CsvTable = { width: number | null; positions: ReadonlyMap<CsvColumn, number> | null };
+type CsvTable = {
+  width: number | null;
+  positions: ReadonlyMap<CsvColumn, number> | null;
+  unmapped: readonly UnmappedStatus[];
+};
+
+const withoutHeader: CsvTable = { width: null, positions: null, unmapped: [] };
 
 /** Enough to tell the delimiter and to find a header behind a bank's letterhead. */
 const searchedLines = 60;
@@ -249,7 +256,7 @@ function headerIn(cells: readonly string[], line: number, mapping: CsvMapping): 
     }
     positions.set(column, position);
   }
-  return { width: cells.length, positions };
+  return { width: cells.length, positions, unmapped: unmappedStatuses(mapping, cells) };
 }
 
 const delimiters = [',', ';', '\t', '|'] as const;
@@ -315,6 +322,7 @@ function rowReader(mapping: CsvMapping, account: StatementAccount, mark: Decimal
           'The row has more columns than the table. A text with a delimiter in it must stand in quotation marks.',
       });
     }
+    assertBooked(table.unmapped, cells, line);
     const cell = (column: CsvColumn): string =>
       cellIn(cells, table, column) ?? refuseWithoutColumn(column, line);
     const optional = (column: CsvColumn | undefined) => (column === undefined ? null : cell(column));
