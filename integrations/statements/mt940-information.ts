@@ -123,12 +123,20 @@ function slashed(lines: readonly string[]): Information {
 
 function slashParts(text: string): Information {
   const pieces = ` ${text}`.split(slashWord);
-  const parts: { word: string; value: string }[] = [];
+  const parts: { word: string; value: string; party: string }[] = [];
   for (let index = 1; index < pieces.length; index += 2) {
-    parts.push({ word: pieces[index] ?? '', value: (pieces[index + 1] ?? '').replace(/^\/+|\/+$/g, '') });
+    const word = pieces[index] ?? '';
+    const party = /^(?:ORDP|BENM)$/.test(word) ? word : (parts.at(-1)?.party ?? '');
+    parts.push({ word, value: (pieces[index + 1] ?? '').replace(/^\/+|\/+$/g, ''), party });
   }
   const valuesOf = (...words: string[]) =>
     words.flatMap((word) => parts.filter((part) => part.word === word).map(({ value }) => value));
+  // Where both sides are told, who paid is the one that ordered.
+  const ofParty = (...words: string[]) => {
+    const told = parts.filter(({ word }) => words.includes(word));
+    const ordering = told.filter(({ party }) => party === 'ORDP');
+    return [...ordering, ...told].map(({ value }) => value);
+  };
   // Account, bank, name and city of the other side, by position.
   const [account, , name] = (valuesOf('CNTP')[0] ?? '').split('/');
   const purpose = valuesOf('REMI').flatMap((value) => [value.replace(/^(?:USTD|STRD)\/+(?:CUR\/+)?/, '')]);
@@ -137,8 +145,8 @@ function slashParts(text: string): Information {
   const split = numberedParty.exec(party ?? '')?.groups;
   return {
     texts: textsOf([...purpose, ...valuesOf('EREF'), ...others, pieces[0]]),
-    name: firstText(name, ...valuesOf('NAME'), split?.['name'] ?? party),
-    account: firstText(account, ...valuesOf('IBAN'), ...valuesOf('ACC'), split?.['account']),
+    name: firstText(name, ...ofParty('NAME'), split?.['name'] ?? party),
+    account: firstText(account, ...ofParty('IBAN'), ...ofParty('ACC'), split?.['account']),
   };
 }
 

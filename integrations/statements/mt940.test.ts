@@ -274,6 +274,12 @@ describe('information to the account owner', () => {
     expect((await told('/ORDP/JANE DOE/REMI/ADV48213075'))?.payer.name).toBe('JANE DOE');
   });
 
+  it('between slashes names who ordered, where the other side is told too', async () => {
+    const read = await told('/BENM//NAME/Ourselves/IBAN/NL02/ORDP//NAME/J Doe/IBAN/NL91/REMI/ADV48213075');
+    expect(read?.payer).toEqual({ name: 'J Doe', account: 'NL91' });
+    expect((await told('/BENM//NAME/Ourselves/REMI/ADV48213075'))?.payer.name).toBe('Ourselves');
+  });
+
   it('between slashes, cut within a word', async () => {
     const lines = `/NAME/J Doe/REMI/${'x'.repeat(43)} ADV4\n8213075 thanks/EREF/E2E-1`;
     expect((await told(lines))?.texts[0]).toBe(`${'x'.repeat(43)} ADV48213075 thanks`);
