@@ -1,13 +1,21 @@
 /**
- * Rows of a CSV that are no movement. Left out is only what cannot be one: a row that has no amount and calls itself a
- * balance, and behind the last movement what has no day and is a sum or a remark. A row that has a day and an amount is
- * always read, whatever it calls itself.
+ * Rows of a CSV that are no movement. Left out is only what cannot be one: a row that calls itself a balance and has no amount or
+ * no other word, and behind the last movement what has no day and is a sum or a remark. Any other row that has a day and an
+ * amount is read, whatever it calls itself.
  */
 
-/** `Opening balance`, `BALANCE BROUGHT FORWARD`, `Kontostand am 05.03.2026`: the balance stands in another column. */
+/**
+ * `Opening balance`, `BALANCE BROUGHT FORWARD`, `Kontostand am 05.03.2026`: the balance stands in another column. Where it stands
+ * among the amounts, a bank gives it no name, account or purpose; `Saldo` alone is what people write who pay the rest.
+ */
 export function isBalanceLine(cells: readonly string[], hasAmount: boolean): boolean {
-  return !hasAmount && cells.some((cell) => balanceWords.test(cell));
+  if (!hasAmount) return cells.some((cell) => balanceWords.test(cell));
+  const [only = '', ...others] = cells.filter((cell) => /\p{L}{4}/u.test(cell));
+  return others.length === 0 && balanceName.test(only.trim());
 }
+
+const balanceName =
+  /^(?:(?:anfangs|begin|end|eind|schluss)saldo|(?:opening|beginning|closing|ending) balance)$/i;
 
 const balanceWords =
   /^\W*(?:(?:opening|beginning|starting|previous|closing|ending|final|current|available|ledger|account) )?balance\b|^\W*[bc]\/f\W*$|^\W*(?:\w+ )?(?:saldo|kontostand|solde)\b|^\W*(?:anfangs|end|eind|begin)saldo\b/i;

@@ -47,6 +47,8 @@ const simple: CsvMapping = {
 
 const table = 'Date,Amount,Text\n2026-03-05,1.50,A\n';
 
+const direction = { kind: 'indicator', credit: ['H'], debit: ['S'] } as const;
+
 const read = async (text: string, mapping: Partial<CsvMapping> = {}) =>
   (await movementsIn(text, { format: 'csv', csv: { ...simple, ...mapping } })).map(
     ({ amountMinor, texts }) => [amountMinor, ...texts],
@@ -76,6 +78,25 @@ describe('a table', () => {
     ['balances among the rows', `${table}2026-03-05,,Balance carried forward\n2026-03-05,,Endsaldo\n`],
   ])('with %s', async (_name, text) => {
     expect(await read(text)).toEqual([[150, 'A']]);
+  });
+
+  it('with balances among its amounts is read without them, where nothing else is said of them', async () => {
+    const columns = { ...simple.columns, amount: { ...direction, column: 'Amount', indicator: 'S/H' } };
+    const file = (...rows: string[]) => `Date,Name,Text,Ref,Currency,Amount,S/H\n${rows.join('\n')}\n`;
+    const booked = '2026-03-05,Jane,A,,USD,1.50,H';
+    const balances = ['2026-03-01,,,Anfangssaldo,USD,9.00,H', '2026-03-05,, ,Endsaldo,USD,10.50,H'];
+    expect(await read(file(booked, ...balances), { columns })).toEqual([[150, 'A']]);
+    const movements = [
+      '2026-03-05,Jane,Endsaldo,,USD,2.50,H',
+      '2026-03-05,,Saldo,,USD,3.50,H',
+      '2026-03-05,,Endsaldo Rechnung 7,,USD,4.50,S',
+    ];
+    expect(await read(file(booked, ...movements), { columns })).toEqual([
+      [150, 'A'],
+      [250, 'Endsaldo'],
+      [350, 'Saldo'],
+      [-450, 'Endsaldo Rechnung 7'],
+    ]);
   });
 
   it('without a header is read by positions', async () => {
