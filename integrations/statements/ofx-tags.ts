@@ -96,9 +96,12 @@ function nextToken(buffer: string, isLast: boolean): Extent | null {
   if (!/^<\/?[A-Za-z]/.test(buffer)) return textExtent(buffer, 1, isLast);
   const end = endOfTag(buffer);
   if (end < 0) return isLast ? { kind: 'skipped', length: buffer.length } : null;
-  if (buffer[end] === '<') return textExtent(buffer, 1, isLast);
+  if (buffer[end] === '<' || !tagShape.test(buffer.slice(0, end + 1))) return textExtent(buffer, 1, isLast);
   return { kind: buffer.startsWith('</') ? 'close' : 'open', length: end + 1 };
 }
+
+/** Not `<jane@example.com>`. */
+const tagShape = /^<\/?[\w.:-]+\s*(?:\s[^<>]*)?\/?>$/;
 
 /** Of a tag or of what only looks like one; -1 where neither is there yet. */
 function endOfTag(buffer: string): number {

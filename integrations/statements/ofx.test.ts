@@ -108,6 +108,9 @@ describe('dress', () => {
     expect(await texts('AT&T &amp; A &lt; B &#65;')).toEqual(['AT&T & A < B A']);
     expect(await texts('1 < 2 <3 A&B; &unknown;')).toEqual(['1 < 2 <3 A&B; &unknown;']);
     expect(await texts('<![CDATA[A & <B>]]>')).toEqual(['A & <B>']);
+    expect(await texts('by <jane@example.com> for <https://a.example/b> 7')).toEqual([
+      'by <jane@example.com> for <https://a.example/b> 7',
+    ]);
   });
 
   it('a file in UTF-8 is read in it where its header says Unicode', async () => {
@@ -337,6 +340,19 @@ it('an answer without a statement is refused', async () => {
   const text =
     '<OFX><SIGNONMSGSRSV1><SONRS><STATUS><CODE>15500<SEVERITY>ERROR</STATUS></SONRS></SIGNONMSGSRSV1></OFX>';
   expect((await refusalOf(text)).reason).toBe('no_statement');
+});
+
+describe('files one behind the other', () => {
+  it('are read as one', async () => {
+    const other = ofxSample.replaceAll('123456789', '987654321');
+    expect(await movementsIn(ofxSample + other)).toHaveLength(6);
+  });
+
+  it('are refused wherever the last one is cut off', async () => {
+    const last = ofxSample.trimEnd().length - 1;
+    for (let end = ofxSample.indexOf('<SIGNON') + 20; end < last; end += 13)
+      expect((await refusalOf(ofxSample + ofxSample.slice(0, end))).reason).toBe('file_cut_off');
+  });
 });
 
 it('declarations are refused', async () => {

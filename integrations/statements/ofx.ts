@@ -93,6 +93,8 @@ function ofxReader(options: StatementOptions) {
   }
 
   function* open(name: string, line: number): Generator<StatementPart> {
+    // Downloads of several accounts are put one behind the other: each must end.
+    if (isAggregate(name)) isClosed = false;
     if (statementNames.has(name)) {
       yield* endStatement();
       if (name !== 'INVSTMTRS') statements += 1;
