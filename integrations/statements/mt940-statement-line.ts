@@ -75,7 +75,7 @@ export function swiftDay(text: string, line: number): string {
  * leaves it out, the reference follows at once.
  */
 const shape =
-  /^(?<days>\d{6}[\d ]*?)\s*(?<mark>[RE]?[CD])(?<funds>[A-Z])?\s?(?<amount>\d[\d.,]*)\s?(?<type>(?!NONREF)[FNS][A-Z0-9]{3})?(?<reference>.*)$/i;
+  /^(?<days>\d{6}[\d ]*?)\s*(?<mark>[RE]?[CD])(?<funds>[A-Z])?\s?(?<amount>\d[\d.,]*|,\d+)\s?(?<type>(?!NONREF)[FNS][A-Z0-9]{3})?(?<reference>.*)$/i;
 
 const outgoing = new Set(['D', 'RC', 'ED']);
 

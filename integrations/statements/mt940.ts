@@ -25,7 +25,9 @@ export async function* readMt940(
 
 type SwiftField = { tag: string | null; lines: string[]; line: number };
 
-const knownTags = /^:(20|21|25P?|28C?|13D?|34F|60[FM]|61|86|62[FM]|64|65|90[CD]|NS):/i;
+const knownTags = /^\s*:(20|21|25P?|28C?|13D?|34F|60[FM]|61|86|62[FM]|64|65|90[CD]|NS):/i;
+
+const envelope = /^\s*(?:(?:\{[1-3]:(?:[^{}]|\{[^{}]*\})*\})+(?:\{4:)?|\{4:)/;
 
 /** A field is its first line and all that follow until the next tag; the end of a message is a field without a tag. */
 async function* swiftFields(text: AsyncIterable<string>): AsyncGenerator<SwiftField> {
@@ -33,15 +35,15 @@ async function* swiftFields(text: AsyncIterable<string>): AsyncGenerator<SwiftFi
   let length = 0;
   for await (const { text: written, line } of textLines(withLineEnds(text))) {
     const plain = written.replaceAll('\t', ' ').replace(controlsAtEnds, '');
-    const unwrapped = plain.replace(/^(?:\{[1-3]:(?:[^{}]|\{[^{}]*\})*\})*(?:\{4:)?/, '').trimEnd();
-    const isMessageEnd = /^-(?:\}.*|:20:.*)?$/i.test(unwrapped) || unwrapped.startsWith('{5:');
+    const unwrapped = plain.replace(envelope, '').trimEnd();
+    const isMessageEnd = /^\s*-(?:\}.*|:20:.*)?$/i.test(unwrapped) || unwrapped.startsWith('{5:');
     if (isMessageEnd || unwrapped !== plain.trimEnd()) {
       if (field) yield field;
       field = null;
       yield { tag: null, lines: [], line };
     }
     // The next message may begin on the line on which one ends.
-    const marred = isMessageEnd ? (/(?:\{4:|^-(?=:))(.*)$/.exec(unwrapped)?.[1] ?? '') : unwrapped;
+    const marred = isMessageEnd ? (/(?:\{4:|^\s*-(?=:))(.*)$/.exec(unwrapped)?.[1] ?? '') : unwrapped;
     const match = knownTags.exec(marred);
     const tag: string = match?.[1]?.toUpperCase() ?? field?.tag ?? '';
     const content = marred.replace(controls, '');
