@@ -44,12 +44,12 @@ export function signedMinor(text: string, syntax: AmountSyntax): number {
   return isNegative && minor !== 0 ? -minor : minor;
 }
 
-/** Throws `sign_unreadable` where an amount has more than one sign. */
+/** Throws `sign_unreadable` where an amount has more than one sign, or what may be none. */
 export function splitSign(
   text: string,
   line: number,
 ): { isNegative: boolean; isSigned: boolean; digits: string } {
-  const written = text.trim().replace(/[\u2010-\u2012\u2212\uFE63\uFF0D]/g, '-');
+  const written = text.trim().replace(/[\u2010-\u2013\u2212\uFE63\uFF0D]/g, '-');
   if (written.length > longestAmount) throw unreadable(written, line);
   const match =
     /^(?<open>\()?\s*(?<before>[-+])?\s*(?<digits>[^-+()]*?)\s*(?<after>[-+])?\s*(?<close>\))?$/.exec(
@@ -57,7 +57,9 @@ export function splitSign(
     );
   const { open, before, digits = '', after, close } = match?.groups ?? {};
   const signs = [open, before, after].filter((sign) => sign !== undefined);
-  if (!match || signs.length > 1 || (open === undefined) !== (close === undefined)) {
+  // `5.-` is five without cents in Switzerland, and a minus behind a number elsewhere.
+  const isDash = after === '-' && /[.,]\s*$/.test(digits);
+  if (!match || signs.length > 1 || isDash || (open === undefined) !== (close === undefined)) {
     throw new StatementError({
       reason: 'sign_unreadable',
       line,
@@ -93,7 +95,7 @@ export function knownCurrency(text: string | null | undefined, line: number): st
 
 /**
  * A mark that stands twice, or before another mark, groups; one that stands alone groups only if three digits follow,
- * and then nobody can tell it from a mark before three decimals. `null` where no mark stands before decimals; throws
+ * and then nobody can tell it from a mark before three decimals, except where the currency has no decimals. `null` where no mark stands before decimals; throws
  * `amount_ambiguous`.
  */
 export function decimalMarkOf(
@@ -108,11 +110,17 @@ export function decimalMarkOf(
   const [whole = '', fraction = ''] = digits.split(last);
   const looksGrouped = fraction.length === 3 && /^[1-9]\d{0,2}$/.test(whole);
   if (!looksGrouped) return last;
+  if (cannotBeDecimals(fraction, currency)) return null;
   throw new StatementError({
     reason: 'amount_ambiguous',
     line,
     message: `${quoted(digits)} ${currency} can be read as two amounts. Say which mark stands before the decimals.`,
   });
+}
+
+/** Yen and won have none: what would be lost of them groups. */
+export function cannotBeDecimals(fraction: string, currency: string): boolean {
+  return exponentOf(currency) === 0 && /[1-9]/.test(fraction);
 }
 
 /** `null` where spaces or apostrophes stand elsewhere than between groups of three. */

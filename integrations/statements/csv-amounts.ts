@@ -1,6 +1,6 @@
 /** The amount of a CSV's row, in whichever columns the mapping says that it stands. */
 import { currencies } from '../../domain/money.ts';
-import { type DecimalMark, decimalMarkOf, splitSign, unsignedMinor } from './amounts.ts';
+import { cannotBeDecimals, type DecimalMark, decimalMarkOf, splitSign, unsignedMinor } from './amounts.ts';
 import { type CsvColumn, type CsvMapping, isOneOf } from './csv-mapping.ts';
 import { quoted, StatementError } from './statement-error.ts';
 
@@ -46,7 +46,7 @@ export function amountReader({ columns }: CsvMapping, known: DecimalMark | null)
       if (isOneOf(word, amount.credit) === isOut) throw unknownIndicator(word, line);
       return isOut && minor !== 0 ? -minor : minor;
     }
-    const [creditText, debitText] = [cell(amount.credit).trim(), cell(amount.debit).trim()];
+    const [creditText, debitText] = [filled(cell(amount.credit)), filled(cell(amount.debit))];
     const credit = creditText === '' ? null : unsigned(creditText, currency, line);
     const debit = debitText === '' ? null : debitOf(debitText, currency, line);
     if (credit && debit) {
@@ -63,6 +63,12 @@ export function amountReader({ columns }: CsvMapping, known: DecimalMark | null)
   };
 }
 
+/** A dash alone stands for nothing where the other column has the amount. */
+function filled(text: string): string {
+  const written = text.trim();
+  return /^[-\u2012-\u2014]$/.test(written) ? '' : written;
+}
+
 /** `1,200.00 Cr`, `DR. 5.00`. A word of the mapping is taken whole; what else stands there may be a currency. */
 function besideDigits(text: string, words: readonly string[]): { word: string; digits: string } {
   const written = text.trim();
@@ -74,16 +80,44 @@ function besideDigits(text: string, words: readonly string[]): { word: string; d
   return { word: after, digits: `${before} ${digits}` };
 }
 
-/** In capitals: `€`, `R$`, `ZŁ`, and `$` of every dollar. */
-const symbols: ReadonlyMap<string, string> = new Map(
-  currencies.map((currency) => [currency, symbolOf(currency).toUpperCase()]),
+/** What banks write beside those that the language has. */
+const customary: Readonly<Partial<Record<string, readonly string[]>>> = {
+  CAD: ['C$'],
+  CHF: ['Fr.', 'SFr.'],
+  CNY: ['元'],
+  DKK: ['kr.'],
+  INR: ['Rs', 'Rs.'],
+  JPY: ['円', '￥'],
+  KRW: ['원'],
+  NOK: ['kr.'],
+  RUB: ['руб', 'руб.'],
+  SEK: ['kr.'],
+  SGD: ['S$'],
+  TRY: ['TL'],
+  UAH: ['грн', 'грн.'],
+  USD: ['US$'],
+};
+
+/** In capitals, the longest first: `€`, `R$`, `ZŁ`, `CA$`, and `$` of every dollar. */
+const symbols: ReadonlyMap<string, readonly string[]> = new Map(
+  currencies.map((currency) => {
+    const all = [
+      symbolOf(currency, 'narrowSymbol'),
+      symbolOf(currency, 'symbol'),
+      ...(customary[currency] ?? []),
+    ];
+    return [
+      currency,
+      [currency, ...all.map((symbol) => symbol.toUpperCase())].toSorted((x, y) => y.length - x.length),
+    ];
+  }),
 );
 
-function symbolOf(currency: string): string {
+function symbolOf(currency: string, currencyDisplay: 'narrowSymbol' | 'symbol'): string {
   const format = new Intl.NumberFormat('en', {
     style: 'currency',
     currency,
-    currencyDisplay: 'narrowSymbol',
+    currencyDisplay,
   });
   return format.formatToParts(0).find(({ type }) => type === 'currency')?.value ?? currency;
 }
@@ -91,8 +125,7 @@ function symbolOf(currency: string): string {
 /** The row's own currency beside the amount is only dress; another one is left and refused. */
 function withoutCurrency(text: string, currency: string): string {
   let rest = text.trim();
-  for (const name of [currency, symbols.get(currency)]) {
-    if (name === undefined) continue;
+  for (const name of symbols.get(currency) ?? [currency]) {
     if (rest.toUpperCase().startsWith(name)) rest = rest.slice(name.length).trim();
     if (rest.toUpperCase().endsWith(name)) rest = rest.slice(0, -name.length).trim();
     rest = rest.replace(/^([-+(])\s*(.*)$/, (_all, sign: string, after: string) => {
@@ -111,21 +144,22 @@ export function amountColumns({ columns: { amount } }: CsvMapping): CsvColumn[] 
  * What amounts show of the decimal mark: `null` where all of them can be read in two ways, and where they contradict each
  * other, so that the one that does is refused when it is read.
  */
-export function markShownBy(amounts: readonly string[]): DecimalMark | null {
-  const shown = new Set(amounts.map(markIn).filter((mark) => mark !== null));
+export function markShownBy(amounts: readonly string[], currency: string | null): DecimalMark | null {
+  const shown = new Set(amounts.map((amount) => markIn(amount, currency)).filter((mark) => mark !== null));
   const [only = null] = shown;
   return shown.size === 1 ? only : null;
 }
 
 /** A mark that stands twice groups, and then the other one stands before decimals. */
-function markIn(amount: string): DecimalMark | null {
+function markIn(amount: string, currency: string | null): DecimalMark | null {
   const digits = amount.replace(/\p{L}+\.?/gu, '').replace(/[^\d.,]/g, '');
   const last = /[.,](?=\d*$)/.exec(digits)?.[0] as DecimalMark | undefined;
   if (last === undefined || digits.length > longestAmount) return null;
   const other = last === ',' ? '.' : ',';
   if (digits.split(last).length > 2) return digits.includes(other) ? null : other;
   const canGroup = !digits.includes(other) && /^[1-9]\d{0,2}[.,]\d{3}$/.test(digits);
-  return canGroup ? null : last;
+  if (!canGroup) return last;
+  return currency !== null && cannotBeDecimals(digits.slice(-3), currency) ? other : null;
 }
 
 const longestAmount = 64;

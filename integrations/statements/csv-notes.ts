@@ -32,4 +32,4 @@ export function isFooter(
 
 /** The whole cell, so that a customer whose name begins with such a word is none. */
 const sumWords =
-  /^\W*(?:(?:grand|sub|page) ?)?(?:totals?|sum|summe|summa|gesamt|totaal|totale|suma|razem)(?: (?:credits?|debits?|amounts?|in|out|paid in|paid out))?\W*$/i;
+  /^\W*(?:(?:grand|sub|page) ?)?(?:totals?|sum|(?:gesamt|zwischen)?summe|summa|gesamt|totaal|totale|suma|razem)(?: (?:credits?|debits?|amounts?|in|out|paid in|paid out|umsätze|gutschriften|belastungen|lastschriften|haben|soll))?\W*$/i;

@@ -74,10 +74,20 @@ describe('a table', () => {
     ['cells written as formulas', 'Date,Amount,Text\n="2026-03-05",="1.50",="A"\n'],
     ['a sum below the rows', `${table}Total,1.50,\n`],
     ['a sum that stands with the texts', `${table},1.50,Totals\n`],
+    ['sums below the rows', `${table}Gesamtsumme,1.50,\nSumme Gutschriften,1.50,\nTotal paid in,1.50,\n`],
     ['remarks below the rows', `${table}\nClosing balance,,12.00\n*** End ***\nMade on 2026-03-06\n`],
     ['balances among the rows', `${table}2026-03-05,,Balance carried forward\n2026-03-05,,Endsaldo\n`],
   ])('with %s', async (_name, text) => {
     expect(await read(text)).toEqual([[150, 'A']]);
+  });
+
+  it('with its header again between the rows is read without it', async () => {
+    const months = `${table}date,AMOUNT, Text \n2026-04-05,2.50,B\n`;
+    expect(await read(months)).toEqual([
+      [150, 'A'],
+      [250, 'B'],
+    ]);
+    expect((await refused(`${table}Date,Text,Amount\n2026-04-05,B,2.50\n`)).reason).toBe('amount_unreadable');
   });
 
   it('with balances among its amounts is read without them, where nothing else is said of them', async () => {
@@ -191,6 +201,15 @@ describe('an amount', () => {
     ['PLN', '-1,50 zł'],
     ['NGN', '-₦1.50'],
     ['SEK', '-1,50 kr'],
+    ['USD', '-US$1.50'],
+    ['CAD', 'CA$ -1.50'],
+    ['CAD', '-C$1.50'],
+    ['AUD', '-A$1.50'],
+    ['DKK', '-1,50 kr.'],
+    ['TRY', '-1,50 TL'],
+    ['INR', 'Rs. -1.50'],
+    ['CHF', '-Fr. 1.50'],
+    ['RUB', '-1,50 руб.'],
   ])('of %s with its symbol: %s', async (currency, amount) => {
     expect(await read(oneAmount(amount), { currency })).toEqual([[-150, 'A']]);
   });
@@ -199,6 +218,10 @@ describe('an amount', () => {
     ['CAD', 'US$1.50'],
     ['EUR', '$1.50'],
     ['USD', 'R$1.50'],
+    ['SGD', 'US$1.50'],
+    ['SGD', '1.50 US$'],
+    ['AUD', 'CA$1.50'],
+    ['NOK', '1,50 k.'],
   ])('of %s with the symbol of another currency is refused: %s', async (currency, amount) => {
     expect((await refused(oneAmount(amount), { currency })).reason).toBe('amount_unreadable');
   });
@@ -233,6 +256,18 @@ describe('an amount', () => {
     }
   });
 
+  it('of a currency without decimals has its digits grouped, where they are not all zeros', async () => {
+    const yen = { currency: 'JPY' };
+    expect(await read(oneAmount('¥1,499'), yen)).toEqual([[1499, 'A']]);
+    expect(await read(oneAmount('-1.499'), yen)).toEqual([[-1499, 'A']]);
+    const file = 'Date;Amount;Text\n2026-03-05;5,000;A\n2026-03-05;1,499;B\n';
+    expect(await read(file, yen)).toEqual([
+      [5000, 'A'],
+      [1499, 'B'],
+    ]);
+    expect((await refused(oneAmount('5,000'), yen)).reason).toBe('amount_ambiguous');
+  });
+
   it('with another mark than the rows before is refused', async () => {
     expect(await refused('Date;Amount;Text\n2026-03-05;1,50;A\n2026-03-05;1.50;B\n')).toEqual({
       reason: 'amount_unreadable',
@@ -251,6 +286,8 @@ describe('two columns', () => {
     ['1.50', '0.00', 150],
     ['0.00', '1.50', -150],
     ['0', '', 0],
+    ['1.50', '-', 150],
+    [' – ', '1.50', -150],
   ])('%s and %s', async (credit, debit, minor) => {
     expect(await read(row(credit, debit), { columns })).toEqual([[minor, 'A']]);
   });
@@ -260,6 +297,7 @@ describe('two columns', () => {
     ['', '', 'amount_missing'],
     ['', '-1.50', 'sign_unreadable'],
     ['-1.50', '', 'sign_unreadable'],
+    ['-', '–', 'amount_missing'],
   ])('%s and %s are refused', async (credit, debit, reason) => {
     expect(await refused(row(credit, debit), { columns })).toEqual({ reason, line: 2 });
   });

@@ -42,7 +42,7 @@ export async function* readCsv(
   const readRow = rowReader(
     mapping,
     account,
-    mapping.decimalMark ?? (await markIn(sample, delimiter, mapping)),
+    mapping.decimalMark ?? (await markIn(sample, { delimiter, mapping, currency: account.currency })),
   );
   const noteIn = noteReader(mapping);
   const names = movementNames({ reading: readingOf(mapping) });
@@ -56,6 +56,7 @@ export async function* readCsv(
       if (!table && line - (sample[0]?.line ?? 1) >= searchedLines) refuseWithoutHeader(sample, mapping);
       continue;
     }
+    if (isHeaderAgain(cells, table)) continue;
     const note = noteIn(cells, table);
     if (note === 'footer') footer ??= { cells, line };
     if (note !== null) continue;
@@ -113,8 +114,7 @@ function withdrawnReader({ columns: { id, status } }: CsvMapping) {
 /** The decimal mark, as far as the first rows show it. */
 async function markIn(
   sample: readonly TextLine[],
-  delimiter: string,
-  mapping: CsvMapping,
+  { delimiter, mapping, currency }: { delimiter: string; mapping: CsvMapping; currency: string | null },
 ): Promise<DecimalMark | null> {
   let table: CsvTable | null = hasHeader(mapping) ? null : withoutHeader;
   const amounts: string[] = [];
@@ -128,7 +128,7 @@ async function markIn(
     // The last row may be cut off here. What is wrong with the file itself is said when it is read.
     if (!(error instanceof StatementError)) throw error;
   }
-  return markShownBy(amounts);
+  return markShownBy(amounts, currency);
 }
 
 /** Tells rows that are no movement: a line with a balance, and what stands below the last movement. */
@@ -257,6 +257,12 @@ function headerIn(cells: readonly string[], line: number, mapping: CsvMapping): 
     positions.set(column, position);
   }
   return { width: cells.length, positions, unmapped: unmappedStatuses(mapping, cells) };
+}
+
+/** Months that were put one below the other, each with its header. */
+function isHeaderAgain(cells: readonly string[], { positions }: CsvTable): boolean {
+  if (positions === null || positions.size === 0) return false;
+  return [...positions].every(([column, at]) => plainName(cells[at] ?? '') === plainName(String(column)));
 }
 
 const delimiters = [',', ';', '\t', '|'] as const;
