@@ -13,7 +13,7 @@ import { exactCodes, readReferences } from './reference-text.ts';
  * Of the readers of statement files: raised where they make other texts or payers of a file than before, by which a movement that
  * the bank does not name is known.
  */
-export const STATEMENT_READER = 2;
+export const STATEMENT_READER = 3;
 
 /** The same movement has not the same day at every source. */
 export const COPY_DAYS_MAX = 3;
