@@ -4,7 +4,9 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withTenant } from '../../db/client.ts';
+import { createSubscription } from '../../db/queries/billing/create-subscription.ts';
 import { bouncePayment } from '../../db/queries/payments/bounce-payment.ts';
+import type { SubscriptionEvent } from '../../domain/billing/subscription.ts';
 import type { TestAnswer } from '../support/api.ts';
 import { readPdf } from '../support/pdf.ts';
 import {
@@ -268,6 +270,55 @@ describe('a cheque that bounces', () => {
     );
   });
 });
+
+describe('a cheque for a one-off that bounces', () => {
+  it.each([
+    ['trialing', ['trial']],
+    ['incomplete', ['payment']],
+    ['active', ['payment', 'paid']],
+    ['past_due', ['payment', 'paid', 'payment_failed']],
+    ['paused', ['payment', 'paid', 'paused']],
+    ['suspended', ['trial', 'trial_ended_without_method']],
+    ['cancelled', ['payment', 'paid', 'cancelled']],
+  ] as const)(
+    'leaves it open and the subscription %s: nobody is dunned, the customer is told, and it can be paid again',
+    async (status, [start, ...events]) => {
+      const debtor = await subscribed(start, events);
+      const paymentId = await pay(debtor, PRICE_MINOR);
+      const before = await scene.get(`/v1/subscriptions/${debtor.subscriptionId}`);
+      expect(before.status).toBe(status);
+      await bounce(paymentId);
+      expect(await duesOf(debtor)).toEqual([PRICE_MINOR]);
+      expect(await scene.get(`/v1/invoices/${debtor.invoices[0]}`)).toMatchObject({ status: 'open' });
+      expect(await scene.get(`/v1/subscriptions/${debtor.subscriptionId}`)).toEqual(before);
+      expect(await casesOf(debtor)).toBe(0);
+      expect((await scene.mailsTo(debtor.customerId)).at(-1)).toBe('payment_bounced');
+      await pay(debtor, PRICE_MINOR);
+      expect(await duesOf(debtor)).toEqual([0]);
+      expect(await scene.get(`/v1/subscriptions/${debtor.subscriptionId}`)).toEqual(before);
+      expect((await scene.mailsTo(debtor.customerId)).at(-1)).toBe('payment_received');
+    },
+  );
+});
+
+/** A customer whose subscription went through these events, with an open one-off over USD 29.00. */
+async function subscribed(start: 'trial' | 'payment', events: readonly SubscriptionEvent[]): Promise<Debtor> {
+  const { tenantId } = scene.tenant;
+  const customerId = await scene.business.customer();
+  const subscriptionId = await withTenant(scene.api.db, tenantId, async (tx) => {
+    const wish = { customerId, plan: { code: 'pro-monthly' }, start, at: new Date(now) };
+    return (await createSubscription(tx, wish)).context.subscription.id;
+  });
+  for (const event of events) {
+    if (event === 'paid') await scene.business.begin(subscriptionId, now);
+    else await scene.business.happen(subscriptionId, event, now);
+  }
+  const lines = [{ description: 'Workshop', unitMinor: PRICE_MINOR }];
+  const draft = await scene.post('/v1/invoices', { subscriptionId, lines });
+  const { status, body } = await scene.post(`/v1/invoices/${draft.body.id}/finalise`, {});
+  expect([status, body.dueMinor]).toEqual([200, PRICE_MINOR]);
+  return { customerId, subscriptionId, invoices: [body.id] };
+}
 
 /** Records a cheque for the first invoice; returns the payment's id. */
 async function pay({ invoices }: Debtor, amountMinor: number, differs: object = {}): Promise<string> {

@@ -73,6 +73,8 @@ export async function applyFailedCharge(
     details: { invoiceId: invoice.id, origin: failed.origin, code, declineClass },
   });
   if (invoice.status !== 'open') return context;
+  // Nothing of the subscription hangs on it.
+  if (invoice.kind === 'one_off') return context;
 
   // Nobody decided anything: the charge is tried again.
   const plan = { invoiceId: invoice.id, at: at.toISOString(), forEver: false };

@@ -137,7 +137,8 @@ async function follow(
     ...(attempt === null && { takenBack: { paymentId: payment.id, by } }),
   } as const;
   const after = await applyFailedCharge(tx, context, failed);
-  if (isTerminal(after.subscription.status)) await settleWithFormer(tx, subject, failed);
+  if (invoice.kind === 'one_off' || isTerminal(after.subscription.status))
+    await leaveUnchased(tx, subject, failed);
   await lookAtTransferOf(tx, invoice.id, at);
   const current = await lockSubscription(tx, after.subscription.id);
   if (current.subscription.version > subject.context.subscription.version)
@@ -252,10 +253,10 @@ async function reopen(
 }
 
 /**
- * Nobody is chased for a subscription that has ended: the invoice stays open, the customer is told and may pay it. Where the
- * customer has been erased nobody can be told, and it is bad debt at once.
+ * Nobody is chased for a one-off, nor for a subscription that has ended: the invoice stays open, the customer is told and may pay
+ * it. Where the customer has been erased nobody can be told, and it is bad debt at once.
  */
-async function settleWithFormer(tx: Tx, { context }: RefundContext, failed: FailedCharge): Promise<void> {
+async function leaveUnchased(tx: Tx, { context }: RefundContext, failed: FailedCharge): Promise<void> {
   const { invoice, code, at } = failed;
   if (invoice.status !== 'open') return;
   if (context.customer.erasedAt !== null) {
