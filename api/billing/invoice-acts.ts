@@ -69,6 +69,7 @@ const writeOff = route({
       'invoice_not_open',
       'nothing_paid',
       'write_off_above_limit',
+      'second_person_required',
       'charge_in_flight',
       'coins_under_way',
       'payment_under_way',

@@ -106,6 +106,7 @@ const match = route({
       'above_movement',
       'nothing_left',
       'no_invoice_for_credit',
+      'second_person_required',
     ],
   },
   responses: { 200: { description: 'It is booked.', schema: bankMatch, example, links: nextSteps } },

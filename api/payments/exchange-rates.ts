@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { enterRate, readRate } from '../../db/queries/payments/exchange-rates.ts';
 import { unusable } from '../../db/queries/payments/record-payment.ts';
-import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { currentTenant } from '../../db/queries/tenants/tenants.ts';
 import {
   ENTERED,
@@ -85,7 +84,7 @@ const enter = route({
   scope: 'billing:write',
   summary: 'Enter the exchange rate of a day',
   description:
-    'For currencies that the European Central Bank does not publish, or where another rate was agreed. It holds for your payments only, and goes before what is published; a rate that was entered wrongly is entered again, and the last one holds. Payments that were booked keep theirs.',
+    'For currencies that the European Central Bank does not publish, or where another rate was agreed. It holds for your payments only, and goes before what is published; a rate that was entered wrongly is entered again, and the last one holds. Payments that were booked keep theirs. For the limits of what you may do alone it does not count, and you do not match by it: that is for another API key.',
   body: z.strictObject({ date, base, quote, rate: exchangeRate, reason }).meta({ id: 'NewExchangeRate' }),
   example: { date: '2026-12-05', base: 'KWD', quote: 'USD', rate: '3.2541', reason: 'not_published' },
   responses: { 201: { description: 'The rate.', schema: enteredRate } },
@@ -102,17 +101,7 @@ const enter = route({
         errors: [{ path: 'body.date', message: `must be from ${FIRST_RATE_DAY} to ${today}` }],
       });
     }
-    const row = await enterRate(tx, { tenantId, day, base, quote, rate, at: now });
-    await writeAudit(tx, {
-      tenantId,
-      actor,
-      action: 'exchange_rate.entered',
-      entityType: 'exchange_rate',
-      entityId: row.id,
-      reason,
-      details: { day, base, quote, rate },
-      at: now,
-    });
+    const row = await enterRate(tx, { tenantId, day, base, quote, rate, actor, reason, at: now });
     const enteredAt = now.toISOString();
     return { status: 201, body: { id: row.id, date: day, base, quote, rate, source: ENTERED, enteredAt } };
   },

@@ -13,6 +13,14 @@ it('a second payment is credit in the currency of its invoice, and elsewhere onc
   expect(creditableOnly(inPounds, factsOf(known, { rates }))).toBe(inPounds);
 });
 
+it('a second payment whose worth only an entered rate says waits for a person', () => {
+  const rates = [rate('GBP', 'USD', '1.27', 'manual')];
+  expect(creditableOnly(inPounds, factsOf(known, { rates }))).toEqual({
+    ...inPounds,
+    needsConfirmation: true,
+  });
+});
+
 it('a second payment in a currency without a rate waits for one', () => {
   const decision = creditableOnly(inPounds, factsOf(known));
   expect(decision).toMatchObject({ kind: 'exception_fx', rule: 2, invoiceId: 'P', level: 'E' });

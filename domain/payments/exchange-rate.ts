@@ -95,6 +95,11 @@ function legBetween(rates: readonly ExchangeRate[], from: string, to: string): R
   return { base, quote, rate, source };
 }
 
+/** Whether a rate, or a leg of it, is what a person entered. */
+export function isEntered({ legs }: AppliedRate): boolean {
+  return legs.some(({ source }) => source === ENTERED);
+}
+
 /** What an amount in the rate's base comes to in its quote. Throws a `RangeError` beyond the exact integers. */
 export function convert(amount: Money, rate: AppliedRate): Money {
   if (amount.currency !== rate.base) {

@@ -81,7 +81,7 @@ type Paying = { level: Exclude<ReferenceLevel, 'T'>; settlement: Settlement };
  * - `exception_proof`: the invoice has payments on a proof whose money was not seen, and this is another amount: a person says
  *   whether it is that money.
  * - `duplicate_credit`: the invoice was paid before. The money is the customer's credit, and nothing is activated again; found
- *   with a slip only (`needsConfirmation`), a person first says that it is that customer's.
+ *   with a slip only, or worth what an entered rate says (`needsConfirmation`), a person first says that it is that customer's.
  * - `hold_pending`: seen and not booked; nothing is done.
  * - `reversal`: takes the credit `creditId` back.
  * - `payout`: money of a card vendor. `ignore_…`: no customer's money, or decided before.

@@ -75,6 +75,8 @@ const suggestReasons: Partial<Record<MatchDecision['rule'], (evidence: MatchEvid
   1: (evidence) => `${referencesOf(evidence)}, and together they do not come to that amount as open invoices`,
   4: (evidence) => `${referencesOf(evidence)}, which is not sure enough`,
   5: (evidence) => `${referencesOf(evidence)}, and the money was sent before the invoice was made`,
+  6: (evidence) =>
+    `${referencesOf(evidence)}, and what it is worth there says only a rate that somebody entered`,
   8: (evidence) => `${referencesOf(evidence)}, and digits alone need the exact amount`,
 };
 

@@ -542,6 +542,7 @@ describe('rule 6: other money', () => {
   // 100.00 USD due; a pound is a dollar, so that the border is seen.
   const known = [invoiceOf('F', 'ADV48213075', 10_000)];
   const at = (units: string) => ({ known, facts: { rates: [rate('GBP', 'USD', units)] } });
+  const entered = (units: string) => ({ known, facts: { rates: [rate('GBP', 'USD', units, 'manual')] } });
   const pounds = (amountMinor: number, text = 'ADV48213075') =>
     movement(text, amountMinor, { currency: 'GBP' });
 
@@ -572,6 +573,9 @@ describe('rule 6: other money', () => {
     ['by digits alone, nearly', pounds(9900, '48213075'), at('1'), 'auto_fx 6 F'],
     ['by digits alone, otherwise', pounds(9000, '48213075'), at('1'), 'suggest 8 F'],
     ['of no reference', pounds(10_000, 'WIRE'), at('1'), 'unmatched 11'],
+    ['exactly, at a rate that somebody entered', pounds(10_000), entered('1'), 'suggest 6 F'],
+    ['half, at a rate that somebody entered', pounds(5000), entered('1'), 'suggest 6 F'],
+    ['more, at a rate that somebody entered', pounds(20_000), entered('1'), 'suggest 6 F'],
   ])('%s', (_name, transaction, options, expected) => {
     expect(short(decide(transaction, options))).toBe(expected);
   });

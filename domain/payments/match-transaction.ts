@@ -9,7 +9,7 @@
  */
 import { type Money, money } from '../money.ts';
 import type { BankTransaction } from './bank-transaction.ts';
-import type { AppliedRate } from './exchange-rate.ts';
+import { type AppliedRate, isEntered } from './exchange-rate.ts';
 import { isWithin } from './foreign-payment.ts';
 import { isOpenOn, isPaid, namedCandidates, rankSubjectOf, unnamedCandidates } from './match-candidates.ts';
 import {
@@ -252,6 +252,8 @@ function inForeignMoney(subject: Subject, named: Named, level: 'E' | 'N' | 'D'):
     return { kind: 'exception_fx', rule: 6, evidence, invoiceId: invoice.id, level };
   }
   const { money: counted, rate } = exchanged;
+  // One person said alone what the money is worth.
+  if (isEntered(rate)) return suggest(subject, 6, [named]);
   if (!isWithin(counted.amountMinor, invoice.dueMinor, policy.fxToleranceBps)) {
     return byAmount(subject, named, { counted, level, rule: 6, rate });
   }

@@ -182,7 +182,7 @@ export async function populate({ stack, db, ok }: Product): Promise<Population> 
   }
   const today = new Date().toISOString().slice(0, 10);
   const rate = { date: today, base: 'USD', quote: 'JPY', rate: '151.2', reason: 'no_source' };
-  await ok(apiKey, 'POST', '/v1/exchange_rates', rate);
+  await ok(operatorKey, 'POST', '/v1/exchange_rates', rate);
   const { data: paid } = await ok(apiKey, 'GET', '/v1/payments?limit=100');
   const [given, disputed] = (paid as { id: string; externalId: string; rail: string }[]).filter(
     ({ rail }) => rail === 'stripe',

@@ -104,12 +104,14 @@ describe('a payment in another currency', () => {
     expect(refund.body).toMatchObject({ amountMinor: 2900, given: { amountMinor: 2238, currency: 'GBP' } });
   });
 
-  it('whose rate nobody knows is refused until somebody enters one', async () => {
+  it('whose rate nobody knows is refused until somebody else enters one', async () => {
     const { customerId } = await owing(1);
     const wired = wire({ amountMinor: 8912, currency: 'KWD' });
     const answer = await refused(customerId, wired, 422, 'exchange_rate_missing');
     expect(answer.body.detail).toContain('POST /v1/exchange_rates');
-    await enter({ base: 'KWD', quote: 'USD', rate: '3.2541' });
+    const { token } = await api.key(tenant.tenantId, ['billing:write']);
+    const rate = { date: '2026-03-04', base: 'KWD', quote: 'USD', rate: '3.2541', reason: 'agreed' };
+    await api.request('POST', '/v1/exchange_rates', { token, body: rate });
     const { body } = await post(`/v1/customers/${customerId}/payments`, wired);
     expect(body).toMatchObject({ outcome: 'settled', creditedMinor: 0 });
   });

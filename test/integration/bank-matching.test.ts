@@ -3,8 +3,9 @@
  * are told. After each the books explain every cent.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { withSystem } from '../../db/client.ts';
 import { eraseMovements } from '../../db/queries/payments/erase-movements.ts';
-import { enterRate } from '../../db/queries/payments/exchange-rates.ts';
+import { enterRate, storePublished } from '../../db/queries/payments/exchange-rates.ts';
 import { gatherMatchFacts } from '../../db/queries/payments/gather-match-facts.ts';
 import { type BankInvoice, type BankScene, createBankScene, NOW } from './bank-scene.ts';
 
@@ -124,6 +125,15 @@ describe('the worked cases', () => {
     expect((await scene.ok('POST', '/v1/bank/reconcile', {})).waiting).toBe(1);
     await scene.match();
     expect([await scene.decisionOf(id), await scene.statusOf(id)]).toEqual(['auto_fx 6', 'matched 38500']);
+  });
+
+  it('W17: at a rate that only a person has entered it is suggested, and nothing is booked', async () => {
+    const { tenantId } = scene;
+    const by = { actor: 'test', reason: 'agreed', at: new Date(NOW) };
+    await scene.inTenant((tx) => enterRate(tx, { tenantId, ...pounds, rate: '1.27', ...by }));
+    const id = await scene.tell('WIRE ADV48213075', 38_500, { currency: 'GBP' });
+    await scene.match();
+    expect([await scene.decisionOf(id), await scene.statusOf(id)]).toEqual(['suggest 6', 'suggested']);
   });
 
   it('W19: the same movement told twice is one, however often the matching runs', async () => {
@@ -384,15 +394,9 @@ describe('what goes wrong with transfers', () => {
   });
 });
 
+const pounds = { base: 'GBP', quote: 'USD', day: '2026-03-05' };
+
 function rate(units: string): Promise<unknown> {
-  return scene.inTenant((tx) =>
-    enterRate(tx, {
-      tenantId: scene.tenantId,
-      base: 'GBP',
-      quote: 'USD',
-      rate: units,
-      day: '2026-03-05',
-      at: new Date(NOW),
-    }),
-  );
+  const rates = [{ ...pounds, rate: units, source: 'ecb' }];
+  return withSystem(scene.db, (tx) => storePublished(tx, { rates, fetchedAt: new Date(NOW) }));
 }

@@ -2,7 +2,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
-import { enterRate } from '../../db/queries/payments/exchange-rates.ts';
 import { keepConfirmation } from '../../db/queries/payments/transfer-acts.ts';
 import { subscriptions } from '../../db/schema/billing.ts';
 import { bankMatchingWorkflowId } from '../../workflows/payments/bank-matching.contract.ts';
@@ -206,8 +205,14 @@ describe('a match', () => {
       status: 422,
       body: { code: 'exchange_rate_missing' },
     });
-    const day = { base: 'GBP', quote: 'USD', day: '2026-03-05', at: new Date(NOW) };
-    await scene.inTenant((tx) => enterRate(tx, { tenantId: scene.tenantId, ...day, rate: '1.27' }));
+    const rate = { base: 'GBP', quote: 'USD', date: '2026-03-05', rate: '1.27', reason: 'agreed' };
+    await scene.ok('POST', '/v1/exchange_rates', rate);
+    expect(await match(id, { ...body, convert: true })).toMatchObject({
+      status: 409,
+      body: { reason: 'second_person_required' },
+    });
+    const { token } = await scene.api.key(scene.tenantId, ['billing:write']);
+    await scene.api.request('POST', '/v1/exchange_rates', { token, body: rate });
     expect(await match(id, { ...body, convert: true })).toMatchObject({ body: { status: 'matched' } });
     expect(await scene.dueOf(invoiceId)).toBe('paid 10000/10000');
   });

@@ -134,10 +134,10 @@ describe('a rate that is kept', () => {
     frankfurter.setRates('2026-03-04', { USD: 1.0866 });
     await fetchOn('2026-03-05T00:10:00Z');
     const [mine, theirs] = [await createTenant(db, { name: 'A' }), await createTenant(db, { name: 'B' })];
-    const at = new Date('2026-03-05T09:00:00Z');
+    const by = { actor: 'test', reason: 'agreed', at: new Date('2026-03-05T09:00:00Z') };
     for (const rate of ['2', '1.1']) {
       await withTenant(db, mine, (tx) =>
-        enterRate(tx, { tenantId: mine, day: '2026-03-04', base: 'EUR', quote: 'USD', rate, at }),
+        enterRate(tx, { tenantId: mine, day: '2026-03-04', base: 'EUR', quote: 'USD', rate, ...by }),
       );
     }
     const pair = { base: 'EUR', quote: 'USD', day: '2026-03-05' };

@@ -304,18 +304,35 @@ describe('money in another currency', () => {
   });
 
   it('whose worth nobody knows waits, however little it is', async () => {
-    const plan = { name: 'Dinars', family: 'dinars', priceMinor: 9000, interval: { unit: 'month' } };
-    const made = await scene.post(
-      '/v1/plans',
-      { ...plan, code: 'pro-dinar', currency: 'KWD' },
-      scene.tenant.token,
-    );
-    expect(made.status).toBe(201);
+    await plan('pro-dinar', 'KWD');
     const debtor = await scene.owing(1, { code: 'pro-dinar', currency: 'KWD' });
     const approval = await asked(debtor, wire(9000, { currency: 'KWD' }));
     expect(approval.usdMinor).toBeNull();
     expect((await decide(approval.id, 'approve', scene.bob)).body.paymentId).toMatch(/^pay_/);
     expect(await scene.get(`/v1/invoices/${debtor.invoices[0]}`)).toMatchObject({ status: 'paid' });
+  });
+});
+
+describe('a rate that a person entered for a currency that nobody publishes', () => {
+  const rate = { date: '2026-03-05', base: 'KES', quote: 'USD', reason: 'not_published' };
+  const shillings = (amountMinor: number) => wire(amountMinor, { currency: 'KES' });
+
+  it('does not say what that person may record alone; of another one it does', async () => {
+    await plan('pro-shilling', 'KES');
+    const debtor = await scene.owing(1, { code: 'pro-shilling', currency: 'KES' });
+    expect((await scene.post('/v1/exchange_rates', { ...rate, rate: '0.0000001' })).status).toBe(201);
+    const approval = await asked(debtor, shillings(500_000_000));
+    expect(approval.usdMinor).toBeNull();
+    expect((await asked(debtor, shillings(100))).usdMinor).toBeNull();
+    expect((await scene.post('/v1/exchange_rates', { ...rate, rate: '0.0077' }, scene.bob)).status).toBe(201);
+    expect((await asked(debtor, shillings(12_987_100))).usdMinor).toBe(100_001);
+    expect((await record(debtor, shillings(12_980_000))).status).toBe(201);
+  });
+
+  it('does not make it worth less than by the rate of another person, whoever enters one last', async () => {
+    const debtor = await scene.owing(1, { code: 'pro-shilling', currency: 'KES' });
+    expect((await scene.post('/v1/exchange_rates', { ...rate, rate: '0.0000001' })).status).toBe(201);
+    expect((await asked(debtor, shillings(12_987_100))).usdMinor).toBe(100_001);
   });
 });
 
@@ -329,6 +346,13 @@ it('a customer who was erased leaves neither note nor number in what was asked',
   expect(row.kept).not.toContain('brother');
   expect(row.kept).not.toContain('000417');
 });
+
+/** A plan in a currency of its own, which nobody has a rate of. */
+async function plan(code: string, currency: string): Promise<void> {
+  const fields = { name: code, family: code, priceMinor: 9000, interval: { unit: 'month' } };
+  const made = await scene.post('/v1/plans', { ...fields, code, currency }, scene.tenant.token);
+  expect(made.status).toBe(201);
+}
 
 function record({ invoices }: Debtor, body: object, token?: string): Promise<TestAnswer> {
   return scene.post(`/v1/invoices/${invoices[0]}/payments`, body, token);

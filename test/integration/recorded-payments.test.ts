@@ -320,7 +320,8 @@ function refund(paymentId: string, amountMinor?: number) {
 
 function enter(base: string, quote: string, rate: string, day = '2026-03-05') {
   const { tenantId } = first;
-  return inTenant((tx) => enterRate(tx, { tenantId, day, base, quote, rate, at }));
+  const by = { actor: 'test', reason: 'agreed', at };
+  return inTenant((tx) => enterRate(tx, { tenantId, day, base, quote, rate, ...by }));
 }
 
 /** Another period of the same subscription is billed. */

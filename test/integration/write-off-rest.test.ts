@@ -6,6 +6,7 @@ import {
   type Debtor,
   type ManualScene,
   money,
+  now,
   PRICE_MINOR,
   wire,
 } from './manual-scene.ts';
@@ -68,6 +69,19 @@ it.each([
   const debtor = await scene.owing(1, { code: 'pro-euro', currency: 'EUR' });
   await pay(debtor, PRICE_MINOR - restMinor, { currency: 'EUR' });
   expect((await writeOff(debtor)).status).toBe(status);
+});
+
+it('is not let go by whoever entered the only rate that says how small it is, but by another person', async () => {
+  const plan = { code: 'pro-shilling', name: 'Pro', family: 'shilling', interval: { unit: 'month' } };
+  const priced = { ...plan, priceMinor: PRICE_MINOR, currency: 'KES' };
+  expect((await scene.post('/v1/plans', priced, scene.tenant.token)).status).toBe(201);
+  const debtor = await scene.owing(1, { code: 'pro-shilling', currency: 'KES' });
+  await scene.business.pay(debtor.invoices[0] ?? '', 100, now);
+  await scene.refused(() => writeOff(debtor), 422, 'exchange_rate_missing');
+  const rate = { date: '2026-03-05', base: 'KES', quote: 'USD', rate: '0.0077', reason: 'not_published' };
+  expect((await scene.post('/v1/exchange_rates', rate)).status).toBe(201);
+  await scene.refused(() => writeOff(debtor), 409, 'second_person_required');
+  expect((await writeOff(debtor, scene.bob)).status).toBe(200);
 });
 
 it('is refused without a reason, for another tenant, and while a card is charged for it', async () => {
@@ -134,8 +148,8 @@ async function pay({ invoices }: Debtor, amountMinor: number, differs: object = 
   return answer.body.paymentId;
 }
 
-function writeOff({ invoices }: Debtor): Promise<TestAnswer> {
-  return scene.post(`/v1/invoices/${invoices[0]}/write_off`, { reason: 'a bank kept it' });
+function writeOff({ invoices }: Debtor, token = scene.ada): Promise<TestAnswer> {
+  return scene.post(`/v1/invoices/${invoices[0]}/write_off`, { reason: 'a bank kept it' }, token);
 }
 
 async function statusOf({ subscriptionId }: Debtor): Promise<string> {

@@ -96,6 +96,6 @@ export function decide(
   return matchTransaction({ transaction, account, facts: factsOf(known, facts), policy });
 }
 
-export function rate(base: string, quote: string, units: string): AppliedRate {
-  return { base, quote, day: '2026-03-05', legs: [{ base, quote, rate: units, source: 'ecb' }] };
+export function rate(base: string, quote: string, units: string, source = 'ecb'): AppliedRate {
+  return { base, quote, day: '2026-03-05', legs: [{ base, quote, rate: units, source }] };
 }

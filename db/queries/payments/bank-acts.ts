@@ -28,7 +28,7 @@ import {
 } from './bank-movements.ts';
 import { tellOfCredit } from './bank-notices.ts';
 import { bookOf } from './carry-out-match.ts';
-import { readRate } from './exchange-rates.ts';
+import { readRateOfOthers } from './exchange-rates.ts';
 import { extendExpiredTransfer } from './extend-expired-transfer.ts';
 import { customersOf } from './match-locks.ts';
 import { type InvoicePart, planMatch } from './plan-match.ts';
@@ -68,7 +68,7 @@ export type MatchedByHand = {
 /**
  * Throws `not_found`, and `state_conflict` with the reasons `money_out`, `not_booked`, `copy_suspected`, `taken_back`,
  * `already_matched`, `being_decided`, `nothing_to_match`, `invoice_named_twice`, `invoice_not_open`, `currency_mismatch`, `above_due`, `above_movement`, `nothing_left`,
- * `no_invoice_for_credit`, `exchange_rate_missing` and `exchange_rate_unusable`.
+ * `no_invoice_for_credit`, `second_person_required`, `exchange_rate_missing` and `exchange_rate_unusable`.
  */
 export async function matchByHand(tx: Tx, wish: MatchWish): Promise<MatchedByHand> {
   const { transactionId, actor, creditCustomerId, at } = wish;
@@ -294,7 +294,8 @@ async function bookPart(
     return { paymentId: proven.paymentId, outcome: 'proven', invoiceId: invoice.id, amountMinor };
   }
   const isForeign = invoice.currency !== row.currency && wish.convert === true;
-  const rate = isForeign ? await readRate(tx, { base: row.currency, quote: invoice.currency, day }) : null;
+  const pair = { base: row.currency, quote: invoice.currency, day };
+  const rate = isForeign ? await readRateOfOthers(tx, { ...pair, actor: wish.actor }) : null;
   const amount = money(amountMinor, row.currency);
   const settled = await bookOf(tx, booking, { invoiceId: invoice.id, amount, rate });
   const { paymentId, outcome, excessMinor } = settled;

@@ -4,8 +4,9 @@
  * Why it is safe to run twice: a published rate is unique by its day, pair and source, and whoever comes second leaves it as
  * it is. Nothing is ever rewritten: who entered a rate wrongly enters it again, and the last one holds.
  */
-import { and, asc, between, eq, inArray, isNull, max, or } from 'drizzle-orm';
-import { DomainError } from '../../../domain/errors.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { and, asc, between, eq, inArray, isNull, max, ne, or } from 'drizzle-orm';
+import { DomainError, stateConflict } from '../../../domain/errors.ts';
 import type { Money } from '../../../domain/money.ts';
 import {
   type AppliedRate,
@@ -21,6 +22,8 @@ import { daysLater } from '../../../domain/reporting/report-days.ts';
 import type { SystemTx, Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
 import { exchangeRates } from '../../schema/exchange-rates.ts';
+import { auditLog } from '../../schema/tenants.ts';
+import { writeAudit } from '../tenants/audit-log.ts';
 
 export type ExchangeRateRow = typeof exchangeRates.$inferSelect;
 
@@ -47,19 +50,32 @@ export async function lastPublishedDay(tx: SystemTx): Promise<string | null> {
   return last?.day ?? null;
 }
 
-/** Keeps a rate that a person of the tenant knows, for this tenant. */
+/** Keeps a rate that a person of the tenant knows, for this tenant. The audit log says who that is. */
 export async function enterRate(
   tx: Tx,
-  rate: Omit<ExchangeRate, 'source'> & { tenantId: string; at: Date },
+  rate: Omit<ExchangeRate, 'source'> & { tenantId: string; actor: string; reason: string; at: Date },
 ): Promise<ExchangeRateRow> {
-  const { at, ...entered } = rate;
+  const { actor, reason, at, ...entered } = rate;
+  const { tenantId, ...details } = entered;
   const [row] = await tx
     .insert(exchangeRates)
     .values({ id: newId('fxr'), ...entered, source: ENTERED, fetchedAt: at })
     .returning();
   if (row === undefined) throw new Error('An inserted exchange rate was not returned');
+  await writeAudit(tx, {
+    tenantId,
+    actor,
+    action: RATE_ENTERED,
+    entityType: 'exchange_rate',
+    entityId: row.id,
+    reason,
+    details,
+    at,
+  });
   return row;
 }
+
+const RATE_ENTERED = 'exchange_rate.entered';
 
 /** Throws `state_conflict` (`exchange_rate_missing`) that says how to enter one. */
 export async function readRate(
@@ -77,19 +93,60 @@ export async function readRate(
 }
 
 /**
- * What money is worth in cents of US dollars, as a limit compares it; null where no rate of the day is known. Where a rate was
- * published, one that a person entered makes it worth more, and never less.
+ * The rate that a person converts by. Throws also `second_person_required`, where it holds only because `actor` has entered it:
+ * nobody says alone what money counts for.
  */
-export async function usdWorth(tx: Tx, amount: Money, day: string): Promise<number | null> {
+export async function readRateOfOthers(
+  tx: Tx,
+  { actor, ...pair }: { base: string; quote: string; day: string; actor: string },
+): Promise<AppliedRate> {
+  const rate = await readRate(tx, pair);
+  const others = rateOn(await enteredByOthers(tx, await ratesBefore(tx, pair), actor), pair);
+  if (isDeepStrictEqual(rate, others)) return rate;
+  throw stateConflict(
+    'second_person_required',
+    `The rate from ${pair.base} to ${pair.quote} was entered with the API key that you use now: another one than that converts by it.`,
+  );
+}
+
+/**
+ * What money is worth in cents of US dollars, as a limit compares it for what `actor` does; null where that is not known, or only
+ * from a rate that `actor` has entered. The greatest counts of what was published, what others have entered and what holds, so that
+ * a rate that a person entered makes it worth more, and never less.
+ */
+export async function usdWorth(
+  tx: Tx,
+  amount: Money,
+  { day, actor }: { day: string; actor: string },
+): Promise<number | null> {
   const pair = { base: amount.currency, quote: 'USD', day };
   if (pair.base === pair.quote) return amount.amountMinor;
   if (day < FIRST_RATE_DAY) return null;
   const rates = await ratesBefore(tx, pair);
   const published = rates.filter(({ source }) => source === ECB);
-  const worths = [rateOn(rates, pair), rateOn(published, pair)].flatMap((rate) =>
+  const others = rateOn(await enteredByOthers(tx, rates, actor), pair);
+  if (others === null) return null;
+  const worths = [others, rateOn(published, pair), rateOn(rates, pair)].flatMap((rate) =>
     rate === null ? [] : [usdMinorAt(amount, rate)],
   );
-  return worths.length === 0 ? null : Math.max(...worths);
+  return Math.max(...worths);
+}
+
+/** Without those that `actor` has entered, and those of which nobody knows who has. */
+async function enteredByOthers(
+  tx: Tx,
+  rates: readonly ExchangeRateRow[],
+  actor: string,
+): Promise<ExchangeRateRow[]> {
+  const entered = rates.filter(({ source }) => source === ENTERED).map(({ id }) => id);
+  if (entered.length === 0) return [...rates];
+  const { entityId, action, actor: enteredBy } = auditLog;
+  const rows = await tx
+    .select({ id: entityId })
+    .from(auditLog)
+    .where(and(inArray(entityId, entered), eq(action, RATE_ENTERED), ne(enteredBy, actor)));
+  const ofOthers = new Set(rows.map(({ id }) => id));
+  return rates.filter(({ id, source }) => source !== ENTERED || ofOthers.has(id));
 }
 
 /** What cannot be counted is above every limit. */

@@ -167,7 +167,7 @@ async function wantSecondPerson(
 ): Promise<void> {
   if (proof.uploadedBy !== actor) return;
   const { timeZone } = await currentTenant(tx);
-  const usdMinor = await usdWorth(tx, amount, dayAt(at.toISOString(), timeZone));
+  const usdMinor = await usdWorth(tx, amount, { day: dayAt(at.toISOString(), timeZone), actor });
   const aloneUsdMinor = await approvedAlone(tx, proof, { actor, at, timeZone });
   if (!needsApproval({ usdMinor, aloneUsdMinor, fourEyesUsdMinor: bankPolicy.fourEyesUsdMinor })) return;
   throw stateConflict(
@@ -201,7 +201,8 @@ async function approvedAlone(
   let sumMinor = 0;
   for (const { amountMinor, currency, decidedAt } of rows) {
     const day = dayAt((decidedAt ?? at).toISOString(), timeZone);
-    sumMinor += (await usdWorth(tx, money(amountMinor, currency), day)) ?? bankPolicy.fourEyesUsdMinor;
+    const worthMinor = await usdWorth(tx, money(amountMinor, currency), { day, actor });
+    sumMinor += worthMinor ?? bankPolicy.fourEyesUsdMinor;
   }
   return sumMinor;
 }

@@ -185,16 +185,16 @@ function sameMoney(
 
 /**
  * What a record is worth in cents of US dollars: what came, or what it counts for by the rate that was given with it, whichever
- * is more; null where no rate says that.
+ * is more; null where no rate says that but those of whoever records it.
  */
 async function worthOf(tx: Tx, wish: HandWish, invoice: InvoiceRow): Promise<number | null> {
-  const { amount, receivedAt } = wish;
+  const { amount, actor, receivedAt } = wish;
   const rate = await checkBookable(tx, wish, invoice);
   const { timeZone } = await currentTenant(tx);
   const day = dayAt(receivedAt.toISOString(), timeZone);
-  const received = await usdWorth(tx, amount, day);
+  const received = await usdWorth(tx, amount, { day, actor });
   if (rate === null || received === null) return received;
-  const counted = await usdWorth(tx, exchanged(amount, { rate, duesMinor: [] }).converted, day);
+  const counted = await usdWorth(tx, exchanged(amount, { rate, duesMinor: [] }).converted, { day, actor });
   return counted === null ? null : Math.max(received, counted);
 }
 

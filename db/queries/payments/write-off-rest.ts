@@ -25,7 +25,7 @@ import { completeInvoice } from './settle-payment.ts';
 
 /**
  * Throws `not_found`, and `state_conflict` with the reasons `invoice_not_open`, `nothing_paid`, `write_off_above_limit`,
- * `exchange_rate_missing` and those of money that is on its way. Returns the invoice as it is then.
+ * `second_person_required`, `exchange_rate_missing` and those of money that is on its way. Returns the invoice as it is then.
  */
 export async function writeOffRest(
   tx: Tx,
@@ -37,7 +37,7 @@ export async function writeOffRest(
   if (invoice.status === 'paid' && invoice.writtenOffMinor > 0) return invoice;
   await refuseWhilePaid(tx, { invoice, at });
   const rest = dueOf(invoice);
-  await refuseAboveLimit(tx, invoice, dayAt(at.toISOString(), context.tenant.timeZone));
+  await refuseAboveLimit(tx, invoice, { day: dayAt(at.toISOString(), context.tenant.timeZone), actor });
 
   const paymentId = await lastPayment(tx, invoiceId);
   const { amountMinor } = rest;
@@ -85,14 +85,21 @@ export async function writeOffRest(
   return readInvoice(tx, invoiceId);
 }
 
-async function refuseAboveLimit(tx: Tx, invoice: InvoiceRow, day: string): Promise<void> {
+async function refuseAboveLimit(
+  tx: Tx,
+  invoice: InvoiceRow,
+  { day, actor }: { day: string; actor: string },
+): Promise<void> {
   const rest = dueOf(invoice);
   const { writeOffLimitUsdMinor } = bankPolicy;
-  const restUsdMinor = await usdWorth(tx, rest, day);
+  const restUsdMinor = await usdWorth(tx, rest, { day, actor });
   if (restUsdMinor === null) {
     // It says how to enter one.
     await readRate(tx, { base: rest.currency, quote: 'USD', day });
-    throw new Error(`A rate of ${rest.currency} is known on ${day} and is not`);
+    throw stateConflict(
+      'second_person_required',
+      `What ${formatMoney(rest)} are worth says only a rate that was entered with the API key that you use now; another one than that writes the rest off.`,
+    );
   }
   const mistake = writeOffMistake({ restUsdMinor, paidMinor: invoice.paidMinor, writeOffLimitUsdMinor });
   if (mistake === null) return;
