@@ -192,6 +192,27 @@ describe('a cheque that bounces', () => {
     );
   });
 
+  it.each([0, 5000])(
+    'of an invoice that was voided after a part was given back: its credit is gone and no more, that part is lost (%i of other credit)',
+    async (otherMinor) => {
+      const debtor = await subscribed('payment', ['paid']);
+      const [cash, lost] = [await scene.balance('cash:manual'), await scene.balance('bad_debt')];
+      const paymentId = await pay(debtor, 2000);
+      await scene.post(`/v1/payments/${paymentId}/refunds`, { amountMinor: 900 });
+      expect((await scene.post(`/v1/invoices/${debtor.invoices[0]}/void`, {})).status).toBe(200);
+      if (otherMinor > 0) await scene.business.pay(debtor.invoices[0] ?? '', otherMinor, now);
+      expect(await creditOf(debtor)).toBe(1100 + otherMinor);
+      expect((await bounce(paymentId)).body).toMatchObject({ returnedMinor: 2000, allocatedMinor: 0 });
+      expect(await scene.get(`/v1/invoices/${debtor.invoices[0]}`)).toMatchObject({
+        status: 'void',
+        paidMinor: 0,
+      });
+      expect(await creditOf(debtor)).toBe(otherMinor);
+      expect((await scene.balance('bad_debt')) - lost).toBe(900);
+      expect((await scene.balance('cash:manual')) - cash).toBe(otherMinor - 900);
+    },
+  );
+
   it('in the same moment as its refund: one comes first, and the other knows of it', async () => {
     for (let round = 0; round < 6; round += 1) {
       const debtor = await scene.owing();

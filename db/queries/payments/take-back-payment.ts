@@ -175,8 +175,10 @@ async function takeBack(
   const leftMinor = payment.amountMinor - payment.returnedMinor;
   const returnedMinor = Math.min(returned.amountMinor, leftMinor);
   const givenMinor = await creditGivenBack(tx, payment.id);
-  const freeMinor = Math.min(returnedMinor, Math.max(0, leftMinor - payment.allocatedMinor - givenMinor));
-  const owedAgainMinor = payment.allocatedMinor - (returned.givenBackMinor ?? 0);
+  // Where the invoice was voided since, nothing is allocated, and what was given back of it did not become credit.
+  const owedAgainMinor = Math.max(0, payment.allocatedMinor - (returned.givenBackMinor ?? 0));
+  const boundMinor = Math.max(payment.allocatedMinor, returned.givenBackMinor ?? 0);
+  const freeMinor = Math.min(returnedMinor, Math.max(0, leftMinor - boundMinor - givenMinor));
   const allocatedMinor = Math.min(returnedMinor - freeMinor, owedAgainMinor);
   const excessMinor = returnedMinor - allocatedMinor;
   const creditMinor = Math.min(freeMinor, await unspentCredit(tx, payment, context));
