@@ -74,7 +74,7 @@ const problems: readonly ProblemCode[] = [
   'state_conflict',
 ];
 
-const reasons = { state_conflict: ['reference_awaits_approval'] } as const;
+const reasons = { state_conflict: ['reference_awaits_approval', 'payment_returned'] } as const;
 
 /** Of an approval only what identifies it is kept, for its note may be personal. */
 const replay = {

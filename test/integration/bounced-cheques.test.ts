@@ -244,6 +244,19 @@ describe('a cheque that bounces', () => {
     ]);
   });
 
+  it('and is paid in the end is refused under its reference, and recorded under one of its own', async () => {
+    const debtor = await scene.owing();
+    const record = (reference: string) =>
+      scene.post(`/v1/invoices/${debtor.invoices[0]}/payments`, money(PRICE_MINOR, { reference }));
+    const { body } = await record(debtor.customerId);
+    expect((await record(debtor.customerId)).body).toMatchObject({ outcome: 'duplicate' });
+    await bounce(body.paymentId);
+    const answer = await scene.refused(() => record(debtor.customerId), 409, 'payment_returned');
+    expect(answer.body.detail).toContain('a reference of its own');
+    expect((await record(`${debtor.customerId} again`)).body).toMatchObject({ outcome: 'settled' });
+    expect(await duesOf(debtor)).toEqual([0]);
+  });
+
   it('when the process dies all of it is done or nothing, and repeated it is done once', async () => {
     const debtor = await scene.owing(2);
     const paymentId = await pay(debtor, 2 * PRICE_MINOR);

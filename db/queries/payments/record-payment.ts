@@ -47,8 +47,8 @@ export type RecordedPayment = {
 };
 
 /**
- * Throws `not_found`, and `state_conflict` with the reasons `reference_already_booked`, `fee_above_amount`,
- * `exchange_rate_missing` and `exchange_rate_unusable`. Nothing is written then.
+ * Throws `not_found`, and `state_conflict` with the reasons `reference_already_booked`, `payment_returned`,
+ * `fee_above_amount`, `exchange_rate_missing` and `exchange_rate_unusable`. Nothing is written then.
  */
 export async function recordInvoicePayment(
   tx: Tx,

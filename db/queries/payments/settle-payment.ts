@@ -9,7 +9,7 @@ import { eq } from 'drizzle-orm';
 import { termsInWords } from '../../../domain/billing/plan-change.ts';
 import { dropCharge } from '../../../domain/billing/planned-charge.ts';
 import { isTerminal } from '../../../domain/billing/subscription.ts';
-import { DomainError } from '../../../domain/errors.ts';
+import { DomainError, stateConflict } from '../../../domain/errors.ts';
 import { inWords } from '../../../domain/instant.ts';
 import type { CustomerNotification } from '../../../domain/messaging/notification.ts';
 import { formatMoney, type Money, money } from '../../../domain/money.ts';
@@ -102,8 +102,8 @@ export type Settled = {
 };
 
 /**
- * Books a payment. Throws `not_found`, or `state_conflict` for another currency without a rate or a reference used
- * elsewhere.
+ * Books a payment. Throws `not_found`, or `state_conflict` for another currency without a rate, a reference used elsewhere, or
+ * that of a record that was taken back.
  */
 export async function settlePayment(tx: Tx, input: SettlePaymentInput): Promise<Settled> {
   const { tenantId, invoiceId, rail, externalId, at } = input;
@@ -256,6 +256,13 @@ function duplicateOf(booked: PaymentRow, { invoiceId, amount, externalId }: Sett
       reason: 'reference_already_booked',
       message: `The reference ${externalId} already stands for another payment (${booked.id}); use a reference of its own.`,
     });
+  }
+  // Vendors tell of a payment again whatever has become of it; a person does so of money that came after all.
+  if (booked.rail === 'manual' && booked.returnedAt !== null) {
+    throw stateConflict(
+      'payment_returned',
+      `The payment under the reference ${externalId} (${booked.id}) was taken back; where its money has come after all, record it under a reference of its own.`,
+    );
   }
   return { paymentId: booked.id, outcome: 'duplicate', excessMinor: 0 };
 }
