@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription } from '../../db/queries/billing/subscriptions.ts';
+import { eraseMovements } from '../../db/queries/payments/erase-movements.ts';
 import { keepConfirmation } from '../../db/queries/payments/transfer-acts.ts';
 import { subscriptions } from '../../db/schema/billing.ts';
 import { bankMatchingWorkflowId } from '../../workflows/payments/bank-matching.contract.ts';
@@ -345,6 +346,38 @@ describe('a match that cannot be is refused, and nothing is written:', () => {
     );
     expect((await match(id, body)).body.reason).toBe('copy_suspected');
   });
+});
+
+describe('a customer who is erased', () => {
+  it('is forgotten in movements that pay, or paid last before they were taken back, and in nobody else’s', async () => {
+    const [wrong, right] = [await open(2100), await open(2100)];
+    const [waiting, paying, returned] = [await named(2100), await named(2100), await named(2100)];
+    for (const id of [waiting, paying, returned]) {
+      expect((await match(id, wrong.body)).status).toBe(200);
+      await scene.ok('POST', path(id, 'unmatch'), { reason: 'Somebody else' });
+    }
+    expect((await match(paying, right.body)).status).toBe(200);
+    await scene.api.sql('UPDATE bank_transactions SET reversed_at = now() WHERE id = $1', [returned]);
+    const erase = (customerId: string) =>
+      scene.inTenant((tx) => eraseMovements(tx, { customerId, at: new Date(NOW) }));
+    const payers = () =>
+      Promise.all([waiting, paying, returned].map(async (id) => (await scene.movement(id)).payerName));
+    await erase(wrong.customerId);
+    expect(await payers()).toEqual(['Ada', 'Ada', null]);
+    await erase(right.customerId);
+    expect(await payers()).toEqual(['Ada', null, null]);
+  });
+
+  async function open(amountMinor: number) {
+    const { customerId, invoiceId } = await scene.invoice(nextReference(), amountMinor);
+    return { customerId, body: { invoices: [{ invoiceId }] } };
+  }
+
+  async function named(amountMinor: number): Promise<string> {
+    const id = await scene.tell('WIRE', amountMinor, { payer: { name: 'Ada', account: null } });
+    await scene.match();
+    return id;
+  }
 });
 
 describe('taking a match back', () => {

@@ -1,7 +1,7 @@
 /**
- * What movements on bank accounts tell of a customer who is erased: of those that paid the customer's invoices, of what they
- * replaced or were copied by, and of what took them back; and what people wrote when they decided about them. The amounts stay,
- * as the books do.
+ * What movements on bank accounts tell of a customer who is erased: of those that pay the customer's invoices, or paid them last
+ * before their money went back, of what they replaced or were copied by, and of what took them back; and what people wrote when
+ * they decided about them. What was matched wrongly is somebody else's. The amounts stay, as the books do.
  *
  * Why it is safe to run twice: what is erased is erased, and is not kept again when its source tells it anew (`erasedAt`).
  */
@@ -21,7 +21,11 @@ export async function eraseMovements(
     where movement.id in (
       select allocation.transaction_id from ${bankAllocations} allocation
       join ${invoices} invoice on invoice.id = allocation.invoice_id
-      where invoice.customer_id = ${customerId}
+      where invoice.customer_id = ${customerId} and (allocation.undone_at is null
+        or (movement.reversed_at is not null or movement.removed_at is not null)
+          and allocation.undone_at = (
+            select max(last.undone_at) from ${bankAllocations} last
+            where last.transaction_id = allocation.transaction_id))
     )`;
   // Whoever tells movements holds their account: a copy that is being told is there then, or finds its original erased.
   await tx.execute(sql`
