@@ -19,7 +19,6 @@ const credit = {
   bookedOn: '2026-03-05',
   references: [A],
   bankReference: null,
-  isReversed: false,
   isRefunded: false,
 };
 const other = { account: { id: 'x', role: 'other' } } as const;

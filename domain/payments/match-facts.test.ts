@@ -7,29 +7,25 @@ import { matchTransaction } from './match-transaction.ts';
 import { readReferences } from './reference-text.ts';
 
 describe('what is to be known of a movement', () => {
-  it('are the codes it may name, its amount, its payer, and the day of a rate', () => {
+  it('are the codes it may name, its amount, the pending one before it, and the day of a rate', () => {
     const transaction = movement(['WIRE ADV4821307S 10002001', 'adv 1234-5678'], 49_900, {
       authorisedOn: '2026-03-04',
       pendingExternalId: 'p',
-      payer: { name: 'Acme', account: '123' },
     });
     expect(wantedFacts(transaction)).toEqual({
       readings: readReferences(transaction.texts),
       references: ['ADV48213075', 'ADV10002001', 'ADV12345678'],
       amount: { amountMinor: 49_900, currency: 'USD' },
-      payer: { name: 'Acme', account: '123' },
       pendingExternalId: 'p',
-      credit: null,
       rateDay: '2026-03-04',
     });
   });
 
-  it('of money out is the credit that it may take back', () => {
-    const transaction = movement('RETURN ADV48213076', -49_900, { bankReference: 'X1' });
+  it('of money out are the codes it may name, and no amount, for it pays nothing', () => {
+    const transaction = movement('RETURN ADV48213076', -49_900);
     expect(wantedFacts(transaction)).toMatchObject({
       references: ['ADV48213076'],
       amount: null,
-      credit: { amount: { amountMinor: 49_900, currency: 'USD' }, bankReference: 'X1' },
       rateDay: '2026-03-05',
     });
     expect(wantedNeighbours(wantedFacts(transaction), () => false)).toEqual([]);

@@ -2,7 +2,7 @@
  * What is to be known of a movement before it is matched. The rows of a run are read first, what all of them want is looked up
  * together, a constant number of queries for any number of movements, and each is then matched with what was found:
  *
- * 1. `wantedFacts` of every movement: the codes it may name, the amounts, payers and earlier movements to look for.
+ * 1. `wantedFacts` of every movement: the codes it may name, the amounts and earlier movements to look for.
  * 2. `wantedNeighbours` of those whose codes are all unknown.
  */
 import type { Money } from '../money.ts';
@@ -41,7 +41,7 @@ export function isProven({ provenMinor, currency }: MatchInvoice, received: Mone
   return currency === received.currency && provenMinor.includes(received.amountMinor);
 }
 
-/** A movement in that was matched, as a reversal of it would name it. */
+/** A movement in that was matched and not taken back, as a reversal of it would name it. */
 export type AllocatedCredit = {
   id: string;
   externalId: string;
@@ -52,7 +52,6 @@ export type AllocatedCredit = {
   /** Of the invoices that it paid, and those that its own text names. */
   references: readonly string[];
   bankReference: string | null;
-  isReversed: boolean;
   /** We have given some of it back, or are about to. */
   isRefunded: boolean;
 };
@@ -96,12 +95,8 @@ export type WantedFacts = {
   references: string[];
   /** Open invoices with exactly this due. Null for what is no money in. */
   amount: Money | null;
-  /** Whose open invoices may be meant. */
-  payer: BankTransaction['payer'];
   /** Which earlier, pending movement it replaces. */
   pendingExternalId: string | null;
-  /** Of money out: credits of the same account of this amount, for one of the references, or with this number. */
-  credit: { amount: Money; bankReference: string | null } | null;
   /** The day of which a rate is wanted, if an invoice it names is in another currency. */
   rateDay: string;
 };
@@ -112,15 +107,13 @@ export function dayOf({ authorisedOn, bookedOn }: BankTransaction): string {
 }
 
 export function wantedFacts(transaction: BankTransaction): WantedFacts {
-  const { amountMinor, currency, texts, payer, pendingExternalId, bankReference } = transaction;
+  const { amountMinor, currency, texts, pendingExternalId } = transaction;
   const readings = readReferences(texts);
   return {
     readings,
     references: exactCodes(readings),
     amount: amountMinor > 0 ? { amountMinor, currency } : null,
-    payer,
     pendingExternalId,
-    credit: amountMinor < 0 ? { amount: { amountMinor: -amountMinor, currency }, bankReference } : null,
     rateDay: dayOf(transaction),
   };
 }

@@ -5,7 +5,7 @@
  * paid or names. Where we have given such a credit back ourselves, it may be that money: then only a code of the bank proves
  * that the bank took it.
  *
- * Why it is safe to run twice: a credit that was taken back is not taken back again.
+ * Why it is safe to run twice: a credit that was taken back is none of those that are given.
  */
 import { hasBankNumber } from './bank-number.ts';
 import type { BankTransaction } from './bank-transaction.ts';
@@ -41,7 +41,6 @@ export function reversedCredit(
   const possible = credits
     .filter(
       (credit) =>
-        !credit.isReversed &&
         credit.accountId === accountId &&
         credit.currency === transaction.currency &&
         credit.bookedOn <= transaction.bookedOn,

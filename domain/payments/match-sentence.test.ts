@@ -20,7 +20,6 @@ const credits = [
     bookedOn: '2026-03-05',
     references: ['ADV48213075'],
     bankReference: 'MMQF123456',
-    isReversed: false,
     isRefunded: false,
   },
 ];

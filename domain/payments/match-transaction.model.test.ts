@@ -225,12 +225,11 @@ class Books {
     return [...this.decisions].flatMap(([id, decision]) => {
       const row = this.rows.get(id);
       const references = decision.evidence.invoices.map(({ reference }) => reference);
-      if (row === undefined || settlementOf(decision) === null) return [];
+      if (row === undefined || settlementOf(decision) === null || this.reversed.has(id)) return [];
       const { amountMinor, currency, bookedOn, bankReference } = row;
-      const isReversed = this.reversed.has(id);
       const about = { accountId: receiving.id, externalId: row.externalId };
-      const state = { isReversed, isRefunded: false };
-      return [{ id, ...about, ...state, amountMinor, currency, bookedOn, references, bankReference }];
+      const money = { amountMinor, currency, bookedOn, isRefunded: false };
+      return [{ id, ...about, ...money, references, bankReference }];
     });
   }
 

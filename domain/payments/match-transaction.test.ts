@@ -41,7 +41,6 @@ const credit: AllocatedCredit = {
   bookedOn: '2026-03-05',
   references: [A.reference],
   bankReference: '20260305MMQF1234',
-  isReversed: false,
   isRefunded: false,
 };
 
@@ -172,11 +171,6 @@ describe('the gates, in their order', () => {
     expect(short(decide(transaction, options))).toBe(expected);
   });
 
-  it('a pending return takes its credit back, and the booked one that replaces it takes back nothing', () => {
-    const booked = movement('RETURN ADV48213075', -49_900, { pendingExternalId: 'p' });
-    const facts = { credits: [{ ...credit, isReversed: true }] };
-    expect(decide(booked, { facts })).toMatchObject({ kind: 'ignore_outflow', suspectedCredits: [] });
-  });
   it('what was decided is never decided again, whatever it is', () => {
     for (const amountMinor of [49_900, -49_900, 0]) {
       const transaction = movement('RETURN ADV48213075', amountMinor, { pending: true });
@@ -312,7 +306,6 @@ describe('money out', () => {
     ['another amount goes out', { ...back('RETURN ADV48213075'), amountMinor: -49_800 }, credit],
     ['another currency goes out', back('RETURN ADV48213075', { currency: 'EUR' }), credit],
     ['it is of another account', back('RETURN ADV48213075'), { ...credit, accountId: 'other' }],
-    ['it was taken back before', back('RETURN ADV48213075'), { ...credit, isReversed: true }],
     ['it came later', back('RETURN ADV48213075', { bookedOn: '2026-03-04' }), credit],
     ['its number is too short', back('RETURN 123'), { ...credit, references: [], bankReference: '123' }],
   ])('takes none back where %s', (_name, transaction, of) => {

@@ -4,9 +4,11 @@
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withSystem } from '../../db/client.ts';
+import { movementOf, waitingMovements } from '../../db/queries/payments/bank-movements.ts';
 import { eraseMovements } from '../../db/queries/payments/erase-movements.ts';
 import { enterRate, storePublished } from '../../db/queries/payments/exchange-rates.ts';
 import { gatherMatchFacts } from '../../db/queries/payments/gather-match-facts.ts';
+import { inDecisionOrder } from '../../domain/payments/match-facts.ts';
 import { type BankInvoice, type BankScene, createBankScene, NOW } from './bank-scene.ts';
 
 let scene: BankScene;
@@ -170,6 +172,42 @@ describe('the worked cases', () => {
     await scene.inTenant((tx) => eraseMovements(tx, { customerId, at: new Date(NOW) }));
     for (const id of [credit, out]) expect(await scene.movement(id)).toMatchObject({ texts: [] });
   });
+});
+
+it('what waits is decided by day, money in first, then by name', async () => {
+  const told: [string, number, string][] = [
+    ['b', 5, '2026-03-05'],
+    ['a', -5, '2026-03-05'],
+    ['c', 5, '2026-03-05'],
+    ['B', 5, '2026-03-05'],
+    ['a-1', 5, '2026-03-05'],
+    ['d', -5, '2026-03-04'],
+    ['e', 5, '2026-03-06'],
+  ];
+  for (const [externalId, amountMinor, bookedOn] of told) {
+    await scene.tell('DEPOSIT', amountMinor, { externalId, bookedOn });
+  }
+  const waiting = await scene.inTenant((tx) => waitingMovements(tx, told.length));
+  const names = waiting.map(({ externalId }) => externalId);
+  expect(names).toEqual(['d', 'B', 'a-1', 'b', 'c', 'a', 'e']);
+  expect(waiting.map(movementOf).toSorted(inDecisionOrder)).toEqual(waiting.map(movementOf));
+});
+
+it('a pending return takes its credit back, and the booked one that replaces it takes back nothing', async () => {
+  const credit = await scene.tell('WIRE ADV48213075', 49_900);
+  await scene.match();
+  await scene.tell('RETURN ADV48213075', -49_900, { externalId: 'p', bookedOn: '2026-03-06', pending: true });
+  await scene.match();
+  expect(await scene.statusOf(credit)).toBe('reversed');
+  const booked = await scene.tell('RETURN ADV48213075', -49_900, {
+    pendingExternalId: 'p',
+    bookedOn: '2026-03-06',
+  });
+  await scene.match();
+  expect(await scene.decisionOf(booked)).toBe('ignore_outflow g3');
+  const suspected =
+    "SELECT decision -> 'suspectedCredits' AS ids FROM bank_decisions WHERE transaction_id = $1";
+  expect(await scene.api.sql(suspected, [booked])).toEqual([{ ids: [] }]);
 });
 
 describe('a return that was looked at before its credit', () => {

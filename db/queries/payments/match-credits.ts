@@ -22,7 +22,7 @@ export type BankReturn = {
   invoiceIds: readonly string[];
 };
 
-type Found = Omit<AllocatedCredit, 'isReversed'> & { returnId: string; texts: string[] };
+type Found = AllocatedCredit & { returnId: string; texts: string[] };
 
 /** By the ids of the returns. What else is asked for makes no difference to one of them. */
 export async function creditsOf(
@@ -56,7 +56,7 @@ export async function creditsOf(
   return new Map([...byReturn].map(([id, found]) => [id, found.map(toCredit)]));
 }
 
-/** In the order of `reversedCredit`. */
+/** In the order of `reversedCredit`. On what was taken back nothing is allocated. */
 function lastWhere(condition: SQL, limit: number): SQL {
   return sql`(select credit.id from ${bankTransactions} credit
     where credit.account_id = wanted.account and credit.currency = wanted.currency
@@ -79,5 +79,5 @@ const isRefunded = sql`exists (select from ${bankAllocations} paid
 
 function toCredit({ returnId: _returnId, amountMinor, texts, ...credit }: Found): AllocatedCredit {
   const references = [...new Set([...credit.references, ...exactCodes(readReferences(texts))])];
-  return { ...credit, references, amountMinor: Number(amountMinor), isReversed: false };
+  return { ...credit, references, amountMinor: Number(amountMinor) };
 }
