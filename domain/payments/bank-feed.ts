@@ -55,11 +55,8 @@ export type FeedAccount = {
   /** The same in every connection to the account, where the bank gives such a name; `externalId` is not. */
   persistentId: string | null;
   name: string;
-  officialName: string | null;
   /** The last digits of its number. */
   mask: string | null;
-  type: string;
-  subtype: string | null;
   /** ISO 4217 and one that we know; null for another. */
   currency: string | null;
 };
@@ -68,7 +65,6 @@ export type FeedConnection = {
   externalId: string;
   institutionId: string | null;
   institutionName: string | null;
-  webhookUrl: string | null;
   /** Why it is not read now; null for a healthy one. */
   problem: BankFeedFailure | null;
   /** When the customer must consent anew; null where consent does not end. */
@@ -126,8 +122,6 @@ export type BankFeed = {
   verificationKey(keyId: string): Promise<VerificationKey | null>;
   /** Ends the connection for good: the token opens nothing any more. Asked again it is `access_revoked`, which says the same. */
   remove(accessToken: string): Promise<void>;
-  /** Has the bank read now and not at its next time. What is new is told by webhook; asking twice is looking twice. */
-  refresh(accessToken: string): Promise<void>;
 };
 
 /**
@@ -173,9 +167,9 @@ export class BankFeedError extends VendorError {
 
 /**
  * - `changes_available`: there is something for `sync`.
- * - `failed`: the connection cannot be read; `problem` says why.
+ * - `failed`: the connection cannot be read.
  * - `login_repaired`: it can be read again, by no act of ours.
- * - `consent_expires`: at `at` unless the person consents anew.
+ * - `consent_expires`: soon, unless the person consents anew.
  * - `disconnect_expected`: within days, unless the person signs in again.
  * - `access_revoked`: the person has ended it.
  * - `other`: nothing that we act on.
@@ -198,7 +192,5 @@ export type BankFeedEvent = {
   kind: BankFeedEventKind;
   /** Null for an event that is about no connection. */
   connectionExternalId: string | null;
-  problem: BankFeedFailure | null;
-  at: string | null;
   createdAt: string;
 };

@@ -6,10 +6,7 @@ const told: FeedAccount = {
   externalId: 'new-1',
   persistentId: 'lasting-1',
   name: 'Checking',
-  officialName: null,
   mask: '3000',
-  type: 'depository',
-  subtype: 'checking',
   currency: 'USD',
 };
 const connection = { id: 'bcn_2', institutionId: 'ins_1' };

@@ -47,11 +47,6 @@ export function createPlaidBankFeed(connection: PlaidConnection): BankFeed {
         api.itemRemove({ access_token: accessToken }, options),
       );
     },
-    async refresh(accessToken) {
-      await plaid.ask(shapes.accepted, (api, options) =>
-        api.transactionsRefresh({ access_token: accessToken }, options),
-      );
-    },
   };
 }
 

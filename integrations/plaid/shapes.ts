@@ -61,16 +61,13 @@ const account = z.object({
   account_id: id,
   persistent_account_id: text,
   name: z.string(),
-  official_name: text,
   mask: text,
-  type: z.string(),
-  subtype: text,
   balances: z.object({ iso_currency_code: text }),
 });
 
 export const accounts = z.object({ accounts: z.array(account) });
 
-/** An error in an answer or in an event: what it was about, and the request it is known by at Plaid. */
+/** An error in an answer: what it was about, and the request it is known by at Plaid. */
 export const failure = z.object({
   error_type: z.string().max(255),
   error_code: z.string().max(255),
@@ -82,7 +79,6 @@ const item = z.object({
   item_id: id,
   institution_id: text,
   institution_name: text,
-  webhook: text,
   error: failure.nullish().catch(null),
   consent_expiration_time: instant,
 });
@@ -116,8 +112,6 @@ export const event = z.looseObject({
   webhook_type: z.string().regex(/^[\w.-]{1,100}$/),
   webhook_code: z.string().regex(/^[\w.-]{1,100}$/),
   item_id: id.nullish(),
-  error: failure.nullish().catch(null),
-  consent_expiration_time: instant,
 });
 
 export type TransactionJson = z.output<typeof transaction>;

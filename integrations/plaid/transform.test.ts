@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { FeedTransaction } from '../../domain/payments/bank-feed.ts';
 import { parseExactJson } from '../exact-json.ts';
 import * as shapes from './shapes.ts';
-import { toFeedPage } from './transform.ts';
+import { toFeedConnection, toFeedPage } from './transform.ts';
 
 /** As Plaid writes it: a wire that came in. */
 const wire = {
@@ -180,6 +180,18 @@ describe('a movement of Plaid', () => {
     expect(unreadable).toEqual([
       { externalId: 'tx1', accountExternalId: 'acc1', reason, currency, bookedOn: '2026-03-05' },
     ]);
+  });
+});
+
+describe('a connection of Plaid', () => {
+  const error = (error_code: string) => ({ error_type: 'ITEM_ERROR', error_code, error_message: 'Told' });
+  it.each([
+    ['is well', null, null],
+    ['is read no more until somebody signs in', error('ITEM_LOGIN_REQUIRED'), 'login_required'],
+    ['fails for a reason that has no word yet', error('SOMETHING_NEW'), 'bank_unavailable'],
+  ])('%s', (_what, failure, problem) => {
+    const answer = { item: { item_id: 'Item1', error: failure }, status: null };
+    expect(toFeedConnection(shapes.itemAnswer.parse(answer))).toMatchObject({ externalId: 'Item1', problem });
   });
 });
 

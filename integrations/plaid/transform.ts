@@ -118,10 +118,7 @@ export function toFeedAccount(account: shapes.AccountJson): FeedAccount {
     externalId: account.account_id,
     persistentId: clean(account.persistent_account_id),
     name: account.name,
-    officialName: clean(account.official_name),
     mask: clean(account.mask),
-    type: account.type,
-    subtype: account.subtype ?? null,
     currency: typeof currency === 'string' && isCurrency(currency) ? currency : null,
   };
 }
@@ -131,7 +128,6 @@ export function toFeedConnection({ item, status }: shapes.ItemAnswerJson): FeedC
     externalId: item.item_id,
     institutionId: item.institution_id ?? null,
     institutionName: item.institution_name ?? null,
-    webhookUrl: item.webhook ?? null,
     problem: item.error ? problemOf(item.error) : null,
     consentExpiresAt: instantOf(item.consent_expiration_time),
     lastReadAt: instantOf(status?.transactions?.last_successful_update),
@@ -177,8 +173,6 @@ export function toBankFeedEvent(
     type,
     kind: eventKinds.get(type) ?? 'other',
     connectionExternalId: event.item_id ?? null,
-    problem: event.error ? problemOf(event.error) : null,
-    at: instantOf(event.consent_expiration_time),
     createdAt: createdAt.toISOString(),
   };
 }

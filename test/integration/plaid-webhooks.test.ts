@@ -121,12 +121,12 @@ describe('a webhook', () => {
     plaid.expectDisconnect(itemId);
     plaid.revokeAccess(itemId);
     await plaid.flushWebhooks('created');
-    expect(believed.map(({ kind, problem, at }) => [kind, problem, at])).toEqual([
-      ['failed', 'login_required', null],
-      ['login_repaired', null, null],
-      ['consent_expires', null, '2026-04-01T00:00:00.000Z'],
-      ['disconnect_expected', null, null],
-      ['access_revoked', null, null],
+    expect(believed.map(({ kind }) => kind)).toEqual([
+      'failed',
+      'login_repaired',
+      'consent_expires',
+      'disconnect_expected',
+      'access_revoked',
     ]);
     for (const { body } of raw) expect(plaidEvent.parse(JSON.parse(body.toString())).item_id).toBe(itemId);
   });
