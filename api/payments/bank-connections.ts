@@ -82,7 +82,7 @@ const create = route({
       if (known !== null) return known.id;
       const { banks, db } = deps;
       const inTenant = <T>(work: (tx: Tx) => Promise<T>) => withTenant(db, tenantId, work);
-      const exchanged = await exchange(deps, body.publicToken);
+      const exchanged = await banks.feed.exchange(body.publicToken);
       if (exchanged === null) {
         const made = await madeMeanwhile(() => inTenant((tx) => connectionOfToken(tx, publicTokenHash)));
         if (made === null) throw unusableToken();
@@ -249,17 +249,6 @@ const test = route({
 });
 
 export const bankConnectionRoutes: readonly Route[] = [create, list, read, unlink, sync, dismiss, test];
-
-/** Null for a public token that Plaid does not take: it is too old, or none, or somebody has exchanged it already. */
-async function exchange({ banks }: ApiDependencies, publicToken: string) {
-  try {
-    return await banks.feed.exchange(publicToken);
-  } catch (error) {
-    const isRefused = error instanceof VendorError && error.code === 'vendor_rejected_request';
-    if (isRefused && error.message.includes('INVALID_PUBLIC_TOKEN')) return null;
-    throw error;
-  }
-}
 
 /** Who exchanges the same token at the same time is about to keep what it has got. */
 async function madeMeanwhile<T>(find: () => Promise<T | null>): Promise<T | null> {

@@ -8,23 +8,17 @@
  * asked for, is answered 503, and Plaid delivers it again.
  */
 import type { RequestHandler } from 'express';
-import { z } from 'zod';
 import { withSystem } from '../../db/client.ts';
 import { storeFeedEvent } from '../../db/queries/operations/inbox.ts';
-import { PLAID_SIGNATURE_HEADER, verifyPlaidWebhook } from '../../integrations/plaid/verify-webhook.ts';
+import {
+  PLAID_SIGNATURE_HEADER,
+  plaidEvent,
+  verifyPlaidWebhook,
+} from '../../integrations/plaid/verify-webhook.ts';
 import { WebhookVerificationError } from '../../integrations/webhooks/webhook-refusal.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import type { OpenRoute } from '../route.ts';
 import { answerReceipt, provedByKey, rawBodyOf, readRaw, webhookResponses } from '../webhook.ts';
-
-/** As far as it is read. */
-const plaidEvent = z
-  .looseObject({
-    webhook_type: z.string().regex(/^[\w.-]{1,100}$/),
-    webhook_code: z.string().regex(/^[\w.-]{1,100}$/),
-    item_id: z.string().nullish(),
-  })
-  .meta({ description: "Plaid's event." });
 
 export function plaidWebhook(deps: ApiDependencies): OpenRoute {
   return {

@@ -107,10 +107,10 @@ export type BankFeed = {
   /** Asking twice makes two tokens, of which one is used; both end by themselves. */
   linkToken(request: LinkRequest): Promise<{ linkToken: string; expiresAt: string }>;
   /**
-   * The access token of a new connection. Each public token can be exchanged once. Throws `outcome_unknown` where the answer
-   * was lost: nobody has the token then, the person connects the bank again, and the lost connection is one that nobody reads.
+   * The access token of a new connection. Each public token can be exchanged once; null for one that is not taken: it is too
+   * old, or none, or somebody has exchanged it already. Throws `outcome_unknown` where the answer was lost: nobody has the token then, the person connects the bank again, and the lost connection is one that nobody reads.
    */
-  exchange(publicToken: string): Promise<{ accessToken: string; connectionExternalId: string }>;
+  exchange(publicToken: string): Promise<{ accessToken: string; connectionExternalId: string } | null>;
   item(accessToken: string): Promise<FeedConnection>;
   accounts(accessToken: string): Promise<FeedAccount[]>;
   /**

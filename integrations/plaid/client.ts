@@ -15,7 +15,7 @@ import {
   type VerificationKey,
 } from '../../domain/payments/bank-feed.ts';
 import { connect, type Plaid, type PlaidConnection } from './connection.ts';
-import { isUnknownKey } from './errors.ts';
+import { isUnknownKey, isUnusableToken } from './errors.ts';
 import * as shapes from './shapes.ts';
 import { toFeedAccount, toFeedConnection, toFeedPage, toVerificationKey } from './transform.ts';
 
@@ -25,12 +25,13 @@ export function createPlaidBankFeed(connection: PlaidConnection): BankFeed {
   return {
     linkToken: (request) => linkToken(plaid, request),
     async exchange(publicToken) {
-      const { access_token, item_id } = await plaid.ask(
-        shapes.exchanged,
+      const exchanged = await plaid.ask(
+        shapes.exchanged.nullable(),
         (api, options) => api.itemPublicTokenExchange({ public_token: publicToken }, options),
-        { mutates: true },
+        { mutates: true, failed: (failure) => (isUnusableToken(failure) ? null : undefined) },
       );
-      return { accessToken: access_token, connectionExternalId: item_id };
+      if (exchanged === null) return null;
+      return { accessToken: exchanged.access_token, connectionExternalId: exchanged.item_id };
     },
     async item(accessToken) {
       return toFeedConnection(

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { VendorError } from '../../domain/errors.ts';
 import { BankFeedError } from '../../domain/payments/bank-feed.ts';
-import { toVendorError } from './errors.ts';
+import { isUnusableToken, toVendorError } from './errors.ts';
 
 const secret = 'plaid-secret-that-nobody-may-see';
 const accessToken = 'access-sandbox-de3ce8ef-33f8-452c-a685-8671031fc0f6';
@@ -74,6 +74,14 @@ describe('what Plaid says of a connection', () => {
       code: 'vendor_rejected_request',
     });
   });
+});
+
+it('a public token that is not taken is told from whatever else is refused, by its code alone', () => {
+  const data = (code: string, message?: string) => plaidError('INVALID_INPUT', code, message);
+  expect(isUnusableToken(failure({ data: data('INVALID_PUBLIC_TOKEN') }))).toBe(true);
+  expect(isUnusableToken(failure({ data: data('INVALID_API_KEYS', 'INVALID_PUBLIC_TOKEN') }))).toBe(false);
+  expect(isUnusableToken(failure({ status: 500, data: data('INVALID_PUBLIC_TOKEN') }))).toBe(false);
+  expect(isUnusableToken(new Error('INVALID_PUBLIC_TOKEN'))).toBe(false);
 });
 
 describe('what else goes wrong with Plaid', () => {

@@ -56,6 +56,12 @@ const failures: ReadonlyMap<string, BankFeedFailure> = new Map([
   ['INSTITUTION_NOT_AVAILABLE', 'bank_unavailable'],
 ]);
 
+/** Plaid does not take this public token, or not any more. */
+export function isUnusableToken(failure: unknown): boolean {
+  const { response } = failedRequest.safeParse(failure).data ?? {};
+  return response?.status === 400 && response.data?.error_code === 'INVALID_PUBLIC_TOKEN';
+}
+
 /** Plaid knows no key of this id. */
 export function isUnknownKey(failure: unknown): boolean {
   const { response } = failedRequest.safeParse(failure).data ?? {};

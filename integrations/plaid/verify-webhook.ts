@@ -47,7 +47,7 @@ export async function verifyPlaidWebhook({
 }
 
 /** The body of an event, for the document of the API. */
-export const plaidEvent = shapes.event;
+export const plaidEvent = shapes.event.meta({ description: "Plaid's event." });
 
 const header = z.object({ alg: z.string(), kid: z.string().regex(/^[\w-]{1,64}$/) });
 const claims = z.object({
