@@ -13,16 +13,8 @@ export type StoredObject = { bytes: Uint8Array; contentType: ObjectType };
  * `vendor_unavailable`, `rate_limited`, `outcome_unknown` (all may be repeated), `vendor_rejected_request` (settings are wrong).
  */
 export type ObjectStorage = {
-  /**
-   * Whole or not at all, and there for good once it has answered. With `ifAbsent` what is there already stays and `stored` is
-   * false: somebody else's, or what an earlier try has stored whose answer was lost.
-   */
-  put(object: {
-    key: string;
-    bytes: Uint8Array;
-    contentType: ObjectType;
-    ifAbsent?: boolean;
-  }): Promise<{ stored: boolean }>;
+  /** Whole or not at all, and there for good once it has answered; in place of what was there. */
+  put(object: { key: string; bytes: Uint8Array; contentType: ObjectType }): Promise<void>;
   /** Null where there is none. */
   get(key: string): Promise<StoredObject | null>;
   /** It is gone afterwards, whether it was there or not. */

@@ -7,7 +7,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { type FileHandle, link, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, rename, rm, unlink } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { VendorError } from '../../domain/errors.ts';
 import { checkType, contentTypeOf, type ObjectStorage } from '../../domain/operations/object-storage.ts';
@@ -21,10 +21,10 @@ export function createDiskStorage({ folder }: { folder: string }): ObjectStorage
     return join(root, key);
   };
   return {
-    async put({ key, bytes, contentType, ifAbsent = false }) {
+    async put({ key, bytes, contentType }) {
       checkType(key, contentType);
       const path = pathOf(key);
-      return translated(() => write({ root, path, bytes, ifAbsent }));
+      await translated(() => write({ root, path, bytes }));
     },
     async get(key) {
       const path = pathOf(key);
@@ -44,24 +44,21 @@ async function write({
   root,
   path,
   bytes,
-  ifAbsent,
 }: {
   root: string;
   path: string;
   bytes: Uint8Array;
-  ifAbsent: boolean;
-}): Promise<{ stored: boolean }> {
+}): Promise<void> {
   const unfinished = join(root, UNFINISHED);
   await mkdir(unfinished, { recursive: true, mode: 0o700 });
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const temporary = join(unfinished, randomUUID());
   try {
     await writeFlushed(temporary, bytes);
-    const stored = ifAbsent ? await linked(temporary, path) : await renamed(temporary, path);
+    await rename(temporary, path);
     // The file's name is in its folder, and the folder's in the root: both are told to last.
     await flushFolder(dirname(path));
     await flushFolder(root);
-    return { stored };
   } finally {
     await rm(temporary, { force: true });
   }
@@ -72,22 +69,6 @@ async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
     await file.writeFile(bytes);
     await file.sync();
   });
-}
-
-/** A second name for the file fails where the name is taken; a rename would replace what is there. */
-async function linked(from: string, to: string): Promise<boolean> {
-  try {
-    await link(from, to);
-    return true;
-  } catch (error) {
-    if (codeOf(error) === 'EEXIST') return false;
-    throw error;
-  }
-}
-
-async function renamed(from: string, to: string): Promise<true> {
-  await rename(from, to);
-  return true;
 }
 
 async function read(path: string): Promise<Uint8Array | null> {

@@ -1,9 +1,7 @@
 /**
  * Files in a bucket of S3, or of a server that speaks as S3 does.
  *
- * Why it is safe to run twice: an object appears whole or not at all, and the same put again stores the same bytes. With
- * `ifAbsent` the bucket itself decides (`If-None-Match: *`), so that of two at the same time one is stored; a put whose answer
- * was lost then answers `stored: false` when it is repeated, by the SDK too.
+ * Why it is safe to run twice: an object appears whole or not at all, and the same put again stores the same bytes.
  */
 import {
   DeleteObjectCommand,
@@ -45,7 +43,7 @@ export function createS3Storage({
   });
   const within = () => ({ abortSignal: AbortSignal.timeout(timeoutMs) });
   return {
-    async put({ key, bytes, contentType, ifAbsent = false }) {
+    async put({ key, bytes, contentType }) {
       checkType(key, contentType);
       const command = new PutObjectCommand({
         Bucket: bucket,
@@ -55,13 +53,10 @@ export function createS3Storage({
         // Whoever reaches the bucket's own address gets a file to save and never a page to look at.
         ContentDisposition: 'attachment',
         CacheControl: 'private, no-store',
-        ...(ifAbsent && { IfNoneMatch: '*' }),
       });
       try {
         await client.send(command, within());
-        return { stored: true };
       } catch (error) {
-        if (ifAbsent && statusOf(error) === 412) return { stored: false };
         throw toVendorError(error, { mutates: true });
       }
     },
@@ -113,7 +108,7 @@ function codeOf(error: unknown, status: number | undefined, mutates: boolean): E
   }
   const name = error instanceof Error ? error.name : '';
   if (status === 429 || name === 'SlowDown') return 'rate_limited';
-  // Two conditional puts at the same time: neither was stored by this request.
+  // Two puts at the same time: this one was not stored.
   if (status === 409) return 'vendor_unavailable';
   if (status >= 500) return interruptedCode(mutates);
   return 'vendor_rejected_request';
