@@ -14,10 +14,13 @@ export function plainAccount(text: string): string {
 
 /** What is wrong with a plain account that looks like an IBAN and is none; null for others. */
 export function statementAccountMistake(plain: string): string | null {
-  return ibanLike.test(plain) ? ibanMistake(plain) : null;
+  return isIbanLike(plain) ? ibanMistake(plain) : null;
 }
 
-const ibanLike = /^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$/;
+/** Whether it can only be an IBAN, with or without a mistake in it. Without spaces, in capitals. */
+export function isIbanLike(account: string): boolean {
+  return /^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$/.test(account);
+}
 
 /** How a file names the account it is of. */
 export type NamedAccount = { id: string; iban: string | null; bankId: string | null };

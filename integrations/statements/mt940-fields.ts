@@ -1,5 +1,7 @@
 /** Fields of an MT940 that stand once on a page: the account (`:25:`) and the balances (`:60F:`, `:62F:`). */
 import { isCurrency } from '../../domain/money.ts';
+import { ibanMistake } from '../../domain/payments/bank-account-number.ts';
+import { isIbanLike } from '../../domain/payments/statement-account.ts';
 import { knownCurrency } from './amounts.ts';
 import type { BookedBalance } from './balance-check.ts';
 import { swiftDay, swiftMinor } from './mt940-statement-line.ts';
@@ -33,20 +35,12 @@ export function accountIn(
   };
 }
 
-/** A currency may be written right behind it, and some IBANs end in letters: the check digits tell. */
+/** A currency may be written right behind it, and some IBANs end in letters: its length and check digits tell. */
 function ibanIn(text: string): string | null {
-  const written = /(?:^|\/)([A-Z]{2}\d{2}[A-Z0-9]{11,30})(?:\/[A-Z]{3})?$/.exec(text)?.[1];
-  if (written === undefined) return null;
+  const written = text.replace(/\/[A-Z]{3}$/, '').replace(/^.*\//, '');
+  if (!isIbanLike(written)) return null;
   const without = written.slice(0, -3);
-  if (!isCurrency(written.slice(-3)) || hasIbanCheck(written)) return written;
-  return without;
-}
-
-function hasIbanCheck(iban: string): boolean {
-  const digits = [...iban.slice(4), ...iban.slice(0, 4)]
-    .map((character) => Number.parseInt(character, 36))
-    .join('');
-  return BigInt(digits) % 97n === 1n;
+  return !isCurrency(written.slice(-3)) || ibanMistake(written) === null ? written : without;
 }
 
 /** `C260305EUR1234,56`. Without a currency it is in that of its page; before a first statement its day is `000000`. */

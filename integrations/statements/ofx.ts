@@ -5,6 +5,7 @@
  */
 import { exponentOf } from '../../domain/money.ts';
 import type { BankTransaction } from '../../domain/payments/bank-transaction.ts';
+import { isIbanLike } from '../../domain/payments/statement-account.ts';
 import { type DecimalMark, knownCurrency, signedMinor } from './amounts.ts';
 import { dayOf, refuseDate } from './dates.ts';
 import { movementNames } from './movement-names.ts';
@@ -233,7 +234,7 @@ function accountOf(
   const compact = id.replace(/\s/g, '').toUpperCase();
   return {
     id,
-    iban: /^[A-Z]{2}\d{2}[A-Z0-9]{11,30}$/.test(compact) ? compact : null,
+    iban: isIbanLike(compact) ? compact : null,
     bankId: textOf(accountFields ?? undefined, 'BANKID') || null,
     currency: currency || fallback ? knownCurrency(currency?.text ?? fallback, currency?.line ?? line) : null,
   };
