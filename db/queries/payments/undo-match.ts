@@ -17,7 +17,7 @@ import { lockPayment } from './refunds.ts';
 import { takeBackPayment } from './take-back-payment.ts';
 
 /** Why, as a code that the payment keeps: the bank's own (`R01`), or one of these. */
-export type UndoCode = `R${string}` | 'returned' | 'transfer_changed' | 'transfer_unmatched';
+type UndoCode = `R${string}` | 'returned' | 'transfer_changed' | 'transfer_unmatched';
 
 /** `by`: `matching`, or who did it. Returns the movement with nothing booked of it, and how much has left the books. */
 export async function undoMatch(
