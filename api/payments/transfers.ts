@@ -7,6 +7,7 @@ import { withTenant } from '../../db/client.ts';
 import { readTransferPage, type TransferPageFacts } from '../../db/queries/payments/read-transfer-page.ts';
 import { keepConfirmation } from '../../db/queries/payments/transfer-acts.ts';
 import { DomainError } from '../../domain/errors.ts';
+import { isWaitedFor } from '../../domain/payments/bank-transfer.ts';
 import type { ApiDependencies } from '../dependencies.ts';
 import { Problem } from '../problem.ts';
 import {
@@ -18,7 +19,7 @@ import {
 } from './transfers/page.ts';
 import { takesProof } from './transfers/proof-form.ts';
 import { receiveProofs } from './transfers/serve-proofs.ts';
-import { takesConfirmation, transferPage } from './transfers/transfer-page.ts';
+import { transferPage } from './transfers/transfer-page.ts';
 
 /** What `randomBytes(24)` is in base64url. */
 const tokenForm = /^[\w-]{32}$/;
@@ -46,7 +47,7 @@ export function serveTransfers(deps: ApiDependencies): Router {
   });
   router.get('/transfers/:token/confirmation', async (req, res) => {
     const { facts, path } = await read(req);
-    if (!takesConfirmation(facts.transfer.status)) return res.redirect(303, path);
+    if (!isWaitedFor(facts.transfer.status)) return res.redirect(303, path);
     allowForm(res);
     show(res, renderConfirmation(transferPage(facts, clock()), { path, mistake: null }));
   });
@@ -54,7 +55,7 @@ export function serveTransfers(deps: ApiDependencies): Router {
     const { facts, path } = await read(req);
     const number = numberIn(req.body);
     const mistake = numberMistake(number);
-    if (mistake !== null && takesConfirmation(facts.transfer.status)) {
+    if (mistake !== null && isWaitedFor(facts.transfer.status)) {
       allowForm(res.status(422));
       return show(res, renderConfirmation(transferPage(facts, clock()), { path, mistake }));
     }

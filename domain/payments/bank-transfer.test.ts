@@ -4,6 +4,7 @@ import {
   afterStanding,
   bankTransferStatuses,
   isTransferOpen,
+  isWaitedFor,
   nextTransferAct,
   transferAwaitedUntil,
   transferClock,
@@ -11,6 +12,11 @@ import {
 
 const dayMs = 86_400_000;
 const THURSDAY = '2026-03-05T10:00:00.000Z';
+
+it('a transfer is waited for until it is settled or void, also once it has expired', () => {
+  const over = bankTransferStatuses.filter((status) => !isWaitedFor(status));
+  expect(over).toEqual(['settled', 'void']);
+});
 
 describe('the clock of a transfer', () => {
   it('asks after a day, alerts after two and ends after seven', () => {

@@ -29,6 +29,11 @@ export function isTransferOpen(status: BankTransferStatus): boolean {
   return status !== 'settled' && status !== 'expired' && status !== 'void';
 }
 
+/** Whether its money may still come: what was late is found, and a proof or the number on a confirmation helps. */
+export function isWaitedFor(status: BankTransferStatus): boolean {
+  return isTransferOpen(status) || status === 'expired';
+}
+
 export type TransferPolicy = {
   /** How long instructions hold (seed 002: 7 days). */
   expiryDays: number;

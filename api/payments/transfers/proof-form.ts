@@ -2,12 +2,12 @@
 import type { BankProofRow } from '../../../db/queries/payments/bank-proofs.ts';
 import { escapeHtml } from '../../../domain/html.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
-import type { BankTransferStatus } from '../../../domain/payments/bank-transfer.ts';
+import { type BankTransferStatus, isWaitedFor } from '../../../domain/payments/bank-transfer.ts';
 import { CONFIRMATION_MAX } from '../bank-transfers.schemas.ts';
 
 /** Whether (another) one can be sent. */
 export function takesProof(status: BankTransferStatus, proofs: readonly BankProofRow[]): boolean {
-  return status !== 'settled' && status !== 'void' && proofs.length < bankPolicy.proofsMax;
+  return isWaitedFor(status) && proofs.length < bankPolicy.proofsMax;
 }
 
 /** How the proofs stand, the first first, as facts of the page. */

@@ -2,7 +2,7 @@
 import type { TransferPageFacts } from '../../../db/queries/payments/read-transfer-page.ts';
 import { inWords } from '../../../domain/instant.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
-import type { BankTransferStatus } from '../../../domain/payments/bank-transfer.ts';
+import { type BankTransferStatus, isWaitedFor } from '../../../domain/payments/bank-transfer.ts';
 import { epcQrOfTransfer } from '../../../domain/payments/epc-qr.ts';
 import {
   linesForInvoice,
@@ -44,15 +44,10 @@ export function transferPage(facts: TransferPageFacts, now: Date): TransferPage 
         : [{ name: 'Number of your confirmation', value: `noted (… ${confirmationNumber.slice(-SHOWN)})` }]),
       ...proofFacts(proofs),
     ],
-    takesConfirmation: takesConfirmation(status),
+    takesConfirmation: isWaitedFor(status),
     takesProof: takesProof(status, proofs),
-    mayChange: status !== 'settled' && status !== 'void',
+    mayChange: isWaitedFor(status),
   };
-}
-
-/** Whether the number on a confirmation is still of use. */
-export function takesConfirmation(status: BankTransferStatus): boolean {
-  return status !== 'settled' && status !== 'void';
 }
 
 /** Of a number that may be seen over somebody's shoulder. */

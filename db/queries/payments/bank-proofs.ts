@@ -15,7 +15,7 @@ import {
   type ProofSuspicion,
   suspicionInWords,
 } from '../../../domain/payments/bank-proof.ts';
-import { isTransferOpen } from '../../../domain/payments/bank-transfer.ts';
+import { isWaitedFor } from '../../../domain/payments/bank-transfer.ts';
 import { statusAfterDeed } from '../../../domain/payments/transfer-standing.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
 import type { Tx } from '../../client.ts';
@@ -144,8 +144,7 @@ export async function checkTakesProof(
   const sent = await proofsOf(tx, transfer.id);
   const same = sent.find(({ sha256 }) => sha256 === file?.sha256) ?? null;
   if (same !== null && same.status !== 'rejected') return same;
-  const isWaitedFor = isTransferOpen(transfer.status) || transfer.status === 'expired';
-  if (!isWaitedFor || invoice.status !== 'open') {
+  if (!isWaitedFor(transfer.status) || invoice.status !== 'open') {
     throw stateConflict(
       'transfer_not_open',
       'The invoice waits for no transfer any more; nothing is to be proved.',

@@ -13,6 +13,7 @@ import {
   afterStanding,
   type BankTransferStatus,
   isTransferOpen,
+  isWaitedFor,
 } from '../../../domain/payments/bank-transfer.ts';
 import { statusAfterDeed, type TransferDeed } from '../../../domain/payments/transfer-standing.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
@@ -116,8 +117,7 @@ export async function keepConfirmation(
 ): Promise<BankTransferRow> {
   const subject = await lockTransfer(tx, asked.bankTransferId);
   const { transfer: before, context } = subject;
-  const isWaitedFor = isTransferOpen(before.status) || before.status === 'expired';
-  if (!isWaitedFor || context.customer.erasedAt !== null) throw notOpen(before);
+  if (!isWaitedFor(before.status) || context.customer.erasedAt !== null) throw notOpen(before);
   if (before.confirmationNumber === number) return before;
   const transfer = await changeTransfer(tx, before, { confirmationNumber: number, at: asked.at });
   await reconsiderConfirmed(tx, { tenantId: transfer.tenantId, number, at: asked.at });
