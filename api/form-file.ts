@@ -6,8 +6,7 @@ import { createHash } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import multer, { MulterError } from 'multer';
 import { z } from 'zod';
-import { PROOF_MAX_BYTES } from '../domain/payments/bank-proof.ts';
-import { MEBIBYTE } from './body-file.ts';
+import { PROOF_MAX_BYTES, PROOF_MAX_MIB } from '../domain/payments/bank-proof.ts';
 import { Problem } from './problem.ts';
 
 /** What was sent in the field of the form. */
@@ -103,10 +102,9 @@ function problemOf(cause: unknown): Problem {
     return new Problem({ code: 'invalid_request', detail: 'The form is broken off or malformed.', cause });
   }
   if (cause.code === 'LIMIT_FILE_SIZE') {
-    const limit = `${PROOF_MAX_BYTES / MEBIBYTE} MiB`;
     return new Problem({
       code: 'payload_too_large',
-      detail: `A file may have ${limit} at most. Send a smaller one, such as a screenshot.`,
+      detail: `A file may have ${PROOF_MAX_MIB} MiB at most. Send a smaller one, such as a screenshot.`,
       cause,
     });
   }

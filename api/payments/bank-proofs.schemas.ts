@@ -1,6 +1,8 @@
 /** Proofs of bank transfers, as callers send and get them. */
 import { z } from 'zod';
 import {
+  PROOF_MAX_MIB,
+  PROOF_PAGES_MAX,
   proofOutcomes,
   proofRefusals,
   proofStatuses,
@@ -58,7 +60,7 @@ export const newBankProof = z
     file: uploadedFile.meta({
       type: 'string',
       format: 'binary',
-      description: `A JPEG, PNG or WebP picture or a PDF of up to 5 pages, of at most 10 MiB; known by its bytes, whatever it is called, and kept drawn anew. What is not taken is refused with one of the reasons ${proofRefusals.join(', ')}.`,
+      description: `A JPEG, PNG or WebP picture or a PDF of up to ${PROOF_PAGES_MAX} pages, of at most ${PROOF_MAX_MIB} MiB; known by its bytes, whatever it is called, and kept drawn anew. What is not taken is refused with one of the reasons ${proofRefusals.join(', ')}.`,
     }),
     confirmationNumber: confirmedTransfer.shape.number.optional(),
   })

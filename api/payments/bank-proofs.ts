@@ -9,6 +9,7 @@ import {
 } from '../../db/queries/payments/bank-proofs.ts';
 import { findTransfer, lockTransfer } from '../../db/queries/payments/bank-transfers.ts';
 import { approveProof, rejectProof } from '../../db/queries/payments/judge-proof.ts';
+import { bankPolicy } from '../../domain/payments/bank-policy.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound, Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
@@ -42,8 +43,7 @@ const create = route({
   tag: TAG,
   scope: 'billing:write',
   summary: 'Send a proof of a transfer for a customer',
-  description:
-    'Customers send theirs on the page of the transfer; this is for what came by mail. The transfer is in review from then on: the customer is asked no more, and nothing expires. Nothing is booked before somebody approves it. The very same file again is the same proof. At most 5 for an invoice.',
+  description: `Customers send theirs on the page of the transfer; this is for what came by mail. The transfer is in review from then on: the customer is asked no more, and nothing expires. Nothing is booked before somebody approves it. The very same file again is the same proof. At most ${bankPolicy.proofsMax} for an invoice.`,
   params: bankTransferParams,
   body: newBankProof,
   takesFile: true,

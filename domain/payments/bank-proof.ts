@@ -23,8 +23,10 @@ export const proofOutcomes = ['booked', 'superseded'] as const;
 
 export type ProofOutcome = (typeof proofOutcomes)[number];
 
-/** The most that a file may have, in bytes. */
-export const PROOF_MAX_BYTES = 10 * 1024 * 1024;
+/** The most that a file may have, and a PDF in pages. */
+export const PROOF_MAX_MIB = 10;
+export const PROOF_MAX_BYTES = PROOF_MAX_MIB * 1024 ** 2;
+export const PROOF_PAGES_MAX = 5;
 
 /** Why a file is not taken. */
 export const proofRefusals = [

@@ -4,7 +4,7 @@
  * that does anything by itself is refused before.
  */
 import { fileTypeFromBuffer } from 'file-type';
-import type { CheckedProof, ProofRefusal } from '../../domain/payments/bank-proof.ts';
+import { type CheckedProof, PROOF_PAGES_MAX, type ProofRefusal } from '../../domain/payments/bank-proof.ts';
 import { checkPdf } from './check-pdf.ts';
 import { inTurn } from './in-turn.ts';
 import { redrawImage } from './redraw-image.ts';
@@ -61,6 +61,5 @@ const messages: Record<ProofRefusal, string> = {
     'The PDF is protected by a password or against changes. Print it to a new PDF without protection, or send a picture of it.',
   pdf_active:
     'The PDF holds scripts, attachments or actions that run when it is opened. Print it to a new PDF, or send a picture of it.',
-  pdf_too_large:
-    'The PDF has more than 5 pages, or is too much work to draw. Send the page that matters, or a picture of it.',
+  pdf_too_large: `The PDF has more than ${PROOF_PAGES_MAX} pages, or is too much work to draw. Send the page that matters, or a picture of it.`,
 };

@@ -8,10 +8,9 @@ import { buffer } from 'node:stream/consumers';
 import { Worker } from 'node:worker_threads';
 import { Transformer } from '@napi-rs/image';
 import PDFDocument from 'pdfkit';
-import type { ProofRefusal } from '../../domain/payments/bank-proof.ts';
+import { PROOF_PAGES_MAX, type ProofRefusal } from '../../domain/payments/bank-proof.ts';
 import type { DrawnPage, DrawnPages, PagesToDraw } from './draw-pages.ts';
 
-const PAGES_MAX = 5;
 const PATIENCE_MS = 10_000;
 const QUALITY = 88;
 const POINTS_PER_DOT = 72 / 150;
@@ -30,7 +29,7 @@ export async function redrawPdf(
 /** `over` says that it is enough. Throws where the thread cannot even begin. */
 async function drawInThread(bytes: Uint8Array, over: AbortSignal): Promise<DrawnPages> {
   const own = new Uint8Array(bytes);
-  const toDraw: PagesToDraw = { bytes: own, pagesMax: PAGES_MAX };
+  const toDraw: PagesToDraw = { bytes: own, pagesMax: PROOF_PAGES_MAX };
   const thread = new Worker(new URL('./draw-pages.ts', import.meta.url), {
     workerData: toDraw,
     transferList: [own.buffer],

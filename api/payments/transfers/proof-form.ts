@@ -2,6 +2,7 @@
 import type { BankProofRow } from '../../../db/queries/payments/bank-proofs.ts';
 import { escapeHtml } from '../../../domain/html.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
+import { PROOF_MAX_MIB, PROOF_PAGES_MAX } from '../../../domain/payments/bank-proof.ts';
 import { type BankTransferStatus, isWaitedFor } from '../../../domain/payments/bank-transfer.ts';
 import { CONFIRMATION_MAX } from '../bank-transfers.schemas.ts';
 
@@ -36,7 +37,7 @@ export function renderProofForm({ path, mistake }: { path: string; mistake: stri
   const describedBy = mistake === null ? 'hint' : 'mistake';
   return `<form method="post" action="${escapeHtml(`${path}/proofs`)}" enctype="multipart/form-data">
 <h2><label for="file">Your bank's confirmation of the transfer</label></h2>
-<p id="hint">A picture (JPEG, PNG or WebP) or a PDF of up to 5 pages, of at most 10 MB, on which the amount, the day and the reference can be read.</p>
+<p id="hint">A picture (JPEG, PNG or WebP) or a PDF of up to ${PROOF_PAGES_MAX} pages, of at most ${PROOF_MAX_MIB} MiB, on which the amount, the day and the reference can be read.</p>
 ${mistake === null ? '' : `<p class="attention" role="alert" id="mistake">${escapeHtml(mistake)}</p>`}
 <p><input id="file" type="file" name="file" required accept="image/jpeg,image/png,image/webp,application/pdf" aria-describedby="${describedBy}"></p>
 <p><label for="number">The number on it, if there is one</label></p>
