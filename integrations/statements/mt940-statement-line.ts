@@ -27,7 +27,7 @@ export function readStatementLine(
   const [first = '', ...others] = withAmount(lines);
   const match = shape.exec(first.trim());
   const { days = '', mark = '', amount = '', type = '', reference = '' } = match?.groups ?? {};
-  if (!match) throw refuseLine(first, line);
+  if (!match || goesOn(amount, type, reference)) throw refuseLine(first, line);
   const minor = swiftMinor(amount, { currency, line });
   const isOut = outgoing.has(mark.toUpperCase());
   const slashes = reference.indexOf('//');
@@ -76,6 +76,12 @@ export function swiftDay(text: string, line: number): string {
  */
 const shape =
   /^(?<days>\d{6}[\d ]*?)\s*(?<mark>[RE]?[CD])(?<funds>[A-Z])?\s?(?<amount>\d[\d.,]*|,\d+)\s?(?<type>(?!NONREF)[FNS][A-Z0-9]{3})?(?<reference>.*)$/i;
+
+/** `C1 000,00`, `C1,00-`: without a type, what follows may be the rest of the amount, or its sign. */
+function goesOn(amount: string, type: string, reference: string): boolean {
+  if (type !== '') return false;
+  return /^\s*[-+'’()]/.test(reference) || (!/[.,]/.test(amount) && /^\s*\d/.test(reference));
+}
 
 const outgoing = new Set(['D', 'RC', 'ED']);
 

@@ -165,6 +165,9 @@ describe('a statement line', () => {
     ['2603050305C1.00,00NTRF', 'amount_unreadable'],
     ['2603050305C1,000,00NTRF', 'amount_unreadable'],
     ['2603050305C10,001NTRF', 'amount_unreadable'],
+    ['2603050305C1 000,00NTRF', 'amount_unreadable'],
+    ["2603050305C1'000,00NTRF", 'amount_unreadable'],
+    ['2603050305C10,00-NTRF', 'amount_unreadable'],
     ['2613050305C10,00NTRF', 'date_unreadable'],
     ['2602300230C10,00NTRF', 'date_unreadable'],
     ['260230C10,00NTRF', 'date_unreadable'],
@@ -192,6 +195,7 @@ describe('a statement line', () => {
     ['C1,00INV48213075//B-0000001', ['INV48213075', 'B-0000001']],
     ['C1,00NONREF//B-0000001', ['B-0000001']],
     ['C1,00//B-0000001', ['B-0000001']],
+    ['C1,00 0815//B-0000001', ['0815', 'B-0000001']],
   ])('without a type keeps its references whole: %s', async (line, texts) => {
     const [read] = await movementsIn(message(`:61:260305${line}`), unchecked);
     expect(read?.texts).toEqual(texts);
