@@ -71,7 +71,7 @@ const longestField = 131_072;
 
 /** Not those beyond ASCII, which are letters of older code pages. */
 const controls = /(?:(?=\p{ASCII})\p{Cc})+/gu;
-const controlsAtEnds = /^(?:(?=\p{ASCII})\p{Cc})+|(?:(?=\p{ASCII})\p{Cc})+$/gu;
+const controlsAtEnds = /^(?:(?=\p{ASCII})\p{Cc})+|(?<!\p{Cc})(?:(?=\p{ASCII})\p{Cc})+$/gu;
 
 /** Fields in which every character counts: the account, movements and balances. */
 const strictTags = /^(?:25|34|60|61|62)/;

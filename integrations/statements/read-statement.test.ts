@@ -142,6 +142,14 @@ it.each([
   expect(two.slice(0, 2)).toEqual(alone);
 });
 
+it('padding and control characters take no time, however many there are', async () => {
+  const text = (between: string) => mt940Sample.replace('Entgelt', `Ent${between}gelt`);
+  const begun = performance.now();
+  expect(await movementsIn(text('\x01'.repeat(100_000)))).toHaveLength(2);
+  expect((await refusalOf(text('\0 '.repeat(500_000)))).reason).toBe('structure_unreadable');
+  expect(performance.now() - begun).toBeLessThan(5000);
+});
+
 describe('a file that ends too early', () => {
   it.each(samples.filter(([format]) => format !== 'csv'))(
     'is refused wherever it ends: %s',
