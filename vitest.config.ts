@@ -7,6 +7,9 @@ const layers = '{activities,api,config,db,domain,integrations,scripts,temporal,w
 /** Each file has a database and servers of its own, and waits for them; left alone, vitest keeps one core for itself. */
 const everyCore = { maxWorkers: '100%' };
 
+/** Each file starts a whole installation, whose ports it finds free a moment before they are taken. */
+const oneAtATime = { maxWorkers: 1 };
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,14 +17,19 @@ export default defineConfig({
       project('integration', ['test/{integration,authorisation,contracts}/**/*.test.ts'], 60, everyCore),
       project('stories', ['test/stories/**/*.story.ts'], 60, everyCore),
       project('replay', ['test/replay/**/*.test.ts'], 60),
-      project('fuzz', ['test/fuzz/**/*.test.ts'], 300),
-      project('product', ['test/product/**/*.test.ts'], 300),
-      project('faults', ['test/faults/**/*.test.ts'], 600),
+      project('fuzz', ['test/fuzz/**/*.test.ts'], 300, oneAtATime),
+      project('product', ['test/product/**/*.test.ts'], 300, oneAtATime),
+      project('faults', ['test/faults/**/*.test.ts'], 600, oneAtATime),
     ],
   },
 });
 
-function project(name: string, include: string[], timeoutSeconds: number, workers?: { maxWorkers: string }) {
+function project(
+  name: string,
+  include: string[],
+  timeoutSeconds: number,
+  workers?: { maxWorkers: string | number },
+) {
   const timeout = timeoutSeconds * 1000;
   return {
     test: {

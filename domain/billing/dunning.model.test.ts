@@ -611,7 +611,7 @@ describe('a wrong ladder is found: one that', () => {
 
   it.each(Object.entries(wrong))('%s', (_what, mistake) => {
     const property = ladderProperty({ ...rules, ...mistake }, usablePolicy());
-    const { failed } = fc.check(property, { numRuns: 5_000, endOnFailure: true });
+    const { failed } = fc.check(property, { seed: 1, numRuns: 5_000, endOnFailure: true });
     expect(failed).toBe(true);
   });
 });

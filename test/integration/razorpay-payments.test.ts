@@ -347,19 +347,19 @@ describe('a refund', () => {
     const hasty = createRazorpayOrderVendor({
       ...testConfig.razorpay,
       apiBase: scene.razorpay.url,
-      timeoutMs: 100,
+      timeoutMs: 500,
     });
     const { giveBack: giveBackHastily } = createRefundActivities({
       db: scene.db,
       cardVendor: scene.cardVendor,
       orderVendor: hasty,
     });
-    scene.razorpay.setFaults({ next: [{ fault: 'slow', op: 'refunds.create' }], delayMs: 1_000 });
+    scene.razorpay.setFaults({ next: [{ fault: 'slow', op: 'refunds.create' }], delayMs: 3_000 });
     await expect(giveBackHastily({ ...order, refundId, at })).rejects.toMatchObject({
       code: 'outcome_unknown',
     });
     await expect(giveBack(order, refundId)).rejects.toMatchObject({ code: 'outcome_unknown' });
-    await expect.poll(() => givenBack(order)).toEqual([1000]);
+    await expect.poll(() => givenBack(order), { timeout: 30_000 }).toEqual([1000]);
     expect(await giveBack(order, refundId)).toEqual({ status: 'succeeded' });
     expect(givenBack(order)).toEqual([1000]);
     expect(await refundsOf(order)).toEqual(['succeeded 1000']);

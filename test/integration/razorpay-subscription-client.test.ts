@@ -8,9 +8,10 @@ import { startTestRazorpay } from '../support/razorpay.ts';
 
 let razorpay: RazorpaySandbox;
 let vendor: RazorpayVendor;
+let hasty: RazorpayVendor;
 
 beforeAll(async () => {
-  ({ razorpay, orderVendor: vendor } = await startTestRazorpay({ timeoutMs: 500 }));
+  ({ razorpay, orderVendor: vendor, hasty } = await startTestRazorpay());
 });
 afterEach(() => razorpay.setFaults({}));
 afterAll(() => razorpay.close());
@@ -104,8 +105,9 @@ it.each(['drop_answer', 'error_after', 'malformed', 'delay'] as const)(
   async (fault) => {
     const { request } = await newSubscription();
     const asked = { ...request, razorpaySubscriptionId: newId('rzs') };
-    razorpay.setFaults({ next: [{ fault, op: 'subscriptions.create' }], delayMs: 1_000 });
-    await expect(vendor.createSubscription(asked)).rejects.toMatchObject({ code: 'outcome_unknown' });
+    razorpay.setFaults({ next: [{ fault, op: 'subscriptions.create' }], delayMs: 2_000 });
+    const asking = fault === 'delay' ? hasty : vendor;
+    await expect(asking.createSubscription(asked)).rejects.toMatchObject({ code: 'outcome_unknown' });
     razorpay.setFaults({});
     expect(await vendor.findSubscription(asked)).toMatchObject({ status: 'created' });
   },
