@@ -75,7 +75,8 @@ export const approvedProof = z
       description: "What the proof shows, in the invoice's currency. As usual what the invoice is due.",
     }),
     receivedOn: dayInput.optional().meta({
-      description: 'The day of the transfer, as the proof shows it. As usual today. Not in the future.',
+      description:
+        "The day of the transfer in the tenant's time zone, as the proof shows it. As usual today. Not in the future.",
     }),
   })
   .meta({ id: 'ApprovedBankProof' });

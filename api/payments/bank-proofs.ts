@@ -9,7 +9,9 @@ import {
 } from '../../db/queries/payments/bank-proofs.ts';
 import { findTransfer, lockTransfer } from '../../db/queries/payments/bank-transfers.ts';
 import { approveProof, rejectProof } from '../../db/queries/payments/judge-proof.ts';
+import { currentTenant } from '../../db/queries/tenants/tenants.ts';
 import { bankPolicy } from '../../domain/payments/bank-policy.ts';
+import { dayAt, startOfDay } from '../../domain/reporting/report-days.ts';
 import { page, pageOf, pageQuery } from '../pagination.ts';
 import { notFound, Problem } from '../problem.ts';
 import { type Route, route } from '../route.ts';
@@ -197,7 +199,7 @@ const approve = route({
     body: { amountMinor, receivedOn },
   }) => {
     await knownProof(tx, bankProofId);
-    const receivedAt = receivedOn === undefined ? undefined : dayBefore(receivedOn, now);
+    const receivedAt = receivedOn === undefined ? undefined : await beginOf(tx, receivedOn, now);
     const row = await approveProof(tx, { proofId: bankProofId, amountMinor, receivedAt, actor, at: now });
     return { status: 200, body: toProof(row) };
   },
@@ -237,15 +239,16 @@ function fileGone(proofId: string): Problem {
   });
 }
 
-/** The beginning of a day, which must have begun. */
-function dayBefore(day: string, now: Date): Date {
-  const at = new Date(`${day}T00:00:00.000Z`);
+/** The beginning of a day of the tenant's, which must have begun. */
+async function beginOf(tx: Tx, day: string, now: Date): Promise<Date> {
+  const { timeZone } = await currentTenant(tx);
+  const at = new Date(startOfDay(day, timeZone));
   if (at <= now) return at;
   throw new Problem({
     code: 'date_out_of_range',
     detail: 'receivedOn is in the future; a proof shows what has happened.',
     errors: [
-      { path: 'body.receivedOn', message: `must not be later than ${now.toISOString().slice(0, 10)}` },
+      { path: 'body.receivedOn', message: `must not be later than ${dayAt(now.toISOString(), timeZone)}` },
     ],
   });
 }

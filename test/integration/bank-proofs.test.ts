@@ -12,6 +12,7 @@ import type { ObjectStorage } from '../../domain/operations/object-storage.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
 import { createS3Storage } from '../../integrations/storage/s3.ts';
 import type { Json } from '../support/api.ts';
+import { readPdf } from '../support/pdf.ts';
 import { heic, pdf, pdfStream, picture, program } from '../support/proof-files.ts';
 import { versitygwPath } from '../support/services.ts';
 import { createTestStorage } from '../support/storage.ts';
@@ -354,6 +355,32 @@ describe('operators', () => {
     expect(await scene.paid(invoiceId)).toHaveLength(1);
     expect((await scene.judge(id, 'reject', { reason: 'a mistake' })).body.reason).toBe('proof_approved');
     expect((await scene.api.request('GET', path)).body).toContain('<dt>Your proof</dt><dd>accepted</dd>');
+  });
+
+  it.each([
+    ['America/New_York', '2026-03-03T02:00:00Z', ['2026-03-02', '2026-03-03'], '2026-03-02T05:00:00.000Z'],
+    ['Asia/Tokyo', '2026-03-02T20:00:00Z', ['2026-03-03', '2026-03-04'], '2026-03-02T15:00:00.000Z'],
+  ])('approve in %s: the day of the money is one there', async (zone, now, [today, tomorrow], receivedAt) => {
+    const { id } = await scene.sent();
+    scene.at(now);
+    const zoned = (to: string) =>
+      scene.api.sql('UPDATE tenants SET time_zone = $2 WHERE id = $1', [scene.tenant.tenantId, to]);
+    await zoned(zone);
+    try {
+      expect((await scene.judge(id, 'approve', { receivedOn: tomorrow })).status).toBe(422);
+      const { body } = await scene.judge(id, 'approve', { receivedOn: today });
+      const payment = await scene.ok('GET', `/v1/payments/${body.paymentId}`);
+      expect(payment.receivedAt).toBe(receivedAt);
+      const receipt = await fetch(`${scene.api.url}/v1/payments/${payment.id}/receipt`, {
+        headers: { authorization: `Bearer ${scene.tenant.token}` },
+      });
+      const { pages } = await readPdf(new Uint8Array(await receipt.arrayBuffer()));
+      expect(pages.flatMap(({ texts }) => texts.map(({ text }) => text)).join(' ')).toContain(
+        `${Number(today?.slice(-2))} Mar 2026`,
+      );
+    } finally {
+      await zoned('UTC');
+    }
   });
 
   it('approve a part: the rest is asked for, with the time that the review took', async () => {
