@@ -34,6 +34,11 @@ export function isWaitedFor(status: BankTransferStatus): boolean {
   return isTransferOpen(status) || status === 'expired';
 }
 
+/** Whether somebody looks into it: its clock stands still, nothing is late, and nothing that waits for the money is given up. */
+export function isLookedInto(status: BankTransferStatus): boolean {
+  return status === 'on_hold' || status === 'in_review';
+}
+
 export type TransferPolicy = {
   /** How long instructions hold (seed 002: 7 days). */
   expiryDays: number;

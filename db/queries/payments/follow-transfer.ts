@@ -8,6 +8,7 @@
 import { eq } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import {
+  isLookedInto,
   isTransferOpen,
   nextTransferAct,
   type TransferAct,
@@ -58,7 +59,7 @@ export async function isTransferLookedInto(tx: Tx, invoiceId: string): Promise<b
     .select({ status: bankTransfers.status })
     .from(bankTransfers)
     .where(eq(bankTransfers.invoiceId, invoiceId));
-  return row?.status === 'on_hold' || row?.status === 'in_review';
+  return row !== undefined && isLookedInto(row.status);
 }
 
 /** The row with the status that the invoice asks for. */
@@ -82,8 +83,7 @@ export async function followInvoice(
   });
   const isOwedMore = isTransferOpen(status) && paidBeforeMinor < transfer.paidBeforeMinor;
   if (status === transfer.status && !isOwedMore) return transfer;
-  const isAskedAnew =
-    isTransferOpen(status) && (!wasOpen || (isOwedMore && status !== 'on_hold' && status !== 'in_review'));
+  const isAskedAnew = isTransferOpen(status) && (!wasOpen || (isOwedMore && !isLookedInto(status)));
   if (!isAskedAnew) return changeTransfer(tx, transfer, { status, paidBeforeMinor, at });
   const instructions = await renewedInstructions(tx, transfer);
   const offer = await offerColumns(tx, { instructions, paidMinor: invoice.paidMinor, at });

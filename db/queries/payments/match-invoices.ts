@@ -1,6 +1,7 @@
 /** Invoices as the matching sees them. Days are those of the tenant's time zone. */
 import { eq, type SQL, sql } from 'drizzle-orm';
 import type { Money } from '../../../domain/money.ts';
+import { isLookedInto } from '../../../domain/payments/bank-transfer.ts';
 import type { MatchInvoice } from '../../../domain/payments/match-facts.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransfers } from '../../schema/banking.ts';
@@ -117,7 +118,7 @@ type Row = Awaited<ReturnType<typeof query>>[number];
 
 /** One without instructions is known by its number, and time never ends for it. */
 function toMatchInvoice(row: Row): MatchInvoice {
-  const { id, customerId, customerName, dueMinor, currency } = row;
+  const { id, customerId, customerName, dueMinor, currency, transferStatus } = row;
   return {
     id,
     reference: row.reference ?? row.number,
@@ -131,7 +132,7 @@ function toMatchInvoice(row: Row): MatchInvoice {
     createdAt: row.createdAt,
     createdOn: row.createdOn,
     // While the clock stands still nothing is late.
-    expiresOn: row.transferStatus === 'on_hold' ? null : row.expiresOn,
+    expiresOn: transferStatus !== null && isLookedInto(transferStatus) ? null : row.expiresOn,
   };
 }
 
