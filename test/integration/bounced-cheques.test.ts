@@ -299,9 +299,10 @@ describe('a cheque that bounces', () => {
     const debtor = await scene.owing();
     const paymentId = await pay(debtor, PRICE_MINOR);
     await bounce(paymentId);
-    expect((await receiptOf(paymentId)).join(' ')).toContain(
-      'took USD 29.00 of this payment back (cheque_bounced)',
-    );
+    const receipt = (await receiptOf(paymentId)).join(' ');
+    expect(receipt).toContain('took USD 29.00 of this payment back (cheque_bounced)');
+    expect(receipt).toContain('Taken back by the bank 1 29.00 29.00');
+    expect(receipt).not.toContain('Kept as your credit');
   });
 });
 

@@ -142,6 +142,19 @@ it('is owed again when the cheque that had paid the others bounces, and may be l
   expect((await scene.balance('write_off')) - before).toBe(50);
 });
 
+it('of an invoice whose last cheque bounced goes with the receipt of what did pay it', async () => {
+  const debtor = await scene.owing();
+  const paidBy = await pay(debtor, 2800);
+  const bounced = await pay(debtor, 100);
+  await scene.post(`/v1/payments/${bounced}/bounce`, { reason: 'no funds' });
+  expect((await writeOff(debtor)).body).toMatchObject({ status: 'paid', writtenOffMinor: 100 });
+  const receipts = await scene.api.sql(
+    "SELECT attaches ->> 'paymentId' AS of FROM notifications WHERE customer_id = $1 AND attaches ->> 'kind' = 'receipt' ORDER BY id",
+    [debtor.customerId],
+  );
+  expect(receipts.at(-1)).toEqual({ of: paidBy });
+});
+
 async function pay({ invoices }: Debtor, amountMinor: number, differs: object = {}): Promise<string> {
   const answer = await scene.post(`/v1/invoices/${invoices[0]}/payments`, money(amountMinor, differs));
   expect(answer.status).toBe(201);

@@ -10,6 +10,7 @@ import {
 import { ratesInWords, taxLabel, taxSummary } from '../../../domain/billing/tax.ts';
 import { taxIdLabel } from '../../../domain/billing/tax-id.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
+import type { PaymentRail } from '../../../domain/payments/payment.ts';
 import type { Tx } from '../../client.ts';
 import { chargeAttempts, creditNotes, paymentMethods, payments } from '../../schema/payments.ts';
 import { together } from '../../together.ts';
@@ -98,7 +99,7 @@ export async function findReceiptDocument(tx: Tx, paymentId: string): Promise<In
     payments: [toPayment(received, amountMinor)],
     ...(payment.returnedAt !== null && {
       notes: [
-        `The ${payment.rail === 'crypto' ? 'chain' : 'bank'} took ${formatMoney(money(payment.returnedMinor, payment.currency))} of this payment back (${payment.returnCode}).`,
+        `The ${takerOf(payment.rail)} took ${formatMoney(money(payment.returnedMinor, payment.currency))} of this payment back (${payment.returnCode}).`,
       ],
     }),
   };
@@ -159,16 +160,21 @@ function toLine(
 }
 
 function receiptLines(
-  { amountMinor, allocatedMinor }: Received['payment'],
+  { rail, amountMinor, allocatedMinor, returnedMinor }: Received['payment'],
   { invoice, lines }: { invoice: InvoiceRow; lines: readonly InvoiceLineRow[] },
 ): DocumentLine[] {
   const billed = lines.map(({ description }) => description).join('; ');
   return [
     { description: `Payment of invoice ${invoice.number}: ${billed}`, amountMinor: allocatedMinor },
-    { description: 'Kept as your credit', amountMinor: amountMinor - allocatedMinor },
+    { description: 'Kept as your credit', amountMinor: amountMinor - allocatedMinor - returnedMinor },
+    { description: `Taken back by the ${takerOf(rail)}`, amountMinor: returnedMinor },
   ]
     .filter((line) => line.amountMinor > 0)
     .map((line) => ({ ...line, quantity: 1, unitMinor: line.amountMinor }));
+}
+
+function takerOf(rail: PaymentRail): string {
+  return rail === 'crypto' ? 'chain' : 'bank';
 }
 
 function toPayment({ payment, card }: Received, amountMinor: number): DocumentPayment {

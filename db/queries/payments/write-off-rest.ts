@@ -5,15 +5,14 @@
  * Why it is safe to run twice: one transaction under the customer's lock; an invoice whose rest was let go is paid, and asked for
  * again nothing happens. While money may be on its way it is refused, so that nobody lets go what is being paid.
  */
-import { desc, eq } from 'drizzle-orm';
-import { stateConflict } from '../../../domain/errors.ts';
+import { eq } from 'drizzle-orm';
+import { type DomainError, stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
 import { writeOffMistake } from '../../../domain/payments/manual-payment.ts';
 import { dayAt } from '../../../domain/reporting/report-days.ts';
 import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
-import { payments } from '../../schema/payments.ts';
 import { refuseWhilePaid } from '../billing/close-invoice.ts';
 import { dueOf, type InvoiceRow, negative, readInvoice } from '../billing/invoices.ts';
 import { addTimelineEntry, lockSubscription } from '../billing/subscriptions.ts';
@@ -21,6 +20,7 @@ import { writeAudit } from '../tenants/audit-log.ts';
 import { readRate, usdWorth } from './exchange-rates.ts';
 import { lookAtTransferOf } from './follow-transfer.ts';
 import { postToLedger } from './ledger.ts';
+import { lastPaymentOf } from './read-payments.ts';
 import { completeInvoice } from './settle-payment.ts';
 
 /**
@@ -38,8 +38,9 @@ export async function writeOffRest(
   await refuseWhilePaid(tx, { invoice, at });
   const rest = dueOf(invoice);
   await refuseAboveLimit(tx, invoice, { day: dayAt(at.toISOString(), context.tenant.timeZone), actor });
+  const last = await lastPaymentOf(tx, invoiceId);
+  if (last === null) throw nothingPaid(invoice);
 
-  const paymentId = await lastPayment(tx, invoiceId);
   const { amountMinor } = rest;
   const [paid] = await tx
     .update(invoices)
@@ -77,7 +78,7 @@ export async function writeOffRest(
   });
   await completeInvoice(tx, context, {
     invoice: paid,
-    paymentId,
+    paymentId: last.id,
     wasWrittenOff: false,
     at,
     isUnasked: true,
@@ -103,23 +104,19 @@ async function refuseAboveLimit(
   }
   const mistake = writeOffMistake({ restUsdMinor, paidMinor: invoice.paidMinor, writeOffLimitUsdMinor });
   if (mistake === null) return;
-  const giveUp = 'give the invoice up with POST /v1/invoices/{invoiceId}/mark_uncollectible';
+  if (mistake === 'nothing_paid') throw nothingPaid(invoice);
   throw stateConflict(
     mistake,
-    mistake === 'nothing_paid'
-      ? `Nothing of invoice ${invoice.number} was paid, so there is no rest of it; ${giveUp}.`
-      : `${formatMoney(rest)} of invoice ${invoice.number} are unpaid; up to ${formatMoney(money(writeOffLimitUsdMinor, 'USD'))} may be written off as a rest. Ask the customer for it, or ${giveUp}.`,
+    `${formatMoney(rest)} of invoice ${invoice.number} are unpaid; up to ${formatMoney(money(writeOffLimitUsdMinor, 'USD'))} may be written off as a rest. Ask the customer for it, or ${GIVE_UP}.`,
   );
 }
 
-/** Something was paid, so there is one. */
-async function lastPayment(tx: Tx, invoiceId: string): Promise<string> {
-  const [last] = await tx
-    .select({ id: payments.id })
-    .from(payments)
-    .where(eq(payments.invoiceId, invoiceId))
-    .orderBy(desc(payments.id))
-    .limit(1);
-  if (last === undefined) throw new Error(`Invoice ${invoiceId} is partly paid without a payment`);
-  return last.id;
+/** Nor is it where what it counts as paid is only what a vendor could not take exactly. */
+function nothingPaid({ number }: InvoiceRow): DomainError {
+  return stateConflict(
+    'nothing_paid',
+    `Nothing of invoice ${number} was paid, so there is no rest of it; ${GIVE_UP}.`,
+  );
 }
+
+const GIVE_UP = 'give the invoice up with POST /v1/invoices/{invoiceId}/mark_uncollectible';
