@@ -84,7 +84,7 @@ const replay = {
 };
 
 const approvalRule =
-  'From a worth of 1,000 US dollars on, together with what you have recorded alone for the same customer within 24 hours, another API key than yours approves it (202).';
+  'From a worth of 1,000 US dollars on, together with what you have booked alone for the same customer within 24 hours, another API key than yours approves it (202).';
 
 const forInvoice = route({
   effect: 'write',

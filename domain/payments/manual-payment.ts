@@ -38,7 +38,7 @@ export function splitWindowBegin(at: Date): Date {
 
 /**
  * Whether a second person has to look at a record, all in cents of US dollars. `usdMinor`: what it is worth, null where no rate
- * says that. `aloneUsdMinor`: what the same person has recorded for the customer alone within the window.
+ * says that. `aloneUsdMinor`: what the same person has booked for the customer alone within the window.
  */
 export function needsApproval({
   usdMinor,

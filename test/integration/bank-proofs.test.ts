@@ -500,6 +500,28 @@ describe('operators', () => {
     expect((await scene.judge(second.id, 'approve', part)).body.reason).toBe('second_person_required');
   });
 
+  it.each(['recorded', 'proved'])(
+    'do not book much money in several parts, of which what they %s comes first',
+    async (first) => {
+      const { invoiceId } = await scene.invoice({
+        lines: [{ description: 'Workshop', quantity: 1, unitMinor: 300_000 }],
+      });
+      const { body: transfer } = await scene.ask(invoiceId);
+      const { body: proof } = await scene.send(transfer.id, form(await newFile()));
+      const part = { amountMinor: 60_000 };
+      const money = { ...part, currency: 'USD', reference: invoiceId, method: 'wire', reason: 'seen' };
+      const record = () => scene.request('POST', `/v1/invoices/${invoiceId}/payments`, money);
+      const approve = () => scene.judge(proof.id, 'approve', part);
+      if (first === 'recorded') {
+        expect((await record()).status).toBe(201);
+        expect((await approve()).body.reason).toBe('second_person_required');
+      } else {
+        expect((await approve()).body.outcome).toBe('booked');
+        expect((await record()).status).toBe(202);
+      }
+    },
+  );
+
   it('do not approve much money on what they have sent themselves', async () => {
     const { invoiceId } = await scene.invoice({
       lines: [{ description: 'Workshop', quantity: 1, unitMinor: 100_000 }],

@@ -6,17 +6,16 @@
  * again gets the same answer. A match that came first has paid the invoice, and then nothing is booked; one that comes after it
  * finds the invoice paid and the payment that its money belongs to.
  */
-import { and, eq, gt } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, type Money, money } from '../../../domain/money.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
-import { needsApproval, splitWindowBegin } from '../../../domain/payments/manual-payment.ts';
+import { needsApproval } from '../../../domain/payments/manual-payment.ts';
 import { statusAfterDeed } from '../../../domain/payments/transfer-standing.ts';
 import { dayAt } from '../../../domain/reporting/report-days.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
 import type { Tx } from '../../client.ts';
 import { bankProofs } from '../../schema/banking.ts';
-import { payments } from '../../schema/payments.ts';
 import { dueOf } from '../billing/invoices.ts';
 import { addTimelineEntry } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
@@ -30,6 +29,7 @@ import {
   situationOf,
   type TransferSubject,
 } from './bank-transfers.ts';
+import { bookedAlone } from './booked-alone.ts';
 import { usdWorth } from './exchange-rates.ts';
 import { type BankTransferRow, changeTransfer, startOf } from './follow-transfer.ts';
 import { proofPaymentName } from './proof-payments.ts';
@@ -157,8 +157,8 @@ async function close(
 }
 
 /**
- * Who sent a proof in the name of a customer does not approve much money on it, nor much in several parts within a day. What cannot
- * be told in US dollars is much.
+ * Who sent a proof in the name of a customer does not approve much money on it, nor much in several parts within a day, recorded or
+ * proved. What cannot be told in US dollars is much.
  */
 async function wantSecondPerson(
   tx: Tx,
@@ -168,43 +168,12 @@ async function wantSecondPerson(
   if (proof.uploadedBy !== actor) return;
   const { timeZone } = await currentTenant(tx);
   const usdMinor = await usdWorth(tx, amount, { day: dayAt(at.toISOString(), timeZone), actor });
-  const aloneUsdMinor = await approvedAlone(tx, proof, { actor, at, timeZone });
+  const aloneUsdMinor = await bookedAlone(tx, { customerId: proof.customerId, actor, at });
   if (!needsApproval({ usdMinor, aloneUsdMinor, fourEyesUsdMinor: bankPolicy.fourEyesUsdMinor })) return;
   throw stateConflict(
     'second_person_required',
     `${formatMoney(amount)} is too much for one person: another API key than the one that sent the proof approves it.`,
   );
-}
-
-/** What the same person has both sent and approved for the customer lately; cents of US dollars. */
-async function approvedAlone(
-  tx: Tx,
-  { customerId }: BankProofRow,
-  { actor, at, timeZone }: Pick<Judged, 'actor' | 'at'> & { timeZone: string },
-): Promise<number> {
-  const rows = await tx
-    .select({
-      amountMinor: payments.amountMinor,
-      currency: payments.currency,
-      decidedAt: bankProofs.decidedAt,
-    })
-    .from(bankProofs)
-    .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
-    .where(
-      and(
-        eq(bankProofs.customerId, customerId),
-        eq(bankProofs.uploadedBy, actor),
-        eq(bankProofs.decidedBy, actor),
-        gt(bankProofs.decidedAt, splitWindowBegin(at)),
-      ),
-    );
-  let sumMinor = 0;
-  for (const { amountMinor, currency, decidedAt } of rows) {
-    const day = dayAt((decidedAt ?? at).toISOString(), timeZone);
-    const worthMinor = await usdWorth(tx, money(amountMinor, currency), { day, actor });
-    sumMinor += worthMinor ?? bankPolicy.fourEyesUsdMinor;
-  }
-  return sumMinor;
 }
 
 /**

@@ -1,12 +1,12 @@
 /**
  * Money that a person records by hand: booked at once up to a limit, and from there on asked about until somebody else approves
- * or rejects it. What one person has recorded alone for a customer within a day counts together.
+ * or rejects it. What one person has booked alone for a customer within a day counts together.
  *
  * Why it is safe to run twice: everything happens under the customer's lock. A reference is booked once and asked about once at a
  * time, so the same money recorded again is the same payment or the same approval. An approval is decided once, in the
  * transaction that books it: two who decide at once come one after the other, and the second one's act does nothing or is refused.
  */
-import { and, asc, eq, gt, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, eq, gt, inArray } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
@@ -19,7 +19,6 @@ import {
   type ManualMethod,
   manualMethodInWords,
   needsApproval,
-  splitWindowBegin,
 } from '../../../domain/payments/manual-payment.ts';
 import { dayAt } from '../../../domain/reporting/report-days.ts';
 import type { Tx } from '../../client.ts';
@@ -32,6 +31,7 @@ import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { currentTenant } from '../tenants/tenants.ts';
 import { bookByHand, type PaymentTarget } from './book-by-hand.ts';
+import { bookedAlone } from './booked-alone.ts';
 import { usdWorth } from './exchange-rates.ts';
 import { findPaymentByReference } from './read-payments.ts';
 import { checkBookable, oldestUnpaid, type RecordedPayment } from './record-payment.ts';
@@ -72,7 +72,7 @@ export async function recordByHand(
       ? await oldestUnpaid(tx, target.customerId)
       : await readInvoice(tx, target.invoiceId);
   const usdMinor = await worthOf(tx, wish, invoice);
-  const aloneUsdMinor = await recordedAlone(tx, target, wish);
+  const aloneUsdMinor = await bookedAlone(tx, { ...wish, customerId: target.customerId });
   const { fourEyesUsdMinor } = bankPolicy;
   return needsApproval({ usdMinor, aloneUsdMinor, fourEyesUsdMinor })
     ? ask(tx, target, { ...wish, usdMinor, invoice })
@@ -196,26 +196,6 @@ async function worthOf(tx: Tx, wish: HandWish, invoice: InvoiceRow): Promise<num
   if (rate === null || received === null) return received;
   const counted = await usdWorth(tx, exchanged(amount, { rate, duesMinor: [] }).converted, { day, actor });
   return counted === null ? null : Math.max(received, counted);
-}
-
-/** What the same person has recorded for the customer without anybody's approval, lately; cents of US dollars. */
-async function recordedAlone(
-  tx: Tx,
-  { customerId }: PaymentTarget,
-  { actor, at }: HandWish,
-): Promise<number> {
-  const [alone] = await tx
-    .select({ usdMinor: sql<string>`coalesce(sum(${payments.usdMinor}), 0)` })
-    .from(payments)
-    .where(
-      and(
-        eq(payments.customerId, customerId),
-        eq(payments.recordedBy, actor),
-        isNull(payments.approvalId),
-        gt(payments.recordedAt, splitWindowBegin(at)),
-      ),
-    );
-  return Number(alone?.usdMinor ?? 0);
 }
 
 async function book(
