@@ -4,6 +4,8 @@
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withTenant } from '../../db/client.ts';
+import { eraseCustomer } from '../../db/queries/billing/erase-customer.ts';
+import { lockCustomer } from '../../db/queries/billing/subscriptions.ts';
 import { decideApproval } from '../../db/queries/payments/payment-approvals.ts';
 import type { Json, TestAnswer } from '../support/api.ts';
 import {
@@ -334,6 +336,27 @@ describe('a rate that a person entered for a currency that nobody publishes', ()
     expect((await scene.post('/v1/exchange_rates', { ...rate, rate: '0.0000001' })).status).toBe(201);
     expect((await asked(debtor, shillings(12_987_100))).usdMinor).toBe(100_001);
   });
+});
+
+it('a customer who was erased leaves no number of a cheque in references either; other references stay', async () => {
+  const debtor = await scene.owing();
+  const [cheque, plain] = [`cheque 000417 of ${debtor.customerId}`, `slip of ${debtor.customerId}`];
+  for (const [reference, amountMinor] of [
+    [cheque, 100],
+    [plain, 100],
+    [`${cheque} too`, LIMIT_MINOR],
+  ] as const)
+    await record(debtor, money(amountMinor, { reference }));
+  await withTenant(scene.api.db, scene.tenant.tenantId, async (tx) =>
+    eraseCustomer(tx, await lockCustomer(tx, debtor.customerId), { actor: 'test', at: new Date(now) }),
+  );
+  const payments = await paymentsOf(debtor);
+  expect(payments.map(({ id, externalId }) => externalId === id || externalId)).toEqual([plain, true]);
+  const approvals = await scene.api.sql(
+    'SELECT reference = id AS is_blank FROM payment_approvals WHERE customer_id = $1',
+    [debtor.customerId],
+  );
+  expect(approvals).toEqual([{ is_blank: true }]);
 });
 
 it('a customer who was erased leaves neither note nor number in what was asked', async () => {

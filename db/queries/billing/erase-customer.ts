@@ -2,7 +2,8 @@
  * A real erasure: every column of ours that holds something personal of a customer is emptied. Invoices and payments
  * stay, with a pseudonym; the keyed hash in the ledger of granted trials stays, it cannot be turned back.
  */
-import { and, eq, inArray, isNull, ne, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNull, ne, type SQL, sql } from 'drizzle-orm';
+import type { AnyPgColumn } from 'drizzle-orm/pg-core';
 import { exemptNote } from '../../../domain/billing/tax.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransfers } from '../../schema/banking.ts';
@@ -85,10 +86,17 @@ export async function eraseCustomer(
     .where(eq(taxCalculations.customerId, id));
   // Nobody is left to bill.
   await tx.delete(invoiceDrafts).where(eq(invoiceDrafts.customerId, id));
-  await tx.update(payments).set({ note: null, chequeNumber: null }).where(eq(payments.customerId, id));
+  await tx
+    .update(payments)
+    .set({ note: null, chequeNumber: null, externalId: withoutCheque(payments, payments.externalId) })
+    .where(eq(payments.customerId, id));
   await tx
     .update(paymentApprovals)
-    .set({ note: null, chequeNumber: null })
+    .set({
+      note: null,
+      chequeNumber: null,
+      reference: withoutCheque(paymentApprovals, paymentApprovals.reference),
+    })
     .where(eq(paymentApprovals.customerId, id));
   await tx
     .update(notifications)
@@ -147,8 +155,10 @@ export async function eraseCustomer(
         'bankProofs',
         'payments.note',
         'payments.chequeNumber',
+        'payments.externalId',
         'paymentApprovals.note',
         'paymentApprovals.chequeNumber',
+        'paymentApprovals.reference',
         'notifications',
         'bankTransactions.texts',
         'bankTransactions.payer',
@@ -157,6 +167,14 @@ export async function eraseCustomer(
     },
     at,
   });
+}
+
+/** What identifies the money, unless the number of its cheque is in it: then the row's own id does. */
+function withoutCheque(
+  { id, chequeNumber }: typeof payments | typeof paymentApprovals,
+  reference: AnyPgColumn,
+): SQL {
+  return sql`case when strpos(${reference}, ${chequeNumber}) > 0 then ${id} else ${reference} end`;
 }
 
 /** Nobody is left to be asked for money; the numbers that the customer told are forgotten. */
