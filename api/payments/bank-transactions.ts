@@ -1,5 +1,5 @@
 /** Movements on bank accounts: searched, read with what was decided about them, and told from copies. */
-import { type BankMovementRow, readMovement } from '../../db/queries/payments/bank-movements.ts';
+import { type BankMovementRow, payerOf, readMovement } from '../../db/queries/payments/bank-movements.ts';
 import { judgeCopy } from '../../db/queries/payments/judge-copy.ts';
 import {
   type BankTransactionView,
@@ -111,7 +111,7 @@ function least(a: number | undefined, b: number | undefined): number | undefined
 
 function toBankTransaction(row: BankMovementRow): BankTransactionBody {
   const { id, accountId, source, externalId, statementId, status, amountMinor, currency } = row;
-  const { bookedOn, authorisedOn, texts, payerName, payerAccount, bankReference } = row;
+  const { bookedOn, authorisedOn, texts, bankReference } = row;
   const { allocatedMinor, roundedFrom, copyOfId } = row;
   return {
     id,
@@ -125,7 +125,7 @@ function toBankTransaction(row: BankMovementRow): BankTransactionBody {
     bookedOn,
     authorisedOn,
     texts,
-    payer: { name: payerName, account: payerAccount },
+    payer: payerOf(row),
     bankReference,
     allocatedMinor,
     roundedFrom,

@@ -3,7 +3,10 @@
  * positive: a feed that counts the other way round is turned round where it is read.
  */
 
-export const bankSources = ['plaid', 'camt', 'ofx', 'mt940', 'csv'] as const;
+/** The source that tells of changes and takes back what it told; all others are files. */
+export const FEED = 'plaid' as const;
+
+export const bankSources = [FEED, 'camt', 'ofx', 'mt940', 'csv'] as const;
 
 export type BankSource = (typeof bankSources)[number];
 

@@ -4,7 +4,7 @@
  * than the first suggestion: one click, by a person.
  */
 import { type CandidateSubject, candidatesOf, rankSubjectOf } from './match-candidates.ts';
-import type { DecisionOf, MatchDecision } from './match-decision.ts';
+import { type DecisionOf, decidedInvoice, type MatchDecision } from './match-decision.ts';
 import type { MatchFacts, MatchInvoice } from './match-facts.ts';
 import { type RankCandidate, rankSuggestions, referencePoints, type Suggestion } from './match-rank.ts';
 import type { MatchInput } from './match-transaction.ts';
@@ -32,7 +32,7 @@ export function withConfirmed(
     rule: decision.rule,
     evidence: {
       ...evidence,
-      invoices: [...awaiting.map(decided), ...evidence.invoices.filter(({ id }) => !shown.has(id))],
+      invoices: [...awaiting.map(decidedInvoice), ...evidence.invoices.filter(({ id }) => !shown.has(id))],
     },
     suggestions: [...first, ...others],
     isAmbiguous: first.length > 1,
@@ -58,8 +58,4 @@ function confirmedSuggestions(candidates: readonly RankCandidate[], subject: Can
 
 function suggestionsOf(decision: DecisionOf<'suggest' | 'unmatched'>): Suggestion[] {
   return decision.kind === 'suggest' ? decision.suggestions : [];
-}
-
-function decided({ id, reference, status, dueMinor, currency, createdOn, expiresOn }: MatchInvoice) {
-  return { id, reference, status, dueMinor, currency, createdOn, expiresOn };
 }

@@ -35,6 +35,11 @@ export type DecidedInvoice = Pick<
   'id' | 'reference' | 'status' | 'dueMinor' | 'currency' | 'createdOn' | 'expiresOn'
 >;
 
+export function decidedInvoice(invoice: MatchInvoice): DecidedInvoice {
+  const { id, reference, status, dueMinor, currency, createdOn, expiresOn } = invoice;
+  return { id, reference, status, dueMinor, currency, createdOn, expiresOn };
+}
+
 export type MatchEvidence = {
   received: Money;
   /** The day the movement counts for. */

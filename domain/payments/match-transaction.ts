@@ -13,6 +13,7 @@ import { type AppliedRate, isEntered } from './exchange-rate.ts';
 import { isWithin } from './foreign-payment.ts';
 import { isOpenOn, isPaid, namedCandidates, rankSubjectOf, unnamedCandidates } from './match-candidates.ts';
 import {
+  decidedInvoice,
   type MatchDecision,
   type MatchEvidence,
   type MatchRule,
@@ -329,15 +330,7 @@ function evidenceOf(
     day,
     references: references.known,
     foreignReferences: references.foreign,
-    invoices: invoices.map(({ id, reference, status, dueMinor, currency, createdOn, expiresOn }) => ({
-      id,
-      reference,
-      status,
-      dueMinor,
-      currency,
-      createdOn,
-      expiresOn,
-    })),
+    invoices: invoices.map(decidedInvoice),
     rate,
     converted,
     carried: facts.carried?.match ?? null,

@@ -5,7 +5,7 @@
  * decides (`version` counts past the decision).
  */
 import type { BankMovementStatus } from './bank-movement.ts';
-import type { BankSource, BankTransaction } from './bank-transaction.ts';
+import { type BankSource, type BankTransaction, FEED } from './bank-transaction.ts';
 
 /** As it is told. */
 export type ToldMovement = BankTransaction & {
@@ -32,7 +32,7 @@ export function keepable(told: ToldMovement, kept: KeptMovement | undefined): To
   if (kept === undefined) return told;
   if (kept.erasedAt !== null)
     return { ...told, texts: [], payer: { name: null, account: null }, bankReference: null };
-  if (kept.source === 'plaid') return told;
+  if (kept.source === FEED) return told;
   return {
     ...told,
     texts: [...told.texts, ...kept.texts.filter((text) => !told.texts.includes(text))],
@@ -102,6 +102,6 @@ function saysNothingNew(kept: KeptMovement, told: ToldMovement): boolean {
 }
 
 function hasNoOtherTexts({ source, texts: kept }: KeptMovement, { texts: told }: ToldMovement): boolean {
-  if (source !== 'plaid') return told.every((text) => kept.includes(text));
+  if (source !== FEED) return told.every((text) => kept.includes(text));
   return kept.length === told.length && told.every((text, index) => text === kept[index]);
 }

@@ -8,12 +8,13 @@
  * connection has told is never given another name by it.
  */
 import { and, asc, between, eq, isNull, ne, or, sql } from 'drizzle-orm';
-import { suspectedCopies } from '../../../domain/payments/bank-overlap.ts';
-import type { BankTransaction } from '../../../domain/payments/bank-transaction.ts';
+import { COPY_DAYS_MAX, suspectedCopies } from '../../../domain/payments/bank-overlap.ts';
+import { type BankTransaction, FEED } from '../../../domain/payments/bank-transaction.ts';
 import { byText } from '../../../domain/payments/match-facts.ts';
 import { sameMovements } from '../../../domain/payments/retold-elsewhere.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
+import { isNamed, movementOf } from './bank-movements.ts';
 import { eraseCopies } from './erase-movements.ts';
 
 type Account = { id: string };
@@ -65,8 +66,8 @@ async function toldElsewhere(
   const [first = NO_DAY, last = NO_DAY] = [days.at(0), days.at(-1)];
   const around = between(
     bankTransactions.bookedOn,
-    sql`${first}::date - ${DAYS_AROUND}::int`,
-    sql`${last}::date + ${DAYS_AROUND}::int`,
+    sql`${first}::date - ${COPY_DAYS_MAX}::int`,
+    sql`${last}::date + ${COPY_DAYS_MAX}::int`,
   );
   const rows = await tx
     .select()
@@ -75,21 +76,16 @@ async function toldElsewhere(
       and(
         eq(bankTransactions.accountId, account.id),
         isWhole ? or(around, eq(bankTransactions.status, 'pending')) : around,
-        eq(bankTransactions.source, 'plaid'),
+        eq(bankTransactions.source, FEED),
         or(isNull(bankTransactions.connectionId), ne(bankTransactions.connectionId, connectionId)),
         isNull(bankTransactions.removedAt),
       ),
     )
     .orderBy(asc(bankTransactions.id));
-  return rows.map(({ payerName, payerAccount, ...row }) => ({
-    ...row,
-    payer: { name: payerName, account: payerAccount },
-  }));
+  return rows.map((row) => ({ ...movementOf(row), id: row.id }));
 }
 
 const NO_DAY = '1970-01-01';
-/** Of two that tell the same, each has its own day. */
-const DAYS_AROUND = 3;
 
 async function knownNames(
   tx: Tx,
@@ -100,7 +96,7 @@ async function knownNames(
   const rows = await tx
     .select({ externalId: bankTransactions.externalId })
     .from(bankTransactions)
-    .where(isNamed(account, names));
+    .where(isNamed(account.id, FEED, names));
   return new Set(rows.map(({ externalId }) => externalId));
 }
 
@@ -126,7 +122,7 @@ async function rename(
     update ${bankTransactions} kept
     set external_id = pair.name, pending_external_id = pair.pending, connection_id = ${connectionId}
     from jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) as pair(before text, name text, pending text)
-    where kept.account_id = ${account.id} and kept.source = 'plaid' and kept.external_id = pair.before`);
+    where kept.account_id = ${account.id} and kept.source = ${FEED} and kept.external_id = pair.before`);
 }
 
 /** What this connection has told last is its own; likely copies of what another one has told wait for a person. */
@@ -149,7 +145,7 @@ export async function noteTellers(
     .set({ connectionId })
     .where(
       and(
-        isNamed(account, names),
+        isNamed(account.id, FEED, names),
         or(isNull(bankTransactions.connectionId), ne(bankTransactions.connectionId, connectionId)),
       ),
     );
@@ -158,7 +154,7 @@ export async function noteTellers(
   await tx.execute(sql`
     update ${bankTransactions} kept set status = 'copy_suspected', copy_of_id = pair.of
     from jsonb_to_recordset(${JSON.stringify(pairs)}::jsonb) as pair(name text, of text)
-    where kept.account_id = ${account.id} and kept.source = 'plaid' and kept.external_id = pair.name
+    where kept.account_id = ${account.id} and kept.source = ${FEED} and kept.external_id = pair.name
       and kept.status = 'new'`);
   await eraseCopies(tx, [...copies.values()]);
 }
@@ -178,19 +174,11 @@ export async function untoldPendings(
     .where(
       and(
         eq(bankTransactions.accountId, account.id),
-        eq(bankTransactions.source, 'plaid'),
+        eq(bankTransactions.source, FEED),
         eq(bankTransactions.connectionId, connectionId),
         eq(bankTransactions.pending, true),
         isNull(bankTransactions.removedAt),
       ),
     );
   return rows.map(({ externalId }) => externalId).filter((externalId) => !names.has(externalId));
-}
-
-function isNamed(account: Account, names: readonly string[]) {
-  return and(
-    eq(bankTransactions.accountId, account.id),
-    eq(bankTransactions.source, 'plaid'),
-    sql`${bankTransactions.externalId} = any(${sql.param([...names])}::text[])`,
-  );
 }

@@ -1,6 +1,6 @@
 /** Movements on bank accounts as the matching reads them: those that wait for it, and those that it is about to decide. */
-import { asc, eq, gt, inArray, sql } from 'drizzle-orm';
-import type { BankTransaction } from '../../../domain/payments/bank-transaction.ts';
+import { and, asc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm';
+import type { BankSource, BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { Tx } from '../../client.ts';
 import { bankTransactions } from '../../schema/banking.ts';
 import { notFound } from '../billing/subscriptions.ts';
@@ -9,7 +9,7 @@ export type BankMovementRow = typeof bankTransactions.$inferSelect;
 
 export function movementOf(row: BankMovementRow): BankTransaction {
   const { externalId, amountMinor, currency, bookedOn, authorisedOn, pending } = row;
-  const { pendingExternalId, texts, payerName, payerAccount, bankReference } = row;
+  const { pendingExternalId, texts, bankReference } = row;
   return {
     externalId,
     amountMinor,
@@ -19,9 +19,30 @@ export function movementOf(row: BankMovementRow): BankTransaction {
     pending,
     pendingExternalId,
     texts,
-    payer: { name: payerName, account: payerAccount },
+    payer: payerOf(row),
     bankReference,
   };
+}
+
+export function payerOf({
+  payerName,
+  payerAccount,
+}: Pick<BankMovementRow, 'payerName' | 'payerAccount'>): BankTransaction['payer'] {
+  return { name: payerName, account: payerAccount };
+}
+
+/** As one parameter, however many they are. */
+export function isOneOf(ids: readonly string[]): SQL {
+  return sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`;
+}
+
+/** Those that a source has told of an account under one of these names. */
+export function isNamed(accountId: string, source: BankSource, names: readonly string[]): SQL | undefined {
+  return and(
+    eq(bankTransactions.accountId, accountId),
+    eq(bankTransactions.source, source),
+    sql`${bankTransactions.externalId} = any(${sql.param([...names])}::text[])`,
+  );
 }
 
 /** The first of those that wait, in the order in which they are decided (`inDecisionOrder`). */
@@ -69,6 +90,7 @@ export async function readMovement(tx: Tx, id: string): Promise<BankMovementRow>
   return row;
 }
 
+/** As it is then. Throws `not_found`. */
 export async function updateMovement(
   tx: Tx,
   id: string,
@@ -97,5 +119,5 @@ export async function markDecided(
       ...(status !== null && { status }),
       ...(isToldAnew && { queuedAt: null }),
     })
-    .where(sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`);
+    .where(isOneOf(ids));
 }

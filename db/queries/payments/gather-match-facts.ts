@@ -23,6 +23,7 @@ import { isReturn } from '../../../domain/payments/match-reversal.ts';
 import { type MatchInput, matchTransaction } from '../../../domain/payments/match-transaction.ts';
 import { findReferences } from '../../../domain/payments/reference-text.ts';
 import type { Tx } from '../../client.ts';
+import { distinct } from '../../distinct.ts';
 import { bankAccounts, bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { together } from '../../together.ts';
 import { type BankMovementRow, movementOf } from './bank-movements.ts';
@@ -233,8 +234,4 @@ async function readRates(
   });
   const byMovement = Map.groupBy(rated, ({ id }) => id);
   return new Map([...byMovement].map(([id, each]) => [id, each.map(({ rate }) => rate)]));
-}
-
-function distinct<T>(values: readonly T[]): T[] {
-  return [...new Set(values)];
 }

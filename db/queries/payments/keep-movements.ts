@@ -23,6 +23,7 @@ import { newId } from '../../ids.ts';
 import { bankAccounts, bankTransactions } from '../../schema/banking.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
+import { isNamed, payerOf } from './bank-movements.ts';
 import { suspectCopies, withoutCopies } from './movement-copies.ts';
 
 export type KeepMovementsInput = {
@@ -225,20 +226,7 @@ const keptColumns = {
 type KeptRow = Omit<Kept, 'payer'> & { payerName: string | null; payerAccount: string | null };
 
 function byName(rows: readonly KeptRow[]): Map<string, Kept> {
-  return new Map(
-    rows.map(({ payerName, payerAccount, ...row }) => [
-      row.externalId,
-      { ...row, payer: { name: payerName, account: payerAccount } },
-    ]),
-  );
-}
-
-function isNamed(accountId: string, source: BankSource, names: readonly string[]) {
-  return and(
-    eq(bankTransactions.accountId, accountId),
-    eq(bankTransactions.source, source),
-    sql`${bankTransactions.externalId} = any(${sql.param([...names])}::text[])`,
-  );
+  return new Map(rows.map((row) => [row.externalId, { ...row, payer: payerOf(row) }]));
 }
 
 /** Names of pending movements whose booked ones are known already, or are told with them. */

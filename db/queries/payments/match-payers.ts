@@ -4,6 +4,7 @@ import type { BankTransaction } from '../../../domain/payments/bank-transaction.
 import type { MatchInvoice } from '../../../domain/payments/match-facts.ts';
 import { nameKeysIn } from '../../../domain/payments/payer-name.ts';
 import type { Tx } from '../../client.ts';
+import { distinct } from '../../distinct.ts';
 import { bankAllocations, bankTransactions } from '../../schema/banking.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { together } from '../../together.ts';
@@ -83,7 +84,3 @@ async function customersByName(tx: Tx, keys: readonly string[]): Promise<Found[]
 
 /** A name that so many have says nothing. */
 const CUSTOMERS_MAX = 2000;
-
-function distinct<T>(values: readonly T[]): T[] {
-  return [...new Set(values)];
-}

@@ -4,12 +4,12 @@
  * movements otherwise. Only booked ones are looked at, and of each source a known one has one copy at most.
  */
 import { and, eq, inArray, sql } from 'drizzle-orm';
-import { addDays, realDayMs } from '../../../domain/instant.ts';
 import type { BankMovementStatus } from '../../../domain/payments/bank-movement.ts';
 import { COPY_DAYS_MAX, suspectedCopies } from '../../../domain/payments/bank-overlap.ts';
 import type { BankSource, BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { Tx } from '../../client.ts';
 import { bankStatements, bankTransactions } from '../../schema/banking.ts';
+import { isOneOf } from './bank-movements.ts';
 import { eraseCopies } from './erase-movements.ts';
 
 /**
@@ -105,10 +105,6 @@ function tellerOf({ source, csvMapping, reader }: Teller): string {
   return `${source} ${reader} ${csvMapping ?? ''}`;
 }
 
-function isOneOf(ids: readonly string[]) {
-  return sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`;
-}
-
 /**
  * Booked movements of other sources that a copy among `told` may be of, and that have none of this source yet. Looked up amount
  * by amount, for an account may have many in these days: the fence says so, and that the account is compared as an expression
@@ -121,19 +117,18 @@ async function knownOfOthers(
   const wanted = told.map(({ amountMinor, currency, bookedOn }) => ({
     amount: amountMinor,
     currency,
-    first: dayFrom(bookedOn, -COPY_DAYS_MAX),
-    last: dayFrom(bookedOn, COPY_DAYS_MAX),
+    day: bookedOn,
   }));
   const { rows } = await tx.execute<Row>(sql`
     select distinct known.* from (
       select distinct * from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb)
-        as told(amount bigint, currency char(3), first date, last date)
+        as told(amount bigint, currency char(3), day date)
     ) wanted cross join lateral (
       select id, source, external_id as "externalId", amount_minor as "amountMinor", currency,
         booked_on::text as "bookedOn", texts
       from ${bankTransactions}
       where currency = wanted.currency and amount_minor = wanted.amount
-        and booked_on between wanted.first and wanted.last
+        and booked_on between wanted.day - ${COPY_DAYS_MAX}::int and wanted.day + ${COPY_DAYS_MAX}::int
         and account_id || '' = ${accountId} and not pending and removed_at is null
         and status not in ('copy_suspected', 'copy')
         and (source <> ${teller.source} or (statement_id is null and source = 'csv') or statement_id in (
@@ -166,10 +161,6 @@ async function copiedBy(tx: Tx, teller: Teller, known: readonly Row[]): Promise<
 }
 
 export const copyStatuses: readonly BankMovementStatus[] = ['copy_suspected', 'copy'];
-
-function dayFrom(day: string, days: number): string {
-  return addDays(`${day}T00:00:00Z`, days, realDayMs).slice(0, 'YYYY-MM-DD'.length);
-}
 
 /** Two sources may use the same name. */
 function nameOf({ source, externalId }: Row): string {

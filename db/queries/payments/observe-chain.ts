@@ -14,6 +14,7 @@ import {
 import { type ChainName, familyOf } from '../../../domain/payments/crypto-chain.ts';
 import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
 import type { Tx } from '../../client.ts';
+import { distinct } from '../../distinct.ts';
 import { cryptoAddresses, cryptoInvoices, cryptoPayments, cryptoSpends } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 
@@ -268,8 +269,4 @@ async function inChunks<T>(
     for (const answer of await ask(values.slice(from, from + CHUNK))) answers.push(answer);
   }
   return answers;
-}
-
-function distinct(values: readonly string[]): string[] {
-  return [...new Set(values)];
 }

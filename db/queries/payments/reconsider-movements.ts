@@ -12,7 +12,7 @@ import { lookForMatches } from '../../../workflows/payments/bank-matching.contra
 import type { Tx } from '../../client.ts';
 import { bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { appendOutbox } from '../operations/outbox.ts';
-import type { BankMovementRow } from './bank-movements.ts';
+import { type BankMovementRow, isOneOf } from './bank-movements.ts';
 
 /** The first day that is looked at again: what is older, somebody has looked at by now, or reconciles by hand. */
 export function reconsideredSince(at: Date): string {
@@ -85,8 +85,4 @@ async function decideAnew(tx: Tx, which: SQL | undefined): Promise<boolean> {
     .set({ decidedVersion: null })
     .where(isOneOf(found.map((row) => row.id)));
   return true;
-}
-
-function isOneOf(ids: readonly string[]): SQL {
-  return sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`;
 }

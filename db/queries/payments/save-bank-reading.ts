@@ -21,6 +21,7 @@ import type {
   RemovedTransaction,
   UnreadableTransaction,
 } from '../../../domain/payments/bank-feed.ts';
+import { FEED } from '../../../domain/payments/bank-transaction.ts';
 import { PLAID_CONSENT_ENDS, PLAID_DISCONNECT_EXPECTED } from '../../../domain/payments/vendor-events.ts';
 import type { Tx } from '../../client.ts';
 import { bankConnections } from '../../schema/bank-connections.ts';
@@ -217,7 +218,7 @@ async function keepReading(
     const isWhole = reading.from === null;
     const told = reading.told.filter((each) => each.accountExternalId === accountExternalId);
     const gone = reading.removed.filter((each) => each.accountExternalId === accountExternalId);
-    const about = { tenantId, account, source: 'plaid' as const, at };
+    const about = { tenantId, account, source: FEED, at };
     const { copies, forgotten } = await adoptMovements(tx, { account, connectionId, told, isWhole });
     if (told.length > 0) await keepMovements(tx, { ...about, told, statementId: null });
     await noteTellers(tx, {
