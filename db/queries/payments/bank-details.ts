@@ -4,6 +4,7 @@
  *
  * Why it is safe to run twice: the same content again is the version that stands, and a version is given once.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { desc, eq } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import type { TransferConfiguration } from '../../../domain/payments/transfer-configuration.ts';
@@ -60,18 +61,11 @@ export async function putBankDetails(
 }
 
 function isSame(one: TransferConfiguration, other: TransferConfiguration): boolean {
-  const content = ({ accounts, internationalWireAccountId }: TransferConfiguration) =>
-    canonical({ accounts, internationalWireAccountId });
-  return content(one) === content(other);
-}
-
-/** Postgres keeps the fields of a document in an order of its own. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, field: unknown) =>
-    typeof field === 'object' && field !== null && !Array.isArray(field)
-      ? Object.fromEntries(Object.entries(field).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-      : field,
-  );
+  const content = ({ accounts, internationalWireAccountId }: TransferConfiguration) => ({
+    accounts,
+    internationalWireAccountId,
+  });
+  return isDeepStrictEqual(content(one), content(other));
 }
 
 function changedMeanwhile(current: BankDetailsRow | null) {
