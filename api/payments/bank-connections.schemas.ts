@@ -1,19 +1,10 @@
 /** Connections to banks, and links to make or repair one, as callers get them. */
 import { z } from 'zod';
 import { bankConnectionPolicy, bankConnectionStatuses } from '../../domain/payments/bank-connection.ts';
-import type { BankFeedFailure } from '../../domain/payments/bank-feed.ts';
+import { bankFeedFailures, unreadableReasons } from '../../domain/payments/bank-feed.ts';
 import { currency, id, instant } from '../schemas.ts';
 
-const problems = {
-  login_required: true,
-  access_revoked: true,
-  changed_while_reading: true,
-  cursor_unknown: true,
-  not_ready: true,
-  bank_unavailable: true,
-} satisfies Record<BankFeedFailure, true>;
-
-const problem = z.enum(Object.keys(problems) as [BankFeedFailure, ...BankFeedFailure[]]);
+const problem = z.enum(bankFeedFailures);
 
 export const connectionId = id('bcn', 'bank connection');
 
@@ -50,7 +41,7 @@ export const bankConnection = z
       .array(
         z.object({
           externalId: z.string(),
-          reason: z.enum(['currency_unknown', 'amount_too_large', 'account_unknown']),
+          reason: z.enum(unreadableReasons),
           currency: z.string(),
           bookedOn: z.string(),
           isDismissed: z.boolean().meta({ description: 'Somebody has dealt with it.' }),

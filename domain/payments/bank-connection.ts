@@ -3,7 +3,7 @@
  * read, when it is looked at next, and what operators are told of it.
  */
 import { addHours, realDayMs } from '../instant.ts';
-import type { BankFeedFailure } from './bank-feed.ts';
+import type { BankFeedFailure, UnreadableReason } from './bank-feed.ts';
 
 /**
  * - `active`: it is read.
@@ -20,8 +20,7 @@ export type UnreadableMovement = {
   isDismissed?: boolean;
   externalId: string;
   accountExternalId: string;
-  /** `account_unknown`: on an account whose own currency we do not know. */
-  reason: 'currency_unknown' | 'amount_too_large' | 'account_unknown';
+  reason: UnreadableReason;
   currency: string;
   bookedOn: string;
 };

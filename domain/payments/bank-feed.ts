@@ -6,7 +6,7 @@
  * again, and with them whatever changed since. A reader that keeps movements and cursor in one transaction loses nothing
  * and doubles nothing, wherever it dies.
  */
-import { VendorError } from '../errors.ts';
+import { type ErrorCode, VendorError } from '../errors.ts';
 import type { BankTransaction } from './bank-transaction.ts';
 
 /** A movement as the feed tells it. */
@@ -24,11 +24,16 @@ export type FeedTransaction = BankTransaction & {
 export type RemovedTransaction = { externalId: string; accountExternalId: string };
 
 /**
- * A movement that cannot be kept, told so that it is neither lost unseen nor stops all others. `currency_unknown`: in a
- * currency, or a coin, that we keep no amounts in. `amount_too_large`: more than can be counted exactly.
+ * Why a movement cannot be kept. `currency_unknown`: in a currency, or a coin, that we keep no amounts in. `amount_too_large`:
+ * more than can be counted exactly. `account_unknown`: on an account whose own currency we do not know.
  */
+export const unreadableReasons = ['currency_unknown', 'amount_too_large', 'account_unknown'] as const;
+
+export type UnreadableReason = (typeof unreadableReasons)[number];
+
+/** A movement that cannot be kept, told so that it is neither lost unseen nor stops all others. */
 export type UnreadableTransaction = RemovedTransaction & {
-  reason: 'currency_unknown' | 'amount_too_large';
+  reason: Exclude<UnreadableReason, 'account_unknown'>;
   /** As the feed wrote it. */
   currency: string;
   bookedOn: string;
@@ -133,22 +138,25 @@ export type BankFeed = {
  * - `not_ready`: the feed has not read the bank yet.
  * - `bank_unavailable`: the bank cannot be read now, by its own fault.
  */
-export type BankFeedFailure =
-  | 'login_required'
-  | 'access_revoked'
-  | 'changed_while_reading'
-  | 'cursor_unknown'
-  | 'not_ready'
-  | 'bank_unavailable';
+export const bankFeedFailures = [
+  'login_required',
+  'access_revoked',
+  'changed_while_reading',
+  'cursor_unknown',
+  'not_ready',
+  'bank_unavailable',
+] as const;
 
-const codes = {
+export type BankFeedFailure = (typeof bankFeedFailures)[number];
+
+const codes: Record<BankFeedFailure, ErrorCode> = {
   login_required: 'state_conflict',
   access_revoked: 'not_found',
   changed_while_reading: 'vendor_unavailable',
   cursor_unknown: 'state_conflict',
   not_ready: 'vendor_unavailable',
   bank_unavailable: 'vendor_unavailable',
-} as const;
+};
 
 /** What keeps one connection from being read. Whether trying again helps is in its code. */
 export class BankFeedError extends VendorError {

@@ -3,10 +3,11 @@
  * the answer and never through a float; where it has more of them than the currency, it is rounded half to even.
  */
 import { exponentOf, isCurrency } from '../../domain/money.ts';
+import type { UnreadableTransaction } from '../../domain/payments/bank-feed.ts';
 
 export type ReadAmount =
   | { amountMinor: number; roundedFrom: string | null }
-  | { unreadable: 'currency_unknown' | 'amount_too_large' };
+  | { unreadable: UnreadableTransaction['reason'] };
 
 /** `amount` is a JSON number as it stood in the answer, `1.2E3` too. Throws a `RangeError` on what is no number. */
 export function readAmount(amount: string, currency: string): ReadAmount {
