@@ -46,6 +46,8 @@ export const bankConnectionPolicy = {
   historyDays: 730,
   /** Operators are told of consent that ends so long before it does, unless the feed tells earlier. */
   consentNoticeDays: 7,
+  /** An announcement that a connection will be ended holds so long at most. */
+  disconnectWithinDays: 8,
   /** No complete reading for so long: something is wrong with us or with the feed. */
   staleAfterHours: 6,
   /** The bank itself was not read for so long: transfers that came meanwhile are not seen (§2.8). */

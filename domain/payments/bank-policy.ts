@@ -13,6 +13,8 @@ export type BankPolicy = {
   fourEyesUsdMinor: number;
   /** Proofs of one invoice. */
   proofsMax: number;
+  /** Movements so old are not decided again: somebody has looked at them by now, or reconciles by hand. */
+  reconsideredDays: number;
 };
 
 export const bankPolicy: BankPolicy = {
@@ -20,4 +22,5 @@ export const bankPolicy: BankPolicy = {
   writeOffLimitUsdMinor: 1000,
   fourEyesUsdMinor: 100_000,
   proofsMax: 5,
+  reconsideredDays: 60,
 };

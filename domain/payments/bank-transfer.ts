@@ -52,7 +52,7 @@ export type TransferPolicy = {
   internationalBusinessDays: number;
 };
 
-const transferPolicy: TransferPolicy = {
+export const transferPolicy: TransferPolicy = {
   expiryDays: 7,
   askHours: 24,
   alertHours: 48,

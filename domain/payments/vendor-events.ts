@@ -30,6 +30,8 @@ export const coinbaseEventTypes: readonly string[] = [
 export const PLAID_CONSENT_ENDS = 'ITEM.PENDING_EXPIRATION';
 /** Of Plaid: the connection will be ended within days; nothing else says so. */
 export const PLAID_DISCONNECT_EXPECTED = 'ITEM.PENDING_DISCONNECT';
+/** Of Plaid: the person has signed in again. */
+export const PLAID_LOGIN_REPAIRED = 'ITEM.LOGIN_REPAIRED';
 
 /** Of Razorpay: subscribe the webhook to these in its dashboard. */
 export const razorpayEventTypes: readonly string[] = [

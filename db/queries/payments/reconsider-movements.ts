@@ -7,6 +7,7 @@
 import { and, asc, count, eq, gte, inArray, type SQL, sql } from 'drizzle-orm';
 import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
 import { hasBankNumber } from '../../../domain/payments/bank-number.ts';
+import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
 import { dayAt, daysLater } from '../../../domain/reporting/report-days.ts';
 import { lookForMatches } from '../../../workflows/payments/bank-matching.contract.ts';
 import type { Tx } from '../../client.ts';
@@ -14,12 +15,10 @@ import { bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { type BankMovementRow, isOneOf } from './bank-movements.ts';
 
-/** The first day that is looked at again: what is older, somebody has looked at by now, or reconciles by hand. */
+/** The first day that is looked at again. */
 export function reconsideredSince(at: Date): string {
-  return daysLater(dayAt(at.toISOString(), 'UTC'), -RECONSIDERED_DAYS);
+  return daysLater(dayAt(at.toISOString(), 'UTC'), -bankPolicy.reconsideredDays);
 }
-
-const RECONSIDERED_DAYS = 60;
 
 /** `since`: the first day that is looked at; left out for all. Returns how many movements wait for the rules then. */
 export async function reconsiderMovements(tx: Tx, { since }: { since?: string } = {}): Promise<number> {

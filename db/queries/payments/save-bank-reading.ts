@@ -6,9 +6,8 @@
  * nothing. What operators are told of is known by what it is about, and told once.
  */
 import { eq } from 'drizzle-orm';
-import type { BankConnectionStatus, UnreadableMovement } from '../../../domain/payments/bank-connection.ts';
 import {
-  bankConnectionPolicy,
+  type BankConnectionStatus,
   isConsentEnding,
   nextLookAt,
   statusAfter,
@@ -21,8 +20,9 @@ import type {
   RemovedTransaction,
   UnreadableTransaction,
 } from '../../../domain/payments/bank-feed.ts';
+import { disconnectExpectedAfter, unreadableAfter } from '../../../domain/payments/bank-reading.ts';
 import { FEED } from '../../../domain/payments/bank-transaction.ts';
-import { PLAID_CONSENT_ENDS, PLAID_DISCONNECT_EXPECTED } from '../../../domain/payments/vendor-events.ts';
+import { PLAID_CONSENT_ENDS } from '../../../domain/payments/vendor-events.ts';
 import type { Tx } from '../../client.ts';
 import { bankConnections } from '../../schema/bank-connections.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
@@ -102,14 +102,14 @@ export async function saveReading(
 
   const all = reading && { ...(history ?? reading), removed: reading.removed };
   const unreadable =
-    all === null ? known.unreadable : unreadableAfter(known, { reading: all, accounts, elsewhere });
+    all === null ? known.unreadable : unreadableAfter(known.unreadable, all, { accounts, elsewhere });
   const after: BankConnectionRow = {
     ...known,
     ...(connection.status !== 'active' && { status: 'active', statusSince: at }),
     problem: reading === null ? 'not_ready' : null,
     unreadable,
     lastWebhookAt: hints.lastReceivedAt ?? known.lastWebhookAt,
-    disconnectExpectedSince: disconnectAfter(known, hints, at),
+    disconnectExpectedSince: disconnectExpectedAfter(known, hints.types, at),
     ...(reading !== null && {
       cursor: reading.cursor,
       isReady: true,
@@ -152,7 +152,9 @@ export async function saveFailure(
     lastFailedAt: at,
     lastFailure: message.slice(0, FAILURE_LENGTH),
     lastWebhookAt: hints.lastReceivedAt ?? connection.lastWebhookAt,
-    ...(status === 'active' && { disconnectExpectedSince: disconnectAfter(connection, hints, at) }),
+    ...(status === 'active' && {
+      disconnectExpectedSince: disconnectExpectedAfter(connection, hints.types, at),
+    }),
   };
   await update(tx, after);
   await tellOfDisconnect(tx, { before: connection, after, at });
@@ -234,59 +236,6 @@ async function keepReading(
     });
   }
 }
-
-/** What could not be read stays listed until it can be, or is gone, and dismissed if it was. The newest are kept. */
-function unreadableAfter(
-  { unreadable }: BankConnectionRow,
-  {
-    reading,
-    accounts,
-    elsewhere,
-  }: {
-    reading: BankReading;
-    accounts: ReadonlyMap<string, BankAccountRow>;
-    elsewhere: ReadonlySet<string>;
-  },
-): UnreadableMovement[] {
-  const isStray = ({ accountExternalId }: { accountExternalId: string }) =>
-    !accounts.has(accountExternalId) && !elsewhere.has(accountExternalId);
-  const strays = reading.told.filter(isStray).map(
-    ({ externalId, accountExternalId, currency, bookedOn }): UnreadableMovement => ({
-      externalId,
-      accountExternalId,
-      reason: 'account_unknown',
-      currency,
-      bookedOn,
-    }),
-  );
-  const found = [...reading.unreadable, ...strays].filter(
-    ({ accountExternalId }) => !elsewhere.has(accountExternalId),
-  );
-  const over = new Set([...reading.removed, ...reading.told, ...found].map(({ externalId }) => externalId));
-  const dismissed = new Set(
-    unreadable.filter(({ isDismissed }) => isDismissed).map(({ externalId }) => externalId),
-  );
-  const all = [
-    ...unreadable.filter(({ externalId }) => !over.has(externalId)),
-    ...found.map((each) => (dismissed.has(each.externalId) ? { ...each, isDismissed: true } : each)),
-  ];
-  return all.slice(-bankConnectionPolicy.unreadableMax);
-}
-
-/** It holds until the login was repaired, and not longer than such an announcement reaches. */
-function disconnectAfter(
-  { status, disconnectExpectedSince: since }: BankConnectionRow,
-  { types }: Hints,
-  at: Date,
-): Date | null {
-  if (status !== 'active' || types.has(LOGIN_REPAIRED)) return null;
-  if (types.has(PLAID_DISCONNECT_EXPECTED)) return since ?? at;
-  const isOver = since !== null && at.getTime() - since.getTime() > DISCONNECT_WITHIN_MS;
-  return isOver ? null : since;
-}
-
-const LOGIN_REPAIRED = 'ITEM.LOGIN_REPAIRED';
-const DISCONNECT_WITHIN_MS = 8 * 24 * 60 * 60_000;
 
 async function auditStatus(tx: Tx, { id, tenantId, status }: BankConnectionRow, at: Date): Promise<void> {
   const action = status === 'active' ? 'resumed' : status;

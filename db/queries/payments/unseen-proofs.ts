@@ -6,6 +6,7 @@
  */
 import { and, asc, eq, exists, gte, isNull, lte, sql } from 'drizzle-orm';
 import { formatMoney, money } from '../../../domain/money.ts';
+import { transferPolicy } from '../../../domain/payments/bank-transfer.ts';
 import { businessDaysLater } from '../../../domain/payments/banking-days.ts';
 import { dayAt } from '../../../domain/reporting/report-days.ts';
 import type { Tx } from '../../client.ts';
@@ -16,7 +17,7 @@ import { tellBankOperators } from './bank-notices.ts';
 import { isUnseen } from './proof-payments.ts';
 
 /** As long as a transfer from abroad may take (knowledge: bank reconciliation §4). */
-const BUSINESS_DAYS = 5;
+const BUSINESS_DAYS = transferPolicy.internationalBusinessDays;
 
 /** `since`: proofs that were approved before it are left alone. Returns how many wait for their money. */
 export async function tellOfUnseenProofs(
