@@ -98,9 +98,6 @@ export const bankTransfers = pgTable(
     uniqueIndex('bank_transfers_reference').on(t.reference),
     uniqueIndex('bank_transfers_page').on(t.pageToken),
     index('bank_transfers_list').on(t.tenantId, t.status, t.id),
-    index('bank_transfers_confirmation')
-      .on(t.tenantId, t.confirmationNumber)
-      .where(sql`${t.confirmationNumber} is not null`),
     index('bank_transfers_confirmation_key')
       .on(t.tenantId, t.confirmationKey)
       .where(sql`${t.confirmationKey} is not null`),
@@ -157,6 +154,7 @@ export const bankProofs = pgTable(
     index('bank_proofs_invoice').on(t.tenantId, t.invoiceId, t.id),
     index('bank_proofs_customer').on(t.tenantId, t.customerId),
     index('bank_proofs_seen').on(t.tenantId, t.sha256),
+    index('bank_proofs_decided_at').on(t.tenantId, t.decidedAt).where(sql`${t.paymentId} is not null`),
     check('bank_proofs_decided', sql`(${t.status} = 'waiting') = (${t.decidedAt} is null)`),
     check('bank_proofs_outcome', sql`(${t.status} = 'approved') = (${t.outcome} is not null)`),
     check(
@@ -259,6 +257,8 @@ export const bankTransactions = pgTable(
     /** Its letters and digits, as it is looked up by. */
     payerAccountKey: text().generatedAlwaysAs(lettersAndDigitsOf('payer_account')),
     bankReference: text(),
+    /** The same. */
+    bankReferenceKey: text().generatedAlwaysAs(lettersAndDigitsOf('bank_reference')),
     /** A feed's amount with more digits than the currency has, as it was told. */
     roundedFrom: text(),
     status: text().$type<BankMovementStatus>().notNull(),
@@ -291,9 +291,12 @@ export const bankTransactions = pgTable(
   },
   (t) => [
     uniqueIndex('bank_transactions_external').on(t.accountId, t.source, t.externalId),
+    index('bank_transactions_all').on(t.tenantId, t.id),
     index('bank_transactions_list').on(t.tenantId, t.status, t.id),
+    index('bank_transactions_statement').on(t.statementId, t.id).where(sql`${t.statementId} is not null`),
     index('bank_transactions_day').on(t.accountId, t.bookedOn, t.id),
     index('bank_transactions_amount').on(t.tenantId, t.currency, t.amountMinor, t.bookedOn),
+    index('bank_transactions_pending').on(t.accountId).where(sql`${t.pending} and ${t.removedAt} is null`),
     index('bank_transactions_waiting').on(t.tenantId, t.bookedOn, t.id).where(sql`${t.isWaiting}`),
     index('bank_transactions_payer')
       .on(t.tenantId, t.payerAccountKey)
@@ -303,8 +306,8 @@ export const bankTransactions = pgTable(
       .where(sql`${t.pendingExternalId} is not null`),
     index('bank_transactions_copies').on(t.copyOfId).where(sql`${t.copyOfId} is not null`),
     index('bank_transactions_bank_reference')
-      .on(t.tenantId, t.bankReference)
-      .where(sql`${t.bankReference} is not null`),
+      .on(t.accountId, t.bankReferenceKey)
+      .where(sql`${t.bankReferenceKey} is not null`),
     // What its source has changed since may be less, until the matching has taken back what rests on it.
     check(
       'bank_transactions_allocated',
@@ -376,6 +379,6 @@ export const bankAllocations = pgTable(
   ],
 );
 
-function lettersAndDigitsOf(column: 'confirmation_number' | 'payer_account') {
+function lettersAndDigitsOf(column: 'confirmation_number' | 'payer_account' | 'bank_reference') {
   return sql.raw(`upper(regexp_replace(${column}, '[^A-Za-z0-9]', '', 'g') collate "C")`);
 }

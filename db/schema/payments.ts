@@ -199,6 +199,10 @@ export const payments = pgTable(
     // The same money is never booked twice.
     uniqueIndex('payments_external').on(t.tenantId, t.rail, t.externalId),
     index('payments_invoice').on(t.tenantId, t.invoiceId),
+    // What was booked on proofs, as the matching looks for it.
+    index('payments_on_proof')
+      .on(t.tenantId, t.currency, t.amountMinor)
+      .where(sql`${t.externalId} like 'proof:%'`),
     index('payments_source').on(t.sourcePaymentId).where(sql`${t.sourcePaymentId} is not null`),
     // Holds all that the report on revenue adds up, so that it reads nothing else.
     index('payments_received').on(t.tenantId, t.receivedAt, t.id, t.rail, t.currency, t.amountMinor),

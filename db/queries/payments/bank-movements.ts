@@ -94,7 +94,7 @@ export async function readMovement(tx: Tx, id: string): Promise<BankMovementRow>
 export async function updateMovement(
   tx: Tx,
   id: string,
-  set: Partial<Omit<BankMovementRow, 'isWaiting' | 'payerAccountKey'>>,
+  set: Partial<Omit<BankMovementRow, 'isWaiting' | 'payerAccountKey' | 'bankReferenceKey'>>,
 ): Promise<BankMovementRow> {
   const [row] = await tx.update(bankTransactions).set(set).where(eq(bankTransactions.id, id)).returning();
   if (row === undefined) throw notFound('bank transaction', id);

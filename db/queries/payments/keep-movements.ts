@@ -182,7 +182,8 @@ async function keptAmong(tx: Tx, which: SQL | undefined): Promise<Map<string, Ke
 
 /**
  * Those that are about to change, locked with their copies in the order in which everybody locks movements (`match-locks.ts`).
- * Nobody waits for what is told as it is known, however long a file is read.
+ * Nobody waits for what is told as it is known, however long a file is read. The array lets the database look the copies up;
+ * for a set it would read every movement there is.
  */
 export async function lockChanging(
   tx: Tx,
@@ -195,7 +196,7 @@ export async function lockChanging(
   const rows = await tx
     .select(keptColumns)
     .from(bankTransactions)
-    .where(or(isChanging, inArray(copyOfId, originals)))
+    .where(or(isChanging, sql`${copyOfId} = any(array(${originals}))`))
     .orderBy(asc(id))
     .for('update');
   return byName(rows.filter((row) => row.source === source));

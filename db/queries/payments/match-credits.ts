@@ -47,29 +47,30 @@ export async function creditsOf(
     from jsonb_to_recordset(${JSON.stringify(wanted)}::jsonb) as wanted(id text, account text, currency char(3),
       amount bigint, day date, invoices text[], numbers text[])
     cross join lateral (
-      ${lastWhere(isEqual, SUSPECTED_MAX)}
-      union ${lastWhere(sql`${isEqual} and ${number} = any(wanted.numbers)`, 1)}
-      union ${lastWhere(sql`${isEqual} and ${isPaying}`, 1)}
-      union ${lastWhere(isPaying, SUSPECTED_MAX)}
+      ${lastOf(sql`${bankTransactions}`, { where: isEqual, limit: SUSPECTED_MAX })}
+      union ${lastOf(numbered, { where: isEqual, limit: 1 })}
+      union ${lastOf(paying, { where: isEqual, limit: 1 })}
+      union ${lastOf(paying, { where: sql`true`, limit: SUSPECTED_MAX })}
     ) found join ${bankTransactions} credit on credit.id = found.id`);
   const byReturn = Map.groupBy(rows, ({ returnId }) => returnId);
   return new Map([...byReturn].map(([id, found]) => [id, found.map(toCredit)]));
 }
 
 /** In the order of `reversedCredit`. On what was taken back nothing is allocated. */
-function lastWhere(condition: SQL, limit: number): SQL {
-  return sql`(select credit.id from ${bankTransactions} credit
+function lastOf(credits: SQL, { where, limit }: { where: SQL; limit: number }): SQL {
+  return sql`(select credit.id from ${credits} credit
     where credit.account_id = wanted.account and credit.currency = wanted.currency
-      and credit.booked_on <= wanted.day and (credit.allocated_minor > 0 or ${isQueued}) and ${condition}
+      and credit.booked_on <= wanted.day and (credit.allocated_minor > 0 or ${isQueued}) and ${where}
     order by credit.booked_on desc, credit.external_id collate "C" desc, credit.id desc limit ${limit})`;
 }
 
 const isEqual = sql`credit.amount_minor = wanted.amount`;
-/** As `bankNumbersIn` gives the numbers. */
-const number = sql`upper(regexp_replace(credit.bank_reference, '[^A-Za-z0-9]', '', 'g'))`;
 const isQueued = sql`credit.amount_minor > 0 and ${inArray(sql`credit.status`, [...queueStatuses])}`;
-const isPaying = sql`credit.id in (select paid.transaction_id from ${bankAllocations} paid
-  where paid.invoice_id = any(wanted.invoices) and paid.undone_at is null)`;
+/** Few, whatever the amount: the fences keep the database from looking through all of one amount for them. */
+const numbered = sql`(select * from ${bankTransactions}
+  where account_id = wanted.account and bank_reference_key = any(wanted.numbers) offset 0)`;
+const paying = sql`(select * from ${bankTransactions} where id in (select paid.transaction_id from ${bankAllocations} paid
+  where paid.invoice_id = any(wanted.invoices) and paid.undone_at is null) offset 0)`;
 const references = sql`array(select transfer.reference from ${bankAllocations} paid
   join ${bankTransfers} transfer on transfer.invoice_id = paid.invoice_id
   where paid.transaction_id = credit.id and paid.undone_at is null order by transfer.reference)`;

@@ -51,11 +51,15 @@ export async function invoicesByAmount(tx: Tx, wanted: readonly Money[]): Promis
     select found.id from wanted
     cross join lateral (
       select proof.invoice_id as id from bank_proofs proof join ${payments} on ${payments.id} = proof.payment_id
-      where ${payments.currency} = wanted.currency and ${payments.amountMinor} = wanted.amount and ${isUnseen}
+      where ${payments.currency} = wanted.currency and ${payments.amountMinor} = wanted.amount and ${isOnProof}
+        and ${isUnseen}
       order by proof.id desc limit ${EQUAL_DUES_MAX}
     ) found`;
   return select(tx, sql`${invoices.id} in (${ids})`);
 }
+
+/** True of each of them; as the index of them says it. */
+const isOnProof = sql`${payments.externalId} like 'proof:%'`;
 
 /** Of more, no person's own is looked for among strangers'. */
 const EQUAL_DUES_MAX = 200;

@@ -6,7 +6,7 @@
  */
 import { and, asc, count, eq, gte, inArray, type SQL, sql } from 'drizzle-orm';
 import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
-import { hasBankNumber } from '../../../domain/payments/bank-number.ts';
+import { bankNumbersIn, hasBankNumber } from '../../../domain/payments/bank-number.ts';
 import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
 import { dayAt, daysLater } from '../../../domain/reporting/report-days.ts';
 import { lookForMatches } from '../../../workflows/payments/bank-matching.contract.ts';
@@ -37,14 +37,24 @@ export async function reconsiderConfirmed(
   { tenantId, number, at }: { tenantId: string; number: string; at: Date },
 ): Promise<void> {
   const { id, texts, bankReference, bookedOn } = bankTransactions;
+  const [key] = bankNumbersIn({ texts: [], bankReference: number });
+  if (key === undefined) return;
   const queued = await tx
     .select({ id, texts, bankReference })
     .from(bankTransactions)
-    .where(isQueued(gte(bookedOn, reconsideredSince(at))));
+    .where(isQueued(and(gte(bookedOn, reconsideredSince(at)), mayHave(key))));
   const ids = queued.filter((row) => hasBankNumber(row, number)).map((row) => row.id);
   if (ids.length === 0) return;
   await decideAnew(tx, isQueued(isOneOf(ids)));
   await appendOutbox(tx, tenantId, [lookForMatches({ tenantId })]);
+}
+
+/** Leaves out none that has it: what is not written in plain letters is looked at wherever it stands. */
+function mayHave(key: string): SQL {
+  const { texts, bankReference, bankReferenceKey } = bankTransactions;
+  const written = sql`concat_ws(' ', array_to_string(${texts}, ' '), ${bankReference})`;
+  return sql`(${bankReferenceKey} = ${key} or strpos(upper(${written} collate "C"), ${key}) > 0
+    or ${written} collate "C" ~ '[^ -~\\n]')`;
 }
 
 /**
