@@ -24,6 +24,18 @@ export async function readInvoice(tx: Tx, invoiceId: string): Promise<InvoiceRow
   return invoice;
 }
 
+/** In the order asked for. Throws `not_found` where one is not there. */
+export async function readInvoices(tx: Tx, invoiceIds: readonly string[]): Promise<InvoiceRow[]> {
+  if (invoiceIds.length === 0) return [];
+  const isOneOf = sql`${invoices.id} = any(${sql.param([...invoiceIds])}::text[])`;
+  const found = new Map((await tx.select().from(invoices).where(isOneOf)).map((row) => [row.id, row]));
+  return invoiceIds.map((id) => {
+    const invoice = found.get(id);
+    if (invoice === undefined) throw notFound('invoice', id);
+    return invoice;
+  });
+}
+
 /**
  * What dunning is about: open invoices of a customer whose charge has failed, the earliest failure first. An invoice
  * of an ended subscription stays collectable, but nobody is chased for it.

@@ -14,7 +14,8 @@ import { lookForMatches } from '../../../workflows/payments/bank-matching.contra
 import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
-import { type InvoiceRow, readInvoice } from '../billing/invoices.ts';
+import { together } from '../../together.ts';
+import { type InvoiceRow, readInvoices } from '../billing/invoices.ts';
 import { lockCustomer, notFound } from '../billing/subscriptions.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
@@ -29,15 +30,9 @@ import {
 import { tellOfCredit } from './bank-notices.ts';
 import { bookOf } from './carry-out-match.ts';
 import { readRateOfOthers } from './exchange-rates.ts';
-import { extendExpiredTransfer } from './extend-expired-transfer.ts';
-import { customersOf } from './match-locks.ts';
+import { extendExpiredTransfers } from './extend-expired-transfers.ts';
 import { type InvoicePart, planMatch } from './plan-match.ts';
-import {
-  linkProofPayment,
-  type ProofPayment,
-  proofPaymentName,
-  proofPaymentsAwaiting,
-} from './proof-payments.ts';
+import { linkProofPayment, proofPaymentName, proofPaymentsAwaiting } from './proof-payments.ts';
 import { reconsiderReturns } from './reconsider-movements.ts';
 import type { Settled } from './settle-payment.ts';
 import { undoMatch } from './undo-match.ts';
@@ -75,16 +70,16 @@ export async function matchByHand(tx: Tx, wish: MatchWish): Promise<MatchedByHan
   await readMovement(tx, transactionId);
   const invoiceIds = wish.invoices.map(({ invoiceId }) => invoiceId);
   refuseUnclear(invoiceIds, creditCustomerId);
-  for (const invoiceId of invoiceIds) await readInvoice(tx, invoiceId);
-  const customerIds = new Set(await customersOf(tx, invoiceIds));
+  const named = await readInvoices(tx, invoiceIds);
+  const customerIds = new Set(named.map(({ customerId }) => customerId));
   if (creditCustomerId !== undefined) customerIds.add(creditCustomerId);
   const row = await lock(tx, transactionId, customerIds);
   refuseUnmatchable(row);
 
-  const owed: InvoiceRow[] = [];
-  for (const invoiceId of invoiceIds) owed.push(await readInvoice(tx, invoiceId));
-  const proven: ProofPayment[] = [];
-  for (const invoiceId of invoiceIds) proven.push(...(await proofPaymentsAwaiting(tx, invoiceId)));
+  const [owed, proven] = await together([
+    readInvoices(tx, invoiceIds),
+    proofPaymentsAwaiting(tx, invoiceIds),
+  ]);
   const creditTo =
     creditCustomerId === undefined ? null : await creditInvoice(tx, { row, owed, creditCustomerId });
   const planned = planMatch({ row, owed, proven, wish, creditTo });
@@ -96,7 +91,7 @@ export async function matchByHand(tx: Tx, wish: MatchWish): Promise<MatchedByHan
   for (const part of planned.parts) {
     booked.push(await bookPart(tx, { row, decisionId, day: seen.day, at }, { part, wish }));
   }
-  for (const invoiceId of invoiceIds) await extendExpiredTransfer(tx, { invoiceId, at });
+  await extendExpiredTransfers(tx, { invoiceIds, at });
   const allocatedMinor = booked.reduce((total, { amountMinor }) => total + amountMinor, row.allocatedMinor);
   const matched = await updateMovement(tx, transactionId, {
     allocatedMinor,

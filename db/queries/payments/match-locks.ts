@@ -44,7 +44,7 @@ function isWithin(some: ReadonlySet<string>, all: ReadonlySet<string>): boolean 
   return [...some].every((each) => all.has(each));
 }
 
-export async function customersOf(tx: Tx, invoiceIds: readonly string[]): Promise<string[]> {
+async function customersOf(tx: Tx, invoiceIds: readonly string[]): Promise<string[]> {
   if (invoiceIds.length === 0) return [];
   const rows = await tx
     .selectDistinct({ customerId: invoices.customerId })

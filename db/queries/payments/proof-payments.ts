@@ -33,7 +33,7 @@ export async function proofPaymentAwaiting(
   tx: Tx,
   { invoiceId, amountMinor, currency }: Pick<ProofPayment, 'invoiceId' | 'amountMinor' | 'currency'>,
 ): Promise<ProofPayment | null> {
-  const awaiting = await proofPaymentsAwaiting(tx, invoiceId);
+  const awaiting = await proofPaymentsAwaiting(tx, [invoiceId]);
   const isSame = (each: ProofPayment) => each.amountMinor === amountMinor && each.currency === currency;
   return awaiting.find(isSame) ?? null;
 }
@@ -66,8 +66,10 @@ export async function linkProofPayment(
     .values({ id: newId('bal'), tenantId, transactionId, decisionId, paymentId, invoiceId, amountMinor });
 }
 
-/** Those of the invoice whose money was not seen yet, the first first. Call under the customer's lock. */
-export async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<ProofPayment[]> {
+/** Those of the invoices whose money was not seen yet, the first first. Call under the locks of their customers. */
+export async function proofPaymentsAwaiting(tx: Tx, invoiceIds: readonly string[]): Promise<ProofPayment[]> {
+  if (invoiceIds.length === 0) return [];
+  const isOneOf = sql`${bankProofs.invoiceId} = any(${sql.param([...invoiceIds])}::text[])`;
   return tx
     .select({
       paymentId: payments.id,
@@ -78,6 +80,6 @@ export async function proofPaymentsAwaiting(tx: Tx, invoiceId: string): Promise<
     })
     .from(bankProofs)
     .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
-    .where(and(eq(bankProofs.invoiceId, invoiceId), isUnseen))
+    .where(and(isOneOf, isUnseen))
     .orderBy(asc(payments.id));
 }

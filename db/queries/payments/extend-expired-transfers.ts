@@ -4,7 +4,7 @@
  *
  * Why it is safe to run twice: only a transfer that has expired is extended, under the customer's lock.
  */
-import { and, eq } from 'drizzle-orm';
+import { and, asc, eq, sql } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { transferClock } from '../../../domain/payments/bank-transfer.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
@@ -15,15 +15,22 @@ import { awaitTransfer } from './bank-transfers.ts';
 import { lockInvoice } from './charge-attempts.ts';
 import { changeTransfer, renewedColumns } from './follow-transfer.ts';
 
-export async function extendExpiredTransfer(
+export async function extendExpiredTransfers(
   tx: Tx,
-  { invoiceId, at }: { invoiceId: string; at: Date },
+  { invoiceIds, at }: { invoiceIds: readonly string[]; at: Date },
 ): Promise<void> {
-  const [expired] = await tx
+  const { id, invoiceId, status } = bankTransfers;
+  const isOneOf = sql`${invoiceId} = any(${sql.param([...invoiceIds])}::text[])`;
+  const expired = await tx
     .select()
     .from(bankTransfers)
-    .where(and(eq(bankTransfers.invoiceId, invoiceId), eq(bankTransfers.status, 'expired')));
-  if (expired === undefined) return;
+    .where(and(isOneOf, eq(status, 'expired')))
+    .orderBy(asc(id));
+  for (const transfer of expired) await extend(tx, transfer, at);
+}
+
+async function extend(tx: Tx, expired: typeof bankTransfers.$inferSelect, at: Date): Promise<void> {
+  const { invoiceId } = expired;
   const subject = await lockInvoice(tx, invoiceId);
   if (subject.invoice.status !== 'open') return;
   const renewed = await renewedColumns(tx, expired);
