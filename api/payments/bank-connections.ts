@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { type Tx, withTenant } from '../../db/client.ts';
+import type { BankAccountRow } from '../../db/queries/payments/bank-accounts.ts';
 import {
   addConnection,
   type BankConnectionRow,
@@ -19,7 +20,7 @@ import {
   tokenOf,
   unlinkConnection,
 } from '../../db/queries/payments/bank-connections.ts';
-import { accountsOf } from '../../db/queries/payments/connected-accounts.ts';
+import { accountsByConnection } from '../../db/queries/payments/connected-accounts.ts';
 import { noHints, saveReading } from '../../db/queries/payments/save-bank-reading.ts';
 import { hashOfToken } from '../../db/queries/payments/sealed-token.ts';
 import { VendorError } from '../../domain/errors.ts';
@@ -132,8 +133,11 @@ const list = route({
       cursorOf: ({ id }) => id,
       toItem: (row) => row,
     });
-    const shown: BankConnectionBody[] = [];
-    for (const row of data) shown.push(await toConnection(tx, deps, row));
+    const accounts = await accountsByConnection(
+      tx,
+      data.map(({ id }) => id),
+    );
+    const shown = data.map((row) => toBody(deps, row, accounts.get(row.id) ?? []));
     return { status: 200, body: { data: shown, nextCursor } };
   },
 });
@@ -327,7 +331,15 @@ async function toConnection(
   deps: ApiDependencies,
   row: BankConnectionRow,
 ): Promise<BankConnectionBody> {
-  const accounts = [...(await accountsOf(tx, row.id)).values()];
+  const accounts = await accountsByConnection(tx, [row.id]);
+  return toBody(deps, row, accounts.get(row.id) ?? []);
+}
+
+function toBody(
+  deps: ApiDependencies,
+  row: BankConnectionRow,
+  accounts: readonly BankAccountRow[],
+): BankConnectionBody {
   const at = (date: Date | null) => date?.toISOString() ?? null;
   return {
     id: row.id,

@@ -57,6 +57,15 @@ describe('a bank that is connected', () => {
     expect(data).toEqual([shown]);
   });
 
+  it('is listed with its own accounts beside another one', async () => {
+    const tenant = await scene.tenant();
+    const first = await scene.connect(tenant);
+    const payroll = scene.plaid.createItem({ accounts: [{ name: 'Payroll', mask: '4242' }] });
+    const shown = [await scene.connection(await scene.add(tenant, payroll)), await scene.connection(first)];
+    expect(shown.map(({ accounts }) => accounts.length)).toEqual([1, 2]);
+    expect((await scene.ok(tenant, 'GET', '/v1/bank_connections')).data).toEqual(shown);
+  });
+
   it('is connected once, however often the request is repeated, with its key or another, one after the other or at once', async () => {
     const tenant = await scene.tenant();
     const item = scene.plaid.createItem();

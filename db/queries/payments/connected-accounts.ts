@@ -5,7 +5,7 @@
  *
  * Why it is safe to run twice: an account is found again by its name within the connection; only what is not there is made.
  */
-import { and, desc, eq, ne } from 'drizzle-orm';
+import { and, desc, eq, inArray, ne } from 'drizzle-orm';
 import type { FeedAccount, FeedConnection } from '../../../domain/payments/bank-feed.ts';
 import { type KnownAccount, sameAccount } from '../../../domain/payments/connected-account.ts';
 import { hasEnd, tellingEnd } from '../../../domain/payments/statement-account.ts';
@@ -26,6 +26,20 @@ export async function accountsOf(tx: Tx, connectionId: string): Promise<Map<stri
     .where(eq(bankAccounts.connectionId, connectionId))
     .orderBy(bankAccounts.id);
   return new Map(rows.map((row) => [row.externalId ?? '', row]));
+}
+
+/** Of several connections, by their ids; one without accounts has no entry. */
+export async function accountsByConnection(
+  tx: Tx,
+  connectionIds: readonly string[],
+): Promise<Map<string, BankAccountRow[]>> {
+  if (connectionIds.length === 0) return new Map();
+  const rows = await tx
+    .select()
+    .from(bankAccounts)
+    .where(inArray(bankAccounts.connectionId, [...connectionIds]))
+    .orderBy(bankAccounts.id);
+  return Map.groupBy(rows, ({ connectionId }) => connectionId ?? '');
 }
 
 /** Names of those that `keepAccounts` will have this connection read, and that it does not read yet. */
