@@ -82,8 +82,16 @@ export const sweep: ActivityOptions = {
   retry: { initialInterval: '5 seconds', backoffCoefficient: 2, maximumInterval: '1 minute' },
 };
 
-/** The same for a job of every hour or more: a vendor that is away for some minutes does not cost the whole hour. */
-export const hourlySweep: ActivityOptions = { ...sweep, scheduleToCloseTimeout: '45 minutes' };
+/**
+ * The same for a job of every hour or more: a vendor that is away for some minutes does not cost the whole hour. One try may
+ * take nearly all of that time as long as its worker lives, for some go through all tenants and begin with the first one again:
+ * the reconciliation of banks, trial statistics, and the orders and subscriptions that missed webhooks look for.
+ */
+export const hourlySweep: ActivityOptions = {
+  ...sweep,
+  startToCloseTimeout: '40 minutes',
+  scheduleToCloseTimeout: '45 minutes',
+};
 
 /** The same for a daily job, whose work grows with what the tenants have: it may take its time as long as its worker lives. */
 export const dailySweep: ActivityOptions = {
