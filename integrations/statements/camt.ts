@@ -15,6 +15,7 @@ import type { StatementAccount, StatementOptions, StatementPart } from './statem
 import { isPlaceholder } from './texts.ts';
 import { allAt, firstAt, textAt, type XmlElement, xmlSubtrees } from './xml-subtrees.ts';
 
+/** In the order of the file. Throws a `StatementError` for what cannot be read. */
 export async function* readCamt(
   text: AsyncIterable<string>,
   options: StatementOptions,

@@ -24,6 +24,7 @@ import type { StatementAccount, StatementOptions, StatementPart } from './statem
 import { type TextLine, textLines } from './text-lines.ts';
 import { firstText, textsOf } from './texts.ts';
 
+/** In the order of the file, and what it leaves out at the end. Throws a `StatementError` for what cannot be read. */
 export async function* readCsv(
   text: AsyncIterable<string>,
   options: StatementOptions,

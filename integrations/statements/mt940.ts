@@ -14,6 +14,7 @@ import type { StatementAccount, StatementOptions, StatementPart } from './statem
 import { textLines } from './text-lines.ts';
 import { firstText, reversalWord, textsOf } from './texts.ts';
 
+/** In the order of the file. Throws a `StatementError` for what cannot be read. */
 export async function* readMt940(
   text: AsyncIterable<string>,
   options: StatementOptions,

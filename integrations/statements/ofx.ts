@@ -14,6 +14,7 @@ import { StatementError } from './statement-error.ts';
 import type { StatementAccount, StatementOptions, StatementPart } from './statement-part.ts';
 import { firstText, isPlaceholder, textsOf } from './texts.ts';
 
+/** In the order of the file. Throws a `StatementError` for what cannot be read. */
 export async function* readOfx(
   text: AsyncIterable<string>,
   options: StatementOptions,

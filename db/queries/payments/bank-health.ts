@@ -17,6 +17,7 @@ export type BankHealth = {
   all: WaitingMovements;
 };
 
+/** Movements are counted with the connection that reads their account now. */
 export async function readBankHealth(tx: Tx): Promise<BankHealth> {
   const [connections, counts] = await together([
     tx

@@ -27,6 +27,7 @@ export type LookedAtTransfer = {
   next: TransferAct | null;
 };
 
+/** Does all that is due at that time, the earliest first. Throws `not_found`. */
 export async function lookAtTransfer(
   tx: Tx,
   {
