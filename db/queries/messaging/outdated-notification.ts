@@ -35,6 +35,7 @@ const aboutUnpaidInvoice: ReadonlySet<NotificationTemplate> = new Set<Notificati
   'payment_failed',
   'payment_returned',
   'payment_bounced',
+  'bank_payment_returned',
   'payment_action_required',
   'payment_failed_1',
   'payment_failed_2',
