@@ -85,7 +85,9 @@ export async function applyFailedCharge(
     await notifyFailure(tx, represented.after, failed, represented.nextStep);
     return represented.after;
   }
-  const after = await consequence(tx, await forgetPlan(tx, context, failed), failed);
+  // What came unasked and is taken back decides nothing about a charge that is planned.
+  const planned = failed.takenBack === undefined ? await forgetPlan(tx, context, failed) : context;
+  const after = await consequence(tx, planned, failed);
   return isCancelIntent(code) ? leaveAtPeriodEnd(tx, after, failed) : after;
 }
 
@@ -190,7 +192,9 @@ async function consequence(
       return fallPastDue(tx, context, failed);
     case 'past_due':
       if (actionUrl !== null && invoice.firstFailedAt !== null) await notifyAction(tx, context, failed);
-      return invoice.firstFailedAt === null ? fallPastDue(tx, context, failed) : context;
+      return invoice.firstFailedAt === null || failed.returned === 'late'
+        ? fallPastDue(tx, context, failed)
+        : context;
     case 'paused':
       // It owes nothing, unless a bank took back what had been paid; that waits until it goes on.
       if (failed.returned !== null)

@@ -231,6 +231,7 @@ function cryptoInvoiceOf({ externalId }: RefundContext['payment']): string {
   return externalId.split(':')[0] ?? externalId;
 }
 
+/** What had been paid whole was given, and is chased from its return on; of another one the clock that runs goes on. */
 async function reopen(
   tx: Tx,
   invoice: InvoiceRow,
@@ -243,10 +244,12 @@ async function reopen(
       paidMinor: invoice.paidMinor - unpaidMinor,
       writtenOffMinor: 0,
       paidAt: null,
-      // It has a closing date where it had been given up.
-      ...(invoice.status === 'paid' && { status: invoice.closedAt === null ? 'open' : 'uncollectible' }),
-      firstFailedAt: null,
-      reopenedAt: at,
+      ...(invoice.status === 'paid' && {
+        // It has a closing date where it had been given up.
+        status: invoice.closedAt === null ? 'open' : 'uncollectible',
+        firstFailedAt: null,
+        reopenedAt: at,
+      }),
     })
     .where(eq(invoices.id, invoice.id))
     .returning();
