@@ -213,6 +213,22 @@ describe('a cheque that bounces', () => {
     },
   );
 
+  it.each([0, 5000])(
+    'whose excess had paid an invoice that was voided since takes the credit of that once (%i of other credit)',
+    async (otherMinor) => {
+      const debtor = await scene.owing(2);
+      const paymentId = await pay(debtor, PRICE_MINOR + 900);
+      expect((await scene.post(`/v1/invoices/${debtor.invoices[1]}/void`, {})).status).toBe(200);
+      if (otherMinor > 0) await scene.business.pay(debtor.invoices[1] ?? '', otherMinor, now);
+      expect(await creditOf(debtor)).toBe(900 + otherMinor);
+      await bounce(paymentId);
+      expect(await creditOf(debtor)).toBe(otherMinor === 0 ? 0 : otherMinor - PRICE_MINOR);
+      expect(await duesOf(debtor)).toEqual([otherMinor === 0 ? PRICE_MINOR : 0, 0]);
+      expect(await scene.balance('bad_debt')).toBe(0);
+      expect(await scene.balance('cash:manual')).toBe(otherMinor);
+    },
+  );
+
   it('in the same moment as its refund: one comes first, and the other knows of it', async () => {
     for (let round = 0; round < 6; round += 1) {
       const debtor = await scene.owing();

@@ -69,7 +69,10 @@ export async function takeBackPayment(
 
 type Reopened = { subject: RefundContext; invoice: InvoiceRow; returnedMinor: number; unpaidMinor: number };
 
-/** What of a payment's excess has paid other invoices, as far as it was not given back to the credit already. */
+/**
+ * What of a payment's excess has paid other invoices, as far as it is not the credit again already: it was given back, or its
+ * invoice was voided.
+ */
 async function takeBackPassedOn(
   tx: Tx,
   { id }: RefundContext['payment'],
@@ -83,9 +86,9 @@ async function takeBackPassedOn(
   const reopened: Reopened[] = [];
   for (const { id: passedOnId } of rows) {
     const subject = await lockPayment(tx, passedOnId);
-    const { amountMinor, refundedMinor, returnedMinor } = subject.payment;
+    const { amountMinor, allocatedMinor, refundedMinor, returnedMinor } = subject.payment;
     const leftMinor = amountMinor - refundedMinor - returnedMinor;
-    if (leftMinor <= 0) continue;
+    if (leftMinor <= 0 || allocatedMinor === 0) continue;
     const returned = { amountMinor: leftMinor, code };
     reopened.push({ ...(await takeBack(tx, subject, { returned, at })), subject });
   }
