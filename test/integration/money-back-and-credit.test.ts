@@ -7,7 +7,7 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
-import { readInvoice } from '../../db/queries/billing/invoices.ts';
+import { closeUnpaidInvoice, readInvoice } from '../../db/queries/billing/invoices.ts';
 import { requestRefund } from '../../db/queries/payments/request-refund.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { customers, invoiceLines, invoices, plans } from '../../db/schema/billing.ts';
@@ -27,6 +27,8 @@ afterAll(() => scene?.close());
 const AT = '2026-03-07T10:00:00.000Z';
 /** A week costs more in a month than the month did; most of the month comes back as credit. */
 const WEEK_MINOR = 1000;
+/** A day costs more in a week than the week did. */
+const DAY_MINOR = 200;
 /** 24 of 31 days, and what is left of it after the week. */
 const CREDITED = 2245;
 const KEPT = CREDITED - WEEK_MINOR;
@@ -103,6 +105,30 @@ describe('a plan change that keeps credit of a paid period', () => {
       creditMinor: 0,
       customer_credit: 0,
       receivable: PRICE_MINOR - KEPT,
+    });
+  });
+
+  it.each([
+    ['a change', 0],
+    ['a change of the changed plan', WEEK_MINOR - DAY_MINOR],
+  ])('credits nothing when what its credit has paid of the invoice is voided: %s', async (_what, more) => {
+    const debit = await debited(scene);
+    await bankSays(scene, debit, 'succeeded');
+    await changeToWeekly(debit);
+    if (more > 0) await changeToDaily(debit);
+    await bankTakesBack(scene, debit, 'R10');
+    expect(await invoiceOf(debit)).toMatchObject({ status: 'open', paidMinor: KEPT + more });
+    await withTenant(scene.db, debit.tenantId, async (tx) =>
+      closeUnpaidInvoice(tx, await readInvoice(tx, debit.invoiceId), { as: 'void', at: new Date(AT) }),
+    );
+    // What is left of all of it is the invoice before, which stays paid.
+    expect(await booksOf(debit)).toMatchObject({
+      creditMinor: 0,
+      customer_credit: 0,
+      receivable: 0,
+      'cash:stripe': PRICE_MINOR,
+      revenue: KEPT + more - PRICE_MINOR,
+      refunds: 0 - KEPT - more,
     });
   });
 
@@ -274,16 +300,22 @@ function look({ paymentIntent }: Paid) {
 
 type Subject = Pick<Paid, 'tenantId' | 'invoiceId'>;
 
-async function changeToWeekly(subject: Subject) {
+const changeToWeekly = (subject: Subject) => changeTo(subject, { unit: 'week', priceMinor: WEEK_MINOR });
+const changeToDaily = (subject: Subject) => changeTo(subject, { unit: 'day', priceMinor: DAY_MINOR });
+
+async function changeTo(
+  subject: Subject,
+  { unit, priceMinor }: { unit: 'week' | 'day'; priceMinor: number },
+) {
   const { tenantId } = subject;
   const planId = newId('plan');
-  const terms = { priceMinor: WEEK_MINOR, currency: 'USD', interval: { unit: 'week', count: 1 } } as const;
+  const terms = { priceMinor, currency: 'USD', interval: { unit, count: 1 } } as const;
   await withTenant(scene.db, tenantId, (tx) =>
     tx.insert(plans).values({
       id: planId,
       tenantId,
       code: planId,
-      name: 'Weekly',
+      name: unit,
       family: 'pro',
       rank: 2,
       ...terms,

@@ -11,6 +11,7 @@ import { withdrawCurrentOffer } from '../payments/crypto-offer.ts';
 import { lookAtTransferOf } from '../payments/follow-transfer.ts';
 import { postToLedger } from '../payments/ledger.ts';
 import { releaseCharges } from '../payments/release-charges.ts';
+import { takenOverOf } from '../payments/taken-over.ts';
 import { addCredit } from './customers.ts';
 import { notFound } from './subscriptions.ts';
 import { oweVoid } from './tax-records.ts';
@@ -94,9 +95,9 @@ export function dueOf(invoice: InvoiceRow): Money {
 
 /**
  * Closes an open invoice without payment: `void` takes the revenue back (the service was not given), and what was paid
- * of it becomes the customer's credit; `uncollectible` books what is due as bad debt (it was given). Either takes the tax
- * back that nobody has paid; what refunds have taken back of it is not taken back again. A payment that still arrives is
- * booked either way. Returns whether it was open.
+ * of it becomes the customer's credit, unless it is theirs already; `uncollectible` books what is due as bad debt (it was
+ * given). Either takes the tax back that nobody has paid; what refunds have taken back of it is not taken back again. A payment
+ * that still arrives is booked either way. Returns whether it was open.
  */
 export async function closeUnpaidInvoice(
   tx: Tx,
@@ -144,8 +145,9 @@ export function unpaidTaxOf(invoice: InvoiceRow): number {
   return invoice.taxMinor - taxPart(invoice, invoice.paidMinor);
 }
 
-/** What had paid the invoice and is the customer's already: refunded, or taken back by the bank. */
-async function givenBackOf(tx: Tx, { id, paidMinor, disputedMinor }: InvoiceRow): Promise<number> {
+/** What had paid the invoice and is the customer's already: refunded, taken back by the bank, or taken over by plan changes. */
+async function givenBackOf(tx: Tx, invoice: InvoiceRow): Promise<number> {
+  const { id, paidMinor, disputedMinor } = invoice;
   const paid = tx.select({ id: payments.id }).from(payments).where(eq(payments.invoiceId, id));
   const [given] = await tx
     .select({
@@ -154,7 +156,8 @@ async function givenBackOf(tx: Tx, { id, paidMinor, disputedMinor }: InvoiceRow)
     })
     .from(refunds)
     .where(and(inArray(refunds.paymentId, paid), eq(refunds.status, 'succeeded')));
-  return Math.min(paidMinor, (given?.amountMinor ?? 0) + disputedMinor);
+  const takenOverMinor = await takenOverOf(tx, invoice);
+  return Math.min(paidMinor, (given?.amountMinor ?? 0) + disputedMinor + takenOverMinor);
 }
 
 /** Nothing was given for what was paid: the payments are the customer's money again. */

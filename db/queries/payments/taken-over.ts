@@ -42,6 +42,11 @@ export async function takenOverLines(
   return taken;
 }
 
+/** Of the whole invoice. */
+export async function takenOverOf(tx: Tx, invoice: InvoiceRow): Promise<number> {
+  return [...(await takenOverLines(tx, invoice)).values()].reduce((total, minor) => total + minor, 0);
+}
+
 /** What of it became the customer's credit: where a change credited more than it charged. */
 export async function keptAsCredit(tx: Tx, { id }: InvoiceRow): Promise<number> {
   const ids = tx.select({ id: invoiceLines.id }).from(invoiceLines).where(eq(invoiceLines.invoiceId, id));
