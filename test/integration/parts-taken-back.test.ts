@@ -1,21 +1,23 @@
 /**
- * Cheques that paid a part, and bounce: of an upgrade, of an invoice that is dunned, and of a first one. Nothing was given for a
- * part, so only what is unpaid grows. After each test the books explain every cent.
+ * Cheques that paid a part, and bounce: of an upgrade, of an invoice that is dunned, of a first one, and of one whose other part
+ * goes back. Nothing was given for a part, so only what is unpaid grows. After each test the books explain every cent.
  */
 import { randomUUID } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { withTenant } from '../../db/client.ts';
-import { readInvoice } from '../../db/queries/billing/invoices.ts';
+import { closeUnpaidInvoice, readInvoice } from '../../db/queries/billing/invoices.ts';
 import { bouncePayment } from '../../db/queries/payments/bounce-payment.ts';
 import { recordInvoicePayment } from '../../db/queries/payments/record-payment.ts';
-import { dunningCases, subscriptions } from '../../db/schema/billing.ts';
+import { customers, dunningCases, subscriptions } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
+import { ledgerEntries } from '../../db/schema/payments.ts';
 import { defaultDunningPolicies } from '../../domain/billing/dunning.ts';
 import { realDayMs } from '../../domain/instant.ts';
 import { money } from '../../domain/money.ts';
 import { planChangeKey } from '../../domain/payments/payment.ts';
 import { checkBooks } from '../stories/books.ts';
 import { createScene, PRICE_MINOR, type Scene } from './collection-scene.ts';
+import { ask, giveBack, paidBy, refundsAtVendor, syncOften } from './refund-scene.ts';
 
 let scene: Scene;
 let tenantId: string;
@@ -124,6 +126,51 @@ describe('a part of a first invoice', () => {
   });
 });
 
+describe('a part of an invoice whose other part is on its way back to a card', () => {
+  const at = '2026-03-02T10:00:00.000Z';
+  const cardMinor = 1200;
+
+  it.each([
+    ['arrives', ['settle'], { creditMinor: 0, cardMinor: 0 }],
+    ['is refused by the bank', ['fail'], { creditMinor: cardMinor, cardMinor }],
+    ['arrives, and is sent back', ['settle', 'fail'], { creditMinor: cardMinor, cardMinor }],
+  ] as const)(
+    'when it bounces and the invoice is voided: the other part is given back once, or is credit; it %s',
+    async (_what, answers, left) => {
+      const invoice = await scene.openInvoice();
+      ({ tenantId } = invoice);
+      const { invoiceId } = invoice;
+      const { customerId, subscriptionId } = await invoiceOf(invoiceId);
+      const paymentMethodId = scene.sandbox.createCard({ outcomes: ['succeeded'], refunds: 'pending' });
+      const request = { tenantId, subscriptionId, requestId: 'slow', at, paymentMethodId, actor: 'test' };
+      await scene.activities.stripe.attachPaymentMethod(request);
+      const cheque = await pay(invoiceId, PRICE_MINOR - cardMinor, at);
+      expect((await scene.activities.stripe.collectInvoice(invoice.input)).outcome).toBe('paid');
+      const paid = await paidBy(scene, invoice);
+      expect(await giveBack(scene, paid, await ask(scene, paid))).toEqual({ status: 'pending' });
+
+      await bounce(cheque, at);
+      await withTenant(scene.db, tenantId, async (tx) =>
+        closeUnpaidInvoice(tx, await readInvoice(tx, invoiceId), { as: 'void', at: new Date(at) }),
+      );
+      expect(await creditOf(customerId)).toBe(0);
+      const [refund = ''] = refundsAtVendor(scene, paid);
+      for (const answer of answers) {
+        if (answer === 'settle') scene.sandbox.settleRefund(refund);
+        else scene.sandbox.failRefund(refund);
+        await syncOften(scene, paid);
+      }
+      expect(await creditOf(customerId)).toBe(left.creditMinor);
+      // The invoice before was paid by card.
+      expect(await balances()).toEqual({
+        'cash:stripe': PRICE_MINOR + left.cardMinor,
+        revenue: -PRICE_MINOR,
+        ...(left.creditMinor > 0 && { customer_credit: -left.creditMinor }),
+      });
+    },
+  );
+});
+
 /** Records a cheque; returns the payment's id. */
 async function pay(invoiceId: string, amountMinor: number, at: string): Promise<string> {
   const [receivedAt, recordedAt] = [new Date(at), new Date(at)];
@@ -161,6 +208,19 @@ async function subscriptionOf(subscriptionId: string) {
 
 function casesOf() {
   return withTenant(scene.db, tenantId, (tx) => tx.select().from(dunningCases));
+}
+
+async function creditOf(customerId: string): Promise<number | undefined> {
+  const rows = await withTenant(scene.db, tenantId, (tx) => tx.select().from(customers));
+  return rows.find(({ id }) => id === customerId)?.creditMinor;
+}
+
+/** By account; what is zero is left out. */
+async function balances(): Promise<Record<string, number>> {
+  const entries = await withTenant(scene.db, tenantId, (tx) => tx.select().from(ledgerEntries));
+  const found: Record<string, number> = {};
+  for (const { account, amountMinor } of entries) found[account] = (found[account] ?? 0) + amountMinor;
+  return Object.fromEntries(Object.entries(found).filter(([, minor]) => minor !== 0));
 }
 
 /** Templates of all mails, oldest first. */

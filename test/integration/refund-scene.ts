@@ -62,14 +62,22 @@ export async function syncOften(scene: Scene, { paymentIntent }: Paid): Promise<
 }
 
 /** What the vendor has given back of the payment, in its own log. */
-export function givenAtVendor(scene: Scene, { invoiceId }: Paid): number[] {
+export function givenAtVendor(scene: Scene, paid: Paid): number[] {
+  return refundEffects(scene, paid).map(({ amountMinor }) => amountMinor ?? 0);
+}
+
+/** The vendor's ids of the refunds of the payment, the oldest first. */
+export function refundsAtVendor(scene: Scene, paid: Paid): string[] {
+  return refundEffects(scene, paid).flatMap(({ objectId }) => objectId ?? []);
+}
+
+function refundEffects(scene: Scene, { invoiceId }: Paid) {
   return scene.sandbox
     .effects()
     .filter(
       ({ op, outcome, businessRef }) =>
         op === 'refunds.create' && outcome === 'effect' && businessRef === invoiceId,
-    )
-    .map(({ amountMinor }) => amountMinor ?? 0);
+    );
 }
 
 /** Everything our books say of the invoice and its refunds. */

@@ -23,6 +23,7 @@ import {
   type Paid,
   paidBy,
   paidInvoice,
+  refundsAtVendor,
   syncOften,
 } from './refund-scene.ts';
 
@@ -154,7 +155,7 @@ describe('a refund that was asked for', () => {
   it('that fails at the bank is taken back once, with a note of its own, and can be asked for again', async () => {
     const paid = await paidInvoice(scene);
     await giveBack(scene, paid, await ask(scene, paid));
-    scene.sandbox.failRefund(refundsAtVendor(paid)[0] ?? '');
+    scene.sandbox.failRefund(refundsAtVendor(scene, paid)[0] ?? '');
     await syncOften(scene, paid);
     expect(await booksOf(scene, paid)).toEqual(
       refunded(0, {
@@ -180,7 +181,7 @@ describe('a refund that was asked for', () => {
     const paid = await paidInvoice(scene);
     await giveBack(scene, paid, await ask(scene, paid));
     const seenBefore = await scene.cardVendor.fetchCharge(paid.paymentIntent);
-    scene.sandbox.failRefund(refundsAtVendor(paid)[0] ?? '');
+    scene.sandbox.failRefund(refundsAtVendor(scene, paid)[0] ?? '');
     await syncOften(scene, paid);
     const late = actingOn({ fetchCharge: async () => seenBefore });
     await late.syncCardPayment({ paymentId: paid.paymentIntent, inboxEventIds: [], at });
@@ -202,7 +203,7 @@ describe('a refund the bank works on', () => {
     await expect(ask(scene, paid, { amountMinor: 1901 }), 'its share is taken').rejects.toMatchObject({
       reason: 'refund_exceeds_payment',
     });
-    const [refundAtVendor = ''] = refundsAtVendor(paid);
+    const [refundAtVendor = ''] = refundsAtVendor(scene, paid);
     if (end === 'succeeds') scene.sandbox.settleRefund(refundAtVendor);
     else scene.sandbox.failRefund(refundAtVendor);
     await syncOften(scene, paid);
@@ -319,17 +320,6 @@ function actingOn(differs: Partial<CardVendor>) {
     log,
     drainOutbox: async () => 0,
   }).stripe;
-}
-
-/** The vendor's ids of the refunds of a payment, the oldest first. */
-function refundsAtVendor({ invoiceId }: Paid): string[] {
-  return scene.sandbox
-    .effects()
-    .filter(
-      ({ op, outcome, businessRef }) =>
-        op === 'refunds.create' && outcome === 'effect' && businessRef === invoiceId,
-    )
-    .flatMap(({ objectId }) => objectId ?? []);
 }
 
 /** Paid by a card whose bank takes its time with refunds. */

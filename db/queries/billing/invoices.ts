@@ -1,5 +1,5 @@
 /** Invoices that were issued: what is unpaid of a customer, and how one is closed without payment. */
-import { and, eq, inArray, isNotNull, ne, notInArray, type SQL, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNotNull, ne, notInArray, or, type SQL, sql } from 'drizzle-orm';
 import { terminalStatuses } from '../../../domain/billing/subscription.ts';
 import { taxPart } from '../../../domain/billing/tax-amounts.ts';
 import { add, type Money, money, subtract } from '../../../domain/money.ts';
@@ -145,7 +145,10 @@ export function unpaidTaxOf(invoice: InvoiceRow): number {
   return invoice.taxMinor - taxPart(invoice, invoice.paidMinor);
 }
 
-/** What had paid the invoice and is the customer's already: refunded, taken back by the bank, or taken over by plan changes. */
+/**
+ * What had paid the invoice and is the customer's already: refunded or about to be, taken back by the bank, or taken over by plan
+ * changes. A refund that holds no credit takes its own when it is given.
+ */
 async function givenBackOf(tx: Tx, invoice: InvoiceRow): Promise<number> {
   const { id, paidMinor, disputedMinor } = invoice;
   const paid = tx.select({ id: payments.id }).from(payments).where(eq(payments.invoiceId, id));
@@ -155,9 +158,19 @@ async function givenBackOf(tx: Tx, invoice: InvoiceRow): Promise<number> {
         sql<number>`coalesce(sum(${refunds.amountMinor} - ${refunds.creditMinor}), 0)::int8`.mapWith(Number),
     })
     .from(refunds)
-    .where(and(inArray(refunds.paymentId, paid), eq(refunds.status, 'succeeded')));
+    .where(
+      and(
+        inArray(refunds.paymentId, paid),
+        or(eq(refunds.status, 'succeeded'), and(eq(refunds.status, 'pending'), refunds.isCreditHeld)),
+      ),
+    );
   const takenOverMinor = await takenOverOf(tx, invoice);
   return Math.min(paidMinor, (given?.amountMinor ?? 0) + disputedMinor + takenOverMinor);
+}
+
+/** With its void, what had paid an invoice became the customer's, but for what was theirs already. */
+export function isVoidedSince({ status, closedAt }: InvoiceRow, since: Date | null): boolean {
+  return status === 'void' && since !== null && (closedAt?.getTime() ?? 0) >= since.getTime();
 }
 
 /** Nothing was given for what was paid: the payments are the customer's money again. */

@@ -9,6 +9,7 @@ import type { Tx } from '../../client.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
 import { addCredit } from '../billing/customers.ts';
+import { isVoidedSince } from '../billing/invoices.ts';
 import { addTimelineEntry, type SubscriptionContext } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { issueCreditNote, reverseCreditNote } from './credit-notes.ts';
@@ -62,25 +63,42 @@ export async function holdCredit(tx: Tx, booking: Booking): Promise<RefundRow> {
   return held;
 }
 
-/** Nothing is given back: the credit is the customer's again, unless the payment it came from was lost meanwhile. */
+/**
+ * Nothing is given back: the credit is the customer's again, unless the payment it came from was lost meanwhile, and so is what a
+ * void had counted as given.
+ */
 export async function releaseCredit(tx: Tx, booking: Booking): Promise<void> {
   const { refund, payment } = booking;
   if (!refund.isCreditHeld) return;
   const leftMinor = payment.amountMinor - payment.returnedMinor - payment.allocatedMinor;
   const overMinor = Math.max(0, (await creditGivenBack(tx, payment.id)) - leftMinor);
-  await moveHeld(tx, booking, -1, Math.min(overMinor, refund.creditMinor));
+  const lostMinor = Math.min(overMinor, refund.creditMinor);
+  await moveHeld(tx, booking, -1, { lostMinor, leftOutMinor: leftOutOf(booking) });
   await updateRefund(tx, booking.refund, { isCreditHeld: false, creditMinor: 0 });
 }
 
-/** `lostMinor`: of what is released, what became bad debt when its payment was taken back; it is none, for it was not given. */
+/** What of a refund the void of its invoice had left out of the credit, because it counted as given. */
+function leftOutOf({ refund, payment, invoice }: Pick<Booking, 'refund' | 'payment' | 'invoice'>): number {
+  const { isCreditHeld, requestedAt, refundedAt, amountMinor, creditMinor } = refund;
+  if (!isVoidedSince(invoice, isCreditHeld ? requestedAt : refundedAt)) return 0;
+  return Math.min(amountMinor - creditMinor, payment.amountMinor - payment.returnedMinor);
+}
+
+/**
+ * `lostMinor`: of what is released, what became bad debt when its payment was taken back; it is none, for it was not given.
+ * `leftOutMinor`: see `leftOutOf`.
+ */
 async function moveHeld(
   tx: Tx,
   { refund, invoice, at }: Booking,
   sign: 1 | -1,
-  lostMinor = 0,
+  { lostMinor, leftOutMinor }: { lostMinor: number; leftOutMinor: number } = {
+    lostMinor: 0,
+    leftOutMinor: 0,
+  },
 ): Promise<void> {
   const heldMinor = sign * refund.creditMinor;
-  const creditMinor = heldMinor + lostMinor;
+  const creditMinor = heldMinor + lostMinor - leftOutMinor;
   await addCredit(tx, invoice.customerId, -creditMinor);
   await postToLedger(tx, {
     tenantId: refund.tenantId,
@@ -90,6 +108,7 @@ async function moveHeld(
     lines: [
       { account: 'customer_credit', amount: money(creditMinor, refund.currency) },
       { account: 'bad_debt', amount: money(0 - lostMinor, refund.currency) },
+      { account: 'refunds', amount: money(leftOutMinor, refund.currency) },
       { account: 'refunds_pending', amount: money(0 - heldMinor, refund.currency) },
     ],
   });
@@ -101,7 +120,10 @@ async function updateRefund(tx: Tx, { id }: RefundRow, set: Partial<RefundRow>):
   return row;
 }
 
-/** The bank could not pay it out: we have the money again, and a person decides what to do with it. */
+/**
+ * The bank could not pay it out: we have the money again, and a person decides what to do with it. Of an invoice that was voided
+ * since it is the customer's credit, as all that had paid it.
+ */
 export async function takeBack(tx: Tx, booking: Booking): Promise<void> {
   const { refund, invoice, context, at } = booking;
   await tx
@@ -169,8 +191,9 @@ async function postRefund(
     .where(eq(invoices.id, invoice.id));
   // What was held has left the credit before; what the bank sends back goes to the credit either way.
   const isHeld = sign === 1 && refund.isCreditHeld;
-  await addCredit(tx, invoice.customerId, toCreditMinor - (isHeld ? 0 : creditMinor));
-  const [amount, credit, tax] = [refundedMinor, creditMinor, sign * taxMinor].map((minor) =>
+  const fromCreditMinor = creditMinor - (sign === 1 ? 0 : leftOutOf({ refund, payment, invoice }));
+  await addCredit(tx, invoice.customerId, toCreditMinor - (isHeld ? 0 : fromCreditMinor));
+  const [amount, credit, tax] = [refundedMinor, fromCreditMinor, sign * taxMinor].map((minor) =>
     money(minor, currency),
   ) as [Money, Money, Money];
   await postToLedger(tx, {

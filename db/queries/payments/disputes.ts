@@ -17,7 +17,7 @@ import { newId } from '../../ids.ts';
 import { invoices } from '../../schema/billing.ts';
 import { disputes } from '../../schema/payments.ts';
 import { addCredit } from '../billing/customers.ts';
-import { negative } from '../billing/invoices.ts';
+import { isVoidedSince, negative } from '../billing/invoices.ts';
 import { addTimelineEntry } from '../billing/subscriptions.ts';
 import { unspentCredit } from './book-refund.ts';
 import { type LedgerAccount, type LedgerLine, postToLedger, readFact } from './ledger.ts';
@@ -177,11 +177,9 @@ async function takeOff(
 /** Gives the customer back what the loss took of the credit. What it took otherwise, the books have back. */
 async function takeBackLoss(tx: Tx, { invoice }: RefundContext, dispute: DisputeRow): Promise<LedgerLine[]> {
   const loss = await readFact(tx, { kind: 'dispute_lost', reference: dispute.id });
-  // With the void, what had paid the invoice became the customer's, but for what the bank had taken.
-  const isVoidedSince =
-    invoice.status === 'void' && (invoice.closedAt?.getTime() ?? 0) >= (dispute.closedAt?.getTime() ?? 0);
+  const isVoided = isVoidedSince(invoice, dispute.closedAt);
   const lines = loss.map(({ account, amount }): LedgerLine => {
-    const isCredit = account === 'refunds' && isVoidedSince;
+    const isCredit = account === 'refunds' && isVoided;
     return { account: isCredit ? 'customer_credit' : account, amount: negative(amount) };
   });
   const credits = lines.filter(({ account }) => account === 'customer_credit');
