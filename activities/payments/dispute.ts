@@ -1,7 +1,7 @@
 /**
  * Disputes of a payment, as the card vendor tells them: booked, and what follows from them. While one is open, the
  * customer's ladder stands still; the subscription runs on. A lost one ends the subscription at once: who takes the money
- * back through the bank has left.
+ * back through the bank has left. That of a one-off changes nothing of it.
  *
  * Why it is safe to run twice: a dispute's changes are booked once, and what follows from a change is in the transaction
  * that books it.
@@ -34,7 +34,8 @@ export async function bookDisputes(
   if (payment === null) return;
   for (const seen of charge.disputes) {
     const { changes, dispute, subject } = await bookDispute(tx, { paymentId: payment.id, dispute: seen, at });
-    if (changes.includes('lost')) await endSubscription(tx, subject, dispute, at);
+    const endsIt = changes.includes('lost') && subject.invoice.kind !== 'one_off';
+    if (endsIt) await endSubscription(tx, subject, dispute, at);
     if (changes.some((change) => holds.has(change))) await retellCase(tx, subject.context);
   }
 }

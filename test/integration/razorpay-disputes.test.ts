@@ -1,13 +1,17 @@
 /** Disputes at Razorpay: whatever it tells of them, in whatever order and however often, moves money once and forward only. */
-import { eq } from 'drizzle-orm';
+import { asc, eq } from 'drizzle-orm';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { withSystem, withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
+import { finaliseDraft } from '../../db/queries/billing/finalise-draft.ts';
+import { createDraft } from '../../db/queries/billing/invoice-drafts.ts';
+import { readInvoice } from '../../db/queries/billing/invoices.ts';
 import { storeOrderEvent } from '../../db/queries/operations/inbox.ts';
 import { retellWaitingEvents } from '../../db/queries/operations/inbox-sweep.ts';
+import { invoices, subscriptions } from '../../db/schema/billing.ts';
 import { inboxEvents } from '../../db/schema/operations.ts';
 import { disputes } from '../../db/schema/payments.ts';
-import { createScene, type Scene } from './collection-scene.ts';
+import { createScene, type OpenInvoice, type Scene } from './collection-scene.ts';
 import { look as lookAtOrder, booksOf as orderBooksOf, placedOrder } from './razorpay-scene.ts';
 import {
   authorised,
@@ -83,6 +87,20 @@ it('a payment of an order is disputed like one of a subscription', async () => {
   expect(await orderBooksOf(scene, order)).toMatchObject({ cashMinor: 0 });
 });
 
+it('of a one-off that is lost, it takes the money and changes nothing of the subscription', async () => {
+  const order = await placedOrder(scene, await oneOff());
+  const { paymentId } = scene.razorpay.pay({ orderId: order.externalId });
+  await lookAtOrder(scene, order);
+  expect(await orderBooksOf(scene, order)).toMatchObject({ invoice: 'paid 2900', cashMinor: 2900 });
+  const before = await subscriptionsOf(order);
+  const id = scene.razorpay.openDispute({ paymentId });
+  scene.razorpay.moveDispute(id, 'lost');
+  await syncOften(id);
+  expect(await disputesOf(order)).toEqual(['lost 2900']);
+  expect(await orderBooksOf(scene, order)).toMatchObject({ invoice: 'paid 2900', cashMinor: 0 });
+  expect(await subscriptionsOf(order)).toEqual(before);
+});
+
 it('one whose payment is not booked yet is told of again, and booked then', async () => {
   const one = await authorised(scene);
   await invoiced(scene, one);
@@ -125,6 +143,30 @@ async function charged(): Promise<{ one: Placed; paymentId: string }> {
   return { one, paymentId };
 }
 
+/** A one-off of a subscription that owes its renewal. */
+async function oneOff(): Promise<OpenInvoice> {
+  const open = await scene.openInvoice();
+  const invoiceId = await withTenant(scene.db, open.tenantId, async (tx) => {
+    const { subscriptionId } = await readInvoice(tx, open.invoiceId);
+    const lines = [{ description: 'Workshop', quantity: 1, unitMinor: 2900, taxCode: null }];
+    const at = new Date(open.input.at);
+    const draft = await createDraft(tx, { subscriptionId, lines, daysUntilDue: 14, finalisesAt: null, at });
+    return (await finaliseDraft(tx, { draftId: draft.id, actor: 'test', at })).id;
+  });
+  return { ...open, invoiceId };
+}
+
+/** What a lost dispute may end. */
+function subscriptionsOf({ tenantId }: Pick<Subscribed, 'tenantId'>) {
+  return withTenant(scene.db, tenantId, async (tx) => ({
+    subscriptions: (await tx.select().from(subscriptions)).map(({ status, endedAt }) => ({
+      status,
+      endedAt,
+    })),
+    invoices: (await tx.select().from(invoices).orderBy(asc(invoices.id))).map(({ status }) => status),
+  }));
+}
+
 function sync(externalId: string, ...inboxEventIds: string[]): Promise<void> {
   return scene.activities.razorpay.syncRazorpayDispute({ externalId, inboxEventIds, at: trialEndsAt });
 }
@@ -135,7 +177,7 @@ async function syncOften(externalId: string): Promise<void> {
   await sync(externalId);
 }
 
-function disputesOf({ tenantId }: Subscribed): Promise<string[]> {
+function disputesOf({ tenantId }: Pick<Subscribed, 'tenantId'>): Promise<string[]> {
   return withTenant(scene.db, tenantId, async (tx) =>
     (await tx.select().from(disputes)).map(({ status, amountMinor }) => `${status} ${amountMinor}`),
   );
