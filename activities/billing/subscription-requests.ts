@@ -27,7 +27,7 @@ import { conversionInvoice, unconfirmedInvoice } from '../../db/queries/payments
 import { payFromCredit } from '../../db/queries/payments/pay-from-credit.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import { together } from '../../db/together.ts';
-import { isTerminal } from '../../domain/billing/subscription.ts';
+import { isTerminal, type SubscriptionStatus } from '../../domain/billing/subscription.ts';
 import type { DomainError } from '../../domain/errors.ts';
 import { addDays, inWords } from '../../domain/instant.ts';
 import { conversionKey } from '../../domain/payments/payment.ts';
@@ -208,9 +208,7 @@ export async function cancelNow(
   message = 'The subscription was cancelled at once.',
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  // Before the first period is paid for, nothing was given that an invoice could be kept for.
-  const wasGiven = subscription.status === 'active' || subscription.status === 'past_due';
-  if (subscription.policy.openInvoiceOnCancel === 'void' || !wasGiven)
+  if (subscription.policy.openInvoiceOnCancel === 'void' || !wasGiven.has(subscription.status))
     await voidOpenInvoices(tx, context, at);
   await voidPendingChange(tx, context, at);
   const after = await changeSubscription(tx, context, {
@@ -226,6 +224,9 @@ export async function cancelNow(
   if ((await findOpenCase(tx, subscription.customerId)) !== null) await stopDunning(tx, after, at);
   return after;
 }
+
+/** Before the first period is paid for, nothing was given that an invoice could be kept for. */
+const wasGiven: ReadonlySet<SubscriptionStatus> = new Set(['active', 'past_due', 'paused']);
 
 /** The end of what is paid for or granted; null when nothing runs (an unpaid start, an ended trial). */
 function accessUntil({ subscription }: SubscriptionContext): Date | null {

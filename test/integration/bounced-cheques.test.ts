@@ -3,12 +3,16 @@
  * a refund, and by a process that dies. After each of them the books explain every cent.
  */
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createSubscriptionRequestActivities } from '../../activities/billing/subscription-requests.ts';
 import { withTenant } from '../../db/client.ts';
 import { createSubscription } from '../../db/queries/billing/create-subscription.ts';
 import { bouncePayment } from '../../db/queries/payments/bounce-payment.ts';
+import { subscriptions } from '../../db/schema/billing.ts';
+import { defaultSubscriptionPolicy } from '../../domain/billing/plan.ts';
 import type { SubscriptionEvent } from '../../domain/billing/subscription.ts';
 import type { TestAnswer } from '../support/api.ts';
 import { readPdf } from '../support/pdf.ts';
+import { noTaxEngine } from '../support/tax-engine.ts';
 import {
   createManualScene,
   type Debtor,
@@ -320,6 +324,31 @@ describe('a cheque that bounces', () => {
     expect(receipt).toContain('Taken back by the bank 1 29.00 29.00');
     expect(receipt).not.toContain('Kept as your credit');
   });
+});
+
+describe('a subscription that is cancelled after its cheque has bounced', () => {
+  it.each([
+    ['keep', [PRICE_MINOR]],
+    ['void', [0]],
+  ] as const)(
+    'while it is paused, under the policy %s, owes the period that was given as an active one does',
+    async (openInvoiceOnCancel, dues) => {
+      const debtor = await scene.owing();
+      const { customerId, subscriptionId } = debtor;
+      const paymentId = await pay(debtor, PRICE_MINOR);
+      const { db } = scene.api;
+      const { tenantId } = scene.tenant;
+      const policy = { ...defaultSubscriptionPolicy, openInvoiceOnCancel };
+      await withTenant(db, tenantId, (tx) => tx.update(subscriptions).set({ policy }));
+      await scene.business.happen(subscriptionId, 'paused', now);
+      await bounce(paymentId);
+      expect(await statusOf(debtor)).toEqual(['paused', 'suspended']);
+      const { cancelSubscription } = createSubscriptionRequestActivities({ db, taxEngine: noTaxEngine });
+      const leave = { requestId: customerId, actor: 'test', mode: 'now', reason: 'other' } as const;
+      await cancelSubscription({ tenantId, subscriptionId, at: now, ...leave });
+      expect(await duesOf(debtor)).toEqual(dues);
+    },
+  );
 });
 
 describe('a cheque for a one-off that bounces', () => {
