@@ -18,7 +18,7 @@ import { type ActInput, type ActResult, act, actWithin } from './act.ts';
 
 export type IssuingDeps = TaxDeps & { log: Logger };
 
-type IssuingAct = 'end_trial' | 'collect_first_invoice' | 'renew';
+type IssuingAct = 'end_trial' | 'collect_first_invoice' | 'renew' | 'end';
 
 /** Performs an act that may issue an invoice, or holds it until its tax can be had. */
 export async function issuingAct<K extends IssuingAct>(
@@ -43,7 +43,7 @@ export async function issuingAct<K extends IssuingAct>(
     const { tenantId, subscriptionId } = input;
     deps.log.warn({ tenantId, subscriptionId, err: error.cause ?? error }, 'an invoice waits for its tax');
     return act(deps.db, input, kind, async (tx, context) => ({
-      after: await holdForTax(tx, context, { reason: error.hold, at: input.at }),
+      after: await holdForTax(tx, context, { reason: error.hold, at: input.at, holdsEnd: kind === 'end' }),
       invoice: null,
     }));
   }

@@ -9,6 +9,7 @@ import {
   type SubscriptionContext,
   snapshotOf,
 } from '../../db/queries/billing/subscriptions.ts';
+import { type TaxDeps, withTax } from '../../db/queries/billing/tax-calculations.ts';
 import { together } from '../../db/together.ts';
 import { DomainError } from '../../domain/errors.ts';
 import type { ActInput, ActResult } from './act.ts';
@@ -16,20 +17,29 @@ import type { ActInput, ActResult } from './act.ts';
 /** `requestId` is the update's id: the caller's idempotency key. */
 export type Request = ActInput & { requestId: string };
 
+type Perform = (tx: Tx, context: SubscriptionContext, at: Date) => Promise<SubscriptionContext>;
+
 /** Runs `perform` under the customer's lock, unless the request was carried out before. */
-export function request(
-  db: Database,
+export function request(db: Database, input: Request, perform: Perform): Promise<ActResult> {
+  return withTenant(db, input.tenantId, (tx) => requestWithin(tx, input, perform));
+}
+
+/** The same for a request that may issue an invoice. Throws `TaxWithheld`. */
+export function issuingRequest(deps: TaxDeps, input: Request, perform: Perform): Promise<ActResult> {
+  return withTax(deps, input, (tx) => requestWithin(tx, input, perform));
+}
+
+async function requestWithin(
+  tx: Tx,
   { tenantId, subscriptionId, requestId, at }: Request,
-  perform: (tx: Tx, context: SubscriptionContext, at: Date) => Promise<SubscriptionContext>,
+  perform: Perform,
 ): Promise<ActResult> {
-  return withTenant(db, tenantId, async (tx) => {
-    const [context, isFirst] = await together([
-      lockSubscription(tx, subscriptionId),
-      keepRequest(tx, { tenantId, subscriptionId, requestId }, new Date(at)),
-    ]);
-    const after = isFirst ? await perform(tx, context, new Date(at)) : context;
-    return { snapshot: snapshotOf(after), invoiceId: null };
-  });
+  const [context, isFirst] = await together([
+    lockSubscription(tx, subscriptionId),
+    keepRequest(tx, { tenantId, subscriptionId, requestId }, new Date(at)),
+  ]);
+  const after = isFirst ? await perform(tx, context, new Date(at)) : context;
+  return { snapshot: snapshotOf(after), invoiceId: null };
 }
 
 /** Who asked for it, and where, for the audit log. */

@@ -33,14 +33,15 @@ import { addDays, inWords } from '../../domain/instant.ts';
 import { conversionKey } from '../../domain/payments/payment.ts';
 import type { CancelInput, ExtendTrialInput } from '../../workflows/billing/subscription.contract.ts';
 import type { ActResult } from './act.ts';
-import { auditOf, conflict, paymentMethodMissing, type Request, request } from './request.ts';
+import { auditOf, conflict, issuingRequest, paymentMethodMissing, type Request, request } from './request.ts';
 import { stopDunning, voidOpenInvoices } from './subscription.ts';
 
 export function createSubscriptionRequestActivities(deps: TaxDeps) {
   const { db } = deps;
   return {
+    /** Throws `state_conflict`, or `TaxWithheld` where it bills a change at once. */
     cancelSubscription(input: Request & CancelInput): Promise<ActResult> {
-      return request(db, input, async (tx, context, at) => {
+      return issuingRequest(deps, input, async (tx, context, at) => {
         refuseEnded(context);
         const { subscription } = context;
         if (input.mode === 'at_period_end' && subscription.cancelAtPeriodEnd) {

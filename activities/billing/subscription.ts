@@ -109,12 +109,14 @@ export function createSubscriptionActivities(deps: IssuingDeps) {
       });
     },
 
-    /** Ends a subscription that was cancelled for the end of its period or trial. */
+    /** Ends a subscription that was cancelled for the end of its period or trial, and bills a change that is not billed yet. */
     endSubscription(input: ActInput): Promise<ActResult> {
-      return act(db, input, 'end', async (tx, context, due) => {
-        const at = new Date(due.at);
+      return issuingAct(deps, input, 'end', async (tx, context, due) => {
+        const { status, trialEndsAt, periodEndsAt } = context.subscription;
+        // The day it was cancelled for, however long it was held.
+        const at = (status === 'trialing' ? trialEndsAt : periodEndsAt) ?? new Date(due.at);
         // Nothing was given for it: a conversion that nobody confirmed ends with its trial.
-        if (context.subscription.status === 'trialing') await voidOpenInvoices(tx, context, at);
+        if (status === 'trialing') await voidOpenInvoices(tx, context, at);
         await voidPendingChange(tx, context, at);
         const billed = await billUnbilledChange(tx, context, at);
         const after = await changeSubscription(tx, billed, {

@@ -131,7 +131,14 @@ const cancel = route({
       },
     },
   },
-  problems: ['state_conflict', 'subscription_ended', 'outcome_unknown'],
+  problems: [
+    'state_conflict',
+    'subscription_ended',
+    'tax_location_invalid',
+    'vendor_rejected_request',
+    'vendor_unavailable',
+    'outcome_unknown',
+  ],
   handler: {
     ...subscriptionSteps,
     act: (context, view) => {

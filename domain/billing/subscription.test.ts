@@ -413,6 +413,16 @@ describe('an invoice that waits for its tax', () => {
     expect(nextAct(ending, day(14))).toEqual({ kind: 'end_trial', at: day(15) });
   });
 
+  it('holds back the end where that bills a change', () => {
+    const leaving = {
+      ...active(),
+      taxHold: { ...taxHold, holdsEnd: true as const },
+      cancelAtPeriodEnd: true,
+    };
+    expect(nextAct(leaving, day(31))).toEqual({ kind: 'end', at: day(32) });
+    expect(waitingFor(leaving)).toContain('Waiting for the tax of its invoice');
+  });
+
   it('holds back nothing that is due later anyway', () => {
     expect(nextAct({ ...active(), taxHold: { ...taxHold, until: day(30) } }, day(30))?.at).toBe(day(31));
   });

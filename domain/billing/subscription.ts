@@ -69,7 +69,7 @@ export type SubscriptionSnapshot = {
   /** When a paused subscription goes on by itself. */
   resumesAt?: string;
   /** Its next invoice waits until then for a tax engine. */
-  taxHold?: Pick<TaxHold, 'reason' | 'until'>;
+  taxHold?: Omit<TaxHold, 'since'>;
   /** Until when a first payment is awaited, where that is longer than usual: a charge of it is not decided. */
   firstPaymentUntil?: string;
   winBackDone: WinBackTemplate[];
@@ -150,8 +150,12 @@ export function nextAct(subscription: SubscriptionSnapshot, now: string): Subscr
 
 /** What issues an invoice waits where the tax of that invoice cannot be had yet. */
 function heldBack(act: SubscriptionAct, { taxHold }: SubscriptionSnapshot): SubscriptionAct {
-  if (taxHold === undefined || !issues.has(act.kind)) return act;
+  if (taxHold === undefined || !isHeld(act, taxHold)) return act;
   return Date.parse(act.at) < Date.parse(taxHold.until) ? { ...act, at: taxHold.until } : act;
+}
+
+function isHeld({ kind }: SubscriptionAct, { holdsEnd }: Pick<TaxHold, 'holdsEnd'>): boolean {
+  return issues.has(kind) || (kind === 'end' && holdsEnd === true);
 }
 
 const issues: ReadonlySet<SubscriptionAct['kind']> = new Set(['end_trial', 'collect_first_invoice', 'renew']);
@@ -207,7 +211,7 @@ function heldInWords(subscription: SubscriptionSnapshot): string | null {
   const { taxHold } = subscription;
   if (taxHold === undefined) return null;
   const act = nextAct(subscription, taxHold.until);
-  if (act === null || !issues.has(act.kind) || act.at !== taxHold.until) return null;
+  if (act === null || !isHeld(act, taxHold) || act.at !== taxHold.until) return null;
   return `Waiting for the tax of its invoice: ${holdInWords(taxHold.reason)}; next: ${actInWords(act)} on ${inWords(act.at)}.`;
 }
 

@@ -12,18 +12,22 @@
  */
 export type TaxHoldReason = 'engine_unavailable' | 'engine_refused' | 'location_invalid';
 
-/** Instants. `since` is when the first try failed. */
-export type TaxHold = { reason: TaxHoldReason; since: string; until: string };
+/**
+ * Instants. `since` is when the first try failed. `holdsEnd`: what was to be issued bills a change with the end of the
+ * subscription, which waits too.
+ */
+export type TaxHold = { reason: TaxHoldReason; since: string; until: string; holdsEnd?: true };
 
 /** The hold after a try that failed at `at`. */
 export function heldAgain(
   before: TaxHold | null,
-  { reason, at }: { reason: TaxHoldReason; at: string },
+  { reason, at, holdsEnd = false }: { reason: TaxHoldReason; at: string; holdsEnd?: boolean },
 ): TaxHold {
   const since = before?.since ?? at;
   const waitedMs = Date.parse(at) - Date.parse(since);
   const delayMs = Math.min(Math.max(waitedMs, SOONEST_MS), latestMs[reason]);
-  return { reason, since, until: new Date(Date.parse(at) + delayMs).toISOString() };
+  const until = new Date(Date.parse(at) + delayMs).toISOString();
+  return { reason, since, until, ...(holdsEnd && { holdsEnd }) };
 }
 
 /** What is missing, after "the tax of its invoice:". */

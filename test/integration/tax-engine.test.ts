@@ -11,8 +11,9 @@ import { newId } from '../../db/ids.ts';
 import { eraseCustomer } from '../../db/queries/billing/erase-customer.ts';
 import { releaseTaxHolds } from '../../db/queries/billing/tax-hold.ts';
 import { removeOldRows } from '../../db/queries/operations/retention.ts';
-import { customers } from '../../db/schema/billing.ts';
-import { taxCalculations } from '../../db/schema/tax.ts';
+import { customers, subscriptions } from '../../db/schema/billing.ts';
+import { taxCalculations, taxSettings } from '../../db/schema/tax.ts';
+import { defaultSubscriptionPolicy } from '../../domain/billing/plan.ts';
 import { nextAct, waitingFor } from '../../domain/billing/subscription.ts';
 import type { TaxAnswer, TaxEngine } from '../../domain/billing/tax-engine.ts';
 import { createScene, type DueSubscription, type IssuingAct, type Scene } from './collection-scene.ts';
@@ -183,6 +184,67 @@ describe('an engine that is away', () => {
     expect(await stateOf(scene, paying)).toEqual(before);
     expect((await scene.activities.billing.changePlan(moreSeats(paying))).invoiceId).not.toBeNull();
   });
+});
+
+describe('a change from before the tenant asked an engine', () => {
+  const ends = { actor: 'test', requestId: 'leave', reason: 'other' } as const;
+
+  it('is billed with its tax when the subscription ends', async () => {
+    const due = await unbilledChange();
+    const { snapshot } = await scene.activities.billing.endSubscription(due);
+    expect(snapshot.status).toBe('cancelled');
+    expect(await stateOf(scene, due)).toMatchObject({
+      invoices: ['paid 2900 tax 0', expect.stringMatching(/^open \d+ tax [1-9]/)],
+      byEngine: [false, true],
+      hold: null,
+    });
+  });
+
+  it.each([
+    ['is away', inGermany, 'engine_unavailable'],
+    ['has no address to ask about', null, 'location_invalid'],
+  ] as const)('holds the end while the engine %s, and no longer', async (_name, address, reason) => {
+    const due = await unbilledChange();
+    await move(scene, due, address);
+    scene.sandbox.setFaults({ next: [away] });
+    const { endSubscription } = scene.activities.billing;
+    const held = await endSubscription(due);
+    expect(held.snapshot).toMatchObject({ status: 'active', taxHold: { reason, holdsEnd: true } });
+    const until = held.snapshot.taxHold?.until ?? '';
+    expect(nextAct(held.snapshot, due.at)).toEqual({ kind: 'end', at: until });
+
+    await move(scene, due, inGermany);
+    scene.sandbox.setFaults({});
+    const { snapshot } = await endSubscription({ ...due, at: until });
+    expect(snapshot).toMatchObject({ status: 'cancelled', statusSince: due.at });
+    expect(await stateOf(scene, due)).toMatchObject({ byEngine: [false, true], hold: null });
+  });
+
+  it('is billed by a cancellation at once, which is refused while the engine is away', async () => {
+    const due = await unbilledChange();
+    const policy = { ...defaultSubscriptionPolicy, openInvoiceOnCancel: 'keep' } as const;
+    await withTenant(scene.db, due.tenantId, (tx) => tx.update(subscriptions).set({ policy }));
+    const before = await stateOf(scene, due);
+    const { cancelSubscription } = scene.activities.billing;
+    const asked = { ...due, ...ends, mode: 'now' } as const;
+    scene.sandbox.setFaults({ next: [away] });
+    await expect(cancelSubscription(asked)).rejects.toMatchObject({ reason: 'tax_engine_unavailable' });
+    expect(await stateOf(scene, due)).toEqual(before);
+    expect((await cancelSubscription(asked)).snapshot.status).toBe('cancelled');
+    expect((await stateOf(scene, due)).byEngine).toEqual([false, true]);
+  });
+
+  /** At the end of the period, cancelled for it, with a second seat that no invoice bills yet. */
+  async function unbilledChange(): Promise<DueSubscription> {
+    const due = await engineSubscription(scene, 'renew', inGermany, { engine: 'own_rates' });
+    const { changePlan, cancelSubscription } = scene.activities.billing;
+    const changed = await changePlan({ ...moreSeats(due), proration: 'next_invoice' });
+    expect(changed.invoiceId).toBeNull();
+    const halfway = { ...due, ...ends, at: moreSeats(due).at };
+    await cancelSubscription({ ...halfway, requestId: 'leave later', mode: 'at_period_end' });
+    await withTenant(scene.db, due.tenantId, (tx) => tx.update(taxSettings).set({ engine: 'stripe_tax' }));
+    return due;
+  }
 });
 
 describe('an address the engine cannot use', () => {

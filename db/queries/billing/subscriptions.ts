@@ -13,6 +13,7 @@ import {
   statusAfter,
   terminalStatuses,
 } from '../../../domain/billing/subscription.ts';
+import type { TaxHold } from '../../../domain/billing/tax-hold.ts';
 import type { Calendar } from '../../../domain/calendar.ts';
 import { DomainError } from '../../../domain/errors.ts';
 import { subscriptionChanged } from '../../../workflows/billing/subscription.contract.ts';
@@ -96,6 +97,10 @@ export async function livingSubscriptions(tx: Tx, customerId: string): Promise<s
   return living.map(({ id }) => id);
 }
 
+function heldOf({ since: _, ...held }: TaxHold): Omit<TaxHold, 'since'> {
+  return held;
+}
+
 /** The row as the workflow holds it. */
 export function snapshotOf({
   tenant,
@@ -122,7 +127,7 @@ export function snapshotOf({
       pendingChange: { kind: pendingChange.kind, at: pendingChange.at, to: termsInWords(pendingChange) },
     }),
     ...(resumesAt !== null && { resumesAt: resumesAt.toISOString() }),
-    ...(taxHold !== null && { taxHold: { reason: taxHold.reason, until: taxHold.until } }),
+    ...(taxHold !== null && { taxHold: heldOf(taxHold) }),
     ...(firstPaymentUntil !== null && { firstPaymentUntil: firstPaymentUntil.toISOString() }),
     winBackDone: subscription.winBackDone,
     closedAt: closedAt?.toISOString() ?? null,

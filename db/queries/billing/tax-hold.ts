@@ -15,10 +15,10 @@ import {
 export function holdForTax(
   tx: Tx,
   context: SubscriptionContext,
-  { reason, at }: { reason: TaxHoldReason; at: string },
+  { reason, at, holdsEnd }: { reason: TaxHoldReason; at: string; holdsEnd: boolean },
 ): Promise<SubscriptionContext> {
   const before = context.subscription.taxHold;
-  const taxHold = heldAgain(before, { reason, at });
+  const taxHold = heldAgain(before, { reason, at, holdsEnd });
   return changeSubscription(tx, context, {
     set: { taxHold },
     at: new Date(at),
