@@ -23,8 +23,8 @@ import {
 import { type TaxDeps, withTax } from '../../db/queries/billing/tax-calculations.ts';
 import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
 import { isTransferLookedInto } from '../../db/queries/payments/follow-transfer.ts';
+import { onItsWay } from '../../db/queries/payments/on-its-way.ts';
 import { payFromCredit } from '../../db/queries/payments/pay-from-credit.ts';
-import { hasUndecidedCharge } from '../../db/queries/payments/undecided-charge.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import {
   type ChangeDecision,
@@ -78,8 +78,8 @@ export function createPlanChangeActivities(deps: TaxDeps) {
       return request(db, input, async (tx, context, at) => {
         const { pendingChange } = context.subscription;
         if (pendingChange === null) throw conflict('no_change_pending', 'There is no change to take back.');
-        if (await isBeingPaid(tx, pendingChange)) {
-          const message = 'The charge of the change is not decided yet; ask again when it is.';
+        if (await isBeingPaid(tx, pendingChange, at)) {
+          const message = 'The payment of the change is not decided yet; ask again when it is.';
           throw conflict('change_under_way', message);
         }
         await writeAudit(tx, { ...auditOf(input, at), action: 'subscription.plan_change_undone' });
@@ -99,7 +99,7 @@ export function createPlanChangeActivities(deps: TaxDeps) {
       return act(db, input, 'lapse_change', async (tx, context, due) => {
         const { pendingChange } = context.subscription;
         if (pendingChange === null) throw new Error('A change that lapses is pending');
-        if (await isBeingPaid(tx, pendingChange)) {
+        if (await isBeingPaid(tx, pendingChange, new Date(input.at))) {
           const later = await putOffLapse(tx, context, { pendingChange, at: input.at });
           if (later !== null) return { after: later, invoice: null };
         }
@@ -293,10 +293,10 @@ async function replacePending(tx: Tx, context: SubscriptionContext, at: Date): P
   });
 }
 
-/** The charge of its invoice is at the vendor, or somebody looks into its transfer: nobody knows what becomes of it. */
-async function isBeingPaid(tx: Tx, { invoiceId }: PendingChange): Promise<boolean> {
+/** Money for its invoice is on its way, or somebody looks into its transfer: nobody knows what becomes of it. */
+async function isBeingPaid(tx: Tx, { invoiceId }: PendingChange, at: Date): Promise<boolean> {
   if (invoiceId === null) return false;
-  return (await hasUndecidedCharge(tx, invoiceId)) || (await isTransferLookedInto(tx, invoiceId));
+  return (await onItsWay(tx, { invoiceId, at })) !== null || (await isTransferLookedInto(tx, invoiceId));
 }
 
 /** Null where the period it was for is over. */

@@ -40,7 +40,7 @@ import { offerWinBack } from '../../db/queries/billing/win-back.ts';
 import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
 import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
 import { isTransferLookedInto } from '../../db/queries/payments/follow-transfer.ts';
-import { hasUndecidedCharge } from '../../db/queries/payments/undecided-charge.ts';
+import { onItsWay } from '../../db/queries/payments/on-its-way.ts';
 import type { WinBackTemplate } from '../../domain/billing/plan.ts';
 import { termsInWords } from '../../domain/billing/plan-change.ts';
 import { type SubscriptionSnapshot, undecidedUntil } from '../../domain/billing/subscription.ts';
@@ -136,7 +136,7 @@ export function createSubscriptionActivities(deps: IssuingDeps) {
     /** Closes a first payment or a trial that nobody took up; not while the money may be on its way. */
     expireSubscription(input: ActInput): Promise<ActResult> {
       return act(db, input, 'expire', async (tx, context, due) => {
-        const undecided = await undecidedInvoice(tx, context);
+        const undecided = await undecidedInvoice(tx, context, new Date(input.at));
         if (undecided !== null) {
           const after = await putOffExpiry(tx, context, { invoice: undecided, at: input.at });
           return { after, invoice: null };
@@ -216,10 +216,15 @@ async function suspendAfterTrial(
 }
 
 /** Of what the subscription has billed and is not paid, an invoice whose payment nobody knows the outcome of. */
-async function undecidedInvoice(tx: Tx, { subscription }: SubscriptionContext): Promise<InvoiceRow | null> {
+async function undecidedInvoice(
+  tx: Tx,
+  { subscription }: SubscriptionContext,
+  at: Date,
+): Promise<InvoiceRow | null> {
   for (const invoice of await openInvoicesOf(tx, subscription.id)) {
     const isUndecided =
-      (await hasUndecidedCharge(tx, invoice.id)) || (await isTransferLookedInto(tx, invoice.id));
+      (await onItsWay(tx, { invoiceId: invoice.id, at })) !== null ||
+      (await isTransferLookedInto(tx, invoice.id));
     if (isUndecided) return invoice;
   }
   return null;

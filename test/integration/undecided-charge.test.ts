@@ -6,6 +6,16 @@ import { subscriptionEvents, subscriptions } from '../../db/schema/billing.ts';
 import { notifications } from '../../db/schema/messaging.ts';
 import { planChangeKey } from '../../domain/payments/payment.ts';
 import { createScene, type DueSubscription, invoicesOf, type Scene } from './collection-scene.ts';
+import {
+  addAccount,
+  carryOut,
+  minutesAfter,
+  offer,
+  pay,
+  readTo,
+  setChain,
+  setPrices,
+} from './crypto-scene.ts';
 import { mortal } from './mortal.ts';
 
 let scene: Scene;
@@ -53,6 +63,32 @@ describe('a first payment', () => {
     expect(await invoicesOf(scene.db, due.tenantId)).toMatchObject([{ status: 'void' }]);
   });
 
+  it('that is seen in coins shortly before it would expire is waited for, and activates when it is final', async () => {
+    const { due, invoiceId, charge } = await firstInvoice('insufficient_funds');
+    await collectInvoice(scene, charge);
+    const coins = await offeredInCoins(due, invoiceId, minutesAfter(-15, TOO_LATE));
+    const { expireSubscription } = scene.activities.billing;
+    await pay(scene, coins, { units: coins.dueUnits, at: minutesAfter(-10, TOO_LATE) });
+    const { snapshot } = await expireSubscription({ ...due, at: TOO_LATE });
+    expect(snapshot).toMatchObject({ status: 'incomplete', firstPaymentUntil: A_DAY_LATER });
+
+    const mined = { units: coins.dueUnits, height: 101 };
+    await pay(scene, coins, { ...mined, at: minutesAfter(30, TOO_LATE) });
+    await readTo(scene, coins, { height: 103, at: minutesAfter(60, TOO_LATE) });
+    await carryOut(scene, coins, minutesAfter(60, TOO_LATE));
+    const { status, timeline } = await stateOf(due);
+    expect(status).toBe('active');
+    expect(timeline).not.toContain('payment_unused');
+  });
+
+  it('that is offered in coins, and not paid for, expires in its time', async () => {
+    const { due, invoiceId, charge } = await firstInvoice('insufficient_funds');
+    await collectInvoice(scene, charge);
+    await offeredInCoins(due, invoiceId, minutesAfter(-15, TOO_LATE));
+    const { snapshot } = await scene.activities.billing.expireSubscription({ ...due, at: TOO_LATE });
+    expect(snapshot.status).toBe('expired');
+  });
+
   it('that comes after a cancellation is told of, here and to the customer, once', async () => {
     const { due, invoiceId, charge } = await firstInvoice('processing');
     await collectInvoice(scene, charge);
@@ -83,6 +119,18 @@ describe('an upgrade whose charge is not decided', () => {
     expect(snapshot.pendingChange).toMatchObject({ at: '2026-02-16T09:00:00.000Z' });
     await decide(invoiceId, 'succeeded');
     expect(await stateOf(due)).toMatchObject({ quantity: 2, pendingChange: null });
+  });
+
+  it('because it is paid in coins does not lapse either, and is not taken back', async () => {
+    const { due, invoiceId } = await undecidedUpgrade();
+    await decide(invoiceId, 'insufficient_funds');
+    const coins = await offeredInCoins(due, invoiceId, HALFWAY);
+    await pay(scene, coins, { units: coins.dueUnits, at: minutesAfter(5, HALFWAY) });
+    const { lapseChange, undoChange } = scene.activities.billing;
+    const { snapshot } = await lapseChange({ ...due, at: '2026-02-15T09:00:00.000Z' });
+    expect(snapshot.pendingChange).toMatchObject({ at: '2026-02-16T09:00:00.000Z' });
+    const request = { ...due, actor: 'test', requestId: 'undo', at: minutesAfter(6, HALFWAY) };
+    await expect(undoChange(request)).rejects.toMatchObject({ reason: 'change_under_way' });
   });
 
   it('is not taken back', async () => {
@@ -124,6 +172,14 @@ async function firstInvoice(...outcomes: string[]) {
   const { tenantId, at } = due;
   const charge = { tenantId, invoiceId, origin: 'first_invoice', originKey: 'first_invoice', at } as const;
   return { due, invoiceId, charge };
+}
+
+/** The open invoice, offered in coins at that instant. */
+async function offeredInCoins({ tenantId }: DueSubscription, invoiceId: string, at: string) {
+  await setPrices(scene, { at });
+  await setChain(scene, { height: 100, at });
+  await addAccount(scene, tenantId);
+  return offer(scene, { tenantId, invoiceId }, { at });
 }
 
 /** A second seat for the other half of the period, whose charge the bank works on. */

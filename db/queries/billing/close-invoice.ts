@@ -7,12 +7,8 @@
  * may be on its way it is refused, so that nobody gives up what is being paid.
  */
 import { type DomainError, stateConflict } from '../../../domain/errors.ts';
-import { isUnderWay } from '../../../domain/payments/razorpay-order.ts';
 import type { Tx } from '../../client.ts';
-import { areCoinsUnderWay } from '../payments/crypto-offer.ts';
-import { isPayingAtCoinbase } from '../payments/current-checkout.ts';
-import { currentOrder, knownPayment } from '../payments/current-order.ts';
-import { hasUndecidedCharge } from '../payments/undecided-charge.ts';
+import { onItsWay } from '../payments/on-its-way.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { findOpenCase, moveOnCase } from './dunning-cases.ts';
 import { closeUnpaidInvoice, type InvoiceRow, readInvoice, unpaidInvoices } from './invoices.ts';
@@ -87,7 +83,8 @@ export async function refuseWhilePaid(
   tx: Tx,
   { invoice, at }: { invoice: InvoiceRow; at: Date },
 ): Promise<void> {
-  const refusal = invoice.status === 'open' ? await onItsWay(tx, { invoice, at }) : 'invoice_not_open';
+  const refusal =
+    invoice.status === 'open' ? await onItsWay(tx, { invoiceId: invoice.id, at }) : 'invoice_not_open';
   if (refusal !== null) throw refused(invoice, refusal);
 }
 
@@ -114,19 +111,7 @@ async function whyNot(
   if (subscription.pendingChange?.invoiceId === invoice.id) return 'change_awaited';
   const hasBegun = subscription.status !== 'trialing' && subscription.status !== 'incomplete';
   if (invoice.kind === 'period' && !hasBegun) return 'subscription_awaited';
-  return onItsWay(tx, { invoice, at });
-}
-
-async function onItsWay(
-  tx: Tx,
-  { invoice, at }: { invoice: InvoiceRow; at: Date },
-): Promise<keyof typeof messages | null> {
-  if (await hasUndecidedCharge(tx, invoice.id)) return 'charge_in_flight';
-  if (await areCoinsUnderWay(tx, invoice.id)) return 'coins_under_way';
-  if (await isPayingAtCoinbase(tx, invoice.id, at)) return 'payment_under_way';
-  const order = await currentOrder(tx, invoice.id);
-  const isBeingPaid = order !== null && isUnderWay(knownPayment(order), at.toISOString());
-  return isBeingPaid ? 'payment_under_way' : null;
+  return onItsWay(tx, { invoiceId: invoice.id, at });
 }
 
 /** As after a payment: nothing of this subscription is unpaid any more. */
