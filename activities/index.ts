@@ -49,8 +49,8 @@ export type ActivityDeps = {
   log: Logger;
   /** Under which customers reach our pages; without it, mails lead to the tenant's own portal. */
   publicUrl?: string;
-  /** Delivers what is due in the outbox; returns how many rows. */
-  drainOutbox: () => Promise<number>;
+  /** Delivers what is due in the outbox, until `signal`; returns how many rows. */
+  drainOutbox: (signal: AbortSignal) => Promise<number>;
   /** How banks are read; left out where none are. */
   banks?: Banks;
   /** The chains that this process watches; left out for none. */

@@ -20,6 +20,7 @@ import {
   markFailed,
   nextDueAt,
   type OutboxKind,
+  outboxNow,
 } from '../db/queries/operations/outbox.ts';
 import { isTemporalAway } from '../temporal/connection.ts';
 import { deliverToTemporal } from '../temporal/deliver.ts';
@@ -41,8 +42,11 @@ export type RelayDeps = {
 
 export type Relay = {
   start(): void;
-  /** Delivers what is due now and returns how many rows were delivered. */
-  drainOnce(): Promise<number>;
+  /**
+   * Delivers what is due now, not what falls due meanwhile, so that it ends; at `signal` after the rows in hand. Returns how
+   * many rows were delivered.
+   */
+  drainOnce(signal?: AbortSignal): Promise<number>;
   /** Ends after the rows in hand. */
   stop(): Promise<void>;
   health(): RelayHealth;
@@ -71,8 +75,9 @@ export function createRelay(deps: RelayDeps): Relay {
     start: () => {
       running ??= Promise.all([ear.run(), ...lanes.map((lane) => lane.run())]);
     },
-    drainOnce: async () => {
-      const drained = await Promise.all(kinds.map((kind) => drain(deps, kind)));
+    drainOnce: async (signal) => {
+      const dueBy = await outboxNow(deps.db);
+      const drained = await Promise.all(kinds.map((kind) => drain(deps, kind, { dueBy, signal })));
       return drained.reduce((sum, { delivered }) => sum + delivered, 0);
     },
     stop: async () => {
@@ -95,7 +100,7 @@ function createLane({ deps, kind, signal }: { deps: RelayDeps; kind: OutboxKind;
   const bell = createBell(signal);
   let lastError: string | null = null;
   const turn = async () => {
-    const { away } = await drain(deps, kind);
+    const { away } = await drain(deps, kind, { signal });
     lastError = away?.message ?? null;
     if (away) await pause(AWAY_PAUSE_MS, signal);
     else await bell.waitAtMost(async () => untilDue(await nextDueAt(deps.db, kind)));
@@ -198,12 +203,17 @@ const AWAY_PAUSE_MS = 1_000;
 /** `away`: why Temporal could not be reached. */
 type Drained = { delivered: number; away: Error | undefined };
 
-/** Takes batch after batch until none is due, or Temporal is away. */
-async function drain(deps: RelayDeps, kind: OutboxKind): Promise<Drained> {
+/** Takes batch after batch until none is due, or Temporal is away, or `signal`. */
+async function drain(
+  deps: RelayDeps,
+  kind: OutboxKind,
+  { dueBy, signal }: { dueBy?: string; signal: AbortSignal | undefined },
+): Promise<Drained> {
   const limit = kind === 'chats' ? CHATS_SIZE : BATCH_SIZE;
   let delivered = 0;
   for (;;) {
-    const rows = await claimOutbox(deps.db, { limit, leaseSeconds: LEASE_SECONDS, kind });
+    if (signal?.aborted) return { delivered, away: undefined };
+    const rows = await claimOutbox(deps.db, { limit, leaseSeconds: LEASE_SECONDS, kind, dueBy });
     const batch = await (kind === 'workflows' ? deliverToWorkflows : deliverToVendor)(deps, rows);
     delivered += batch.delivered;
     if (batch.away)

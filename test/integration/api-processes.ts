@@ -87,7 +87,7 @@ export async function startProcesses({
         taxEngine,
         exchangeRates,
         log,
-        drainOutbox: () => relay.drainOnce(),
+        drainOutbox: relay.drainOnce,
         ...(chainWatching && { chainWatching }),
       }),
     }),

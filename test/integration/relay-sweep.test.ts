@@ -2,7 +2,9 @@
  * What the relay takes from the outbox, and the sweep behind it: events nobody worked on are told of again, what is due
  * goes out, what nobody needs any more goes away. The database alone decides, so nothing is waited for.
  */
+import { CancelledFailure } from '@temporalio/activity';
 import type { Client } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { asc, eq, sql } from 'drizzle-orm';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { createRelaySweepActivities } from '../../activities/operations/relay-sweep.ts';
@@ -123,6 +125,17 @@ describe('a sweep', () => {
     const nothing = { retold: 0, delivered: 0, removed: 0 };
     expect(await sweepRelay({ at: '2026-03-01T10:05:00.000Z' })).toEqual(nothing);
     expect(await sweepRuns()).toEqual([run('2026-03-01T10:05:00.000Z', nothing)]);
+  });
+
+  it('whose time is over removes even so, delivers nothing more, and is no success', async () => {
+    await owe([mail('ntf_due')]);
+    await deliveredAgo('8 days', 'ntf_old');
+    const environment = new MockActivityEnvironment();
+    environment.cancel('TIMED_OUT');
+    const { sweepRelay } = sweepActivities(environment);
+    await expect(sweepRelay({ at: '2026-03-01T10:00:00.000Z' })).rejects.toThrow(CancelledFailure);
+    expect(await outboxRows()).toMatchObject([{ envelope: mail('ntf_due'), deliveredAt: null }]);
+    expect(await sweepRuns()).toEqual([]);
   });
 
   it('removes what was delivered, and every tenant’s keys, after seven days, and nothing that is still owed', async () => {
@@ -261,8 +274,8 @@ async function keysOf(tenantId: string): Promise<string[]> {
   return rows.map(({ key }) => key);
 }
 
-/** The activities with a relay of their own; mails are sent to nobody. */
-function sweepActivities() {
+/** The activity with a relay of its own, as a worker runs it; mails are sent to nobody. */
+function sweepActivities(environment = new MockActivityEnvironment()) {
   const log = createLogger({ name: 'test', level: 'silent' });
   const listen = async () => ({ close: async () => {} });
   const relay = createRelay({
@@ -274,7 +287,8 @@ function sweepActivities() {
     recordTax: async () => {},
     log,
   });
-  return createRelaySweepActivities({ db, drainOutbox: relay.drainOnce });
+  const { sweepRelay } = createRelaySweepActivities({ db, drainOutbox: relay.drainOnce });
+  return { sweepRelay: (input: { at: string }) => environment.run(sweepRelay, input) };
 }
 
 const sweepRuns = () => withSystem(db, (tx) => tx.select().from(scheduleRuns));

@@ -192,6 +192,27 @@ describe('many rows', () => {
     expect(await undelivered()).toBe(0);
   });
 
+  it('that keep coming do not keep a drain from ending: it delivers what was due when it began', async () => {
+    await owe(Array.from({ length: 60 }, (_, index) => mail(`ntf_${index}`)));
+    const { drainOnce } = relayWith({
+      sendNotification: async ({ notificationId }) => {
+        mails.push(notificationId);
+        if (mails.length <= 300) await owe([mail(`ntf_next_${mails.length}`)]);
+      },
+    });
+    expect(await drainOnce()).toBe(60);
+    expect(mails.filter((id) => id.startsWith('ntf_next'))).toEqual([]);
+    expect(await undelivered()).toBe(60);
+  });
+
+  it('are left to the next drain after a signal to stop, but for those in hand', async () => {
+    await owe(Array.from({ length: 120 }, (_, index) => mail(`ntf_${index}`)));
+    const stopping = new AbortController();
+    const { drainOnce } = relayWith({ sendNotification: async () => stopping.abort() });
+    expect(await drainOnce(stopping.signal)).toBe(50);
+    expect(await undelivered()).toBe(70);
+  });
+
   it('for one workflow arrive in the order of their transactions', async () => {
     const { workflowId } = start();
     const versions = Array.from({ length: 20 }, (_, index) => index);

@@ -198,7 +198,7 @@ export async function createWorld({
     exchangeRates,
     storage,
     log,
-    drainOutbox: () => relay.drainOnce(),
+    drainOutbox: relay.drainOnce,
     chainWatching: { network: 'local', chains: watched, watchMs: 200 },
   });
 

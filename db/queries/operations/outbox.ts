@@ -37,19 +37,30 @@ export async function appendOutbox(
 }
 
 /**
- * Takes up to `limit` due rows for `leaseSeconds`, oldest first; other relays skip them. Of one workflow only the oldest
+ * Takes up to `limit` due rows for `leaseSeconds`, oldest first; other relays skip them. `dueBy` leaves out those that fell due
+ * after that instant of the database. Of one workflow only the oldest
  * undelivered row is taken, and the next one once that is delivered: a signal that overtakes its start would find nobody
  * and be lost.
  */
 export function claimOutbox(
   db: Database,
-  { limit, leaseSeconds, kind }: { limit: number; leaseSeconds: number; kind: OutboxKind },
+  {
+    limit,
+    leaseSeconds,
+    kind,
+    dueBy,
+  }: { limit: number; leaseSeconds: number; kind: OutboxKind; dueBy?: string | undefined },
 ): Promise<ClaimedOutboxRow[]> {
   return withSystem(db, async (tx) => {
     const due = tx
       .select({ id: outbox.id })
       .from(outbox)
-      .where(and(deliverable[kind], lte(outbox.dueAt, sql`now()`)))
+      .where(
+        and(
+          deliverable[kind],
+          lte(outbox.dueAt, dueBy === undefined ? sql`now()` : sql`${dueBy}::timestamptz`),
+        ),
+      )
       .orderBy(asc(outbox.id))
       .limit(limit)
       .for('update', { skipLocked: true });
@@ -67,6 +78,16 @@ export function claimOutbox(
         attempts: outbox.attempts,
       });
     return rows.sort((a, b) => a.id - b.id);
+  });
+}
+
+/** The clock that says what is due, to the microsecond. */
+export function outboxNow(db: Database): Promise<string> {
+  return withSystem(db, async (tx) => {
+    const { rows } = await tx.execute<{ now: string }>(sql`select now()::text as now`);
+    const [row] = rows;
+    if (row === undefined) throw new Error('The database does not say what time it is');
+    return row.now;
   });
 }
 
