@@ -106,7 +106,11 @@ describe('a cheque that bounces', () => {
     expect(await statusOf(debtor)).toEqual(['past_due', 'grace']);
     expect(await casesOf(debtor)).toBe(1);
     expect(await scene.mailsTo(debtor.customerId)).toEqual(['subscription_confirmed', 'payment_bounced']);
-    expect(await scene.alerts()).toEqual([expect.stringContaining(paymentId)]);
+    expect(await scene.alerts()).toEqual([
+      expect.stringMatching(
+        `over USD 29.00 was not paid by the bank \\(${paymentId}\\)\\. Invoice INV-\\d+ is owed again, and the customer has been told\\.$`,
+      ),
+    ]);
     expect(await scene.auditOf(paymentId)).toMatchObject([
       { action: 'payment.recorded' },
       {
@@ -230,6 +234,27 @@ describe('a cheque that bounces', () => {
       expect(await duesOf(debtor)).toEqual([otherMinor === 0 ? PRICE_MINOR : 0, 0]);
       expect(await scene.balance('bad_debt')).toBe(0);
       expect(await scene.balance('cash:manual')).toBe(otherMinor);
+    },
+  );
+
+  it.each([
+    ['was voided', 900, 'void', 'stays void'],
+    ['was given up', PRICE_MINOR, 'mark_uncollectible', 'is bad debt'],
+    ['is to activate', 900, null, 'is owed again'],
+  ] as const)(
+    'of an invoice that %s: operators read what has become of it, and that nobody has been told',
+    async (_what, amountMinor, act, standing) => {
+      const debtor = act === null ? await scene.owing() : await subscribed('payment', ['paid']);
+      if (act === 'mark_uncollectible') await scene.post(`/v1/invoices/${debtor.invoices[0]}/${act}`, {});
+      const paymentId = await pay(debtor, amountMinor);
+      if (act === 'void') await scene.post(`/v1/invoices/${debtor.invoices[0]}/${act}`, {});
+      const { number, status } = await scene.get(`/v1/invoices/${debtor.invoices[0]}`);
+      expect(status).toBe(act === null ? 'open' : act === 'void' ? 'void' : 'paid');
+      await bounce(paymentId);
+      expect((await scene.alerts()).at(-1)).toContain(
+        `Invoice ${number} ${standing}, and the customer has not been told.`,
+      );
+      expect(await scene.mailsTo(debtor.customerId)).not.toContain('payment_bounced');
     },
   );
 

@@ -9,7 +9,7 @@ import { closeUnpaidInvoice, readInvoice } from '../../db/queries/billing/invoic
 import { bookCharge } from '../../db/queries/payments/book-charge.ts';
 import { requestRefund } from '../../db/queries/payments/request-refund.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
-import { customers, subscriptions } from '../../db/schema/billing.ts';
+import { customers, subscriptionEvents, subscriptions } from '../../db/schema/billing.ts';
 import { chargeAttempts, paymentMethods, payments } from '../../db/schema/payments.ts';
 import { money } from '../../domain/money.ts';
 import type { OwnCharge } from '../../domain/payments/card-payment.ts';
@@ -48,6 +48,14 @@ async function begin(...answers: string[]): Promise<Debited> {
   const debit = await debited(scene, ...answers);
   tenantId = debit.tenantId;
   return debit;
+}
+
+/** What the timeline says of the payment that was taken back last. */
+async function lastReturn(): Promise<string | undefined> {
+  const timeline = await withTenant(scene.db, tenantId, (tx) =>
+    tx.select().from(subscriptionEvents).orderBy(subscriptionEvents.id),
+  );
+  return timeline.findLast(({ kind }) => kind === 'payment_returned')?.message;
 }
 
 const threeDaysLater = '2026-03-11T10:00:00.000Z';
@@ -281,6 +289,7 @@ describe('a payment that the bank takes back afterwards', () => {
     const after = await stateOf(scene, debit);
     expect(after).toMatchObject({ invoice: 'void 0', creditMinor: 0, payments: ['0 back 2900 R10'] });
     expect(after.ledger['bad_debt']).toBe(PRICE_MINOR);
+    expect(await lastReturn()).toMatch(/\(R10\): the invoice stays void\.$/);
   });
 
   it('of an invoice that had been given up, and was paid after all, is given up again', async () => {
@@ -297,6 +306,7 @@ describe('a payment that the bank takes back afterwards', () => {
     await bankTakesBack(scene, debit, 'R10');
     const after = await stateOf(scene, debit);
     expect(after).toMatchObject({ invoice: 'uncollectible 0', ledger: before.ledger });
+    expect(await lastReturn()).toMatch(/\(R10\): the invoice is bad debt\.$/);
   });
 
   it('leaves what another payment paid of the invoice', async () => {

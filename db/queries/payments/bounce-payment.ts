@@ -6,10 +6,15 @@
  * Why it is safe to run twice: a payment is taken back once, under the customer's lock; its row remembers it in the transaction
  * that moves the books. A refund at the same moment comes before it, or is refused after it.
  */
+import { asc, eq, or, sql } from 'drizzle-orm';
 import { stateConflict } from '../../../domain/errors.ts';
 import { formatMoney, money } from '../../../domain/money.ts';
 import { bounceCodeOf, manualMethodInWords } from '../../../domain/payments/manual-payment.ts';
 import type { Tx } from '../../client.ts';
+import { invoices } from '../../schema/billing.ts';
+import { notifications } from '../../schema/messaging.ts';
+import { payments } from '../../schema/payments.ts';
+import type { InvoiceRow } from '../billing/invoices.ts';
 import { enqueueOperatorNotice } from '../messaging/operator-notices.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { creditGivenBack } from './book-refund.ts';
@@ -64,8 +69,8 @@ export async function bouncePayment(
   const given = money(payment.refundedMinor, payment.currency);
   const lost =
     payment.refundedMinor === 0
-      ? ''
-      : ` ${formatMoney(given)} of it had been given back before and are lost.`;
+      ? []
+      : [`${formatMoney(given)} of it had been given back before and are lost.`];
   await enqueueOperatorNotice(tx, {
     tenantId,
     at,
@@ -73,8 +78,30 @@ export async function bouncePayment(
     template: 'payment_operator_alert',
     variables: {
       invoiceNumber: invoice.number,
-      what: `${whatCame} (${paymentId}). What it had paid is owed again, and the customer has been told.${lost}`,
+      what: [`${whatCame} (${paymentId}).`, ...(await standingOf(tx, paymentId)), ...lost].join(' '),
     },
   });
   return (await lockPayment(tx, paymentId)).payment;
 }
+
+/** What has become of each invoice that it, or its excess, had paid, and whether the customer has been told. */
+async function standingOf(tx: Tx, paymentId: string): Promise<string[]> {
+  const rows = await tx
+    .select({ number: invoices.number, status: invoices.status, noticeId: notifications.id })
+    .from(payments)
+    .innerJoin(invoices, eq(invoices.id, payments.invoiceId))
+    .leftJoin(notifications, eq(notifications.dedupeKey, sql`'payment:' || ${payments.id} || ':returned'`))
+    .where(or(eq(payments.id, paymentId), eq(payments.sourcePaymentId, paymentId)))
+    .orderBy(asc(payments.id));
+  return rows.map(({ number, status, noticeId }) => {
+    const told = noticeId === null ? 'has not been told' : 'has been told';
+    return `Invoice ${number} ${standings[status]}, and the customer ${told}.`;
+  });
+}
+
+const standings: Record<InvoiceRow['status'], string> = {
+  open: 'is owed again',
+  paid: 'is paid all the same',
+  void: 'stays void',
+  uncollectible: 'is bad debt',
+};

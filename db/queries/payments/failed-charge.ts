@@ -91,6 +91,14 @@ export async function applyFailedCharge(
   return isCancelIntent(code) ? leaveAtPeriodEnd(tx, after, failed) : after;
 }
 
+/** What becomes of an invoice whose payment is taken back. */
+const standings: Record<InvoiceRow['status'], string> = {
+  open: 'the invoice is open again',
+  paid: "the customer's credit has paid it instead",
+  void: 'the invoice stays void',
+  uncollectible: 'the invoice is bad debt',
+};
+
 function whatHappened({
   invoice: { number, status },
   code,
@@ -100,9 +108,8 @@ function whatHappened({
   takenBack,
 }: FailedCharge) {
   if (returned === 'late') {
-    const now = status === 'paid' ? "the customer's credit has paid it instead" : 'the invoice is open again';
     const who = takenBack?.by === 'chain' ? 'The chain' : 'The bank';
-    const message = `${who} took the payment of invoice ${number} back (${code}): ${now}.`;
+    const message = `${who} took the payment of invoice ${number} back (${code}): ${standings[status]}.`;
     return { kind: 'payment_returned', message };
   }
   if (returned === 'in_flight') {
