@@ -11,7 +11,9 @@ import { closeUnpaidInvoice, readInvoice } from '../../db/queries/billing/invoic
 import { issueChangeInvoice, issuePeriodInvoice } from '../../db/queries/billing/issue-invoice.ts';
 import { lockSubscription, termsOf } from '../../db/queries/billing/subscriptions.ts';
 import { bookDispute } from '../../db/queries/payments/disputes.ts';
+import { lockPayment } from '../../db/queries/payments/refunds.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
+import { takeBackPayment } from '../../db/queries/payments/take-back-payment.ts';
 import { invoiceLines } from '../../db/schema/billing.ts';
 import { ledgerEntries } from '../../db/schema/payments.ts';
 import type { CardDispute } from '../../domain/payments/dispute.ts';
@@ -452,6 +454,25 @@ describe('tax is taken back', () => {
     expect(await books()).toMatchObject({ bad_debt: 1219, tax_payable: -319 });
     await pay(invoice, 1451);
     expect(await books()).toEqual({ 'cash:manual': 3451, revenue: -2900, tax_payable: -551 });
+  });
+
+  it('of what is written off once, where a part was refunded before the bank took all of it back', async () => {
+    const invoice = await newInvoice();
+    const paymentId = await pay(invoice, 3451);
+    await refund(paymentId, { amountMinor: 400 });
+    const returned = { amountMinor: 3451, code: 'R10' };
+    await withTenant(api.db, tenant.tenantId, async (tx) =>
+      takeBackPayment(tx, await lockPayment(tx, paymentId), { returned, attempt: null, at: new Date() }),
+    );
+    await close(invoice, 'uncollectible');
+    expect(await books()).toEqual({ 'cash:manual': -400, revenue: -2900, refunds: 336, bad_debt: 2964 });
+    await pay(invoice, 3451);
+    expect(await books()).toEqual({
+      'cash:manual': 3051,
+      revenue: -2900,
+      refunds: 336,
+      tax_payable: -487,
+    });
   });
 
   it('of refunds in any parts, exactly all of it in the end', async () => {

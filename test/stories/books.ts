@@ -286,7 +286,8 @@ function taxOf({ id, taxMinor }: typeof invoices.$inferSelect) {
 function owedTax(invoice: typeof invoices.$inferSelect, notes: readonly (typeof creditNotes.$inferSelect)[]) {
   const { id, status, currency, taxMinor, paidMinor } = invoice;
   const takenBackMinor = notes.reduce((sum, note) => (note.invoiceId === id ? sum + note.taxMinor : sum), 0);
-  const bornMinor = status === 'uncollectible' ? taxPart(invoice, paidMinor) : taxMinor;
+  const bornMinor =
+    status === 'uncollectible' ? Math.max(taxPart(invoice, paidMinor), takenBackMinor) : taxMinor;
   return { currency, amountMinor: status === 'void' ? 0 : takenBackMinor - bornMinor };
 }
 

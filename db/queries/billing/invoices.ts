@@ -115,10 +115,11 @@ export async function closeUnpaidInvoice(
   const paid = money(as === 'void' ? invoice.paidMinor : 0, currency);
   const givenBack = money(as === 'void' ? await givenBackOf(tx, invoice) : 0, currency);
   const credit = subtract(paid, givenBack);
+  const notes = await correctedOf(tx, invoice.id);
   const [tax, corrected] =
     as === 'void'
-      ? [money(invoice.taxMinor, currency), money((await correctedOf(tx, invoice.id)).taxMinor, currency)]
-      : [money(unpaidTaxOf(invoice), currency), money(0, currency)];
+      ? [money(invoice.taxMinor, currency), money(notes.taxMinor, currency)]
+      : [money(unpaidTaxOf(invoice, notes), currency), money(0, currency)];
   await postToLedger(tx, {
     tenantId: invoice.tenantId,
     kind: as === 'void' ? 'invoice_voided' : 'invoice_written_off',
@@ -140,9 +141,18 @@ export async function closeUnpaidInvoice(
   return true;
 }
 
-/** The tax of what was never paid: written off with it, and owed again as far as it is paid after all. */
-export function unpaidTaxOf(invoice: InvoiceRow): number {
-  return invoice.taxMinor - taxPart(invoice, invoice.paidMinor);
+/**
+ * The tax of what is not paid: written off with it, and owed again as far as it is paid after all. What refunds have taken back
+ * (`corrected`) is not written off as well, where a bank has taken back the payment that they gave back a part of.
+ */
+function unpaidTaxOf(invoice: InvoiceRow, corrected: { taxMinor: number }): number {
+  return invoice.taxMinor - Math.max(taxPart(invoice, invoice.paidMinor), corrected.taxMinor);
+}
+
+/** Of an invoice that is given up: the tax that is owed again when what is paid of it goes from one amount to another. */
+export async function taxOwedAgain(tx: Tx, from: InvoiceRow, to: InvoiceRow): Promise<number> {
+  const corrected = await correctedOf(tx, from.id);
+  return unpaidTaxOf(from, corrected) - unpaidTaxOf(to, corrected);
 }
 
 /**

@@ -24,7 +24,7 @@ import { payments } from '../../schema/payments.ts';
 import { applyPaidChange } from '../billing/apply-change.ts';
 import { addCredit } from '../billing/customers.ts';
 import { findOpenCase, moveOnCase } from '../billing/dunning-cases.ts';
-import { dueOf, type InvoiceRow, readInvoice, unpaidInvoices, unpaidTaxOf } from '../billing/invoices.ts';
+import { dueOf, type InvoiceRow, readInvoice, taxOwedAgain, unpaidInvoices } from '../billing/invoices.ts';
 import { forgetPlan } from '../billing/planned-charges.ts';
 import { rewardReferral } from '../billing/referrals.ts';
 import { resumedPeriod } from '../billing/resumed-period.ts';
@@ -300,7 +300,7 @@ async function postPayment(
   const claim: LedgerAccount = wasWrittenOff ? 'bad_debt' : 'receivable';
   const settledMinor = allocatedMinor + roundingMinor + forgivenMinor;
   const paidMinor = invoice.paidMinor + settledMinor;
-  const taxMinor = wasWrittenOff ? unpaidTaxOf(invoice) - unpaidTaxOf({ ...invoice, paidMinor }) : 0;
+  const taxMinor = wasWrittenOff ? await taxOwedAgain(tx, invoice, { ...invoice, paidMinor }) : 0;
   const creditChangeMinor = excessMinor - (rail === 'credit' ? amount.amountMinor : 0);
   await postToLedger(tx, {
     tenantId,

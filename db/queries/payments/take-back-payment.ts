@@ -21,7 +21,13 @@ import type { Tx } from '../../client.ts';
 import { invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
 import { addCredit } from '../billing/customers.ts';
-import { closeUnpaidInvoice, dueOf, type InvoiceRow, readInvoice, unpaidTaxOf } from '../billing/invoices.ts';
+import {
+  closeUnpaidInvoice,
+  dueOf,
+  type InvoiceRow,
+  readInvoice,
+  taxOwedAgain,
+} from '../billing/invoices.ts';
 import { addTimelineEntry, announceSubscription, lockSubscription } from '../billing/subscriptions.ts';
 import { enqueueNotification } from '../messaging/notifications.ts';
 import { creditGivenBack, unspentCredit } from './book-refund.ts';
@@ -209,7 +215,7 @@ async function takeBack(
   const claim: LedgerAccount = isGivenUp ? 'bad_debt' : 'receivable';
   const { currency } = payment;
   const amount = money(returnedMinor, currency);
-  const taxMinor = isGivenUp ? unpaidTaxOf(reopened) - unpaidTaxOf(invoice) : 0;
+  const taxMinor = isGivenUp ? await taxOwedAgain(tx, reopened, invoice) : 0;
   await postToLedger(tx, {
     tenantId: payment.tenantId,
     kind: 'payment_returned',
