@@ -12,6 +12,7 @@ import {
 import { ApplicationFailure } from '@temporalio/common';
 import type { ErrorRequestHandler } from 'express';
 import type { Logger } from '../config/logger.ts';
+import { isOutage } from '../db/outage.ts';
 import { DomainError, VendorError } from '../domain/errors.ts';
 import { isProblemCode, Problem, type ProblemCode, retryAfterOf } from './problem.ts';
 
@@ -182,7 +183,7 @@ function fromDatabase(error: unknown): Problem | undefined {
     if (code === UNIQUE_VIOLATION) return alreadyExists(error);
     if (typeof code !== 'string') continue;
     if (unusableValueCode.test(code)) return valueUnusable(error);
-    if (transientDatabaseCode.test(code) || lostConnection.test(cause.message)) {
+    if (isOutage(cause)) {
       return new Problem({
         code: 'database_unavailable',
         detail:
@@ -216,9 +217,3 @@ function valueUnusable(cause: unknown): Problem {
     cause,
   });
 }
-
-/** Connection exceptions (08), shutdown (57P), too many connections (53), serialisation and deadlock (40). */
-const transientDatabaseCode =
-  /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|08...|57P0.|53...|40001|40P01)$/;
-const lostConnection =
-  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered a connection error|Cannot use a pool after calling end)/;

@@ -206,6 +206,45 @@ describe('a reminder', () => {
   });
 });
 
+describe('a run that loses the database for a moment', () => {
+  it('does what it can, is no success, and does the rest when it is tried again', async () => {
+    const at = '2026-03-11T10:00:00.000Z';
+    const finalisesAt = '2026-03-10T10:00:00Z';
+    const drafted = [
+      await scene.draft(subscriptionId, { finalisesAt }),
+      await scene.draft(subscriptionId, { finalisesAt }),
+    ];
+    const statuses = async () =>
+      Promise.all(drafted.map(async ({ id }) => (await scene.ok('GET', `/v1/invoices/${id}`)).status));
+    const before = await lastSuccess();
+    await expect(run(at, losing(3))).rejects.toThrow('Not every invoice could be done now');
+    expect(await statuses()).toEqual(['draft', 'open']);
+    expect(await lastSuccess()).toEqual(before);
+    expect(await run(at)).toEqual({ finalised: 1, reminded: 0, failed: 0 });
+    expect(await statuses()).toEqual(['open', 'open']);
+    expect(await lastSuccess()).not.toEqual(before);
+  });
+});
+
+/** When the run last did its work, and how. */
+const lastSuccess = () =>
+  scene.api.sql("SELECT last_success_at, last_result FROM schedule_runs WHERE name = 'daily-invoice-run'");
+
+/** A database whose server ends the nth transaction. */
+function losing(nth: number): Database {
+  let begun = 0;
+  const transaction: Database['transaction'] = (work) =>
+    scene.api.db.transaction(async (tx) => {
+      begun += 1;
+      if (begun === nth) {
+        const { rows } = await tx.execute<{ pid: number }>('select pg_backend_pid() as pid');
+        await scene.api.sql('SELECT pg_terminate_backend($1)', [rows[0]?.pid]);
+      }
+      return work(tx);
+    });
+  return { ...scene.api.db, transaction };
+}
+
 describe('a run that is killed', () => {
   it('at any moment leaves whole invoices, and the next one does the rest, each once', async () => {
     const finalisesAt = '2026-03-18T10:00:00Z';

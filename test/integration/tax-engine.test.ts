@@ -9,6 +9,7 @@ import { createActivities } from '../../activities/index.ts';
 import { withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { eraseCustomer } from '../../db/queries/billing/erase-customer.ts';
+import { createDraft, discardDraft } from '../../db/queries/billing/invoice-drafts.ts';
 import { releaseTaxHolds } from '../../db/queries/billing/tax-hold.ts';
 import { removeOldRows } from '../../db/queries/operations/retention.ts';
 import { customers, subscriptions } from '../../db/schema/billing.ts';
@@ -171,6 +172,24 @@ describe('an engine that is away', () => {
     const ended = await scene.activities.billing.expireSubscription({ ...due, at: next?.at ?? '' });
     expect(ended.snapshot.status).toBe('expired');
     expect((await stateOf(scene, due)).hold).toBeNull();
+  });
+
+  it('has the daily run tried again: a draft that only waits for the engine is issued the same day', async () => {
+    const due = await engineSubscription(scene, 'renew');
+    await draftedFor(due);
+    const run = () => scene.activities.operations.runDailyInvoices({ at: due.at });
+    scene.sandbox.setFaults({ next: [away] });
+    await expect(run()).rejects.toThrow('Not every invoice could be done now');
+    expect((await stateOf(scene, due)).invoices).toHaveLength(1);
+    expect(await run()).toMatchObject({ failed: 0 });
+    expect((await stateOf(scene, due)).invoices.at(-1)).toBe('open 3451 tax 551');
+  });
+
+  it('is not waited for by a run whose draft has no address to ask about', async () => {
+    const due = await engineSubscription(scene, 'renew', null);
+    const draftId = await draftedFor(due);
+    expect(await scene.activities.operations.runDailyInvoices({ at: due.at })).toMatchObject({ failed: 1 });
+    await withTenant(scene.db, due.tenantId, (tx) => discardDraft(tx, draftId));
   });
 
   it('refuses a person who waits, and leaves no trace of the request', async () => {
@@ -417,6 +436,16 @@ function isDeath(error: unknown): boolean {
 }
 
 /** A second seat for the other half of the period. */
+/** A draft that is due. */
+function draftedFor({ tenantId, subscriptionId, at }: DueSubscription): Promise<string> {
+  const lines = [{ description: 'Workshop', quantity: 1, unitMinor: 2900, taxCode: null }];
+  const [day, daysUntilDue] = [new Date(at), 14];
+  return withTenant(scene.db, tenantId, async (tx) => {
+    const draft = { subscriptionId, lines, daysUntilDue, finalisesAt: day, at: day };
+    return (await createDraft(tx, draft)).id;
+  });
+}
+
 function moreSeats({ tenantId, subscriptionId }: DueSubscription) {
   return {
     tenantId,
