@@ -6,7 +6,8 @@
  * what is booked.
  */
 
-import { type Database, withSystem, withTenant } from '../../db/client.ts';
+import type { Logger } from '../../config/logger.ts';
+import { type Database, withSystem } from '../../db/client.ts';
 import { storeCardEvent } from '../../db/queries/operations/inbox.ts';
 import { appendOutbox } from '../../db/queries/operations/outbox.ts';
 import {
@@ -16,10 +17,10 @@ import {
 } from '../../db/queries/operations/schedule-runs.ts';
 import { ordersToLookAt } from '../../db/queries/payments/book-order.ts';
 import { razorpaySubscriptionsToLookAt } from '../../db/queries/payments/book-razorpay-subscription.ts';
-import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
 import { razorpayCollectionEvent } from '../../workflows/payments/razorpay-collection.contract.ts';
 import { razorpayPaymentEvent } from '../../workflows/payments/razorpay-payment.contract.ts';
+import { forEachTenant } from '../each-tenant.ts';
 
 export type MissedWebhooksResult = {
   looked: number;
@@ -28,12 +29,21 @@ export type MissedWebhooksResult = {
   razorpaySubscriptions: number;
 };
 
-export function createMissedWebhooksActivities({ db, cardVendor }: { db: Database; cardVendor: CardVendor }) {
+export function createMissedWebhooksActivities({
+  cardVendor,
+  ...deps
+}: {
+  db: Database;
+  cardVendor: CardVendor;
+  log: Logger;
+}) {
+  const { db } = deps;
   return {
     async reconcileMissedWebhooks({ at }: { at: string }): Promise<MissedWebhooksResult> {
       const now = new Date(at);
       const watermark = (await readWatermark(db, scheduleName)) ?? new Date(now.getTime() - firstLookMs);
-      const result: MissedWebhooksResult = { looked: 0, found: 0, ...(await askForLooks(db, now)) };
+      const { asked, failure } = await askForLooks(deps, now);
+      const result: MissedWebhooksResult = { looked: 0, found: 0, ...asked };
       for (let from = watermark.getTime() - overlapMs; from < now.getTime(); from += sliceMs) {
         const slice = { from: new Date(from), to: new Date(Math.min(from + sliceMs, now.getTime())) };
         const range = { since: slice.from.toISOString(), until: slice.to.toISOString() };
@@ -44,33 +54,28 @@ export function createMissedWebhooksActivities({ db, cardVendor }: { db: Databas
         }
         await raiseWatermark(db, { name: scheduleName, watermark: slice.to });
       }
+      if (failure !== null) throw failure;
       await recordScheduleSuccess(db, { name: scheduleName, at: now, result });
       return result;
     },
   };
 }
 
-/** Asks for a look at each order and subscription at Razorpay nobody has looked at for a while. Returns how many. */
-async function askForLooks(
-  db: Database,
-  at: Date,
-): Promise<Pick<MissedWebhooksResult, 'orders' | 'razorpaySubscriptions'>> {
-  const tenantIds = await withSystem(db, (tx) => listTenantIds(tx));
+/** Asks for a look at each order and subscription at Razorpay nobody has looked at for a while, and says how many. */
+async function askForLooks(deps: { db: Database; log: Logger }, at: Date) {
   const asked = { orders: 0, razorpaySubscriptions: 0 };
   const limit = LOOKS_AT_ONCE;
-  for (const tenantId of tenantIds) {
-    await withTenant(db, tenantId, async (tx) => {
-      const orders = await ordersToLookAt(tx, { at, limit });
-      const subscriptions = await razorpaySubscriptionsToLookAt(tx, { at, limit });
-      await appendOutbox(tx, tenantId, [
-        ...orders.map((externalId) => razorpayPaymentEvent(externalId, null)),
-        ...subscriptions.map((externalId) => razorpayCollectionEvent(externalId, null)),
-      ]);
-      asked.orders += orders.length;
-      asked.razorpaySubscriptions += subscriptions.length;
-    });
-  }
-  return asked;
+  const failure = await forEachTenant(deps, async (tx, tenantId) => {
+    const orders = await ordersToLookAt(tx, { at, limit });
+    const subscriptions = await razorpaySubscriptionsToLookAt(tx, { at, limit });
+    await appendOutbox(tx, tenantId, [
+      ...orders.map((externalId) => razorpayPaymentEvent(externalId, null)),
+      ...subscriptions.map((externalId) => razorpayCollectionEvent(externalId, null)),
+    ]);
+    asked.orders += orders.length;
+    asked.razorpaySubscriptions += subscriptions.length;
+  });
+  return { asked, failure };
 }
 
 /** Of each tenant and kind; the next hour takes the rest. */

@@ -1,20 +1,22 @@
 /** Trial statistics (seed 003): conversion rate and average days to convert, per tenant, every six hours. */
-import { type Database, withSystem, withTenant } from '../../db/client.ts';
+import type { Logger } from '../../config/logger.ts';
+import type { Database } from '../../db/client.ts';
 import { recordScheduleSuccess } from '../../db/queries/operations/schedule-runs.ts';
 import { recordTrialStatistics } from '../../db/queries/reporting/trial-statistics.ts';
-import { listTenantIds } from '../../db/queries/tenants/tenants.ts';
+import { forEachTenant } from '../each-tenant.ts';
 
-export function createTrialStatisticsActivities({ db }: { db: Database }) {
+export function createTrialStatisticsActivities(deps: { db: Database; log: Logger }) {
   return {
     /** Safe to repeat: a run's figures are stored once per tenant and instant. */
     async refreshTrialStatistics({ at }: { at: string }): Promise<{ tenants: number }> {
       const now = new Date(at);
-      const tenantIds = await withSystem(db, listTenantIds);
-      for (const tenantId of tenantIds) {
-        await withTenant(db, tenantId, (tx) => recordTrialStatistics(tx, { tenantId, at: now }));
-      }
-      const result = { tenants: tenantIds.length };
-      await recordScheduleSuccess(db, { name: 'trial-statistics', at: now, result });
+      const result = { tenants: 0 };
+      const failure = await forEachTenant(deps, async (tx, tenantId) => {
+        await recordTrialStatistics(tx, { tenantId, at: now });
+        result.tenants += 1;
+      });
+      if (failure !== null) throw failure;
+      await recordScheduleSuccess(deps.db, { name: 'trial-statistics', at: now, result });
       return result;
     },
   };

@@ -4,6 +4,7 @@
  */
 import { asc, eq } from 'drizzle-orm';
 import pg from 'pg';
+import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createMissedWebhooksActivities } from '../../activities/operations/missed-webhooks.ts';
 import { type Tx, withSystem, withTenant } from '../../db/client.ts';
@@ -23,6 +24,7 @@ import { createStripe } from '../../integrations/stripe/connection.ts';
 import { databaseServerUrl } from '../support/services.ts';
 import { createScene, type OpenInvoice, PRICE_MINOR, type Scene } from './collection-scene.ts';
 
+const log = pino({ level: 'silent' });
 let scene: Scene;
 beforeEach(async () => {
   scene = await createScene();
@@ -394,7 +396,7 @@ async function happened(instant: Date): Promise<string> {
 
 function look(instant: Date, cardVendor: CardVendor = scene.cardVendor) {
   scene.sandbox.clock.set(instant);
-  const { reconcileMissedWebhooks } = createMissedWebhooksActivities({ db: scene.db, cardVendor });
+  const { reconcileMissedWebhooks } = createMissedWebhooksActivities({ db: scene.db, cardVendor, log });
   return reconcileMissedWebhooks({ at: instant.toISOString() });
 }
 

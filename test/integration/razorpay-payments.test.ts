@@ -557,7 +557,7 @@ function refundsOf({ tenantId, invoiceId }: PlacedOrder): Promise<string[]> {
 async function lookedFor({ externalId }: PlacedOrder, when: string): Promise<boolean> {
   const { db } = scene;
   const before = (await envelopes()).length;
-  await createMissedWebhooksActivities({ db, cardVendor: scene.cardVendor }).reconcileMissedWebhooks({
+  await createMissedWebhooksActivities({ db, cardVendor: scene.cardVendor, log }).reconcileMissedWebhooks({
     at: when,
   });
   const asked = (await envelopes()).slice(before);

@@ -474,6 +474,6 @@ async function asksForLook({ externalId }: Placed): Promise<boolean> {
 async function lookedFor({ externalId }: Placed, when: string): Promise<boolean> {
   const { db, cardVendor } = scene;
   const before = (await envelopes()).length;
-  await createMissedWebhooksActivities({ db, cardVendor }).reconcileMissedWebhooks({ at: when });
+  await createMissedWebhooksActivities({ db, cardVendor, log }).reconcileMissedWebhooks({ at: when });
   return (await envelopes()).slice(before).some((envelope) => envelope.includes(externalId));
 }
