@@ -1,7 +1,7 @@
 /**
  * Finds events of the card vendor whose webhook never came: reads the vendor's own list since two hours before the
- * last look, a few hours at a time, and stores what is missing. Safe to repeat: an event is stored once, whoever brings
- * it, and a look that is cut off is gone on with where it had come to. Razorpay keeps no such list: there every order that
+ * last look, an hour at a time, and stores what is missing. Safe to repeat: an event is stored once, whoever brings
+ * it, and a look that is cut off is gone on with where it had come to; only the last two hours are always read anew. Razorpay keeps no such list: there every order that
  * may still be paid, and every subscription that may still charge, is read again by its own process, which compares with
  * what is booked.
  */
@@ -41,10 +41,11 @@ export function createMissedWebhooksActivities({
   return {
     async reconcileMissedWebhooks({ at }: { at: string }): Promise<MissedWebhooksResult> {
       const now = new Date(at);
-      const watermark = (await readWatermark(db, scheduleName)) ?? new Date(now.getTime() - firstLookMs);
+      const settledUntil = now.getTime() - overlapMs;
+      const watermark = (await readWatermark(db, scheduleName)) ?? new Date(settledUntil - firstLookMs);
       const { asked, failure } = await askForLooks(deps, now);
       const result: MissedWebhooksResult = { looked: 0, found: 0, ...asked };
-      for (let from = watermark.getTime() - overlapMs; from < now.getTime(); from += sliceMs) {
+      for (let from = Math.min(watermark.getTime(), settledUntil); from < now.getTime(); from += sliceMs) {
         const slice = { from: new Date(from), to: new Date(Math.min(from + sliceMs, now.getTime())) };
         const range = { since: slice.from.toISOString(), until: slice.to.toISOString() };
         for await (const event of cardVendor.listEvents(range)) {
@@ -52,7 +53,8 @@ export function createMissedWebhooksActivities({
           result.looked += 1;
           if (stored.outcome === 'stored') result.found += 1;
         }
-        await raiseWatermark(db, { name: scheduleName, watermark: slice.to });
+        const settled = new Date(Math.min(slice.to.getTime(), settledUntil));
+        await raiseWatermark(db, { name: scheduleName, watermark: settled });
       }
       if (failure !== null) throw failure;
       await recordScheduleSuccess(db, { name: scheduleName, at: now, result });
@@ -83,8 +85,9 @@ const LOOKS_AT_ONCE = 200;
 
 const scheduleName = 'missed-webhooks';
 const hourMs = 3_600_000;
-/** Events may be listed late and clocks differ. */
+/** Events may be listed late and clocks differ: what is younger is not settled, and is read again by the next look. */
 const overlapMs = 2 * hourMs;
-const sliceMs = 3 * hourMs;
+/** The vendor lists the newest first, so what was read of a slice that is cut off is read again. */
+const sliceMs = hourMs;
 /** Before the first success: three days, as long as the vendor retries a webhook. */
 const firstLookMs = 72 * hourMs;

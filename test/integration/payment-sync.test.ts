@@ -165,33 +165,42 @@ describe('the look for missed webhooks', () => {
     expect(await look(hours(0.005))).toEqual({ looked: 1, found: 1, orders: 0, razorpaySubscriptions: 0 });
     expect(await look(hours(0.01))).toEqual({ looked: 1, found: 0, orders: 0, razorpaySubscriptions: 0 });
     expect(await found()).toEqual([late]);
-    expect(await lastLook()).toMatchObject({ watermark: hours(0.01), lastSuccessAt: hours(0.01) });
+    expect(await lastLook()).toMatchObject({ watermark: hours(-1.99), lastSuccessAt: hours(0.01) });
   });
 
   it('goes back three days when it is the first, and no further', async () => {
     await happened(hours(-80));
-    const recent = await happened(hours(-70));
+    const recent = await happened(hours(-69.5));
     expect(await look(noon)).toEqual({ looked: 1, found: 1, orders: 0, razorpaySubscriptions: 0 });
     expect(await found()).toEqual([recent]);
   });
 
+  it('that has time for one hour of events at each try comes as near as two hours', async () => {
+    const [old, young] = [await happened(hours(-70.5)), await happened(hours(-2.5))];
+    for (let tries = 0; tries < 72; tries += 1) {
+      await expect(look(noon, dyingAtSlice(2, []))).rejects.toMatchObject({ code: 'vendor_unavailable' });
+    }
+    expect(await found()).toEqual([old, young]);
+    expect(await lastLook()).toMatchObject({ watermark: hours(-2), lastSuccessAt: null });
+  });
+
   it('that dies in the middle is gone on with from there, and stores no event twice', async () => {
     const events = [];
-    for (const since of [-73, -69.5, -66.5, -1.5]) events.push(await happened(hours(since)));
+    for (const since of [-73.5, -72.5, -71.5, -1.5]) events.push(await happened(hours(since)));
     const asked: string[] = [];
     await expect(look(noon, dyingAtSlice(3, asked))).rejects.toMatchObject({ code: 'vendor_unavailable' });
     expect(await found()).toEqual(events.slice(0, 2));
-    expect(await lastLook()).toMatchObject({ watermark: hours(-68), lastSuccessAt: null });
+    expect(await lastLook()).toMatchObject({ watermark: hours(-72), lastSuccessAt: null });
 
     expect(await look(hours(1), dyingAtSlice(null, asked))).toEqual({
-      looked: 3,
+      looked: 2,
       found: 2,
       orders: 0,
       razorpaySubscriptions: 0,
     });
-    expect(asked.slice(0, 4)).toEqual([-74, -71, -68, -70].map((ago) => hours(ago).toISOString()));
+    expect(asked.slice(0, 4)).toEqual([-74, -73, -72, -72].map((ago) => hours(ago).toISOString()));
     expect(await found()).toEqual(events);
-    expect(await lastLook()).toMatchObject({ watermark: hours(1), lastSuccessAt: hours(1) });
+    expect(await lastLook()).toMatchObject({ watermark: hours(-1), lastSuccessAt: hours(1) });
     const signals = await withSystem(scene.db, (tx) => tx.select().from(outbox));
     expect(signals.map(({ topic }) => topic)).toEqual(Array(4).fill('workflow.signal_with_start'));
   });
