@@ -17,9 +17,9 @@ import {
 import { changeSubscription, lockSubscription, snapshotOf } from '../../db/queries/billing/subscriptions.ts';
 import { forgetProofFiles, proofFilesOf } from '../../db/queries/payments/bank-proofs.ts';
 import type { SubscriptionSnapshot } from '../../domain/billing/subscription.ts';
-import { errorCodes, VendorError } from '../../domain/errors.ts';
 import type { ObjectStorage } from '../../domain/operations/object-storage.ts';
 import type { CardVendor } from '../../domain/payments/card-payment.ts';
+import { askHourly } from '../ask-hourly.ts';
 import type { ActInput } from './act.ts';
 
 export function createCustomerActivities({
@@ -47,7 +47,8 @@ export function createCustomerActivities({
         return { keep: false, vendorCustomerId: customer.vendorCustomerId, files };
       });
       await deleteFiles(storage, files);
-      if (vendorCustomerId !== null) await deleteAtVendor(cardVendor, vendorCustomerId);
+      // The erasure is owed.
+      if (vendorCustomerId !== null) await askHourly(() => cardVendor.deleteCustomer(vendorCustomerId));
 
       return withTenant(db, tenantId, async (tx) => {
         const context = await lockSubscription(tx, subscriptionId);
@@ -79,19 +80,3 @@ async function deleteFiles(storage: ObjectStorage | undefined, keys: readonly st
     throw new Error('Files of an erased customer cannot be deleted: there is no storage');
   for (const key of keys) await storage.delete(key);
 }
-
-/**
- * The erasure is owed, whatever the vendor says today: also a refusal (a key that was revoked or lacks the right) is
- * tried again, once an hour, until somebody has mended it.
- */
-async function deleteAtVendor(cardVendor: CardVendor, vendorCustomerId: string): Promise<void> {
-  try {
-    await cardVendor.deleteCustomer(vendorCustomerId);
-  } catch (error) {
-    if (!(error instanceof VendorError) || errorCodes[error.code].retryable) throw error;
-    const { message } = error;
-    throw new VendorError({ code: 'vendor_unavailable', message, retryAfterMs: HOUR_MS, cause: error });
-  }
-}
-
-const HOUR_MS = 3_600_000;

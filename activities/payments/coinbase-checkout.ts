@@ -27,8 +27,8 @@ import {
   nextLookAt,
   type ProviderCheckout,
 } from '../../domain/payments/coinbase-checkout.ts';
-
 import { coinbaseCheckoutEvent } from '../../workflows/payments/coinbase-checkout.contract.ts';
+import { askHourly } from '../ask-hourly.ts';
 
 type Deps = { db: Database; checkoutProvider: CheckoutProvider };
 
@@ -58,12 +58,12 @@ export function createCoinbaseCheckoutActivities({ log, ...deps }: Deps & { log:
       return stateOf(db, { tenantId, checkoutId, now });
     },
 
-    /** Books what became of a checkout. One that is none of ours is ignored. */
+    /** Books what became of a checkout, however long Coinbase refuses our key. One that is none of ours is ignored. */
     async syncCoinbaseCheckout({ checkoutId, inboxEventIds, at: now }: SyncCheckoutInput): Promise<LookedAt> {
       const tenantId = await withSystem(db, (tx) => tenantOfCheckout(tx, checkoutId));
       if (tenantId === null) log.info({ checkoutId }, 'a checkout that is none of ours was ignored');
       else {
-        const seen = await fetchKnown(deps, { tenantId, checkoutId });
+        const seen = await askHourly(() => fetchKnown(deps, { tenantId, checkoutId }));
         if (seen === null) {
           // The sweep tells of the event again for three days, in case somebody corrects the key meanwhile.
           log.error(

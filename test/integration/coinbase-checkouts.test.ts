@@ -5,6 +5,7 @@
 import pino from 'pino';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createActivities } from '../../activities/index.ts';
+import { loadConfig } from '../../config/env.ts';
 import { withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
 import { closeInvoice } from '../../db/queries/billing/close-invoice.ts';
@@ -16,6 +17,7 @@ import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
 import { payments } from '../../db/schema/payments.ts';
 import { money } from '../../domain/money.ts';
 import { checkoutKey } from '../../domain/payments/coinbase-checkout.ts';
+import { createCoinbaseCheckouts } from '../../integrations/coinbase-business/client.ts';
 import {
   askForCheckout,
   at,
@@ -368,6 +370,19 @@ describe('what Coinbase cannot say', () => {
     const { checkoutId } = checkout;
     const looked = await coinbase.syncCoinbaseCheckout({ checkoutId, inboxEventIds: [], at });
     expect(looked).toEqual({ status: 'active', lookAt: expired });
+  });
+
+  it('while it refuses our key is asked for again, once an hour', async () => {
+    const { checkoutId } = await placedCheckout(scene);
+    const { privateKey } = loadConfig({ NODE_ENV: 'test' }).coinbase;
+    const revoked = { keyName: 'revoked', privateKey, apiBase: scene.coinbase.url };
+    const checkoutProvider = createCoinbaseCheckouts(revoked);
+    const { coinbase } = createActivities({ ...scene, checkoutProvider, log, drainOutbox: async () => 0 });
+    await expect(coinbase.syncCoinbaseCheckout({ checkoutId, inboxEventIds: [], at })).rejects.toMatchObject({
+      code: 'vendor_unavailable',
+      retryAfterMs: 3_600_000,
+      cause: { code: 'vendor_rejected_request' },
+    });
   });
 
   it('an id that nobody here has given is ignored', async () => {
