@@ -52,7 +52,7 @@ module.exports = {
         '^api/',
         '^domain/',
         contract,
-        '^db/(queries/|client|ids|together)',
+        '^db/(queries/|client|ids|outage|together)',
         '^temporal/',
         '^integrations/[^/]+/(webhook|verify)[^/]*[.]ts$',
         '^integrations/(pdf|statements|proofs)/',
