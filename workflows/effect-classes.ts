@@ -98,6 +98,7 @@ export const dailySweep: ActivityOptions = {
   ...sweep,
   startToCloseTimeout: '2 hours',
   scheduleToCloseTimeout: '5 hours',
+  retry: { ...sweep.retry, maximumInterval: '10 minutes' },
 };
 
 /** Watching a chain: for hours, and again whenever it ends. A worker that died is missed after half a minute. */

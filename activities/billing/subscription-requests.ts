@@ -209,8 +209,7 @@ export async function cancelNow(
   message = 'The subscription was cancelled at once.',
 ): Promise<SubscriptionContext> {
   const { subscription } = context;
-  if (subscription.policy.openInvoiceOnCancel === 'void' || !wasGiven.has(subscription.status))
-    await voidOpenInvoices(tx, context, at);
+  // Changes are given up before the invoices that they credit are voided: what is never credited is not taken over.
   await voidPendingChange(tx, context, at);
   const after = await changeSubscription(tx, context, {
     set: {
@@ -222,6 +221,8 @@ export async function cancelNow(
     at,
     entry: { kind: 'cancelled', message },
   });
+  if (subscription.policy.openInvoiceOnCancel === 'void' || !wasGiven.has(subscription.status))
+    await voidOpenInvoices(tx, context, at);
   if ((await findOpenCase(tx, subscription.customerId)) !== null) await stopDunning(tx, after, at);
   return after;
 }

@@ -115,9 +115,9 @@ export function createSubscriptionActivities(deps: IssuingDeps) {
         const { status, trialEndsAt, periodEndsAt } = context.subscription;
         // The day it was cancelled for, however long it was held.
         const at = (status === 'trialing' ? trialEndsAt : periodEndsAt) ?? new Date(due.at);
+        await voidPendingChange(tx, context, at);
         // Nothing was given for it: a conversion that nobody confirmed ends with its trial.
         if (status === 'trialing') await voidOpenInvoices(tx, context, at);
-        await voidPendingChange(tx, context, at);
         const billed = await billUnbilledChange(tx, context, at);
         const after = await changeSubscription(tx, billed, {
           set: { ...statusChange(context, 'cancelled', at), endedAt: at, ...nothingPending },

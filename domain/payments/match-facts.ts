@@ -52,7 +52,7 @@ export type AllocatedCredit = {
   /** Of the invoices that it paid, and those that its own text names. */
   references: readonly string[];
   bankReference: string | null;
-  /** We have given some of it back, or are about to. */
+  /** We have given all of it back, or are about to. */
   isRefunded: boolean;
 };
 

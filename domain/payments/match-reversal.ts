@@ -2,8 +2,8 @@
  * Money out that takes back money which came in (knowledge: bank reconciliation §2.4 g3). An amount and a word are not enough
  * to take an invoice's payment away: a refund that a company pays by hand has both. The movement has to be of the credit's
  * account and amount, say that it is a return, and name the credit: by the bank's own number of it, or by a reference that it
- * paid or names. Where we have given such a credit back ourselves, it may be that money: then only a code of the bank proves
- * that the bank took it.
+ * paid or names. Where we have given all of such a credit back ourselves, it may be that money: then only a code of the bank
+ * proves that the bank took it.
  *
  * Why it is safe to run twice: a credit that was taken back is none of those that are given.
  */

@@ -8,8 +8,12 @@
  * `Opening balance`, `BALANCE BROUGHT FORWARD`, `Kontostand am 05.03.2026`: the balance stands in another column. Where it stands
  * among the amounts, a bank gives it no name, account or purpose; `Saldo` alone is what people write who pay the rest.
  */
-export function isBalanceLine(cells: readonly string[], hasAmount: boolean): boolean {
+export function isBalanceLine(
+  cells: readonly string[],
+  { hasAmount, hasPayer }: { hasAmount: boolean; hasPayer: boolean },
+): boolean {
   if (!hasAmount) return cells.some((cell) => balanceWords.test(cell));
+  if (hasPayer) return false;
   const [only = '', ...others] = cells.filter((cell) => /\p{L}{4}/u.test(cell));
   return others.length === 0 && balanceName.test(only.trim());
 }

@@ -91,19 +91,22 @@ describe('a table', () => {
   });
 
   it('with balances among its amounts is read without them, where nothing else is said of them', async () => {
-    const columns = { ...simple.columns, amount: { ...direction, column: 'Amount', indicator: 'S/H' } };
+    const amount = { ...direction, column: 'Amount', indicator: 'S/H' };
+    const columns = { ...simple.columns, amount, payerName: 'Name' };
     const file = (...rows: string[]) => `Date,Name,Text,Ref,Currency,Amount,S/H\n${rows.join('\n')}\n`;
     const booked = '2026-03-05,Jane,A,,USD,1.50,H';
     const balances = ['2026-03-01,,,Anfangssaldo,USD,9.00,H', '2026-03-05,, ,Endsaldo,USD,10.50,H'];
-    expect(await read(file(booked, ...balances), { columns })).toEqual([[150, 'A']]);
+    expect(await read(file(booked, ...balances), { columns })).toEqual([[150, 'A', 'Jane']]);
     const movements = [
       '2026-03-05,Jane,Endsaldo,,USD,2.50,H',
+      '2026-03-05,Bo Li,Endsaldo,,USD,2.75,H',
       '2026-03-05,,Saldo,,USD,3.50,H',
       '2026-03-05,,Endsaldo Rechnung 7,,USD,4.50,S',
     ];
     expect(await read(file(booked, ...movements), { columns })).toEqual([
-      [150, 'A'],
-      [250, 'Endsaldo'],
+      [150, 'A', 'Jane'],
+      [250, 'Endsaldo', 'Jane'],
+      [275, 'Endsaldo', 'Bo Li'],
       [350, 'Saldo'],
       [-450, 'Endsaldo Rechnung 7'],
     ]);

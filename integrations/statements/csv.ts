@@ -144,8 +144,12 @@ function noteReader(mapping: CsvMapping) {
   };
   return (cells: readonly string[], table: CsvTable): 'balance' | 'footer' | null => {
     const date = cellIn(cells, table, mapping.columns.date)?.trim() ?? '';
-    const hasAmount = amountColumns(mapping).some((column) => cellIn(cells, table, column)?.trim());
-    if (isBalanceLine(cells, hasAmount)) return 'balance';
+    const isFilled = (column: CsvColumn | undefined) =>
+      column !== undefined && (cellIn(cells, table, column)?.trim() ?? '') !== '';
+    const hasAmount = amountColumns(mapping).some(isFilled);
+    const { payerName, payerAccount } = mapping.columns;
+    const hasPayer = isFilled(payerName) || isFilled(payerAccount);
+    if (isBalanceLine(cells, { hasAmount, hasPayer })) return 'balance';
     return isFooter(cells, { date, hasAmount }) && !hasDay(date) ? 'footer' : null;
   };
 }

@@ -116,6 +116,12 @@ function message(
 
 const unchecked = { checkBalances: false };
 
+it('an indented dash within a text ends no message', async () => {
+  const text = message(':61:260305C1,00NTRFX\n:86:INVOICE\n  -\n  ADV48213075');
+  const [movement] = await movementsIn(text, unchecked);
+  expect(movement?.texts.join(' ')).toContain('ADV48213075');
+});
+
 describe('a statement line', () => {
   it.each([
     ['2603050305C10,00NTRFREF//BANK01', { amountMinor: 1000, bookedOn: '2026-03-05' }],

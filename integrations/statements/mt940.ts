@@ -37,17 +37,20 @@ async function* swiftFields(text: AsyncIterable<string>): AsyncGenerator<SwiftFi
   for await (const { text: written, line } of textLines(withLineEnds(text))) {
     const plain = written.replaceAll('\t', ' ').replace(controlsAtEnds, '');
     const unwrapped = plain.replace(envelope, '').trimEnd();
-    const isMessageEnd = /^\s*-(?:\}.*|:20:.*)?$/i.test(unwrapped) || unwrapped.startsWith('{5:');
+    // An indented dash alone may be a line of a text.
+    const isMessageEnd: boolean =
+      (field?.tag === '86' ? /^(?:-|\s*-(?:\}.*|:20:.*))$/i : /^\s*-(?:\}.*|:20:.*)?$/i).test(unwrapped) ||
+      unwrapped.startsWith('{5:');
     if (isMessageEnd || unwrapped !== plain.trimEnd()) {
       if (field) yield field;
       field = null;
       yield { tag: null, lines: [], line };
     }
     // The next message may begin on the line on which one ends.
-    const marred = isMessageEnd ? (/(?:\{4:|^\s*-(?=:))(.*)$/.exec(unwrapped)?.[1] ?? '') : unwrapped;
+    const marred: string = isMessageEnd ? (/(?:\{4:|^\s*-(?=:))(.*)$/.exec(unwrapped)?.[1] ?? '') : unwrapped;
     const match = knownTags.exec(marred);
     const tag: string = match?.[1]?.toUpperCase() ?? field?.tag ?? '';
-    const content = marred.replace(controls, '');
+    const content: string = marred.replace(controls, '');
     if (content !== marred && strictTags.test(tag)) throw refuseControl(tag, line);
     if (match) {
       if (field) yield field;

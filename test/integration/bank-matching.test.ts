@@ -371,6 +371,18 @@ describe('what goes wrong with transfers', () => {
     expect([await scene.statusOf(first), await scene.statusOf(second)]).toContain('reversed');
   });
 
+  it('a return of what was given back only in part takes its credit back', async () => {
+    const credit = await scene.tell('WIRE ADV48213075', 49_900);
+    await scene.match();
+    const [paid] = await scene.api.sql('SELECT payment_id FROM bank_allocations WHERE transaction_id = $1', [
+      credit,
+    ]);
+    await scene.ok('POST', `/v1/payments/${paid?.payment_id}/refunds`, { amountMinor: 2000 });
+    await scene.tell('RETURN ADV48213075', -49_900, { bookedOn: '2026-03-06' });
+    await scene.match();
+    expect(await scene.statusOf(credit)).toBe('reversed');
+  });
+
   it.each(['before', 'after'])(
     'money that waits for somebody and went back is taken out of the queue, told %s',
     async (told) => {

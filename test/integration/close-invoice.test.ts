@@ -130,6 +130,14 @@ describe.each(acts)('an invoice that is given up as %s', (status, act) => {
     ]);
     expect(await giveUp(id, act)).toMatchObject({ status: 409, body: { reason: 'change_awaited' } });
 
+    const credited = await scene.oneOff(subscriptionId);
+    await scene.api.sql(
+      `UPDATE invoice_lines SET kind = 'change_credit', amount_minor = -amount_minor, credits_line_id = (SELECT id FROM invoice_lines WHERE invoice_id = $2)
+       WHERE invoice_id = $1`,
+      [id, credited.id],
+    );
+    expect(await giveUp(credited.id, act)).toMatchObject({ status: 409, body: { reason: 'change_awaited' } });
+
     await scene.api.sql("UPDATE subscriptions SET status = 'incomplete' WHERE id = $1", [subscriptionId]);
     const first = await scene.business.renew(subscriptionId, '2026-04-01T09:00:00.000Z');
     expect(await giveUp(first ?? '', act)).toMatchObject({

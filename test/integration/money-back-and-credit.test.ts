@@ -7,6 +7,8 @@ import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { withTenant } from '../../db/client.ts';
 import { newId } from '../../db/ids.ts';
+import { finaliseDraft } from '../../db/queries/billing/finalise-draft.ts';
+import { createDraft } from '../../db/queries/billing/invoice-drafts.ts';
 import { closeUnpaidInvoice, readInvoice } from '../../db/queries/billing/invoices.ts';
 import { requestRefund } from '../../db/queries/payments/request-refund.ts';
 import { settlePayment } from '../../db/queries/payments/settle-payment.ts';
@@ -118,9 +120,7 @@ describe('a plan change that keeps credit of a paid period', () => {
     if (more > 0) await changeToDaily(debit);
     await bankTakesBack(scene, debit, 'R10');
     expect(await invoiceOf(debit)).toMatchObject({ status: 'open', paidMinor: KEPT + more });
-    await withTenant(scene.db, debit.tenantId, async (tx) =>
-      closeUnpaidInvoice(tx, await readInvoice(tx, debit.invoiceId), { as: 'void', at: new Date(AT) }),
-    );
+    await voidInvoice(debit);
     // What is left of all of it is the invoice before, which stays paid.
     expect(await booksOf(debit)).toMatchObject({
       creditMinor: 0,
@@ -132,18 +132,32 @@ describe('a plan change that keeps credit of a paid period', () => {
     });
   });
 
+  it('takes nothing of another invoice: what had paid a one-off is credit again when that is voided', async () => {
+    const paid = await paidPeriod();
+    await change(paid, { quantity: 2, proration: 'next_invoice' });
+    const oneOff = { ...paid, invoiceId: await issueOneOff(paid, 5000) };
+    await payByHand(oneOff, 1000);
+    await voidInvoice(oneOff);
+    expect(await booksOf(paid)).toMatchObject({ creditMinor: 1000, customer_credit: -1000, refunds: 0 });
+  });
+
+  it('that is given up with its subscription takes nothing: what had paid the voided period is credit', async () => {
+    const debit = await debited(scene);
+    await bankSays(scene, debit, 'succeeded');
+    await change(debit, { quantity: 2, proration: 'next_invoice' });
+    await bankTakesBack(scene, debit, 'R10');
+    await payByHand(debit, 1000);
+    const { subscriptionId } = await invoiceOf(debit);
+    const wish = { mode: 'now', reason: 'too_expensive', actor: 'test', requestId: randomUUID() } as const;
+    const { tenantId } = debit;
+    await scene.activities.billing.cancelSubscription({ tenantId, subscriptionId, at: AT, ...wish });
+    expect(await invoiceOf(debit)).toMatchObject({ status: 'void' });
+    expect(await booksOf(debit)).toMatchObject({ creditMinor: 1000, customer_credit: -1000, refunds: 0 });
+  });
+
   it('credits all that was billed where only an overpayment was given back', async () => {
     const paid = await paidPeriod();
-    const second = await withTenant(scene.db, paid.tenantId, (tx) =>
-      settlePayment(tx, {
-        tenantId: paid.tenantId,
-        invoiceId: paid.invoiceId,
-        rail: 'manual',
-        externalId: 'wire',
-        amount: { amountMinor: PRICE_MINOR, currency: 'USD' },
-        at: new Date(AT),
-      }),
-    );
+    const second = await payByHand(paid, PRICE_MINOR);
     await refund({ ...paid, paymentId: second.paymentId });
     await changeToWeekly(paid);
     expect(await creditLineOf(paid)).toBe(-CREDITED);
@@ -339,6 +353,29 @@ async function change(
     requestId: randomUUID(),
     ...(planId !== undefined && { plan: { id: planId } }),
     ...rest,
+  });
+}
+
+function payByHand({ tenantId, invoiceId }: Subject, amountMinor: number) {
+  const amount = { amountMinor, currency: 'USD' };
+  const wire = { tenantId, invoiceId, rail: 'manual', externalId: randomUUID(), amount } as const;
+  return withTenant(scene.db, tenantId, (tx) => settlePayment(tx, { ...wire, at: new Date(AT) }));
+}
+
+function voidInvoice({ tenantId, invoiceId }: Subject) {
+  return withTenant(scene.db, tenantId, async (tx) =>
+    closeUnpaidInvoice(tx, await readInvoice(tx, invoiceId), { as: 'void', at: new Date(AT) }),
+  );
+}
+
+/** An invoice by hand, to the same subscription. Returns its id. */
+async function issueOneOff(subject: Subject, unitMinor: number): Promise<string> {
+  const { subscriptionId } = await invoiceOf(subject);
+  const lines = [{ description: 'Workshop', quantity: 1, unitMinor, taxCode: null }];
+  const wish = { subscriptionId, lines, daysUntilDue: 14, finalisesAt: null, at: new Date(AT) };
+  return withTenant(scene.db, subject.tenantId, async (tx) => {
+    const { id: draftId } = await createDraft(tx, wish);
+    return (await finaliseDraft(tx, { draftId, actor: 'test', at: new Date(AT) })).id;
   });
 }
 

@@ -6,8 +6,10 @@
  * Why it is safe to run twice: one transaction under the customer's lock, and only an open invoice is closed. While money
  * may be on its way it is refused, so that nobody gives up what is being paid.
  */
+import { and, eq, inArray } from 'drizzle-orm';
 import { type DomainError, stateConflict } from '../../../domain/errors.ts';
 import type { Tx } from '../../client.ts';
+import { invoiceLines } from '../../schema/billing.ts';
 import { onItsWay } from '../payments/on-its-way.ts';
 import { writeAudit } from '../tenants/audit-log.ts';
 import { findOpenCase, moveOnCase } from './dunning-cases.ts';
@@ -95,7 +97,7 @@ function refused({ number }: InvoiceRow, reason: keyof typeof messages): DomainE
 const messages = {
   invoice_not_open: 'is not open; only what is still to be paid can be given up.',
   change_awaited:
-    'is what a change of plan waits for; take the change back with POST /v1/subscriptions/{subscriptionId}/undo_change.',
+    'is part of a change of plan that waits for its payment; take the change back with POST /v1/subscriptions/{subscriptionId}/undo_change.',
   subscription_awaited: 'begins a subscription; cancel the subscription instead.',
   charge_in_flight: 'is being charged to the card of the customer; wait for the outcome.',
   payment_under_way: 'is being paid by the customer just now; wait for the outcome.',
@@ -108,10 +110,27 @@ async function whyNot(
   { invoice, at }: { invoice: InvoiceRow; at: Date },
 ): Promise<keyof typeof messages | null> {
   if (invoice.status !== 'open') return 'invoice_not_open';
-  if (subscription.pendingChange?.invoiceId === invoice.id) return 'change_awaited';
+  if (await isOfPendingChange(tx, subscription, invoice)) return 'change_awaited';
   const hasBegun = subscription.status !== 'trialing' && subscription.status !== 'incomplete';
   if (invoice.kind === 'period' && !hasBegun) return 'subscription_awaited';
   return onItsWay(tx, { invoiceId: invoice.id, at });
+}
+
+/** What it waits for, or what it credits: nobody knows yet whether that credit will be given. */
+async function isOfPendingChange(
+  tx: Tx,
+  { pendingChange }: SubscriptionContext['subscription'],
+  { id }: InvoiceRow,
+): Promise<boolean> {
+  const changeId = pendingChange?.invoiceId ?? null;
+  if (changeId === null || changeId === id) return changeId === id;
+  const own = tx.select({ id: invoiceLines.id }).from(invoiceLines).where(eq(invoiceLines.invoiceId, id));
+  const [credited] = await tx
+    .select({ id: invoiceLines.id })
+    .from(invoiceLines)
+    .where(and(eq(invoiceLines.invoiceId, changeId), inArray(invoiceLines.creditsLineId, own)))
+    .limit(1);
+  return credited !== undefined;
 }
 
 /** As after a payment: nothing of this subscription is unpaid any more. */

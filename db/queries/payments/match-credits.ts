@@ -12,7 +12,7 @@ import { SUSPECTED_MAX } from '../../../domain/payments/match-reversal.ts';
 import { exactCodes, readReferences } from '../../../domain/payments/reference-text.ts';
 import type { Tx } from '../../client.ts';
 import { bankAllocations, bankTransactions, bankTransfers } from '../../schema/banking.ts';
-import { refunds } from '../../schema/payments.ts';
+import { payments, refunds } from '../../schema/payments.ts';
 
 export type BankReturn = {
   id: string;
@@ -74,9 +74,12 @@ const paying = sql`(select * from ${bankTransactions} where id in (select paid.t
 const references = sql`array(select transfer.reference from ${bankAllocations} paid
   join ${bankTransfers} transfer on transfer.invoice_id = paid.invoice_id
   where paid.transaction_id = credit.id and paid.undone_at is null order by transfer.reference)`;
-const isRefunded = sql`exists (select from ${bankAllocations} paid
-  join ${refunds} refund on refund.payment_id = paid.payment_id and refund.status in ('pending', 'succeeded')
-  where paid.transaction_id = credit.id and paid.undone_at is null)`;
+/** Each payment of it, whole. */
+const isRefunded = sql`coalesce((select bool_and(payment.amount_minor <= (
+    select coalesce(sum(refund.amount_minor), 0) from ${refunds} refund
+    where refund.payment_id = payment.id and refund.status in ('pending', 'succeeded')))
+  from ${bankAllocations} paid join ${payments} payment on payment.id = paid.payment_id
+  where paid.transaction_id = credit.id and paid.undone_at is null), false)`;
 
 function toCredit({ returnId: _returnId, amountMinor, texts, ...credit }: Found): AllocatedCredit {
   const references = [...new Set([...credit.references, ...exactCodes(readReferences(texts))])];

@@ -16,7 +16,11 @@ export async function takenOverLines(
   tx: Tx,
   { id, subscriptionId }: InvoiceRow,
 ): Promise<ReadonlyMap<string, number>> {
-  const ids = tx.select({ id: invoiceLines.id }).from(invoiceLines).where(eq(invoiceLines.invoiceId, id));
+  const own = await tx
+    .select({ id: invoiceLines.id })
+    .from(invoiceLines)
+    .where(eq(invoiceLines.invoiceId, id));
+  const ids = own.map((line) => line.id);
   const credits = await tx
     .select({ line: invoiceLines, taxInclusive: invoices.taxInclusive })
     .from(invoiceLines)
@@ -38,7 +42,9 @@ export async function takenOverLines(
     const ownTaxes = taxInclusive ? [] : taxes.filter(({ lineId }) => lineId === line.id);
     take(line.creditsLineId ?? '', line.amountMinor + sum(ownTaxes));
   }
-  for (const { lineId, creditMinor } of await unbilledCredits(tx, subscriptionId)) take(lineId, creditMinor);
+  for (const { lineId, creditMinor } of await unbilledCredits(tx, subscriptionId)) {
+    if (ids.includes(lineId)) take(lineId, creditMinor);
+  }
   return taken;
 }
 
@@ -62,7 +68,7 @@ export async function keptAsCredit(tx: Tx, { id }: InvoiceRow): Promise<number> 
   return sum(kept);
 }
 
-/** The credits of a change that is billed with the next invoice. */
+/** The credits of a change that is billed with the next invoice, whichever invoices they are of. */
 async function unbilledCredits(
   tx: Tx,
   subscriptionId: string,
