@@ -172,6 +172,7 @@ describe('the database', () => {
       'comment in subscriptions.cancel_comment',
       'confirmation in bank_proofs.confirmation_number',
       'confirmation in bank_transactions.bank_reference',
+      'confirmation in bank_transactions.bank_reference_key',
       'confirmation in bank_transactions.texts',
       'confirmation in bank_transfers.confirmation_key',
       'confirmation in bank_transfers.confirmation_number',
