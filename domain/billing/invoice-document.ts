@@ -95,6 +95,8 @@ export type InvoiceDocument = {
   refundedMinor: number;
   /** Taken back by the customer's bank: disputes that were lost. */
   disputedMinor?: number;
+  /** Of a receipt: what the bank or the chain took back of the payment. */
+  takenBackMinor?: number;
   /** What is still to be paid; 0 unless it is open. */
   dueMinor: number;
   payments: readonly DocumentPayment[];
@@ -171,7 +173,7 @@ export type StampTone = 'good' | 'waiting' | 'closed';
 
 /** The state of the document in a word or two. */
 export function stampOf(document: InvoiceDocument): { words: string; tone: StampTone } {
-  const { kind, status, refundedMinor, paidMinor, disputedMinor = 0 } = document;
+  const { kind, status, refundedMinor, paidMinor, disputedMinor = 0, takenBackMinor = 0 } = document;
   switch (status) {
     case 'void':
       return { words: 'Void', tone: 'closed' };
@@ -182,6 +184,7 @@ export function stampOf(document: InvoiceDocument): { words: string; tone: Stamp
     case 'paid':
       if (kind === 'credit_note') return { words: 'Settled', tone: 'good' };
       if (disputedMinor > 0) return { words: 'Charged back', tone: 'closed' };
+      if (takenBackMinor > 0) return { words: 'Taken back', tone: 'closed' };
       if (refundedMinor === 0) return { words: 'Paid', tone: 'good' };
       return { words: refundedMinor < paidMinor ? 'Partly refunded' : 'Refunded', tone: 'closed' };
     default:

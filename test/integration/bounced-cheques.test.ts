@@ -347,6 +347,7 @@ describe('a cheque that bounces', () => {
     const receipt = (await receiptOf(paymentId)).join(' ');
     expect(receipt).toContain('took USD 29.00 of this payment back (cheque_bounced)');
     expect(receipt).toContain('Taken back by the bank 1 29.00 29.00');
+    expect(receipt).toMatch(/^Receipt Taken back /);
     expect(receipt).not.toContain('Kept as your credit');
   });
 });

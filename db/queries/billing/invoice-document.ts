@@ -95,6 +95,7 @@ export async function findReceiptDocument(tx: Tx, paymentId: string): Promise<In
     paidMinor: isCredit ? 0 : amountMinor,
     creditAppliedMinor: isCredit ? amountMinor : 0,
     refundedMinor,
+    takenBackMinor: payment.returnedMinor,
     dueMinor: 0,
     payments: [toPayment(received, amountMinor)],
     ...(payment.returnedAt !== null && {
