@@ -22,8 +22,7 @@ import {
 } from '../../db/queries/billing/subscriptions.ts';
 import { type TaxDeps, withTax } from '../../db/queries/billing/tax-calculations.ts';
 import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
-import { isTransferLookedInto } from '../../db/queries/payments/follow-transfer.ts';
-import { onItsWay } from '../../db/queries/payments/on-its-way.ts';
+import { isUndecided } from '../../db/queries/payments/on-its-way.ts';
 import { payFromCredit } from '../../db/queries/payments/pay-from-credit.ts';
 import { writeAudit } from '../../db/queries/tenants/audit-log.ts';
 import {
@@ -293,10 +292,8 @@ async function replacePending(tx: Tx, context: SubscriptionContext, at: Date): P
   });
 }
 
-/** Money for its invoice is on its way, or somebody looks into its transfer: nobody knows what becomes of it. */
 async function isBeingPaid(tx: Tx, { invoiceId }: PendingChange, at: Date): Promise<boolean> {
-  if (invoiceId === null) return false;
-  return (await onItsWay(tx, { invoiceId, at })) !== null || (await isTransferLookedInto(tx, invoiceId));
+  return invoiceId !== null && (await isUndecided(tx, { invoiceId, at }));
 }
 
 /** Null where the period it was for is over. */

@@ -39,8 +39,7 @@ import { billUnbilledChange } from '../../db/queries/billing/unbilled-change.ts'
 import { offerWinBack } from '../../db/queries/billing/win-back.ts';
 import { tellSubscriber } from '../../db/queries/messaging/tell-subscriber.ts';
 import { unconfirmedInvoice } from '../../db/queries/payments/conversion.ts';
-import { isTransferLookedInto } from '../../db/queries/payments/follow-transfer.ts';
-import { onItsWay } from '../../db/queries/payments/on-its-way.ts';
+import { isUndecided } from '../../db/queries/payments/on-its-way.ts';
 import type { WinBackTemplate } from '../../domain/billing/plan.ts';
 import { termsInWords } from '../../domain/billing/plan-change.ts';
 import { type SubscriptionSnapshot, undecidedUntil } from '../../domain/billing/subscription.ts';
@@ -222,10 +221,7 @@ async function undecidedInvoice(
   at: Date,
 ): Promise<InvoiceRow | null> {
   for (const invoice of await openInvoicesOf(tx, subscription.id)) {
-    const isUndecided =
-      (await onItsWay(tx, { invoiceId: invoice.id, at })) !== null ||
-      (await isTransferLookedInto(tx, invoice.id));
-    if (isUndecided) return invoice;
+    if (await isUndecided(tx, { invoiceId: invoice.id, at })) return invoice;
   }
   return null;
 }

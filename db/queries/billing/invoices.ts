@@ -4,6 +4,7 @@ import { terminalStatuses } from '../../../domain/billing/subscription.ts';
 import { taxPart } from '../../../domain/billing/tax-amounts.ts';
 import { add, type Money, money, subtract } from '../../../domain/money.ts';
 import type { Tx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { invoices, subscriptions } from '../../schema/billing.ts';
 import { payments, refunds } from '../../schema/payments.ts';
 import { correctedOf } from '../payments/credit-notes.ts';
@@ -28,8 +29,9 @@ export async function readInvoice(tx: Tx, invoiceId: string): Promise<InvoiceRow
 /** In the order asked for. Throws `not_found` where one is not there. */
 export async function readInvoices(tx: Tx, invoiceIds: readonly string[]): Promise<InvoiceRow[]> {
   if (invoiceIds.length === 0) return [];
-  const isOneOf = sql`${invoices.id} = any(${sql.param([...invoiceIds])}::text[])`;
-  const found = new Map((await tx.select().from(invoices).where(isOneOf)).map((row) => [row.id, row]));
+  const found = new Map(
+    (await tx.select().from(invoices).where(isOneOf(invoices.id, invoiceIds))).map((row) => [row.id, row]),
+  );
   return invoiceIds.map((id) => {
     const invoice = found.get(id);
     if (invoice === undefined) throw notFound('invoice', id);

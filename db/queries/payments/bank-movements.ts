@@ -2,6 +2,7 @@
 import { and, asc, eq, gt, inArray, type SQL, sql } from 'drizzle-orm';
 import type { BankSource, BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { Tx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankTransactions } from '../../schema/banking.ts';
 import { notFound } from '../billing/subscriptions.ts';
 
@@ -31,17 +32,12 @@ export function payerOf({
   return { name: payerName, account: payerAccount };
 }
 
-/** As one parameter, however many they are. */
-export function isOneOf(ids: readonly string[]): SQL {
-  return sql`${bankTransactions.id} = any(${sql.param([...ids])}::text[])`;
-}
-
 /** Those that a source has told of an account under one of these names. */
 export function isNamed(accountId: string, source: BankSource, names: readonly string[]): SQL | undefined {
   return and(
     eq(bankTransactions.accountId, accountId),
     eq(bankTransactions.source, source),
-    sql`${bankTransactions.externalId} = any(${sql.param([...names])}::text[])`,
+    isOneOf(bankTransactions.externalId, names),
   );
 }
 
@@ -119,5 +115,5 @@ export async function markDecided(
       ...(status !== null && { status }),
       ...(isToldAnew && { queuedAt: null }),
     })
-    .where(isOneOf(ids));
+    .where(isOneOf(bankTransactions.id, ids));
 }

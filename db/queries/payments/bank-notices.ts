@@ -4,10 +4,11 @@
  *
  * Why it is safe to run twice: a notice is decided in the transaction of what it tells of, and known by that.
  */
-import { and, asc, inArray, isNull, sql } from 'drizzle-orm';
+import { and, asc, inArray, isNull } from 'drizzle-orm';
 import { formatMoney, type Money } from '../../../domain/money.ts';
 import { queueStatuses } from '../../../domain/payments/bank-movement.ts';
 import type { Tx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankTransactions } from '../../schema/banking.ts';
 import { readInvoice } from '../billing/invoices.ts';
 import { lockSubscription } from '../billing/subscriptions.ts';
@@ -49,10 +50,7 @@ export async function tellOfQueue(tx: Tx, { tenantId, at }: { tenantId: string; 
   const [first] = queued;
   if (first === undefined) return 0;
   const ids = queued.map((row) => row.id);
-  await tx
-    .update(bankTransactions)
-    .set({ queuedAt: at })
-    .where(sql`${id} = any(${sql.param(ids)}::text[])`);
+  await tx.update(bankTransactions).set({ queuedAt: at }).where(isOneOf(id, ids));
   const count = (wanted: string) => queued.filter((row) => row.status === wanted).length;
   const parts = [
     [count('suggested'), 'with suggestions of invoices'],

@@ -92,10 +92,7 @@ async function moveHeld(
   tx: Tx,
   { refund, invoice, at }: Booking,
   sign: 1 | -1,
-  { lostMinor, leftOutMinor }: { lostMinor: number; leftOutMinor: number } = {
-    lostMinor: 0,
-    leftOutMinor: 0,
-  },
+  { lostMinor = 0, leftOutMinor = 0 }: { lostMinor?: number; leftOutMinor?: number } = {},
 ): Promise<void> {
   const heldMinor = sign * refund.creditMinor;
   const creditMinor = heldMinor + lostMinor - leftOutMinor;

@@ -1,5 +1,5 @@
 /** What the rows of the caller's tenant say of a transaction that somebody asks about. */
-import { and, eq, inArray, sql } from 'drizzle-orm';
+import { and, eq, inArray } from 'drizzle-orm';
 import { isOfTransfer } from '../../../domain/payments/chain-observation.ts';
 import type { ChainFamily, ChainName } from '../../../domain/payments/crypto-chain.ts';
 import { familyOf } from '../../../domain/payments/crypto-chain.ts';
@@ -11,6 +11,7 @@ import {
   type LookedUpPayment,
 } from '../../../domain/payments/crypto-lookup.ts';
 import type { Tx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { cryptoAddresses, cryptoPayments } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { readChainViews } from './chain-cursor.ts';
@@ -24,12 +25,7 @@ export async function ownAmong(
   const rows = await tx
     .select({ target: cryptoAddresses.target })
     .from(cryptoAddresses)
-    .where(
-      and(
-        eq(cryptoAddresses.family, family),
-        sql`${cryptoAddresses.target} = any(${sql.param([...receivers])}::text[])`,
-      ),
-    );
+    .where(and(eq(cryptoAddresses.family, family), isOneOf(cryptoAddresses.target, receivers)));
   return new Set(rows.map(({ target }) => target));
 }
 

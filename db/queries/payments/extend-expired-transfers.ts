@@ -4,11 +4,12 @@
  *
  * Why it is safe to run twice: only a transfer that has expired is extended, under the customer's lock.
  */
-import { and, asc, eq, sql } from 'drizzle-orm';
+import { and, asc, eq } from 'drizzle-orm';
 import { dayLengthMs } from '../../../domain/billing/plan.ts';
 import { transferClock } from '../../../domain/payments/bank-transfer.ts';
 import { lookAtBankTransfer } from '../../../workflows/payments/bank-transfer.contract.ts';
 import type { Tx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankTransfers } from '../../schema/banking.ts';
 import { appendOutbox } from '../operations/outbox.ts';
 import { awaitTransfer } from './bank-transfers.ts';
@@ -20,11 +21,10 @@ export async function extendExpiredTransfers(
   { invoiceIds, at }: { invoiceIds: readonly string[]; at: Date },
 ): Promise<void> {
   const { id, invoiceId, status } = bankTransfers;
-  const isOneOf = sql`${invoiceId} = any(${sql.param([...invoiceIds])}::text[])`;
   const expired = await tx
     .select()
     .from(bankTransfers)
-    .where(and(isOneOf, eq(status, 'expired')))
+    .where(and(isOneOf(invoiceId, invoiceIds), eq(status, 'expired')))
     .orderBy(asc(id));
   for (const transfer of expired) await extend(tx, transfer, at);
 }

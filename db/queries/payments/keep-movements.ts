@@ -20,6 +20,7 @@ import {
 import { lookForMatches } from '../../../workflows/payments/bank-matching.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankAccounts, bankTransactions } from '../../schema/banking.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
@@ -247,7 +248,7 @@ async function replacedAmong(
         eq(bankTransactions.accountId, accountId),
         eq(bankTransactions.source, source),
         isNull(bankTransactions.removedAt),
-        sql`${bankTransactions.pendingExternalId} = any(${sql.param(pending)}::text[])`,
+        isOneOf(bankTransactions.pendingExternalId, pending),
       ),
     );
   const names = [...rows.map(({ name }) => name), ...told.map(({ pendingExternalId }) => pendingExternalId)];

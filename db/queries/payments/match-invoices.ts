@@ -4,6 +4,7 @@ import type { Money } from '../../../domain/money.ts';
 import { isLookedInto } from '../../../domain/payments/bank-transfer.ts';
 import type { MatchInvoice } from '../../../domain/payments/match-facts.ts';
 import type { Tx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankTransfers } from '../../schema/banking.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { payments } from '../../schema/payments.ts';
@@ -15,7 +16,7 @@ export async function invoicesByReference(
   references: readonly string[],
 ): Promise<Map<string, MatchInvoice>> {
   if (references.length === 0) return new Map();
-  const rows = await select(tx, sql`${bankTransfers.reference} = any(${sql.param([...references])}::text[])`);
+  const rows = await select(tx, isOneOf(bankTransfers.reference, references));
   return new Map(rows.map((invoice) => [invoice.reference, invoice]));
 }
 
@@ -26,7 +27,7 @@ export async function invoicesByConfirmation(
 ): Promise<Map<string, MatchInvoice[]>> {
   if (keys.length === 0) return new Map();
   const { confirmationKey } = bankTransfers;
-  const rows = await query(tx, sql`${confirmationKey} = any(${sql.param([...keys])}::text[])`);
+  const rows = await query(tx, isOneOf(confirmationKey, keys));
   const byKey = Map.groupBy(rows, (row) => row.confirmationKey ?? '');
   return new Map([...byKey].map(([key, found]) => [key, found.map(toMatchInvoice)]));
 }

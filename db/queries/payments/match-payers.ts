@@ -1,10 +1,11 @@
 /** Whose money a movement may be, by the account it comes from and by the payer's name. */
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm';
+import { and, eq, inArray, isNull } from 'drizzle-orm';
 import type { BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { MatchInvoice } from '../../../domain/payments/match-facts.ts';
 import { nameKeysIn } from '../../../domain/payments/payer-name.ts';
 import type { Tx } from '../../client.ts';
 import { distinct } from '../../distinct.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankAllocations, bankTransactions } from '../../schema/banking.ts';
 import { customers, invoices } from '../../schema/billing.ts';
 import { together } from '../../together.ts';
@@ -77,7 +78,7 @@ async function customersByName(tx: Tx, keys: readonly string[]): Promise<Found[]
   const rows = await tx
     .select({ key: customers.nameKey, customerId: customers.id })
     .from(customers)
-    .where(sql`${customers.nameKey} = any(${sql.param([...keys])}::text[])`)
+    .where(isOneOf(customers.nameKey, keys))
     .limit(CUSTOMERS_MAX);
   return rows.map(({ key, customerId }) => ({ key: key ?? '', customerId }));
 }

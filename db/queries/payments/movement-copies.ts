@@ -8,8 +8,8 @@ import type { BankMovementStatus } from '../../../domain/payments/bank-movement.
 import { COPY_DAYS_MAX, suspectedCopies } from '../../../domain/payments/bank-overlap.ts';
 import type { BankSource, BankTransaction } from '../../../domain/payments/bank-transaction.ts';
 import type { Tx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankStatements, bankTransactions } from '../../schema/banking.ts';
-import { isOneOf } from './bank-movements.ts';
 import { eraseCopies } from './erase-movements.ts';
 
 /**
@@ -29,7 +29,7 @@ export async function suspectCopies(
     .select({ ...columns, ...tellerColumns })
     .from(bankTransactions)
     .leftJoin(bankStatements, eq(bankStatements.id, bankTransactions.statementId))
-    .where(isOneOf(freshIds));
+    .where(isOneOf(bankTransactions.id, freshIds));
   const ofThisFile = new Set(toldTogether);
   let suspected = 0;
   for (const told of Map.groupBy(fresh, tellerOf).values()) {
@@ -68,10 +68,7 @@ export async function withoutCopies(
     .update(bankTransactions)
     .set({ status: 'new', copyOfId: null, copyJudgedAt: null })
     .where(
-      and(
-        sql`${bankTransactions.copyOfId} = any(${sql.param([...originalIds])}::text[])`,
-        inArray(bankTransactions.status, [...statuses]),
-      ),
+      and(isOneOf(bankTransactions.copyOfId, originalIds), inArray(bankTransactions.status, [...statuses])),
     )
     .returning({ id: bankTransactions.id });
   return rows.map(({ id }) => id);
@@ -153,7 +150,12 @@ async function copiedBy(tx: Tx, teller: Teller, known: readonly Row[]): Promise<
     })
     .from(bankTransactions)
     .leftJoin(bankStatements, eq(bankStatements.id, bankTransactions.statementId))
-    .where(sql`${bankTransactions.copyOfId} = any(${sql.param(known.map(({ id }) => id))}::text[])`);
+    .where(
+      isOneOf(
+        bankTransactions.copyOfId,
+        known.map(({ id }) => id),
+      ),
+    );
   const own = copies.filter(
     (copy) => tellerOf(copy) === tellerOf(teller) && copyStatuses.includes(copy.status),
   );

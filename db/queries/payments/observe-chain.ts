@@ -15,6 +15,7 @@ import { type ChainName, familyOf } from '../../../domain/payments/crypto-chain.
 import type { CryptoPaymentStatus } from '../../../domain/payments/crypto-payment.ts';
 import type { Tx } from '../../client.ts';
 import { distinct } from '../../distinct.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { cryptoAddresses, cryptoInvoices, cryptoPayments, cryptoSpends } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 
@@ -77,7 +78,7 @@ export function lockCryptoInvoices(tx: Tx, ids: readonly string[]): Promise<Cryp
   return tx
     .select()
     .from(cryptoInvoices)
-    .where(sql`${cryptoInvoices.id} = any(${sql.param([...ids])}::text[])`)
+    .where(isOneOf(cryptoInvoices.id, ids))
     .orderBy(asc(cryptoInvoices.id))
     .for('update');
 }
@@ -88,7 +89,7 @@ export async function readPayments(tx: Tx, invoiceIds: readonly string[]): Promi
   const rows = await tx
     .select()
     .from(cryptoPayments)
-    .where(sql`${cryptoPayments.cryptoInvoiceId} = any(${sql.param([...invoiceIds])}::text[])`)
+    .where(isOneOf(cryptoPayments.cryptoInvoiceId, invoiceIds))
     .orderBy(asc(cryptoPayments.effectiveAt), asc(cryptoPayments.key));
   return rows.map(toPayment);
 }
@@ -215,9 +216,7 @@ function spendsOf(tx: Tx, chain: ChainName, txids: readonly string[]): Promise<T
   return tx
     .select({ spend, txid, parentTxid })
     .from(cryptoSpends)
-    .where(
-      and(eq(cryptoSpends.chain, chain), sql`${cryptoSpends.txid} = any(${sql.param([...txids])}::text[])`),
-    );
+    .where(and(eq(cryptoSpends.chain, chain), isOneOf(cryptoSpends.txid, txids)));
 }
 
 function invoicesPaidBy(
@@ -228,12 +227,7 @@ function invoicesPaidBy(
   return tx
     .selectDistinct({ cryptoInvoiceId: cryptoPayments.cryptoInvoiceId })
     .from(cryptoPayments)
-    .where(
-      and(
-        eq(cryptoPayments.chain, chain),
-        sql`${cryptoPayments.txid} = any(${sql.param([...txids])}::text[])`,
-      ),
-    );
+    .where(and(eq(cryptoPayments.chain, chain), isOneOf(cryptoPayments.txid, txids)));
 }
 
 function toPayment(row: typeof cryptoPayments.$inferSelect): StoredPayment {

@@ -4,7 +4,13 @@ import type { Tx } from '../../client.ts';
 import { areCoinsUnderWay } from './crypto-offer.ts';
 import { isPayingAtCoinbase } from './current-checkout.ts';
 import { currentOrder, knownPayment } from './current-order.ts';
+import { isTransferLookedInto } from './follow-transfer.ts';
 import { hasUndecidedCharge } from './undecided-charge.ts';
+
+/** Whether nobody knows what becomes of its payment: money is on its way, or somebody looks into its transfer. */
+export async function isUndecided(tx: Tx, asked: { invoiceId: string; at: Date }): Promise<boolean> {
+  return (await onItsWay(tx, asked)) !== null || (await isTransferLookedInto(tx, asked.invoiceId));
+}
 
 /** How, as a code; null where none is. */
 export async function onItsWay(

@@ -7,6 +7,7 @@
 import { and, asc, eq, isNull, sql } from 'drizzle-orm';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankAllocations, bankProofs } from '../../schema/banking.ts';
 import { payments } from '../../schema/payments.ts';
 import type { PaymentRow } from './read-payments.ts';
@@ -69,7 +70,6 @@ export async function linkProofPayment(
 /** Those of the invoices whose money was not seen yet, the first first. Call under the locks of their customers. */
 export async function proofPaymentsAwaiting(tx: Tx, invoiceIds: readonly string[]): Promise<ProofPayment[]> {
   if (invoiceIds.length === 0) return [];
-  const isOneOf = sql`${bankProofs.invoiceId} = any(${sql.param([...invoiceIds])}::text[])`;
   return tx
     .select({
       paymentId: payments.id,
@@ -80,6 +80,6 @@ export async function proofPaymentsAwaiting(tx: Tx, invoiceIds: readonly string[
     })
     .from(bankProofs)
     .innerJoin(payments, eq(payments.id, bankProofs.paymentId))
-    .where(and(isOneOf, isUnseen))
+    .where(and(isOneOf(bankProofs.invoiceId, invoiceIds), isUnseen))
     .orderBy(asc(payments.id));
 }

@@ -11,9 +11,10 @@ import { bankPolicy } from '../../../domain/payments/bank-policy.ts';
 import { dayAt, daysLater } from '../../../domain/reporting/report-days.ts';
 import { lookForMatches } from '../../../workflows/payments/bank-matching.contract.ts';
 import type { Tx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { bankDecisions, bankTransactions } from '../../schema/banking.ts';
 import { appendOutbox } from '../operations/outbox.ts';
-import { type BankMovementRow, isOneOf } from './bank-movements.ts';
+import type { BankMovementRow } from './bank-movements.ts';
 
 /** The first day that is looked at again. */
 export function reconsideredSince(at: Date): string {
@@ -45,7 +46,7 @@ export async function reconsiderConfirmed(
     .where(isQueued(and(gte(bookedOn, reconsideredSince(at)), mayHave(key))));
   const ids = queued.filter((row) => hasBankNumber(row, number)).map((row) => row.id);
   if (ids.length === 0) return;
-  await decideAnew(tx, isQueued(isOneOf(ids)));
+  await decideAnew(tx, isQueued(isOneOf(id, ids)));
   await appendOutbox(tx, tenantId, [lookForMatches({ tenantId })]);
 }
 
@@ -92,6 +93,11 @@ async function decideAnew(tx: Tx, which: SQL | undefined): Promise<boolean> {
   await tx
     .update(bankTransactions)
     .set({ decidedVersion: null })
-    .where(isOneOf(found.map((row) => row.id)));
+    .where(
+      isOneOf(
+        id,
+        found.map((row) => row.id),
+      ),
+    );
   return true;
 }

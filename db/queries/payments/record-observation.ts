@@ -24,6 +24,7 @@ import {
   failedCallsOf,
 } from '../../../domain/payments/failed-call.ts';
 import type { Database, SystemTx } from '../../client.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import {
   chainBlocks,
   cryptoEvents,
@@ -146,7 +147,7 @@ export async function recordStillWaiting(
     await tx
       .update(cryptoPayments)
       .set({ seenAt: now })
-      .where(and(isWaiting, sql`${cryptoPayments.txid} = any(${sql.param(seen)}::text[])`));
+      .where(and(isWaiting, isOneOf(cryptoPayments.txid, seen)));
   });
 }
 
@@ -314,12 +315,7 @@ async function untold(tx: SystemTx, calls: readonly FailedCall[]): Promise<Faile
   const rows = await tx
     .select({ id: cryptoEvents.cryptoInvoiceId, key: cryptoEvents.key })
     .from(cryptoEvents)
-    .where(
-      and(
-        sql`${cryptoEvents.cryptoInvoiceId} = any(${sql.param(ids)}::text[])`,
-        eq(cryptoEvents.kind, 'call_failed'),
-      ),
-    );
+    .where(and(isOneOf(cryptoEvents.cryptoInvoiceId, ids), eq(cryptoEvents.kind, 'call_failed')));
   const told = Map.groupBy(rows, ({ id }) => id);
   return ids.flatMap((id) => {
     const before = told.get(id) ?? [];
@@ -421,5 +417,5 @@ async function wakeAt(
   await tx
     .update(cryptoInvoices)
     .set({ wakeHeight: sql`least(coalesce(${cryptoInvoices.wakeHeight}, ${height}::int), ${height}::int)` })
-    .where(sql`${cryptoInvoices.id} = any(${sql.param(ids)}::text[])`);
+    .where(isOneOf(cryptoInvoices.id, ids));
 }

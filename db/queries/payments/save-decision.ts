@@ -22,6 +22,7 @@ import {
 } from '../../../workflows/payments/crypto-invoice.contract.ts';
 import type { Tx } from '../../client.ts';
 import { newId } from '../../ids.ts';
+import { isOneOf } from '../../is-one-of.ts';
 import { cryptoActs, cryptoEvents, cryptoInvoices, cryptoPayments } from '../../schema/crypto.ts';
 import { together } from '../../together.ts';
 import { appendOutbox } from '../operations/outbox.ts';
@@ -123,10 +124,7 @@ export async function readDecisions(
 ): Promise<Map<string, { invoice: CryptoInvoiceRow; decision: CryptoDecision }>> {
   if (ids.length === 0) return new Map();
   const [invoices, payments, views, acts] = await together([
-    tx
-      .select()
-      .from(cryptoInvoices)
-      .where(sql`${cryptoInvoices.id} = any(${sql.param([...ids])}::text[])`),
+    tx.select().from(cryptoInvoices).where(isOneOf(cryptoInvoices.id, ids)),
     readPayments(tx, ids),
     readChainViews(tx),
     readActs(tx, ids),
@@ -246,12 +244,7 @@ async function readActs(tx: Tx, ids: readonly string[]): Promise<Map<string, Cry
   const rows = await tx
     .select({ id: cryptoActs.cryptoInvoiceId, act: cryptoActs.act })
     .from(cryptoActs)
-    .where(
-      and(
-        eq(cryptoActs.status, 'approved'),
-        sql`${cryptoActs.cryptoInvoiceId} = any(${sql.param([...ids])}::text[])`,
-      ),
-    )
+    .where(and(eq(cryptoActs.status, 'approved'), isOneOf(cryptoActs.cryptoInvoiceId, ids)))
     .orderBy(asc(cryptoActs.ordinal));
   const acts = new Map<string, CryptoAct[]>();
   for (const { id, act } of rows) acts.set(id, [...(acts.get(id) ?? []), act]);
@@ -278,7 +271,7 @@ async function withOwnRivals(tx: Tx, payments: readonly StoredPayment[]): Promis
     .where(
       and(
         inArray(chain, [...new Set(beaten.map((payment) => payment.chain))]),
-        sql`${txid} = any(${sql.param(txids)}::text[])`,
+        isOneOf(txid, txids),
         isNotNull(asset),
         sql`${cryptoPayments.rivalTxid} is distinct from ${txid}`,
       ),
